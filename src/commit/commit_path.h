@@ -1,0 +1,92 @@
+// The one commit path: every accepted row, from whichever door, becomes visible here, in tables and views at once.
+//
+// A commit captures the transaction's row changes, folds them into view deltas outside the gate, then under the gate
+// takes the next position, commits DuckDB and publishes the deltas; a read passes the gate for a moment to pin DuckDB's
+// snapshot and the views' versions together. So every statement sees one prefix of commits.
+//
+// Thread safety: all methods, from any thread; each call needs a connection of its own.
+// Ownership: outlives no Engine; transactions pinned by it must end before it is destroyed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/position.h"
+#include "core/table_ref.h"
+#include "engine/engine.h"
+
+namespace hyprstream::commit {
+
+struct CommitReceipt {
+  Position position;  // of the last batch of this commit
+};
+
+// A table's options, from CREATE TABLE ... WITH (...).
+struct TableOptions {
+  std::string time_column;  // empty: none
+  bool keep_rows = true;
+};
+
+struct TableInfo {
+  TableRef table;
+  TableOptions options;
+  std::int64_t rows_accepted = 0;  // since the server started
+  std::vector<TableRef> views;
+};
+
+enum class ViewStatus { kReady, kBroken };
+
+struct ViewInfo {
+  TableRef view;
+  TableRef base;
+  std::string definition;
+  ViewStatus status = ViewStatus::kReady;
+  std::string problem;  // why it is broken
+  std::int64_t windows = 0, groups = 0, rows = 0, bytes = 0;
+};
+
+struct WindowInfo {
+  TableRef view;
+  std::string window;
+  std::int64_t groups = 0, rows = 0, bytes = 0;
+};
+
+class CommitPath {
+ public:
+  // Reads table options and view definitions that the database file holds and rebuilds (or, where rows are not kept,
+  // restores) their states before it returns.
+  static arrow::Result<std::unique_ptr<CommitPath>> Make(engine::Engine& engine);
+  virtual ~CommitPath() = default;
+
+  // Opens a transaction on the connection, its snapshot and the views pinned at one position.
+  virtual arrow::Status Begin(engine::Connection& connection) = 0;
+  // Commits what the open transaction did. `batches` positions are taken (one per acknowledged batch, at least one).
+  // On error nothing of it is visible, and the transaction is over. A transaction that changed nothing takes none and
+  // reports the current position.
+  virtual arrow::Result<CommitReceipt> Commit(engine::Connection& connection, int batches = 1) = 0;
+
+  // DDL of ours; each runs in a transaction of its own (refused inside one by the session).
+  // `time_zone` is frozen into the definition. Returns false when IF [NOT] EXISTS made it a no-op.
+  virtual arrow::Result<bool> CreateView(engine::Connection& connection, const engine::CreateMaterializedView& create,
+                                         const std::string& time_zone) = 0;
+  virtual arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) = 0;
+  // Stores the options beside the table just created in the open transaction; they hold from its commit on. Invalid for
+  // an unknown option (with the nearest) or a time column that the table does not have.
+  virtual arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) = 0;
+  // May this statement run on its tables? Refuses DROP, ALTER and replacement of tables that views read or of views
+  // themselves by other than DROP MATERIALIZED VIEW, row changes of views, UPDATE and DELETE where rows are not kept.
+  virtual arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) = 0;
+
+  virtual Position position() const = 0;
+  virtual std::vector<TableInfo> Tables() const = 0;
+  virtual std::vector<ViewInfo> Views() const = 0;
+  virtual std::vector<WindowInfo> Windows() const = 0;
+
+  // Saves what a restart could not rebuild: states of views over tables that keep no rows. At shutdown.
+  virtual arrow::Status SaveStates() = 0;
+};
+
+}  // namespace hyprstream::commit

@@ -1,0 +1,45 @@
+// Rows that the engine can scan although they are not in DuckDB: a view's states, a system table, a cache, a backend.
+//
+// Thread safety: all methods const and callable from any thread. Ownership: held by shared_ptr for as long as a scan
+// runs; what it returns is one consistent state, however long the scan takes.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace arrow {
+class RecordBatchReader;
+class Scalar;
+class Schema;
+template <class T>
+class Result;
+}  // namespace arrow
+
+namespace hyprstream {
+
+// `column <op> value`, value of the column's type. A source may ignore any of them: the engine filters again.
+struct ColumnFilter {
+  enum class Op { kEqual, kLess, kLessEqual, kGreater, kGreaterEqual };
+  int column;  // index in the source's schema
+  Op op;
+  std::shared_ptr<arrow::Scalar> value;
+};
+
+struct ScanRequest {
+  std::vector<int> projection;  // indices in the source's schema, in output order; may be empty (count rows only)
+  std::vector<ColumnFilter> filters;
+};
+
+class TableSource {
+ public:
+  virtual ~TableSource() = default;
+  virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
+  // Batches of the projected columns, in that order. A projection of none gives batches with a row count only.
+  virtual arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const = 0;
+  // For the planner; nullopt when unknown.
+  virtual std::optional<std::int64_t> EstimatedRows() const { return std::nullopt; }
+};
+
+}  // namespace hyprstream

@@ -1,0 +1,125 @@
+// One DuckDB connection, in Arrow's terms: parse, prepare, run, append, capture, commit. DuckDB stays behind it.
+//
+// Every statement runs inside a transaction that its owner opened with Begin(); DuckDB's autocommit is never used. A
+// transaction's snapshot is taken by Begin() itself (DuckDB's own is lazy), so that the owner can pin the states of views
+// beside it.
+//
+// Thread safety: one thread at a time, but for Interrupt(), which any thread may call. A connection carries at most one
+// open ResultStream; running another statement ends it.
+// Ownership: prepared statements and streams must not outlive their connection, connections not their Engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/row_changes.h"
+#include "core/snapshot.h"
+#include "core/table_ref.h"
+#include "engine/statement.h"
+
+namespace arrow {
+class RecordBatch;
+class RecordBatchReader;
+class Schema;
+class Status;
+template <class T>
+class Result;
+}  // namespace arrow
+
+namespace hyprstream::engine {
+
+class Engine;
+
+// Whose statement it is: a client's is held to the gate's list, ours is not.
+enum class Trust { kClient, kInternal };
+
+// How a query's rows are handed out.
+enum class ResultMode {
+  kStreaming,  // computed while they are read; the connection is busy until the stream ends
+  kBuffered,   // computed at once into DuckDB's buffer manager (counted, may spill); the connection is free at once
+};
+
+struct ParameterInfo {
+  std::string name;                      // "1", "2", ... for positional ones
+  std::shared_ptr<arrow::DataType> type;  // null when DuckDB cannot tell: any type binds
+};
+
+// What a prepared statement is and touches.
+struct PreparedInfo {
+  StatementKind kind;
+  std::shared_ptr<arrow::Schema> schema;  // of its rows; no fields when it returns none
+  std::vector<ParameterInfo> parameters;
+  std::vector<TableRef> reads;   // local tables and views named by the bound plan
+  std::vector<TableRef> writes;  // local tables that it changes
+  bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE, also inside a CTE
+  bool temporary = false;        // touches a temporary table: must run on the connection that made it
+};
+
+class Prepared {
+ public:
+  virtual ~Prepared() = default;
+  virtual const PreparedInfo& info() const = 0;
+};
+
+// What a statement gave: rows, or the number of rows it changed.
+struct Execution {
+  std::shared_ptr<arrow::RecordBatchReader> rows;  // null for statements without rows
+  std::int64_t rows_changed = 0;                   // -1 where DuckDB gives no count (DDL)
+};
+
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  // ---- transactions
+  // Opens a transaction and takes its snapshot. Invalid when one is open.
+  virtual arrow::Status Begin() = 0;
+  virtual arrow::Status Commit() = 0;    // on error nothing was committed and the transaction is over
+  virtual arrow::Status Rollback() = 0;  // OK when none is open
+  virtual bool in_transaction() const = 0;
+  // What view scans of this transaction read. Dropped at its end.
+  virtual void Attach(std::shared_ptr<const Snapshot> snapshot) = 0;
+
+  // ---- statements
+  // Binds and plans. Errors: SerializationError never; Invalid for text that does not bind (the message is DuckDB's,
+  // cut to 4 KB), KeyError for an unknown table (with a suggestion), AlreadyExists, NotImplemented. For Trust::kClient
+  // the bound plan must pass the gate, else Invalid that says what is not allowed. Runs inside the open transaction.
+  virtual arrow::Result<std::unique_ptr<Prepared>> Prepare(const Statement& statement, Trust trust) = 0;
+  // Runs once with one row of parameters (a batch of one row, columns by position; null for none). Cancelled after
+  // Interrupt().
+  virtual arrow::Result<Execution> Execute(Prepared& prepared, const std::shared_ptr<arrow::RecordBatch>& parameters,
+                                           ResultMode mode) = 0;
+  // Parse, prepare, run and collect, as Trust::kInternal; for our own statements.
+  virtual arrow::Result<Execution> Run(std::string_view sql) = 0;
+
+  // ---- rows in
+  // Appends batches whose columns are named by `columns` (the rest take their defaults) and whose types are exactly the
+  // table's (ArrowSchemaOf). Constraint errors that can be known now come now; the caller rolls back.
+  virtual arrow::Status Append(const TableRef& table, const std::vector<std::string>& columns,
+                               const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) = 0;
+  // The table's columns as Arrow; KeyError when there is no such table (with a suggestion).
+  virtual arrow::Result<std::shared_ptr<arrow::Schema>> ArrowSchemaOf(const TableRef& table) = 0;
+  // `batches` as a relation named `hyprstream_input` for the statement `sql` (Trust::kInternal): how expressions of a
+  // view are evaluated over a batch, and how batches of other types are cast. All batches share `schema`.
+  virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Evaluate(
+      std::string_view sql, const std::shared_ptr<arrow::Schema>& schema,
+      const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) = 0;
+
+  // ---- change capture
+  // The net row changes of the open transaction in the tables that `wanted` names; see capture.h. The transaction must
+  // not be changed between this and Commit().
+  virtual arrow::Result<RowChanges> Changes(const std::function<bool(const TableRef&)>& wanted) = 0;
+  // Tables with any uncommitted row change. Cheap.
+  virtual arrow::Result<std::vector<TableRef>> ChangedTables() = 0;
+
+  // Stops the running statement from any thread; it ends with Cancelled. No effect when none runs.
+  virtual void Interrupt() = 0;
+};
+
+}  // namespace hyprstream::engine

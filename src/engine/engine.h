@@ -1,0 +1,64 @@
+// The one DuckDB instance: opened, bounded and locked down; the only room that includes DuckDB.
+//
+// Thread safety: all methods, from any thread. Ownership: outlives its connections.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/aggregate_query.h"
+#include "core/table_source.h"
+#include "engine/connection.h"
+#include "engine/statement.h"
+
+namespace hyprstream::engine {
+
+struct EngineOptions {
+  std::string path;                          // the database file; empty: in memory
+  std::int64_t memory_bytes_max = 1LL << 30;  // DuckDB's share of memory_max
+  int threads = 0;                           // 0: one per core
+  std::string temp_directory;                // where DuckDB may spill; empty: it may not
+  std::int64_t temp_bytes_max = 10LL << 30;
+  std::int64_t sql_bytes_max = 1 << 20;
+  int expression_depth_max = 1000;
+};
+
+// A system table of ours, `hyprstream.<name>`: asked for its rows each time it is scanned.
+struct SystemTable {
+  std::string name;
+  std::shared_ptr<arrow::Schema> schema;
+  std::function<arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>>()> rows;
+};
+
+class Engine {
+ public:
+  // IOError when the file cannot be opened (the message names it and says what to do), Invalid for bad options.
+  static arrow::Result<std::unique_ptr<Engine>> Make(EngineOptions options);
+  virtual ~Engine() = default;
+
+  virtual arrow::Result<std::unique_ptr<Connection>> Connect() = 0;
+
+  // Splits and parses. Invalid for a syntax error (with line and column), for more than sql_bytes_max bytes and for
+  // nesting beyond expression_depth_max. Statements are counted by DuckDB's parser, never by text. Never empty: text
+  // without a statement is Invalid.
+  virtual arrow::Result<std::vector<std::shared_ptr<const Statement>>> Parse(std::string_view sql) = 0;
+
+  // What a view's SELECT means, checked against the tables of the connection's transaction. Invalid or NotImplemented
+  // with the reason, and the nearest thing that can be maintained.
+  virtual arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view,
+                                                    std::string_view select, const std::string& time_zone) = 0;
+
+  // Makes `hyprstream.<name>` readable by every connection. Before the first client connects.
+  virtual arrow::Status AddSystemTable(SystemTable table) = 0;
+
+  // Tables that no client may read because their rows are not kept (`keep_rows = false`), and what to say instead.
+  // Asked by the gate for every table of a client's plan; OK: it may be read.
+  using ReadCheck = std::function<arrow::Status(const TableRef&)>;
+  virtual void SetReadCheck(ReadCheck check) = 0;
+};
+
+}  // namespace hyprstream::engine

@@ -1,0 +1,83 @@
+// A statement as DuckDB's parser (with our statements added) understood it; not yet bound to anything.
+//
+// Thread safety: immutable; share freely. It can be prepared any number of times on any connection.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "core/table_ref.h"
+
+namespace hyprstream::engine {
+
+enum class StatementKind {
+  kQuery,      // SELECT, VALUES, FROM, DESCRIBE, SHOW, SUMMARIZE; a SELECT may still write through a CTE
+  kExplain,
+  kInsert,
+  kUpdate,
+  kDelete,     // TRUNCATE too
+  kMerge,
+  kCreate,     // tables, views, schemas, sequences, types, macros, indexes
+  kDrop,
+  kAlter,
+  kComment,
+  kBegin,
+  kCommit,
+  kRollback,
+  kSet,        // SET, RESET
+  kUse,
+  kPrepare,
+  kExecute,
+  kDeallocate,
+  kCreateMaterializedView,  // ours
+  kDropMaterializedView,    // ours
+  kForbidden,               // a kind that no client may run: COPY, ATTACH, LOAD, PRAGMA, CALL, CHECKPOINT, ...
+};
+
+// Does the statement give rows to its caller (as far as the text alone can tell)?
+bool ReturnsRows(StatementKind kind);
+std::string_view ToString(StatementKind kind);
+
+// Options of WITH (...), names folded, values as text.
+using Options = std::map<std::string, std::string>;
+
+struct CreateMaterializedView {
+  TableRef view;
+  bool if_not_exists = false;
+  bool or_replace = false;
+  Options options;
+  std::string select;  // the text after AS
+};
+
+struct DropMaterializedView {
+  TableRef view;
+  bool if_exists = false;
+  bool cascade = false;
+};
+
+// What CREATE TABLE ... WITH (...) said beyond what DuckDB understands.
+struct CreateTableOptions {
+  TableRef table;
+  bool if_not_exists = false;
+  bool or_replace = false;
+  Options options;
+};
+
+class Statement {
+ public:
+  virtual ~Statement() = default;
+  virtual StatementKind kind() const = 0;
+  virtual const std::string& text() const = 0;  // this statement's own text
+  virtual int parameter_count() const = 0;
+  // The target of a SET, USE, PREPARE, EXECUTE or DROP, for the session's book-keeping; empty otherwise.
+  virtual const std::string& target() const = 0;
+  // For the statements of ours, and for a CREATE TABLE with options; nullptr otherwise.
+  virtual const CreateMaterializedView* create_view() const { return nullptr; }
+  virtual const DropMaterializedView* drop_view() const { return nullptr; }
+  virtual const CreateTableOptions* table_options() const { return nullptr; }
+};
+
+}  // namespace hyprstream::engine

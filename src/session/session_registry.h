@@ -1,0 +1,81 @@
+// All sessions of the server: made on whatever call comes first, found by key, ended by their client or by idleness.
+//
+// Thread safety: all methods, from any thread. Ownership: outlives no CommitPath; a Session stays alive while calls of
+// it run.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "commit/commit_path.h"
+#include "core/request_context.h"
+#include "session/session.h"
+
+namespace hyprstream::session {
+
+struct SessionLimits {
+  int sessions_max = 1000;
+  std::chrono::seconds idle_max{3600};
+  int tickets_max = 1000;             // per session; the oldest is forgotten
+  int prepared_max = 10000;           // per session; CapacityError beyond
+  int transactions_max = 100;         // per session
+  std::int64_t batch_bytes_max = 1LL << 30;   // one incoming batch, after decompression
+  std::int64_t result_batch_bytes_max = 8LL << 20;  // one outgoing batch: under ADBC's 16 MiB message limit
+};
+
+// Where a session is looked up: bearer token, else cookie, else the connection; `value` is never logged.
+struct SessionKey {
+  enum class Kind { kToken, kCookie, kConnection } kind = Kind::kConnection;
+  std::string value;
+  friend auto operator<=>(const SessionKey&, const SessionKey&) = default;
+};
+
+struct SessionInfo {
+  std::string id;
+  std::string user;
+  std::string peer;
+  std::int64_t statements = 0;
+  std::int64_t idle_seconds = 0;
+  bool in_transaction = false;
+};
+
+// A statement that runs or ran lately (the last 1,000).
+struct QueryInfo {
+  std::string id;
+  std::string session;
+  std::string user;
+  std::string text;   // cut to 1 KB
+  std::string route;  // aggregate, cache, local, backend, federated
+  std::string state;  // planned, running, finished, failed, cancelled
+  std::string error;
+  double ms = 0;
+  std::int64_t rows = 0;
+};
+
+class SessionRegistry {
+ public:
+  static arrow::Result<std::unique_ptr<SessionRegistry>> Make(engine::Engine& engine, commit::CommitPath& commits,
+                                                              SessionLimits limits);
+  virtual ~SessionRegistry() = default;
+
+  // The session of `key`, made when there is none. CapacityError when sessions_max is reached; Invalid (never another's
+  // session) when the key belongs to another user.
+  virtual arrow::Result<std::shared_ptr<Session>> Open(const SessionKey& key, const Identity& identity,
+                                                       const std::string& peer) = 0;
+  // Rolls back what is uncommitted and forgets the session. False when there is none.
+  virtual bool Close(const SessionKey& key) = 0;
+  // A ticket that another session of the same user made, once its planning is finished and outside transactions.
+  // KeyError when unknown, of another user, or redeemed.
+  virtual arrow::Result<std::shared_ptr<Session>> FindTicket(const Identity& identity, const Handle& ticket) = 0;
+
+  virtual std::vector<SessionInfo> Sessions() const = 0;
+  virtual std::vector<QueryInfo> Queries() const = 0;
+
+  // Refuses new statements, waits up to `bound` for running ones, then interrupts them. Idempotent.
+  virtual void Drain(std::chrono::milliseconds bound) = 0;
+};
+
+}  // namespace hyprstream::session

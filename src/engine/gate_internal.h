@@ -1,0 +1,50 @@
+// What a client's bound plan may do: the last word is on what DuckDB resolved, never on text.
+//
+// Run from a PlannerExtension's post_bind_function, which sees every bound statement: queries, DML, DDL, SET, PREPARE's
+// inner plan, and what a macro or view expanded to. (The optimizer's hook is not enough: it skips statements that need no
+// optimizer, such as CREATE VIEW, SET or DROP.) What is allowed is listed in function_lists_internal.cc.
+//
+// Thread safety: all functions, from any thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/table_ref.h"
+
+namespace arrow {
+class Status;
+}
+
+namespace duckdb {
+class ClientContext;
+class LogicalOperator;
+}  // namespace duckdb
+
+namespace hyprstream::engine {
+
+// The schema of our own book-keeping: no client reads or changes it.
+inline constexpr const char* kInternalSchema = "__hyprstream";
+
+struct Policy {
+  std::string database;  // the catalog name of the one local database
+  // Asked for every local table and materialized view that the plan reads; OK or empty: it may be read.
+  std::function<arrow::Status(const TableRef&)> read_check;
+};
+
+// What a bound plan touches. Lists are without repetition, in the order met.
+struct PlanFacts {
+  std::vector<TableRef> reads;   // local tables scanned, and materialized views (by their view_scan arguments)
+  std::vector<TableRef> writes;  // local tables whose rows change, and targets of CREATE, DROP and ALTER
+  bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE anywhere in the plan
+  bool temporary = false;        // touches something temporary
+};
+
+// Throws nothing.
+PlanFacts Inspect(duckdb::ClientContext& context, const duckdb::LogicalOperator& plan);
+
+// OK, or Invalid that names what is not allowed, or what policy.read_check said. Throws nothing.
+arrow::Status CheckPlan(duckdb::ClientContext& context, const duckdb::LogicalOperator& plan, const Policy& policy);
+
+}  // namespace hyprstream::engine

@@ -24,6 +24,7 @@
 #include "engine/statement.h"
 
 namespace arrow {
+class DataType;
 class RecordBatch;
 class RecordBatchReader;
 class Schema;
@@ -73,6 +74,17 @@ struct Execution {
   std::int64_t rows_changed = 0;                   // -1 where DuckDB gives no count (DDL)
 };
 
+// What a transaction has done so far.
+struct TransactionFacts {
+  struct ChangedTable {
+    TableRef table;
+    std::int64_t rows_inserted = 0;
+  };
+  bool changes = false;          // anything at all
+  bool catalog_changes = false;  // tables, views, schemas, ...
+  std::vector<ChangedTable> tables;  // whose rows it changed
+};
+
 class Connection {
  public:
   virtual ~Connection() = default;
@@ -115,8 +127,8 @@ class Connection {
   // The net row changes of the open transaction in the tables that `wanted` names; see capture.h. The transaction must
   // not be changed between this and Commit().
   virtual arrow::Result<RowChanges> Changes(const std::function<bool(const TableRef&)>& wanted) = 0;
-  // Tables with any uncommitted row change. Cheap.
-  virtual arrow::Result<std::vector<TableRef>> ChangedTables() = 0;
+  // What the open transaction has done so far. Cheap.
+  virtual arrow::Result<TransactionFacts> Facts() = 0;
 
   // Stops the running statement from any thread; it ends with Cancelled. No effect when none runs.
   virtual void Interrupt() = 0;

@@ -1,0 +1,157 @@
+#include "commit/view_catalog.h"
+
+#include <arrow/array.h>
+#include <arrow/array/builder_binary.h>
+#include <arrow/buffer.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/table.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/nearest.h"
+
+namespace hyprstream::commit {
+
+namespace {
+
+const std::string kOptions = std::string(kCatalogSchema) + ".table_options";
+const std::string kViews = std::string(kCatalogSchema) + ".views";
+const std::string kStates = std::string(kCatalogSchema) + ".view_states";
+
+arrow::Status Run(engine::Connection& connection, const std::string& sql) { return connection.Run(sql).status(); }
+
+// Rows of text columns; NULL reads as the empty string.
+arrow::Result<std::vector<std::vector<std::string>>> Rows(engine::Connection& connection, const std::string& sql) {
+  ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run(sql));
+  ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& batch : batches) {
+    for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
+      std::vector<std::string> values;
+      for (const auto& column : batch->columns()) {
+        const auto& text = static_cast<const arrow::BinaryArray&>(*column);
+        values.emplace_back(text.IsNull(row) ? std::string() : std::string(text.GetView(row)));
+      }
+      rows.push_back(std::move(values));
+    }
+  }
+  return rows;
+}
+
+std::string Where(const TableRef& table) {
+  return " WHERE schema_name = " + QuoteLiteral(table.schema) + " AND table_name = " + QuoteLiteral(table.name);
+}
+
+std::string Values(const TableRef& table) { return QuoteLiteral(table.schema) + ", " + QuoteLiteral(table.name); }
+
+arrow::Result<bool> ParseBool(const std::string& name, const std::string& value) {
+  const std::string folded = FoldIdentifier(value);
+  if (folded == "true" || folded == "1" || folded == "on") return true;
+  if (folded == "false" || folded == "0" || folded == "off") return false;
+  return arrow::Status::Invalid("Table option ", name, " must be true or false, not '", value, "'");
+}
+
+}  // namespace
+
+arrow::Status CreateCatalog(engine::Connection& connection) {
+  ARROW_RETURN_NOT_OK(Run(connection, std::string("CREATE SCHEMA IF NOT EXISTS ") + kCatalogSchema));
+  ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kOptions +
+                                          " (schema_name VARCHAR, table_name VARCHAR, time_column VARCHAR, "
+                                          "keep_rows VARCHAR)"));
+  ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kViews +
+                                          " (schema_name VARCHAR, table_name VARCHAR, definition VARCHAR, "
+                                          "time_zone VARCHAR)"));
+  return Run(connection, "CREATE TABLE IF NOT EXISTS " + kStates +
+                             " (schema_name VARCHAR, table_name VARCHAR, state BLOB)");
+}
+
+arrow::Result<TableOptions> ParseTableOptions(const engine::Options& options) {
+  static constexpr std::array<std::string_view, 2> kKnown = {"time", "keep_rows"};
+  static constexpr std::array<std::string_view, 3> kLater = {"retention", "write_through", "max_future"};
+  TableOptions parsed;
+  for (const auto& [name, value] : options) {
+    if (name == "time") {
+      parsed.time_column = value;
+    } else if (name == "keep_rows") {
+      ARROW_ASSIGN_OR_RAISE(parsed.keep_rows, ParseBool(name, value));
+    } else if (std::ranges::find(kLater, name) != kLater.end()) {
+      return arrow::Status::NotImplemented("Table option ", name, " is not available in this version; leave it out");
+    } else {
+      return arrow::Status::Invalid("Unknown table option: ", name, base::DidYouMean(name, kKnown));
+    }
+  }
+  return parsed;
+}
+
+arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options) {
+  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kOptions + Where(table)));
+  return Run(connection, "INSERT INTO " + kOptions + " VALUES (" + Values(table) + ", " +
+                             QuoteLiteral(options.time_column) + ", " + (options.keep_rows ? "'true'" : "'false'") +
+                             ")");
+}
+
+arrow::Result<TableOptionsMap> LoadTableOptions(engine::Connection& connection) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows,
+                        Rows(connection, "SELECT o.* FROM " + kOptions +
+                                             " o SEMI JOIN duckdb_tables() t ON (lower(t.schema_name) = "
+                                             "lower(o.schema_name) AND lower(t.table_name) = lower(o.table_name) AND "
+                                             "NOT t.temporary)"));
+  TableOptionsMap options;
+  for (const auto& row : rows) {
+    options[{.schema = row[0], .name = row[1]}] = {.time_column = row[2], .keep_rows = row[3] == "true"};
+  }
+  return options;
+}
+
+arrow::Status PruneTableOptions(engine::Connection& connection) {
+  return Run(connection, "DELETE FROM " + kOptions +
+                             " o WHERE NOT EXISTS (SELECT 1 FROM duckdb_tables() t WHERE lower(t.schema_name) = "
+                             "lower(o.schema_name) AND lower(t.table_name) = lower(o.table_name) AND NOT t.temporary)");
+}
+
+arrow::Status StoreView(engine::Connection& connection, const StoredView& view) {
+  ARROW_RETURN_NOT_OK(RemoveView(connection, view.view));
+  return Run(connection, "INSERT INTO " + kViews + " VALUES (" + Values(view.view) + ", " +
+                             QuoteLiteral(view.definition) + ", " + QuoteLiteral(view.time_zone) + ")");
+}
+
+arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
+  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
+  return Run(connection, "DELETE FROM " + kViews + Where(view));
+}
+
+arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT * FROM " + kViews + " ORDER BY ALL"));
+  std::vector<StoredView> views;
+  for (const auto& row : rows) {
+    views.push_back({.view = {.schema = row[0], .name = row[1]}, .definition = row[2], .time_zone = row[3]});
+  }
+  return views;
+}
+
+arrow::Status StoreState(engine::Connection& connection, const TableRef& view,
+                         const std::shared_ptr<arrow::Buffer>& state) {
+  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
+  arrow::BinaryBuilder builder;
+  ARROW_RETURN_NOT_OK(builder.Append(std::string_view(*state)));
+  ARROW_ASSIGN_OR_RAISE(auto array, builder.Finish());
+  const auto schema = arrow::schema({arrow::field("state", arrow::binary())});
+  return connection
+      .Evaluate("INSERT INTO " + kStates + " SELECT " + Values(view) + ", state FROM hyprstream_input()", schema,
+                {arrow::RecordBatch::Make(schema, 1, {std::move(array)})})
+      .status();
+}
+
+arrow::Result<std::optional<std::string>> TakeState(engine::Connection& connection, const TableRef& view) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT state FROM " + kStates + Where(view)));
+  if (rows.empty()) return std::nullopt;
+  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
+  return rows[0][0];
+}
+
+}  // namespace hyprstream::commit

@@ -1,0 +1,96 @@
+#include "engine/arrow_in_internal.h"
+
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hyprstream::engine {
+
+namespace {
+
+void ThrowIfFailed(const arrow::Status& status) {
+  if (!status.ok()) throw duckdb::InvalidInputException(status.message());
+}
+
+void ExportSchema(const arrow::Schema& schema, duckdb::ArrowSchemaWrapper& out) {
+  ThrowIfFailed(arrow::ExportSchema(schema, &out.arrow_schema));
+}
+
+// A RecordBatchReader as the stream that DuckDB's own Arrow scan pulls from.
+class ReaderStream : public duckdb::ArrowArrayStreamWrapper {
+ public:
+  explicit ReaderStream(std::shared_ptr<arrow::RecordBatchReader> reader) {
+    ThrowIfFailed(arrow::ExportRecordBatchReader(std::move(reader),
+                                                 &arrow_array_stream));
+  }
+};
+
+duckdb::unique_ptr<duckdb::GlobalTableFunctionState> InitGlobal(duckdb::ClientContext&,
+                                                                duckdb::TableFunctionInitInput& input) {
+  const auto& data = input.bind_data->Cast<StreamScanData>();
+  auto state = duckdb::make_uniq<duckdb::ArrowScanGlobalState>();
+  std::vector<int> columns;
+  for (const auto column : input.column_ids) {
+    if (column < data.all_types.size()) columns.push_back(static_cast<int>(column));
+  }
+  state->stream = duckdb::make_uniq<ReaderStream>(data.make_stream(columns));
+  state->max_threads = 1;
+  if (!input.projection_ids.empty()) {
+    state->projection_ids = input.projection_ids;
+    for (const auto column : input.column_ids) {
+      state->scanned_types.push_back(column < data.all_types.size() ? data.all_types[column]
+                                                                    : duckdb::LogicalType::ROW_TYPE);
+    }
+  }
+  return state;
+}
+
+}  // namespace
+
+ChunkSource::ChunkSource(duckdb::ClientContext& context, const arrow::Schema& schema) : context_(context) {
+  duckdb::ArrowSchemaWrapper exported;
+  ExportSchema(schema, exported);
+  duckdb::ArrowTableFunction::PopulateArrowTableSchema(context, table_, exported.arrow_schema);
+}
+
+void ChunkSource::ForEachChunk(const arrow::RecordBatch& batch, const std::function<void(duckdb::DataChunk&)>& sink) {
+  if (batch.num_rows() == 0) return;
+  auto array = duckdb::make_uniq<duckdb::ArrowArrayWrapper>();
+  ThrowIfFailed(arrow::ExportRecordBatch(batch, &array->arrow_array));
+  duckdb::ArrowScanLocalState state(std::move(array), context_);
+  for (duckdb::idx_t column = 0; column < types().size(); ++column) state.column_ids.push_back(column);
+  const auto rows = static_cast<duckdb::idx_t>(batch.num_rows());
+  while (state.chunk_offset < rows) {
+    const auto count = std::min<duckdb::idx_t>(STANDARD_VECTOR_SIZE, rows - state.chunk_offset);
+    duckdb::DataChunk chunk;
+    chunk.Initialize(duckdb::Allocator::DefaultAllocator(), types(), count);
+    chunk.SetChildCardinality(count);
+    duckdb::ArrowTableFunction::ArrowToDuckDB(state, table_.GetColumns(), chunk, true);
+    state.chunk_offset += count;
+    sink(chunk);
+  }
+}
+
+StreamScanData::StreamScanData(duckdb::ClientContext& context, const arrow::Schema& schema)
+    : duckdb::ArrowScanFunctionData(nullptr) {
+  ExportSchema(schema, schema_root);
+  duckdb::ArrowTableFunction::PopulateArrowTableSchema(context, arrow_table, schema_root.arrow_schema);
+  all_types = arrow_table.GetTypes();
+}
+
+duckdb::unique_ptr<duckdb::FunctionData> StreamScanData::Copy() const {
+  throw duckdb::InternalException("a scan over Arrow batches cannot be copied");
+}
+
+duckdb::TableFunction MakeStreamFunction(const char* name, duckdb::vector<duckdb::LogicalType> arguments,
+                                         duckdb::table_function_bind_t bind) {
+  duckdb::TableFunction function(name, std::move(arguments), duckdb::ArrowTableFunction::ArrowScanFunction, bind,
+                                 InitGlobal, duckdb::ArrowTableFunction::ArrowScanInitLocal);
+  function.projection_pushdown = true;
+  return function;
+}
+
+}  // namespace hyprstream::engine

@@ -1,0 +1,53 @@
+// Arrow rows into DuckDB: as chunks of at most one vector, or as a scan.
+//
+// Thread safety: none; one thread at a time. The batches are referred to, not copied, wherever their layout allows.
+#pragma once
+
+#include <duckdb.hpp>
+#include <duckdb/function/table/arrow.hpp>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace arrow {
+class RecordBatch;
+class RecordBatchReader;
+class Schema;
+}  // namespace arrow
+
+namespace hyprstream::engine {
+
+using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
+
+// Turns record batches of one schema into DataChunks. Throws DuckDB's exceptions; stays inside the room.
+class ChunkSource {
+ public:
+  ChunkSource(duckdb::ClientContext& context, const arrow::Schema& schema);
+
+  const duckdb::vector<duckdb::LogicalType>& types() { return table_.GetTypes(); }
+  // Calls `sink` with chunks of at most STANDARD_VECTOR_SIZE rows, in order; each is valid during its call.
+  void ForEachChunk(const arrow::RecordBatch& batch, const std::function<void(duckdb::DataChunk&)>& sink);
+
+ private:
+  duckdb::ClientContext& context_;
+  duckdb::ArrowTableSchema table_;
+};
+
+// Makes a stream when a scan starts; `columns` are the projected columns' indices.
+using StreamMaker = std::function<std::shared_ptr<arrow::RecordBatchReader>(const std::vector<int>& columns)>;
+
+// The bind data of a scan over Arrow batches that are made when the scan starts.
+struct StreamScanData : duckdb::ArrowScanFunctionData {
+  StreamScanData(duckdb::ClientContext& context, const arrow::Schema& schema);
+  // Set before the scan starts, or left empty by functions that find their stream themselves.
+  StreamMaker make_stream;
+  duckdb::unique_ptr<duckdb::FunctionData> Copy() const override;
+  bool Equals(const duckdb::FunctionData& other) const override { return this == &other; }
+};
+
+// A table function over StreamScanData with this bind function; projection is pushed down.
+duckdb::TableFunction MakeStreamFunction(const char* name, duckdb::vector<duckdb::LogicalType> arguments,
+                                         duckdb::table_function_bind_t bind);
+
+}  // namespace hyprstream::engine

@@ -1,0 +1,60 @@
+// DuckDB's rows out as Arrow. Throws DuckDB's exceptions; stays inside the room.
+#pragma once
+
+#include <duckdb.hpp>
+
+#include <memory>
+#include <vector>
+
+namespace arrow {
+class RecordBatch;
+class RecordBatchReader;
+class Schema;
+}  // namespace arrow
+
+namespace duckdb {
+class ArrowAppender;
+}
+
+namespace hyprstream::engine {
+
+// Rows of one outgoing batch: large enough to amortise, small enough for a first row soon.
+inline constexpr duckdb::idx_t kResultBatchRows = 122'880;
+
+// The Arrow schema of columns, as every door shows them.
+std::shared_ptr<arrow::Schema> ToArrowSchema(duckdb::ClientContext& context,
+                                             const duckdb::vector<duckdb::LogicalType>& types,
+                                             const std::vector<std::string>& names);
+
+std::vector<std::string> ToNames(const duckdb::vector<duckdb::Identifier>& names);
+
+// Collects chunks into record batches of at most kResultBatchRows rows.
+class BatchBuilder {
+ public:
+  BatchBuilder(duckdb::ClientContext& context, const duckdb::vector<duckdb::LogicalType>& types,
+               std::vector<std::string> names);
+  ~BatchBuilder();
+
+  void Append(duckdb::DataChunk& chunk);
+  std::vector<std::shared_ptr<arrow::RecordBatch>> Finish();
+  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
+
+ private:
+  void Flush();
+
+  duckdb::ClientContext& context_;
+  duckdb::vector<duckdb::LogicalType> types_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::unique_ptr<duckdb::ArrowAppender> appender_;
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches_;
+};
+
+// The rows of a submitted result, computed while they are read. The connection must outlive the reader.
+std::shared_ptr<arrow::RecordBatchReader> StreamResult(duckdb::unique_ptr<duckdb::QueryResult> result,
+                                                       std::shared_ptr<arrow::Schema> schema);
+// The rows of a result that is complete, in DuckDB's buffer manager; independent of the connection's next statement.
+std::shared_ptr<arrow::RecordBatchReader> BufferedResult(duckdb::shared_ptr<duckdb::ClientContext> context,
+                                                         duckdb::unique_ptr<duckdb::QueryResult> result,
+                                                         std::shared_ptr<arrow::Schema> schema);
+
+}  // namespace hyprstream::engine

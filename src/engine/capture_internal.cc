@@ -1,0 +1,225 @@
+#include "engine/capture_internal.h"
+
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/catalog/catalog_entry/duck_table_entry.hpp>
+#include <duckdb/catalog/catalog_entry/schema_catalog_entry.hpp>
+#include <duckdb/main/attached_database.hpp>
+#include <duckdb/storage/data_table.hpp>
+#include <duckdb/storage/table/scan_state.hpp>
+#include <duckdb/transaction/delete_info.hpp>
+#include <duckdb/transaction/duck_transaction.hpp>
+#include <duckdb/transaction/local_storage.hpp>
+#include <duckdb/transaction/meta_transaction.hpp>
+#include <duckdb/transaction/update_info.hpp>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "engine/arrow_out_internal.h"
+
+namespace hyprstream::engine {
+
+namespace {
+
+// Explicit instantiation may name private members; this hands out the pointers.
+template <class Tag, typename Tag::type Member>
+struct PrivateMember {
+  friend typename Tag::type Reveal(Tag) { return Member; }
+};
+struct UndoBufferTag {
+  using type = duckdb::UndoBuffer duckdb::DuckTransaction::*;
+  friend type Reveal(UndoBufferTag);
+};
+template struct PrivateMember<UndoBufferTag, &duckdb::DuckTransaction::undo_buffer>;
+struct AllocatorTag {
+  using type = duckdb::UndoBufferAllocator duckdb::UndoBuffer::*;
+  friend type Reveal(AllocatorTag);
+};
+template struct PrivateMember<AllocatorTag, &duckdb::UndoBuffer::allocator>;
+
+struct TouchedRows {
+  std::vector<duckdb::row_t> deleted;
+  std::vector<duckdb::row_t> updated;
+};
+
+using TouchedTables = std::map<duckdb::DuckTableEntry*, TouchedRows>;
+
+void SortUnique(std::vector<duckdb::row_t>& rows) {
+  std::ranges::sort(rows);
+  rows.erase(std::ranges::unique(rows).begin(), rows.end());
+}
+
+void Collect(duckdb::UndoFlags kind, duckdb::data_ptr_t payload, TouchedTables& touched) {
+  if (kind == duckdb::UndoFlags::DELETE_TUPLE) {
+    const auto* info = reinterpret_cast<duckdb::DeleteInfo*>(payload);
+    auto& rows = touched[info->table].deleted;
+    for (duckdb::idx_t i = 0; i < info->count; ++i) {
+      rows.push_back(static_cast<duckdb::row_t>(info->base_row + (info->is_consecutive ? i : info->GetRows()[i])));
+    }
+  } else if (kind == duckdb::UndoFlags::UPDATE_TUPLE) {
+    auto* info = reinterpret_cast<duckdb::UpdateInfo*>(payload);
+    auto& rows = touched[info->table].updated;
+    const auto base = info->row_group_start + info->vector_index * STANDARD_VECTOR_SIZE;
+    for (duckdb::idx_t i = 0; i < info->N; ++i) {
+      rows.push_back(static_cast<duckdb::row_t>(base + info->GetTuples()[i]));
+    }
+  }
+}
+
+// The layout of an entry is {UndoFlags, uint32 length, payload}; see UndoBuffer::CreateEntry.
+TouchedTables ReadUndoBuffer(duckdb::DuckTransaction& transaction) {
+  TouchedTables touched;
+  auto& allocator = (transaction.*Reveal(UndoBufferTag())).*Reveal(AllocatorTag());
+  for (auto* entry = allocator.head.get(); entry != nullptr; entry = entry->next.get()) {
+    auto handle = allocator.buffer_manager.Pin(entry->block);
+    auto at = handle.GetDataMutable();
+    const auto end = at + entry->position;
+    while (at < end) {
+      const auto kind = duckdb::Load<duckdb::UndoFlags>(at);
+      at += sizeof(duckdb::UndoFlags);
+      const auto length = duckdb::Load<uint32_t>(at);
+      at += sizeof(uint32_t);
+      Collect(kind, at, touched);
+      at += length;
+    }
+  }
+  for (auto& [table, rows] : touched) {
+    SortUnique(rows.deleted);
+    SortUnique(rows.updated);
+    std::vector<duckdb::row_t> kept;  // an updated row that was deleted in the end is a deleted row
+    std::ranges::set_difference(rows.updated, rows.deleted, std::back_inserter(kept));
+    rows.updated = std::move(kept);
+  }
+  return touched;
+}
+
+duckdb::AttachedDatabase& Database(duckdb::ClientContext& context, const std::string& database) {
+  return duckdb::Catalog::GetCatalog(context, duckdb::Identifier(database)).GetAttached();
+}
+
+std::vector<duckdb::DuckTableEntry*> TablesOf(duckdb::ClientContext& context, const std::string& database) {
+  std::vector<duckdb::DuckTableEntry*> tables;
+  auto& catalog = duckdb::Catalog::GetCatalog(context, duckdb::Identifier(database));
+  catalog.ScanSchemas(context, [&](duckdb::SchemaCatalogEntry& schema) {
+    schema.Scan(context, duckdb::CatalogType::TABLE_ENTRY, [&](duckdb::CatalogEntry& entry) {
+      if (entry.type == duckdb::CatalogType::TABLE_ENTRY) tables.push_back(&entry.Cast<duckdb::DuckTableEntry>());
+    });
+  });
+  return tables;
+}
+
+TableRef RefOf(duckdb::DuckTableEntry& table) {
+  return {.schema = table.ParentSchema().name.GetIdentifierName(), .name = table.name.GetIdentifierName()};
+}
+
+struct Columns {
+  duckdb::vector<duckdb::StorageIndex> storage;
+  duckdb::vector<duckdb::LogicalType> types;
+  std::vector<std::string> names;
+};
+
+Columns ColumnsOf(duckdb::DuckTableEntry& table) {
+  Columns columns;
+  for (const auto& column : table.GetColumns().Physical()) {
+    columns.storage.emplace_back(column.StorageOid());
+    columns.types.push_back(column.Type());
+    columns.names.push_back(column.Name().GetIdentifierName());
+  }
+  return columns;
+}
+
+std::vector<std::shared_ptr<arrow::RecordBatch>> ScanInserted(duckdb::ClientContext& context,
+                                                              duckdb::LocalStorage& local,
+                                                              duckdb::DuckTableEntry& table) {
+  auto& storage = table.GetStorage();
+  if (!local.Find(storage)) return {};
+  const auto columns = ColumnsOf(table);
+  duckdb::TableScanState state;
+  state.Initialize(columns.storage, &context);
+  local.InitializeScan(storage, state.local_state, nullptr);
+  BatchBuilder builder(context, columns.types, columns.names);
+  duckdb::DataChunk chunk;
+  chunk.Initialize(duckdb::Allocator::DefaultAllocator(), columns.types);
+  for (;;) {
+    chunk.Reset();
+    local.Scan(state.local_state, columns.storage, chunk);
+    if (chunk.size() == 0) break;
+    builder.Append(chunk);
+  }
+  return builder.Finish();
+}
+
+std::vector<std::shared_ptr<arrow::RecordBatch>> FetchRows(duckdb::ClientContext& context, const std::string& database,
+                                                           duckdb::DuckTableEntry& table,
+                                                           const std::vector<duckdb::row_t>& rows) {
+  if (rows.empty()) return {};
+  auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
+  const auto columns = ColumnsOf(table);
+  BatchBuilder builder(context, columns.types, columns.names);
+  for (std::size_t start = 0; start < rows.size(); start += STANDARD_VECTOR_SIZE) {
+    const auto count = std::min<std::size_t>(STANDARD_VECTOR_SIZE, rows.size() - start);
+    duckdb::Vector row_ids(duckdb::LogicalType::ROW_TYPE, count);
+    std::copy_n(rows.begin() + static_cast<std::ptrdiff_t>(start), count,
+                duckdb::FlatVector::GetDataMutable<duckdb::row_t>(row_ids));
+    duckdb::DataChunk chunk;
+    chunk.Initialize(duckdb::Allocator::DefaultAllocator(), columns.types, count);
+    duckdb::ColumnFetchState fetch;
+    table.GetStorage().Fetch(transaction, chunk, columns.storage, row_ids, count, fetch);
+    if (chunk.size() != count) {
+      throw duckdb::InternalException("change capture found %llu of %llu rows by row id", chunk.size(), count);
+    }
+    builder.Append(chunk);
+  }
+  return builder.Finish();
+}
+
+}  // namespace
+
+TransactionFacts InspectTransaction(duckdb::ClientContext& context, const std::string& database) {
+  auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
+  TransactionFacts facts;
+  if (!transaction.ChangesMade()) return facts;
+  facts.changes = true;
+  facts.catalog_changes = transaction.GetUndoProperties().has_catalog_changes;
+  const auto touched = ReadUndoBuffer(transaction);
+  auto& local = duckdb::LocalStorage::Get(transaction);
+  for (auto* table : TablesOf(context, database)) {
+    auto& storage = table->GetStorage();
+    const auto inserted = local.Find(storage) ? static_cast<std::int64_t>(local.AddedRows(storage)) : 0;
+    const bool edited =
+        std::ranges::any_of(touched, [&](const auto& entry) { return &entry.first->GetStorage() == &storage; });
+    if (inserted > 0 || edited) facts.tables.push_back({.table = RefOf(*table), .rows_inserted = inserted});
+  }
+  return facts;
+}
+
+RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext& other, const std::string& database,
+                          const std::function<bool(const TableRef&)>& wanted) {
+  auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
+  if (!transaction.ChangesMade()) return {};
+  auto touched = ReadUndoBuffer(transaction);
+  auto& local = duckdb::LocalStorage::Get(transaction);
+  RowChanges changes;
+  for (auto* table : TablesOf(context, database)) {
+    const auto ref = RefOf(*table);
+    if (!wanted(ref)) continue;
+    const auto columns = ColumnsOf(*table);
+    TableChanges change{.table = ref, .schema = ToArrowSchema(context, columns.types, columns.names),
+                        .inserted = ScanInserted(context, local, *table), .updated = {}, .removed = {}};
+    for (auto& [entry, rows] : touched) {
+      if (&entry->GetStorage() != &table->GetStorage()) continue;
+      change.updated = FetchRows(context, database, *table, rows.updated);
+      auto removed = rows.deleted;
+      removed.insert(removed.end(), rows.updated.begin(), rows.updated.end());
+      SortUnique(removed);
+      change.removed = FetchRows(other, database, *table, removed);
+    }
+    if (!change.inserted.empty() || !change.updated.empty() || !change.removed.empty()) {
+      changes.push_back(std::move(change));
+    }
+  }
+  return changes;
+}
+
+}  // namespace hyprstream::engine

@@ -1,0 +1,30 @@
+// Change capture: the net row changes of an open DuckDB transaction, read from where DuckDB itself keeps them.
+//
+// A transaction's inserted rows are in its LocalStorage; the row ids of the rows it deleted or updated are in its undo
+// buffer. Every statement that changes rows (INSERT, UPDATE, DELETE, TRUNCATE, MERGE, ON CONFLICT, writing CTEs, the
+// Appender) ends there, so that nothing has to be rewritten or triggered and nothing can be missed. Old images are
+// fetched by row id through a second transaction, to which this one's changes are invisible; DuckDB's write-write
+// conflict check guarantees that nobody else changed those rows in between.
+//
+// DuckTransaction's undo buffer is private: capture reads it through a pointer to member obtained by explicit
+// instantiation. This leans on one release's layout; capture_test.cc checks every statement kind against it.
+#pragma once
+
+#include <duckdb.hpp>
+
+#include <functional>
+#include <vector>
+
+#include "core/row_changes.h"
+#include "engine/connection.h"
+
+namespace hyprstream::engine {
+
+// What the transaction of `context` in `database` has done so far. Throws DuckDB's exceptions.
+TransactionFacts InspectTransaction(duckdb::ClientContext& context, const std::string& database);
+
+// Changes of the tables that `wanted` names; `other` is an idle context of the same database for the old images.
+RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext& other, const std::string& database,
+                          const std::function<bool(const TableRef&)>& wanted);
+
+}  // namespace hyprstream::engine

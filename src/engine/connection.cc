@@ -1,0 +1,282 @@
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/table.h>
+#include <arrow/type.h>
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
+#include <duckdb/common/arrow/arrow_format.hpp>
+#include <duckdb/main/appender.hpp>
+#include <duckdb/main/attached_database.hpp>
+#include <duckdb/main/prepared_statement.hpp>
+#include <duckdb/transaction/meta_transaction.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/arrow_in_internal.h"
+#include "engine/arrow_out_internal.h"
+#include "engine/capture_internal.h"
+#include "engine/connection_internal.h"
+#include "engine/context_state_internal.h"
+#include "engine/guard_internal.h"
+#include "engine/parser_internal.h"
+
+namespace hyprstream::engine {
+
+namespace {
+
+class PreparedStatement : public Prepared {
+ public:
+  PreparedStatement(duckdb::unique_ptr<duckdb::PreparedStatement> statement, PreparedInfo info, Trust trust)
+      : statement_(std::move(statement)), info_(std::move(info)), trust_(trust) {}
+
+  const PreparedInfo& info() const override { return info_; }
+  duckdb::PreparedStatement& statement() { return *statement_; }
+  Trust trust() const { return trust_; }
+
+ private:
+  duckdb::unique_ptr<duckdb::PreparedStatement> statement_;
+  PreparedInfo info_;
+  Trust trust_;
+};
+
+std::vector<ParameterInfo> ParametersOf(duckdb::ClientContext& context, duckdb::PreparedStatement& statement) {
+  std::vector<std::pair<duckdb::idx_t, std::string>> order;
+  for (const auto& [name, index] : statement.GetNamedParameterMap()) {
+    order.emplace_back(index, name.GetIdentifierName());
+  }
+  std::ranges::sort(order);
+  std::vector<ParameterInfo> parameters;
+  for (const auto& [index, name] : order) {
+    duckdb::LogicalType type;
+    ParameterInfo parameter{.name = name, .type = nullptr};
+    if (statement.TryGetParameterType(duckdb::Identifier(name), type) && type.id() != duckdb::LogicalTypeId::UNKNOWN &&
+        type.id() != duckdb::LogicalTypeId::INVALID && type.id() != duckdb::LogicalTypeId::SQLNULL) {
+      parameter.type = ToArrowSchema(context, {type}, {name})->field(0)->type();
+    }
+    parameters.push_back(std::move(parameter));
+  }
+  return parameters;
+}
+
+class ConnectionImpl : public Connection {
+ public:
+  using Parse = std::function<arrow::Result<std::vector<std::shared_ptr<const Statement>>>(std::string_view)>;
+
+  ConnectionImpl(std::shared_ptr<duckdb::DuckDB> database, std::shared_ptr<EngineShared> shared, Parse parse)
+      : database_(std::move(database)),
+        shared_(std::move(shared)),
+        connection_(*database_),
+        state_(duckdb::make_shared_ptr<ContextState>(shared_)),
+        parse_(std::move(parse)) {
+    context().registered_state->Insert(ContextState::kKey, state_);
+  }
+
+  arrow::Status Begin() override {
+    if (in_transaction()) return arrow::Status::Invalid("a transaction is open on this connection already");
+    return Guard([&] {
+      connection_.BeginTransaction();
+      auto& attached = duckdb::Catalog::GetCatalog(context(), duckdb::Identifier(shared_->database)).GetAttached();
+      duckdb::MetaTransaction::Get(context()).GetTransaction(attached);  // takes the snapshot now
+      return arrow::Status::OK();
+    });
+  }
+
+  arrow::Status Commit() override {
+    auto status = Guard([&] {
+      connection_.Commit();
+      return arrow::Status::OK();
+    });
+    if (!status.ok()) ARROW_UNUSED(Rollback());
+    state_->snapshot.reset();
+    return status;
+  }
+
+  arrow::Status Rollback() override {
+    state_->snapshot.reset();
+    if (!in_transaction()) return arrow::Status::OK();
+    return Guard([&] {
+      connection_.Rollback();
+      return arrow::Status::OK();
+    });
+  }
+
+  bool in_transaction() const override { return connection_.context->transaction.HasActiveTransaction(); }
+
+  void Attach(std::shared_ptr<const Snapshot> snapshot) override { state_->snapshot = std::move(snapshot); }
+
+  arrow::Result<std::unique_ptr<Prepared>> Prepare(const Statement& statement, Trust trust) override {
+    return Guard([&]() -> arrow::Result<std::unique_ptr<Prepared>> {
+      state_->trust = trust;
+      state_->facts = {};
+      auto prepared = connection_.Prepare(CopySql(statement));
+      if (prepared->HasError()) return StatusFrom(prepared->GetErrorObject());
+      PreparedInfo info{.kind = statement.kind(), .schema = arrow::schema({}), .parameters = {},
+                        .reads = state_->facts.reads, .writes = state_->facts.writes,
+                        .changes_rows = state_->facts.changes_rows, .temporary = state_->facts.temporary};
+      if (prepared->GetStatementProperties().return_type == duckdb::StatementReturnType::QUERY_RESULT) {
+        info.schema = ToArrowSchema(context(), prepared->GetTypes(), ToNames(prepared->GetNames()));
+      }
+      info.parameters = ParametersOf(context(), *prepared);
+      return std::make_unique<PreparedStatement>(std::move(prepared), std::move(info), trust);
+    });
+  }
+
+  arrow::Result<Execution> Execute(Prepared& prepared, const std::shared_ptr<arrow::RecordBatch>& parameters,
+                                   ResultMode mode) override {
+    auto& statement = static_cast<PreparedStatement&>(prepared);
+    return Guard([&]() -> arrow::Result<Execution> {
+      state_->trust = statement.trust();
+      ARROW_ASSIGN_OR_RAISE(auto values, ValuesOf(statement, parameters));
+      const bool rows = statement.info().schema->num_fields() > 0;
+      if (rows && mode == ResultMode::kStreaming) {
+        auto result = statement.statement().Submit(
+            values, duckdb::QueryParameters(duckdb::make_shared_ptr<duckdb::ArrowFormat>(kResultBatchRows)));
+        if (result->HasError()) return StatusFrom(result->GetErrorObject());
+        auto schema = ToArrowSchema(context(), result->GetTypes(), ToNames(result->GetNames()));
+        return Execution{.rows = StreamResult(std::move(result), std::move(schema)), .rows_changed = 0};
+      }
+      auto result =
+          statement.statement().Execute(values, duckdb::QueryParameters(duckdb::ChunkFormat::BufferManaged()));
+      if (result->HasError()) return StatusFrom(result->GetErrorObject());
+      result->Complete();
+      if (result->HasError()) return StatusFrom(result->GetErrorObject());
+      if (rows) {
+        auto schema = ToArrowSchema(context(), result->GetTypes(), ToNames(result->GetNames()));
+        return Execution{.rows = BufferedResult(connection_.context, std::move(result), std::move(schema)),
+                         .rows_changed = 0};
+      }
+      return Execution{.rows = nullptr, .rows_changed = ChangedRows(*result)};
+    });
+  }
+
+  arrow::Result<Execution> Run(std::string_view sql) override {
+    ARROW_ASSIGN_OR_RAISE(const auto statements, parse_(sql));
+    Execution last;
+    for (const auto& statement : statements) {
+      ARROW_ASSIGN_OR_RAISE(auto prepared, Prepare(*statement, Trust::kInternal));
+      ARROW_ASSIGN_OR_RAISE(last, Execute(*prepared, nullptr, ResultMode::kBuffered));
+    }
+    return last;
+  }
+
+  arrow::Status Append(const TableRef& table, const std::vector<std::string>& columns,
+                       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) override {
+    if (batches.empty()) return arrow::Status::OK();
+    return Guard([&] {
+      duckdb::Appender appender(connection_, duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
+                                duckdb::Identifier(table.name));
+      for (const auto& column : columns) appender.AddColumn(duckdb::Identifier(column));
+      ChunkSource source(context(), *batches[0]->schema());
+      for (const auto& batch : batches) {
+        source.ForEachChunk(*batch, [&](duckdb::DataChunk& chunk) { appender.AppendDataChunk(chunk); });
+      }
+      appender.Close();
+      return arrow::Status::OK();
+    });
+  }
+
+  arrow::Result<std::shared_ptr<arrow::Schema>> ArrowSchemaOf(const TableRef& table) override {
+    return Guard([&]() -> arrow::Result<std::shared_ptr<arrow::Schema>> {
+      auto& entry = duckdb::Catalog::GetEntry<duckdb::TableCatalogEntry>(
+          context(), duckdb::QualifiedName(duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
+                                           duckdb::Identifier(table.name)));
+      duckdb::vector<duckdb::LogicalType> types;
+      std::vector<std::string> names;
+      for (const auto& column : entry.GetColumns().Logical()) {
+        types.push_back(column.Type());
+        names.push_back(column.Name().GetIdentifierName());
+      }
+      return ToArrowSchema(context(), types, names);
+    });
+  }
+
+  arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Evaluate(
+      std::string_view sql, const std::shared_ptr<arrow::Schema>& schema,
+      const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) override {
+    const InputBatches input{.schema = schema, .batches = batches};
+    state_->input = &input;
+    auto executed = Run(sql);
+    std::vector<std::shared_ptr<arrow::RecordBatch>> rows;
+    auto status = executed.status();
+    if (status.ok() && executed->rows != nullptr) {
+      auto collected = executed->rows->ToRecordBatches();
+      status = collected.status();
+      if (status.ok()) rows = std::move(collected).ValueUnsafe();
+    }
+    state_->input = nullptr;
+    ARROW_RETURN_NOT_OK(status);
+    return rows;
+  }
+
+  arrow::Result<RowChanges> Changes(const std::function<bool(const TableRef&)>& wanted) override {
+    return Guard([&]() -> arrow::Result<RowChanges> {
+      duckdb::Connection other(*database_);
+      other.BeginTransaction();
+      auto changes = CaptureChanges(context(), *other.context, shared_->database, wanted);
+      other.Rollback();
+      return changes;
+    });
+  }
+
+  arrow::Result<TransactionFacts> Facts() override {
+    if (!in_transaction()) return TransactionFacts{};
+    return Guard([&]() -> arrow::Result<TransactionFacts> { return InspectTransaction(context(), shared_->database); });
+  }
+
+  void Interrupt() override { connection_.Interrupt(); }
+
+  duckdb::Connection& duck() { return connection_; }
+
+ private:
+  duckdb::ClientContext& context() { return *connection_.context; }
+
+  arrow::Result<duckdb::vector<duckdb::Value>> ValuesOf(PreparedStatement& statement,
+                                                        const std::shared_ptr<arrow::RecordBatch>& parameters) {
+    duckdb::vector<duckdb::Value> values;
+    const auto expected = static_cast<int>(statement.info().parameters.size());
+    const int given = parameters ? parameters->num_columns() : 0;
+    if (given != expected) {
+      return arrow::Status::Invalid("The statement has ", expected, " parameters but ", given, " values were bound");
+    }
+    if (expected == 0) return values;
+    ChunkSource source(context(), *parameters->schema());
+    source.ForEachChunk(*parameters, [&](duckdb::DataChunk& chunk) {
+      for (duckdb::idx_t column = 0; column < chunk.ColumnCount(); ++column) {
+        values.push_back(chunk.GetValue(column, 0));
+      }
+    });
+    if (static_cast<int>(values.size()) != expected) {
+      return arrow::Status::Invalid("Parameters come one row at a time; ", parameters->num_rows(), " rows were given");
+    }
+    return values;
+  }
+
+  static std::int64_t ChangedRows(duckdb::QueryResult& result) {
+    if (result.GetStatementProperties().return_type != duckdb::StatementReturnType::CHANGED_ROWS) return -1;
+    const auto chunk = result.Fetch();
+    return chunk && chunk->size() > 0 ? chunk->GetValue(0, 0).GetValue<std::int64_t>() : 0;
+  }
+
+  std::shared_ptr<duckdb::DuckDB> database_;
+  std::shared_ptr<EngineShared> shared_;
+  duckdb::Connection connection_;
+  duckdb::shared_ptr<ContextState> state_;
+  Parse parse_;
+};
+
+}  // namespace
+
+duckdb::Connection& DuckConnectionOf(Connection& connection) { return static_cast<ConnectionImpl&>(connection).duck(); }
+
+arrow::Result<std::unique_ptr<Connection>> MakeConnection(
+    std::shared_ptr<duckdb::DuckDB> database, std::shared_ptr<EngineShared> shared,
+    std::function<arrow::Result<std::vector<std::shared_ptr<const Statement>>>(std::string_view)> parse) {
+  return Guard([&]() -> arrow::Result<std::unique_ptr<Connection>> {
+    return std::make_unique<ConnectionImpl>(std::move(database), std::move(shared), std::move(parse));
+  });
+}
+
+}  // namespace hyprstream::engine

@@ -1,0 +1,51 @@
+// What a connection carries into DuckDB's hooks and table functions: who asks, what is pinned, what the plan touched.
+//
+// Registered on the ClientContext under kKey; used by the thread that runs the connection's statement, and by DuckDB's
+// worker threads only through what init functions copied out of it.
+#pragma once
+
+#include <duckdb.hpp>
+#include <duckdb/main/client_context_state.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/snapshot.h"
+#include "engine/connection.h"
+#include "engine/engine.h"
+#include "engine/gate_internal.h"
+
+namespace hyprstream::engine {
+
+// Batches that `hyprstream_input()` shows.
+struct InputBatches {
+  std::shared_ptr<arrow::Schema> schema;
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+};
+
+// Shared by all connections of one engine.
+struct EngineShared {
+  std::string database;  // the catalog of the one local database
+  std::map<std::string, SystemTable> system_tables;
+  Engine::ReadCheck read_check;
+};
+
+struct ContextState : duckdb::ClientContextState {
+  static constexpr const char* kKey = "hyprstream";
+
+  explicit ContextState(std::shared_ptr<EngineShared> engine) : shared(std::move(engine)) {}
+
+  static ContextState& Of(duckdb::ClientContext& context);
+
+  std::shared_ptr<EngineShared> shared;
+  Trust trust = Trust::kInternal;
+  std::shared_ptr<const Snapshot> snapshot;
+  const InputBatches* input = nullptr;
+  PlanFacts facts;  // of everything bound since the statement's preparation began
+  void Note(PlanFacts more);
+};
+
+}  // namespace hyprstream::engine

@@ -1,0 +1,118 @@
+#include "engine/engine.h"
+
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <duckdb.hpp>
+#include <duckdb/main/config.hpp>
+#include <duckdb/planner/planner_extension.hpp>
+
+#include <utility>
+
+#include "engine/connection_internal.h"
+#include "engine/context_state_internal.h"
+#include "engine/gate_internal.h"
+#include "engine/guard_internal.h"
+#include "engine/lockdown_internal.h"
+#include "engine/parser_internal.h"
+#include "engine/scan_internal.h"
+#include "engine/view_analysis_internal.h"
+
+namespace hyprstream::engine {
+
+namespace {
+
+// Sees every bound plan: notes what it touches, and holds a client's to the gate.
+void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& statement) {
+  const auto state = input.context.registered_state->Get<ContextState>(ContextState::kKey);
+  if (!state || !statement.plan) return;
+  state->Note(Inspect(input.context, *statement.plan));
+  if (state->trust == Trust::kInternal) return;
+  const auto status = CheckPlan(input.context, *statement.plan,
+                                {.database = state->shared->database, .read_check = state->shared->read_check});
+  if (!status.ok()) throw duckdb::BinderException(status.message());
+}
+
+class EngineImpl : public Engine {
+ public:
+  explicit EngineImpl(EngineOptions options)
+      : options_(std::move(options)), shared_(std::make_shared<EngineShared>()) {}
+
+  arrow::Status Open() {
+    auto status = Guard([&] {
+      duckdb::DBConfig config;
+      Configure(options_, config);
+      RegisterParser(config);
+      duckdb::PlannerExtension gate;
+      gate.post_bind_function = AfterBind;
+      duckdb::PlannerExtension::Register(config, gate);
+      database_ = std::make_shared<duckdb::DuckDB>(options_.path.empty() ? nullptr : options_.path.c_str(), &config);
+      return Prepare();
+    });
+    if (status.ok() || options_.path.empty()) return status;
+    return status.WithMessage("Cannot open the database file ", options_.path, ": ", status.message());
+  }
+
+  arrow::Result<std::unique_ptr<Connection>> Connect() override {
+    return MakeConnection(database_, shared_, [this](std::string_view sql) { return Parse(sql); });
+  }
+
+  arrow::Result<std::vector<std::shared_ptr<const Statement>>> Parse(std::string_view sql) override {
+    return ParseStatements(sql, {.sql_bytes_max = static_cast<std::size_t>(options_.sql_bytes_max),
+                                 .expression_depth_max = options_.expression_depth_max});
+  }
+
+  arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view, std::string_view select,
+                                            const std::string& time_zone) override {
+    return AnalyzeViewSelect(
+        DuckConnectionOf(connection),
+        {.view = view, .select = select, .time_zone = time_zone, .database = shared_->database});
+  }
+
+  arrow::Status AddSystemTable(SystemTable table) override {
+    return Guard([&] {
+      const std::string name = table.name;
+      shared_->system_tables.insert_or_assign(name, std::move(table));
+      return Run("CREATE OR REPLACE VIEW hyprstream." + QuoteIdentifier(name) +
+                 " AS SELECT * FROM hyprstream_system(" + QuoteLiteral(name) + ")");
+    });
+  }
+
+  void SetReadCheck(ReadCheck check) override { shared_->read_check = std::move(check); }
+
+ private:
+  arrow::Status Run(const std::string& sql) {
+    ARROW_ASSIGN_OR_RAISE(auto connection, Connect());
+    ARROW_RETURN_NOT_OK(connection->Begin());
+    ARROW_RETURN_NOT_OK(connection->Run(sql).status());
+    return connection->Commit();
+  }
+
+  // Registers what is ours and locks the configuration.
+  arrow::Status Prepare() {
+    duckdb::Connection connection(*database_);
+    auto name = connection.Query("SELECT current_database()");
+    if (name->HasError()) return StatusFrom(name->GetErrorObject());
+    shared_->database = name->Fetch()->GetValue(0, 0).ToString();
+    connection.BeginTransaction();
+    RegisterScans(connection);
+    connection.Commit();
+    auto schemas = connection.Query("CREATE SCHEMA IF NOT EXISTS hyprstream");
+    if (schemas->HasError()) return StatusFrom(schemas->GetErrorObject());
+    return LockDown(options_, connection);
+  }
+
+  EngineOptions options_;
+  std::shared_ptr<EngineShared> shared_;
+  std::shared_ptr<duckdb::DuckDB> database_;
+};
+
+}  // namespace
+
+arrow::Result<std::unique_ptr<Engine>> Engine::Make(EngineOptions options) {
+  auto engine = std::make_unique<EngineImpl>(std::move(options));
+  ARROW_RETURN_NOT_OK(engine->Open());
+  return engine;
+}
+
+}  // namespace hyprstream::engine

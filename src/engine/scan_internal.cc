@@ -1,0 +1,124 @@
+#include "engine/scan_internal.h"
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/parser/parsed_data/create_table_function_info.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/arrow_in_internal.h"
+#include "engine/context_state_internal.h"
+
+namespace hyprstream::engine {
+
+namespace {
+
+template <class T>
+T OrThrow(arrow::Result<T> result) {
+  if (!result.ok()) throw duckdb::InvalidInputException(result.status().message());
+  return std::move(result).ValueUnsafe();
+}
+
+duckdb::unique_ptr<duckdb::FunctionData> Describe(duckdb::unique_ptr<StreamScanData> data,
+                                                  duckdb::vector<duckdb::LogicalType>& types,
+                                                  duckdb::vector<duckdb::Identifier>& names) {
+  types = data->all_types;
+  for (const auto& name : data->arrow_table.GetNames()) names.emplace_back(name);
+  return data;
+}
+
+// A view's rows at the position pinned by the transaction that executes the plan, not the one that planned it.
+duckdb::unique_ptr<duckdb::FunctionData> BindView(duckdb::ClientContext& context, duckdb::TableFunctionBindInput& input,
+                                                  duckdb::vector<duckdb::LogicalType>& types,
+                                                  duckdb::vector<duckdb::Identifier>& names) {
+  const TableRef view{.schema = input.inputs[0].ToString(), .name = input.inputs[1].ToString()};
+  auto open = [&context, view] {
+    const auto& snapshot = ContextState::Of(context).snapshot;
+    if (!snapshot) throw duckdb::InternalException("no snapshot is pinned for view " + view.ToString());
+    return OrThrow(snapshot->View(view));
+  };
+  auto data = duckdb::make_uniq<StreamScanData>(context, *open()->schema());
+  data->make_stream = [open](const std::vector<int>& columns) {
+    return OrThrow(open()->Scan({.projection = columns, .filters = {}}));
+  };
+  return Describe(std::move(data), types, names);
+}
+
+std::shared_ptr<arrow::RecordBatchReader> ReadColumns(const std::shared_ptr<arrow::Schema>& schema,
+                                                      const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
+                                                      const std::vector<int>& columns) {
+  arrow::FieldVector fields;
+  for (const int column : columns) fields.push_back(schema->field(column));
+  const auto projected_schema = arrow::schema(std::move(fields));
+  std::vector<std::shared_ptr<arrow::RecordBatch>> projected;
+  for (const auto& batch : batches) {
+    arrow::ArrayVector arrays;
+    for (const int column : columns) arrays.push_back(batch->column(column));
+    projected.push_back(arrow::RecordBatch::Make(projected_schema, batch->num_rows(), std::move(arrays)));
+  }
+  return OrThrow(arrow::RecordBatchReader::Make(std::move(projected), projected_schema));
+}
+
+duckdb::unique_ptr<duckdb::FunctionData> BindSystem(duckdb::ClientContext& context,
+                                                    duckdb::TableFunctionBindInput& input,
+                                                    duckdb::vector<duckdb::LogicalType>& types,
+                                                    duckdb::vector<duckdb::Identifier>& names) {
+  const auto shared = ContextState::Of(context).shared;
+  const auto found = shared->system_tables.find(input.inputs[0].ToString());
+  if (found == shared->system_tables.end()) {
+    throw duckdb::BinderException("Unknown system table: hyprstream." + input.inputs[0].ToString());
+  }
+  const auto& table = found->second;
+  auto data = duckdb::make_uniq<StreamScanData>(context, *table.schema);
+  data->make_stream = [shared, &table](const std::vector<int>& columns) {
+    return ReadColumns(table.schema, OrThrow(table.rows()), columns);
+  };
+  return Describe(std::move(data), types, names);
+}
+
+duckdb::unique_ptr<duckdb::FunctionData> BindInput(duckdb::ClientContext& context, duckdb::TableFunctionBindInput&,
+                                                   duckdb::vector<duckdb::LogicalType>& types,
+                                                   duckdb::vector<duckdb::Identifier>& names) {
+  const auto* batches = ContextState::Of(context).input;
+  if (batches == nullptr) throw duckdb::BinderException("hyprstream_input() is for internal statements only");
+  auto data = duckdb::make_uniq<StreamScanData>(context, *batches->schema);
+  data->make_stream = [batches](const std::vector<int>& columns) {
+    return ReadColumns(batches->schema, batches->batches, columns);
+  };
+  return Describe(std::move(data), types, names);
+}
+
+}  // namespace
+
+ContextState& ContextState::Of(duckdb::ClientContext& context) {
+  const auto state = context.registered_state->Get<ContextState>(kKey);
+  if (!state) throw duckdb::InternalException("this connection was not made by the engine");
+  return *state;
+}
+
+void ContextState::Note(PlanFacts more) {
+  const auto add = [](std::vector<TableRef>& to, std::vector<TableRef>& from) {
+    for (auto& table : from) {
+      if (std::ranges::find(to, table) == to.end()) to.push_back(std::move(table));
+    }
+  };
+  add(facts.reads, more.reads);
+  add(facts.writes, more.writes);
+  facts.changes_rows |= more.changes_rows;
+  facts.temporary |= more.temporary;
+}
+
+void RegisterScans(duckdb::Connection& connection) {
+  auto& catalog = duckdb::Catalog::GetSystemCatalog(*connection.context);
+  for (auto& function : {MakeStreamFunction("view_scan", {duckdb::LogicalType::VARCHAR, duckdb::LogicalType::VARCHAR},
+                                            BindView),
+                         MakeStreamFunction("hyprstream_system", {duckdb::LogicalType::VARCHAR}, BindSystem),
+                         MakeStreamFunction("hyprstream_input", {}, BindInput)}) {
+    duckdb::CreateTableFunctionInfo info(function);
+    catalog.CreateTableFunction(*connection.context, info);
+  }
+}
+
+}  // namespace hyprstream::engine

@@ -1,0 +1,11 @@
+// The table functions of ours: view_scan('schema', 'view'), hyprstream_system('table'), hyprstream_input().
+#pragma once
+
+#include <duckdb.hpp>
+
+namespace hyprstream::engine {
+
+// Adds them to the system catalog. Throws DuckDB's exceptions.
+void RegisterScans(duckdb::Connection& connection);
+
+}  // namespace hyprstream::engine

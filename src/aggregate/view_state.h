@@ -1,10 +1,13 @@
-// The states of one materialized view: per slice, per group, mergeable; folded outside the commit gate, merged under it.
+// The states of one materialized view: per slice, per group, mergeable; folded outside the commit gate, merged under
+// it.
 //
 // A slice holds the groups of one window start (the whole view is one slice when it has no window). Slices are
 // copy-on-write while a pinned ViewVersion refers to them.
 //
-// Thread safety: Fold and Scan from any thread; Merge, Replace and Pin only by the holder of the commit gate (Pin may
-// run beside other Pins). A ViewVersion is immutable.
+// Thread safety: Fold and scans from any thread. Merge, Replace and Restore only by the holder of the commit gate, one
+// at a time; Pin by the gate's holders, shared or not, so that what it sees is a whole commit (beside a Merge it is
+// safe, and shows that delta whole or not at all). Stats, Windows and Serialize from any thread; they may wait for a
+// Merge to end, never for a scan. A ViewVersion is immutable and may outlive its ViewState.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +27,17 @@ class Status;
 
 namespace hyprstream::aggregate {
 
-// Pre-aggregated batches, not yet visible.
-class Delta;
+// Pre-aggregated batches of one ViewState, not yet visible. Immutable; merge it only into the state it came from.
+class Delta {
+ public:
+  virtual ~Delta() = default;
+  virtual std::int64_t rows() const = 0;
+  virtual std::int64_t groups() const = 0;
+  virtual std::int64_t bytes() const = 0;
+};
 
-// What readers see of a view at one position: immutable, scanned straight from states with projection and with equality
-// and range filters on the window key and equality on the other keys applied; output columns in SELECT order.
+// What readers see of a view at one position: immutable, its slices are kept while it lives. Scanned through
+// MakeViewSource.
 class ViewVersion;
 
 struct ViewStats {
@@ -39,7 +48,7 @@ struct ViewStats {
 };
 
 struct WindowStats {
-  std::string window;  // its start, as text; empty when the view has none
+  std::string window;  // its start as ISO text (in UTC, "+00", when it has a zone), "NULL"; empty without windows
   std::int64_t groups = 0;
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
@@ -47,32 +56,40 @@ struct WindowStats {
 
 class ViewState {
  public:
-  // NotImplemented when a key or argument type cannot be maintained (the message names column and type).
+  // NotImplemented when a key or argument type cannot be maintained (the message names column and type); Invalid when
+  // the query's parts contradict each other. A view without keys has its one group from the start.
   static arrow::Result<std::unique_ptr<ViewState>> Make(std::shared_ptr<const AggregateQuery> query);
   virtual ~ViewState() = default;
 
   virtual const AggregateQuery& query() const = 0;
 
-  // Groups and aggregates evaluated batches (query().evaluated_schema). Takes no lock.
+  // Groups and aggregates evaluated batches, in order. Takes no lock. Invalid when a batch is not of
+  // query().evaluated_schema's types.
   virtual arrow::Result<std::unique_ptr<Delta>> Fold(
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& evaluated) const = 0;
-  // Adds a delta. Cannot fail half-way: a sum beyond its type marks its group, and reading that group is the error.
+  // Adds a delta. Cannot fail: a sum beyond its type is kept exactly, and reading that group is the error while it is.
+  // The same deltas in the same order give bit-identical states.
   virtual void Merge(const Delta& delta) = 0;
-  // Replaces the slices of `windows` (a batch of one column, the window key; ignored when the view has no window: all is
-  // replaced) by the delta's. Windows that the delta does not mention vanish.
+  // Replaces the slices of `windows` (a batch of one column, the window key, in any order, repeats allowed; ignored and
+  // may be null when the view has no window: all is replaced) by the delta's. Windows that the delta does not mention
+  // vanish. Invalid, and nothing is changed, when the delta holds a window that is not among `windows`.
   virtual arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>& windows, const Delta& delta) = 0;
+  // Cheap; pins without a change between them share one version.
   virtual std::shared_ptr<const ViewVersion> Pin() = 0;
 
-  virtual ViewStats Stats() const = 0;  // any thread
-  virtual std::vector<WindowStats> Windows() const = 0;
+  virtual ViewStats Stats() const = 0;
+  virtual std::vector<WindowStats> Windows() const = 0;  // ascending, the NULL window last
 
-  // The one versioned state format (docs/state_format.md): magic, version, the query's fingerprint, slices.
+  // The one versioned state format (docs/state_format.md): magic, version, the query's fingerprint, slices, checksum.
   virtual arrow::Result<std::shared_ptr<arrow::Buffer>> Serialize() const = 0;
   // Invalid when the bytes are damaged or belong to another definition; then the state is unchanged.
   virtual arrow::Status Restore(std::string_view bytes) = 0;
 };
 
-// A scannable source over a version.
+// A scannable source over a version: output columns in SELECT order with projection, windows ascending with the NULL
+// window last. Equality and range filters on the window key skip slices, equality on the other keys skips groups (a
+// look-up when all of them are given); other filters are left to the caller. Batches have at most 65,536 rows. A sum
+// out of range is Invalid, naming view and column, when its group and column are read.
 std::shared_ptr<TableSource> MakeViewSource(std::shared_ptr<const ViewVersion> version);
 
 }  // namespace hyprstream::aggregate

@@ -1,0 +1,215 @@
+#include "aggregate/row_keys_internal.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "arrow/status.h"
+
+namespace hyprstream::aggregate {
+namespace {
+
+using LengthPrefix = std::uint32_t;
+
+template <class V>
+V Canonical(V value) {
+  if constexpr (std::is_floating_point_v<V>) {
+    if (std::isnan(value)) return std::numeric_limits<V>::quiet_NaN();
+    if (value == V{0}) return V{0};
+  }
+  return value;
+}
+
+std::int64_t WidthOf(Physical physical) {
+  return WithPhysical(physical, []<class V>(std::type_identity<V>) { return static_cast<std::int64_t>(sizeof(V)); });
+}
+
+template <class T>
+T Load(const char* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof(T));
+  return value;
+}
+
+std::uint64_t Mix(std::uint64_t a, std::uint64_t b) {
+  const UInt128 product = static_cast<UInt128>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+}  // namespace
+
+KeyCodec::KeyCodec(std::vector<Column> columns) : columns_(std::move(columns)) {
+  fixed_width_ = static_cast<std::int64_t>((columns_.size() + 7) / 8);
+  std::int64_t bytes_columns = 0;
+  for (const Column& column : columns_) {
+    if (column.physical == Physical::kBytes) {
+      offsets_.push_back(bytes_columns++);
+      has_bytes_ = true;
+    } else {
+      offsets_.push_back(fixed_width_);
+      fixed_width_ += WidthOf(column.physical);
+    }
+  }
+}
+
+void KeyCodec::LayOutVariable(std::span<const std::shared_ptr<arrow::Array>> columns, std::int64_t rows,
+                              RowKeys& keys) const {
+  keys.offsets_.assign(static_cast<std::size_t>(rows) + 1, 0);
+  std::int64_t fixed = fixed_width_;
+  for (std::size_t c = 0; c < columns_.size(); ++c) {
+    if (columns_[c].physical != Physical::kBytes) continue;
+    fixed += static_cast<std::int64_t>(sizeof(LengthPrefix));
+    WithColumn<std::string_view>(*columns[c], [&](auto column) {
+      for (std::int64_t row = 0; row < rows; ++row) {
+        if (columns[c]->IsValid(row)) keys.offsets_[static_cast<std::size_t>(row) + 1] += column(row).size();
+      }
+    });
+  }
+  for (std::size_t row = 1; row < keys.offsets_.size(); ++row) {
+    keys.offsets_[row] += keys.offsets_[row - 1] + static_cast<std::uint64_t>(fixed);
+  }
+  keys.bytes_.assign(keys.offsets_.back(), 0);
+}
+
+RowKeys KeyCodec::Encode(std::span<const std::shared_ptr<arrow::Array>> columns, std::int64_t rows) const {
+  RowKeys keys(width());
+  keys.size_ = rows;
+  std::vector<std::uint64_t> cursors;
+  if (has_bytes_) {
+    LayOutVariable(columns, rows, keys);
+    cursors.resize(static_cast<std::size_t>(rows));
+    for (std::size_t row = 0; row < cursors.size(); ++row) {
+      cursors[row] = keys.offsets_[row] + static_cast<std::uint64_t>(fixed_width_);
+    }
+  } else {
+    keys.bytes_.assign(static_cast<std::size_t>(rows * fixed_width_), 0);
+  }
+  for (int c = 0; c < column_count(); ++c) {
+    const auto at = static_cast<std::size_t>(c);
+    if (columns_[at].physical == Physical::kBytes) {
+      EncodeBytes(c, *columns[at], cursors, keys);
+    } else {
+      EncodeFixed(c, *columns[at], keys);
+    }
+  }
+  return keys;
+}
+
+void KeyCodec::EncodeFixed(int column, const arrow::Array& array, RowKeys& keys) const {
+  const auto offset = static_cast<std::uint64_t>(offsets_[static_cast<std::size_t>(column)]);
+  const auto mask = static_cast<std::uint8_t>(1U << (column % 8));
+  WithPhysical(columns_[static_cast<std::size_t>(column)].physical, [&]<class V>(std::type_identity<V>) {
+    if constexpr (!std::same_as<V, std::string_view>) {
+      WithColumn<V>(array, [&](auto values) {
+        const bool has_nulls = array.null_count() != 0;
+        for (std::int64_t row = 0; row < array.length(); ++row) {
+          if (has_nulls && array.IsNull(row)) continue;
+          std::uint8_t* key = keys.bytes_.data() + (has_bytes_ ? keys.offsets_[static_cast<std::size_t>(row)]
+                                                               : static_cast<std::uint64_t>(row * fixed_width_));
+          key[column / 8] |= mask;
+          const V value = Canonical<V>(values(row));
+          std::memcpy(key + offset, &value, sizeof(V));
+        }
+      });
+    }
+  });
+}
+
+void KeyCodec::EncodeBytes(int column, const arrow::Array& array, std::span<std::uint64_t> cursors,
+                           RowKeys& keys) const {
+  const auto mask = static_cast<std::uint8_t>(1U << (column % 8));
+  WithColumn<std::string_view>(array, [&](auto values) {
+    for (std::size_t row = 0; row < cursors.size(); ++row) {
+      std::uint8_t* at = keys.bytes_.data() + cursors[row];
+      cursors[row] += sizeof(LengthPrefix);
+      if (array.IsNull(static_cast<std::int64_t>(row))) continue;
+      keys.bytes_[keys.offsets_[row] + static_cast<std::uint64_t>(column / 8)] |= mask;
+      const std::string_view value = values(static_cast<std::int64_t>(row));
+      const auto length = static_cast<LengthPrefix>(value.size());
+      std::memcpy(at, &length, sizeof(length));
+      if (!value.empty()) std::memcpy(at + sizeof(length), value.data(), value.size());
+      cursors[row] += value.size();
+    }
+  });
+}
+
+std::string_view KeyCodec::Value(int column, std::string_view row) const {
+  const auto at = static_cast<std::size_t>(column);
+  if (columns_[at].physical != Physical::kBytes) {
+    return row.substr(static_cast<std::size_t>(offsets_[at]), static_cast<std::size_t>(WidthOf(columns_[at].physical)));
+  }
+  auto cursor = static_cast<std::size_t>(fixed_width_);
+  for (std::int64_t skip = offsets_[at]; skip > 0; --skip) {
+    cursor += sizeof(LengthPrefix) + Load<LengthPrefix>(row.data() + cursor);
+  }
+  return row.substr(cursor + sizeof(LengthPrefix), Load<LengthPrefix>(row.data() + cursor));
+}
+
+arrow::Status KeyCodec::Decode(int column, const RowKeys& keys, std::span<const std::uint32_t> rows,
+                               arrow::ArrayBuilder& builder) const {
+  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(rows.size())));
+  const auto physical = columns_[static_cast<std::size_t>(column)].physical;
+  return WithPhysical(physical, [&]<class V>(std::type_identity<V>) {
+    return WithBuilder<V>(builder, [&](auto append) {
+      for (const std::uint32_t row : rows) {
+        const std::string_view key = keys.Row(row);
+        if (!IsPresent(column, key)) {
+          ARROW_RETURN_NOT_OK(builder.AppendNull());
+        } else if constexpr (std::same_as<V, std::string_view>) {
+          ARROW_RETURN_NOT_OK(append(Value(column, key)));
+        } else {
+          ARROW_RETURN_NOT_OK(append(Load<V>(key.data() + offsets_[static_cast<std::size_t>(column)])));
+        }
+      }
+      return arrow::Status::OK();
+    });
+  });
+}
+
+bool KeyCodec::IsWellFormed(std::string_view row) const {
+  if (row.size() < static_cast<std::size_t>(fixed_width_)) return false;
+  const std::size_t bitmap_bits = (columns_.size() + 7) / 8 * 8;
+  for (std::size_t bit = columns_.size(); bit < bitmap_bits; ++bit) {
+    if (IsPresent(static_cast<int>(bit), row)) return false;
+  }
+  auto cursor = static_cast<std::size_t>(fixed_width_);
+  for (int c = 0; c < column_count(); ++c) {
+    const auto at = static_cast<std::size_t>(c);
+    const Physical physical = columns_[at].physical;
+    if (physical == Physical::kBytes) {
+      if (row.size() - cursor < sizeof(LengthPrefix)) return false;
+      const auto length = Load<LengthPrefix>(row.data() + cursor);
+      cursor += sizeof(LengthPrefix);
+      if (row.size() - cursor < length || (length != 0 && !IsPresent(c, row))) return false;
+      if (columns_[at].type->id() == arrow::Type::FIXED_SIZE_BINARY && IsPresent(c, row) &&
+          length != static_cast<std::size_t>(columns_[at].type->byte_width())) {
+        return false;
+      }
+      cursor += length;
+      continue;
+    }
+    const std::string_view value = Value(c, row);
+    if (!IsPresent(c, row) && value.find_first_not_of('\0') != std::string_view::npos) return false;
+    if (physical == Physical::kBool && static_cast<unsigned char>(value[0]) > 1) return false;
+  }
+  return cursor == row.size();
+}
+
+std::uint64_t HashRow(std::string_view row) {
+  // Multiply-fold of 16 bytes a step, as in wyhash.
+  constexpr std::uint64_t kFirst = 0xa0761d6478bd642fULL;
+  constexpr std::uint64_t kSecond = 0xe7037ed1a0b428dbULL;
+  std::uint64_t hash = kFirst ^ row.size();
+  const char* bytes = row.data();
+  std::size_t left = row.size();
+  for (; left > 16; left -= 16, bytes += 16) {
+    hash = Mix(Load<std::uint64_t>(bytes) ^ kSecond, Load<std::uint64_t>(bytes + 8) ^ hash);
+  }
+  std::uint64_t tail[2] = {0, 0};
+  if (left != 0) std::memcpy(tail, bytes, left);
+  return Mix(Mix(tail[0] ^ kSecond, tail[1] ^ hash), kFirst);
+}
+
+}  // namespace hyprstream::aggregate

@@ -1,0 +1,262 @@
+#include "aggregate/view_state.h"
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aggregate/view_test_support.h"
+#include "arrow/result.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace hyprstream::aggregate {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using enum AggregateKind;
+
+std::unique_ptr<ViewState> MakeState(const std::shared_ptr<AggregateQuery>& query) {
+  return ViewState::Make(query).ValueOrDie();
+}
+
+std::shared_ptr<AggregateQuery> SalesQuery() {
+  return MakeTestQuery({{"window_start", arrow::timestamp(arrow::TimeUnit::MICRO)}, {"region", arrow::utf8()}}, 0,
+                       {{kCountStar, nullptr, arrow::int64()}, {kSum, arrow::int64(), arrow::decimal128(38, 0)}});
+}
+
+std::shared_ptr<arrow::RecordBatch> Sales(const AggregateQuery& query, const std::string& windows,
+                                          const std::string& regions, const std::string& amounts) {
+  return MakeTestBatch(query, {windows, regions, amounts});
+}
+
+TEST(ViewState, GroupsByWindowAndKeyAcrossBatches) {
+  const auto query = SalesQuery();
+  const auto state = MakeState(query);
+  FoldAndMerge(*state, {Sales(*query, "[300000000, 0, 0]", R"(["n", "s", null])", "[1, 2, 3]"),
+                        Sales(*query, "[0, null, 0]", R"(["s", "n", null])", "[5, 7, null]")});
+  FoldAndMerge(*state, {Sales(*query, "[0]", R"(["s"])", "[-10]")});
+  EXPECT_THAT(RowsOf(state->Pin()),
+              ElementsAre("1970-01-01 00:00:00.000000 | s | 3 | -3", "1970-01-01 00:00:00.000000 | null | 2 | 3",
+                          "1970-01-01 00:05:00.000000 | n | 1 | 1", "null | n | 1 | 7"));
+  EXPECT_EQ(state->Stats().windows, 3);
+  EXPECT_EQ(state->Stats().groups, 4);
+  EXPECT_EQ(state->Stats().rows, 7);
+  const auto windows = state->Windows();
+  ASSERT_EQ(windows.size(), 3U);
+  EXPECT_EQ(windows[0].window, "1970-01-01 00:00:00");
+  EXPECT_EQ(windows[1].window, "1970-01-01 00:05:00");
+  EXPECT_EQ(windows[2].window, "NULL");
+  EXPECT_EQ(windows[0].rows, 5);
+}
+
+TEST(ViewState, WithoutKeysHasOneRowBeforeAnyRow) {
+  const auto query =
+      MakeTestQuery({}, -1, {{kCountStar, nullptr, arrow::int64()}, {kSum, arrow::float64(), arrow::float64()}});
+  const auto state = MakeState(query);
+  EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("0 | null"));
+  FoldAndMerge(*state, {MakeTestBatch(*query, {"[1.5, null, 2]"})});
+  EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("3 | 3.5"));
+  ASSERT_TRUE(state->Replace(nullptr, *state->Fold({}).ValueOrDie()).ok());
+  EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("0 | null"));
+}
+
+TEST(ViewState, WindowAloneIsAGroup) {
+  const auto query = MakeTestQuery({{"d", arrow::date32()}}, 0, {{kCountStar, nullptr, arrow::int64()}});
+  const auto state = MakeState(query);
+  EXPECT_THAT(RowsOf(state->Pin()), IsEmpty());
+  FoldAndMerge(*state, {MakeTestBatch(*query, {"[1, -1, 1, null]"})});
+  EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("1969-12-31 | 1", "1970-01-02 | 2", "null | 1"));
+  EXPECT_EQ(state->Windows()[0].window, "1969-12-31");
+}
+
+TEST(ViewState, FloatKeysAreEqualAsInGroupBy) {
+  const auto query =
+      MakeTestQuery({{"k", arrow::float64()}, {"f", arrow::float32()}}, -1, {{kCountStar, nullptr, arrow::int64()}});
+  const auto state = MakeState(query);
+  FoldAndMerge(*state, {MakeTestBatch(*query, {"[0.0, -0.0, NaN, -NaN]", "[-0.0, 0.0, NaN, NaN]"})});
+  EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("0 | 0 | 2", "nan | nan | 2"));
+}
+
+TEST(ViewState, EveryKeyType) {
+  const std::vector<std::pair<std::shared_ptr<arrow::DataType>, std::string>> cases = {
+      {arrow::boolean(), "[true, false, null, true]"},
+      {arrow::int8(), "[-1, 2, null, -1]"},
+      {arrow::uint64(), "[18446744073709551615, 0, null, 18446744073709551615]"},
+      {arrow::decimal128(10, 2), R"(["1.50", "-1.50", null, "1.50"])"},
+      {arrow::date32(), "[1, 2, null, 1]"},
+      {arrow::time64(arrow::TimeUnit::MICRO), "[1, 2, null, 1]"},
+      {arrow::timestamp(arrow::TimeUnit::NANO, "Europe/Berlin"), "[1, 2, null, 1]"},
+      {arrow::utf8(), R"(["a", "", null, "a"])"},
+      {arrow::large_utf8(), R"(["a", "", null, "a"])"},
+      {arrow::binary(), R"(["a", "", null, "a"])"},
+      {arrow::large_binary(), R"(["a", "", null, "a"])"},
+      {arrow::utf8_view(), R"(["a rather long string value", "", null, "a rather long string value"])"},
+      {arrow::fixed_size_binary(2), R"(["ab", "cd", null, "ab"])"},
+  };
+  for (const auto& [type, values] : cases) {
+    SCOPED_TRACE(type->ToString());
+    const auto query = MakeTestQuery({{"k", type}, {"g", arrow::utf8()}}, -1,
+                                     {{kCountStar, nullptr, arrow::int64()}, {kMin, type, type}, {kMax, type, type}});
+    const auto state = MakeState(query);
+    const auto batch = MakeTestBatch(*query, {values, R"(["x", "x", "x", "x"])", values, values});
+    FoldAndMerge(*state, {batch});
+    FoldAndMerge(*state, {batch->Slice(1, 3)});
+    const auto source = MakeViewSource(state->Pin());
+    const auto result = source->Scan(AllColumns(*source)).ValueOrDie()->ToRecordBatches().ValueOrDie().front();
+    ASSERT_TRUE(result->ValidateFull().ok()) << result->ValidateFull();
+    EXPECT_TRUE(result->schema()->Equals(*query->output_schema));
+    const auto distinct = batch->column(0)->Slice(0, 3);
+    EXPECT_TRUE(result->column(0)->Equals(distinct)) << result->ToString();
+    EXPECT_TRUE(result->column(3)->Equals(distinct)) << result->ToString();
+    EXPECT_TRUE(result->column(4)->Equals(distinct)) << result->ToString();
+  }
+}
+
+TEST(ViewState, MinAndMaxOrderAsDuckDb) {
+  const auto query = MakeTestQuery({}, -1,
+                                   {{kMin, arrow::float64(), arrow::float64()},
+                                    {kMax, arrow::float64(), arrow::float64()},
+                                    {kMin, arrow::boolean(), arrow::boolean()},
+                                    {kMax, arrow::boolean(), arrow::boolean()},
+                                    {kMin, arrow::utf8(), arrow::utf8()},
+                                    {kMax, arrow::utf8(), arrow::utf8()},
+                                    {kMax, arrow::int32(), arrow::int32()}});
+  const auto state = MakeState(query);
+  FoldAndMerge(*state,
+               {MakeTestBatch(*query, {"[NaN, 1, -Inf]", "[Inf, NaN, 2]", "[true, false, null]", "[false, false, true]",
+                                       R"(["b", "\u00e9", "B"])", R"(["z", "\u00e9", null])", "[null, null, null]"})});
+  EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("-inf | nan | false | true | B | \xc3\xa9 | null"));
+}
+
+TEST(ViewState, SumsAndAveragesHaveDuckDbTypes) {
+  const auto query = MakeTestQuery({}, -1,
+                                   {{kSum, arrow::boolean(), arrow::decimal128(38, 0)},
+                                    {kSum, arrow::uint64(), arrow::decimal128(38, 0)},
+                                    {kSum, arrow::decimal128(10, 2), arrow::decimal128(38, 2)},
+                                    {kSum, arrow::float32(), arrow::float64()},
+                                    {kAvg, arrow::int16(), arrow::float64()},
+                                    {kAvg, arrow::decimal128(10, 2), arrow::float64()},
+                                    {kCount, arrow::list(arrow::int32()), arrow::int64()}});
+  const auto state = MakeState(query);
+  FoldAndMerge(*state, {MakeTestBatch(*query, {"[true, true, null]", "[18446744073709551615, 18446744073709551615, 1]",
+                                               R"(["1.25", "-3.00", null])", "[0.5, null, 2]", "[1, 2, null]",
+                                               R"(["1.25", "2.50", "0.00"])", "[[1], null, []]"})});
+  EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("2 | 36893488147419103231 | -1.75 | 2.5 | 1.5 | 1.25 | 2"));
+}
+
+TEST(ViewState, FloatingSumsKeepWhatRoundingLoses) {
+  const auto query = MakeTestQuery({}, -1, {{kSum, arrow::float64(), arrow::float64()}});
+  const auto state = MakeState(query);
+  for (const char* values : {"[1e100, 1, 0.25]", "[-1e100]", "[1]"}) {
+    FoldAndMerge(*state, {MakeTestBatch(*query, {values})});
+  }
+  EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("2.25"));
+  FoldAndMerge(*state, {MakeTestBatch(*query, {"[Inf, 1]"})});
+  EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("inf"));
+}
+
+TEST(ViewState, OnlyAFinalSumCanBeOutOfRange) {
+  const auto type = arrow::decimal128(38, 0);
+  const auto query = MakeTestQuery({{"k", arrow::int32()}}, -1, {{kSum, type, type}, {kAvg, type, arrow::float64()}});
+  const auto state = MakeState(query);
+  const std::string big = "99999999999999999999999999999999999999";
+  const std::string bigs = "[\"" + big + "\", \"" + big + "\", \"" + big + "\", \"5\"]";
+  FoldAndMerge(*state, {MakeTestBatch(*query, {"[1, 1, 1, 2]", bigs, bigs})});
+  const auto pinned = state->Pin();
+  const auto source = MakeViewSource(pinned);
+  const auto status = source->Scan({.projection = {0, 1}, .filters = {}}).ValueOrDie()->ToRecordBatches().status();
+  EXPECT_TRUE(status.IsInvalid());
+  EXPECT_THAT(status.message(), HasSubstr("View sales_5m, column a0: the sum is out of range"));
+  // The average and the other group can be read.
+  EXPECT_THAT(RowsOf(*source->Scan({.projection = {0, 2}, .filters = {}}).ValueOrDie()),
+              ElementsAre("1 | 1e+38", "2 | 5"));
+  EXPECT_THAT(
+      RowsOf(*source
+                  ->Scan({.projection = {1},
+                          .filters = {{.column = 0, .op = ColumnFilter::Op::kEqual, .value = arrow::MakeScalar(2)}}})
+                  .ValueOrDie()),
+      ElementsAre("5"));
+  const std::string minus = "[\"-" + big + "\", \"-" + big + "\"]";
+  FoldAndMerge(*state, {MakeTestBatch(*query, {"[1, 1]", minus, minus})});
+  EXPECT_EQ(RowsOf(*MakeViewSource(state->Pin())->Scan({.projection = {1}, .filters = {}}).ValueOrDie()).front(), big);
+}
+
+TEST(ViewState, PinnedVersionsStayAsTheyWere) {
+  const auto query = SalesQuery();
+  const auto state = MakeState(query);
+  std::vector<std::pair<std::shared_ptr<const ViewVersion>, std::vector<std::string>>> pins;
+  for (int i = 0; i < 20; ++i) {
+    const std::string window = std::to_string(i % 3 * 300'000'000);
+    FoldAndMerge(*state, {Sales(*query, "[" + window + "]", R"(["n"])", "[" + std::to_string(i) + "]")});
+    if (i % 2 == 0) pins.emplace_back(state->Pin(), RowsOf(state->Pin()));
+    if (i % 5 == 4) pins.erase(pins.begin());
+    for (const auto& [version, rows] : pins) EXPECT_EQ(RowsOf(version), rows);
+  }
+  EXPECT_EQ(state->Pin(), state->Pin()) << "nothing changed between the pins";
+  EXPECT_EQ(state->Stats().rows, 20);
+}
+
+TEST(ViewState, AMergedDeltaIsNotWrittenTo) {
+  const auto query = SalesQuery();
+  const auto state = MakeState(query);
+  const auto delta = state->Fold({Sales(*query, "[0]", R"(["n"])", "[1]")}).ValueOrDie();
+  for (int i = 0; i < 3; ++i) state->Merge(*delta);
+  EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("1970-01-01 00:00:00.000000 | n | 3 | 3"));
+  EXPECT_EQ(delta->rows(), 1);
+}
+
+TEST(ViewState, ReplaceTouchesItsWindowsOnly) {
+  const auto query = SalesQuery();
+  const auto state = MakeState(query);
+  FoldAndMerge(*state, {Sales(*query, "[0, 300000000, 600000000, null]", R"(["n", "n", "n", "n"])", "[1, 2, 3, 4]")});
+  const auto before = state->Pin();
+  const auto rows_before = RowsOf(before);
+  const auto delta = state->Fold({Sales(*query, "[300000000]", R"(["s"])", "[20]")}).ValueOrDie();
+  const auto windows = [](const char* json) {
+    const auto type = arrow::timestamp(arrow::TimeUnit::MICRO);
+    return arrow::RecordBatch::Make(arrow::schema({arrow::field("w", type)}), 3,
+                                    {arrow::json::ArrayFromJSONString(type, json).ValueOrDie()});
+  };
+  EXPECT_THAT(state->Replace(windows("[0, 600000000, null]"), *delta).message(),
+              HasSubstr("window 1970-01-01 00:05:00"));
+  EXPECT_EQ(RowsOf(state->Pin()), rows_before);
+  ASSERT_TRUE(state->Replace(windows("[300000000, null, 0]"), *delta).ok());
+  EXPECT_THAT(RowsOf(state->Pin()),
+              ElementsAre("1970-01-01 00:05:00.000000 | s | 1 | 20", "1970-01-01 00:10:00.000000 | n | 1 | 3"));
+  EXPECT_EQ(RowsOf(before), rows_before);
+  EXPECT_EQ(state->Stats().rows, 2);
+  EXPECT_TRUE(state->Replace(nullptr, *delta).IsInvalid());
+}
+
+TEST(ViewState, RefusesWhatItCannotMaintain) {
+  const auto list = arrow::list(arrow::int32());
+  const auto timestamp = arrow::timestamp(arrow::TimeUnit::MICRO);
+  auto status = ViewState::Make(MakeTestQuery({{"tags", list}}, -1, {})).status();
+  EXPECT_TRUE(status.IsNotImplemented());
+  EXPECT_THAT(status.message(), HasSubstr("View sales_5m, column tags: a key of type list<"));
+  status = ViewState::Make(MakeTestQuery({}, -1, {{kAvg, timestamp, timestamp}})).status();
+  EXPECT_TRUE(status.IsNotImplemented());
+  EXPECT_THAT(status.message(), HasSubstr("column a0: avg of timestamp[us]"));
+  status = ViewState::Make(MakeTestQuery({}, -1, {{kMax, list, list}})).status();
+  EXPECT_TRUE(status.IsNotImplemented());
+  status = ViewState::Make(MakeTestQuery({}, -1, {{kSum, arrow::int64(), arrow::int64()}})).status();
+  EXPECT_TRUE(status.IsInvalid());
+  status = ViewState::Make(MakeTestQuery({{"w", arrow::utf8()}}, 0, {})).status();
+  EXPECT_TRUE(status.IsNotImplemented());
+}
+
+TEST(ViewState, FoldRefusesOtherTypes) {
+  const auto query = SalesQuery();
+  const auto state = MakeState(query);
+  const auto other = MakeTestQuery({{"w", arrow::timestamp(arrow::TimeUnit::MICRO)}, {"region", arrow::utf8()}}, 0,
+                                   {{kSum, arrow::int32(), arrow::decimal128(38, 0)}});
+  const auto status = state->Fold({Sales(*other, "[0]", R"(["n"])", "[1]")}).status();
+  EXPECT_TRUE(status.IsInvalid());
+  EXPECT_THAT(status.message(), HasSubstr("was evaluated as int32, expected int64"));
+}
+
+}  // namespace
+}  // namespace hyprstream::aggregate

@@ -1,0 +1,68 @@
+// A pinned version of a view's slices, and the registry that tells the state which generations are still pinned.
+//
+// Copy-on-write by generations: every new pin ends a generation of the state, and a slice remembers the generation in
+// which it was made. The state may write to a slice in place only when no live pin is as young as the slice.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "aggregate/slice_internal.h"
+#include "aggregate/view_state.h"
+#include "base/mutex.h"
+
+namespace hyprstream::aggregate {
+
+// Generations start at 1.
+class PinRegistry {
+ public:
+  void Add(std::uint64_t generation) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    live_.insert(generation);
+  }
+  void Remove(std::uint64_t generation) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    live_.erase(generation);
+  }
+  // 0 when nothing is pinned. Whatever readers did before they let go happens before this returns.
+  std::uint64_t Youngest() const EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return live_.empty() ? 0 : *live_.rbegin();
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::set<std::uint64_t> live_ GUARDED_BY(mutex_);
+};
+
+class ViewVersion {
+ public:
+  // Registers the pin; the destructor removes it.
+  ViewVersion(std::shared_ptr<const ViewSpec> spec, std::shared_ptr<const SliceMap> slices,
+              std::shared_ptr<PinRegistry> registry, std::uint64_t generation, std::int64_t groups)
+      : spec_(std::move(spec)),
+        slices_(std::move(slices)),
+        registry_(std::move(registry)),
+        generation_(generation),
+        groups_(groups) {
+    registry_->Add(generation_);
+  }
+  ~ViewVersion() { registry_->Remove(generation_); }
+  ViewVersion(const ViewVersion&) = delete;
+  ViewVersion& operator=(const ViewVersion&) = delete;
+
+  const ViewSpec& spec() const { return *spec_; }
+  const SliceMap& slices() const { return *slices_; }
+  std::int64_t group_count() const { return groups_; }
+
+ private:
+  const std::shared_ptr<const ViewSpec> spec_;
+  const std::shared_ptr<const SliceMap> slices_;
+  const std::shared_ptr<PinRegistry> registry_;
+  const std::uint64_t generation_;
+  const std::int64_t groups_;
+};
+
+}  // namespace hyprstream::aggregate

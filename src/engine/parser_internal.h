@@ -1,4 +1,7 @@
-// SQL text to statements, by DuckDB's own parser with ours plugged into it (ParserExtension).
+// SQL text to statements, by DuckDB's own tokenizer and parser, with our statements beside its own.
+//
+// DuckDB's ParserExtension would see CREATE MATERIALIZED VIEW, but not DROP (DuckDB's grammar knows that one and refuses
+// it) and no offsets; so its tokens are walked here, and every statement that does not begin like one of ours is DuckDB's.
 //
 // Thread safety: all functions, from any thread; no database is needed.
 #pragma once
@@ -18,9 +21,8 @@ class Result;
 }
 
 namespace duckdb {
-struct DBConfig;
 class SQLStatement;
-}  // namespace duckdb
+}
 
 namespace hyprstream::engine {
 
@@ -33,11 +35,8 @@ struct ParseLimits {
 arrow::Result<std::vector<std::shared_ptr<const Statement>>> ParseStatements(std::string_view sql,
                                                                              const ParseLimits& limits);
 
-// A copy of the tree that DuckDB is to bind and run. A CREATE TABLE's WITH options have been taken off it. For kinds of
-// our own (materialized views) it is an ExtensionStatement, which DuckDB refuses to plan: their owner runs them.
+// A copy of the tree that DuckDB is to bind and run. A CREATE TABLE's WITH options have been taken off it. Throws
+// DuckDB's InternalException for the kinds that are our own (materialized views): whoever owns those runs them.
 duckdb::unique_ptr<duckdb::SQLStatement> CopySql(const Statement& statement);
-
-// Makes text that reaches DuckDB directly know our statements too (it then says that they run elsewhere).
-void RegisterParser(duckdb::DBConfig& config);
 
 }  // namespace hyprstream::engine

@@ -47,6 +47,7 @@ using Options = std::map<std::string, std::string>;
 
 struct CreateMaterializedView {
   TableRef view;
+  bool schema_given = false;  // else `view.schema` is only the default; the session's current schema is meant
   bool if_not_exists = false;
   bool or_replace = false;
   Options options;
@@ -55,6 +56,7 @@ struct CreateMaterializedView {
 
 struct DropMaterializedView {
   TableRef view;
+  bool schema_given = false;
   bool if_exists = false;
   bool cascade = false;
 };
@@ -62,6 +64,7 @@ struct DropMaterializedView {
 // What CREATE TABLE ... WITH (...) said beyond what DuckDB understands.
 struct CreateTableOptions {
   TableRef table;
+  bool schema_given = false;
   bool if_not_exists = false;
   bool or_replace = false;
   Options options;

@@ -1,0 +1,36 @@
+// Our statements over DuckDB's tokens:
+//
+//   CREATE [OR REPLACE] MATERIALIZED VIEW [IF NOT EXISTS] [schema.]name [WITH (option = value, ...)] AS SELECT ...
+//   DROP MATERIALIZED VIEW [IF EXISTS] [schema.]name [CASCADE | RESTRICT]
+//
+// Option values and the SELECT are parsed by DuckDB; the SELECT's text is kept exactly as written.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "engine/statement.h"
+#include "engine/tokens_internal.h"
+
+namespace arrow {
+template <class T>
+class Result;
+}
+
+namespace hyprstream::engine {
+
+struct MaterializedViewStatement {
+  std::variant<CreateMaterializedView, DropMaterializedView> what;
+  std::size_t end;  // index of the token that ends it: a terminator, or the sentinel
+};
+
+// Does a statement of ours begin at this token?
+bool StartsMaterializedView(const Tokens& tokens, std::size_t begin);
+
+// Parses the statement that begins there. Invalid with what is wrong and where. May throw DuckDB's exceptions.
+arrow::Result<MaterializedViewStatement> ParseMaterializedView(const std::string& sql, const Tokens& tokens,
+                                                               std::size_t begin);
+
+}  // namespace hyprstream::engine

@@ -9,10 +9,11 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <utility>
 
-#include "base/nearest.h"
+#include "base/nearest_name.h"
 #include "commit/connection_pool.h"
 #include "commit/view_catalog.h"
 #include "commit/view_maintenance.h"
@@ -62,12 +63,20 @@ class CommitPathImpl : public CommitPath {
   arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) override;
   arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) override;
   Position position() const override { return Position(position_.load()); }
+  std::uint64_t catalog_version() const override { return catalog_version_.load(); }
   std::vector<TableInfo> Tables() const override;
   std::vector<ViewInfo> Views() const override;
   std::vector<WindowInfo> Windows() const override;
   arrow::Status SaveStates() override;
 
  private:
+  // What a transaction did to views so far; published by its commit.
+  struct PendingViews {
+    std::map<TableRef, std::shared_ptr<MaintainedView>> created;
+    std::set<TableRef> dropped;  // before anything of `created`
+    Position filled_at;          // what the created states were filled from
+  };
+
   // Everything that a commit publishes once DuckDB has committed.
   struct Staged {
     std::uint64_t registry_version = 0;
@@ -75,6 +84,8 @@ class CommitPathImpl : public CommitPath {
     std::vector<ViewDelta> deltas;
     std::vector<engine::TransactionFacts::ChangedTable> tables;
     std::optional<TableOptionsMap> options;  // when this transaction changed them
+    PendingViews pending;
+    bool catalog_changes = false;
   };
 
   struct Registry {
@@ -86,8 +97,12 @@ class CommitPathImpl : public CommitPath {
   arrow::Result<Staged> Stage(engine::Connection& connection, const engine::TransactionFacts& facts);
   arrow::Status Fold(Staged& staged);
   void Publish(Staged staged, int batches);
+  void PublishViews(PendingViews pending, const Staged& staged);
+  PendingViews TakePending(engine::Connection& connection);
+  bool ViewExists(const PendingViews& pending, const TableRef& view) const;
   void Recompute(const ViewDelta& delta);
-  arrow::Status CheckCatalog(engine::Connection& connection);
+  void Refill(MaintainedView& view);
+  arrow::Status CheckCatalog(engine::Connection& connection, const PendingViews& pending);
   arrow::Status LoadView(engine::Connection& connection, const StoredView& stored);
   arrow::Result<std::shared_ptr<MaintainedView>> BuildView(engine::Connection& connection, const TableRef& view,
                                                            const std::string& select, const std::string& time_zone,
@@ -107,11 +122,13 @@ class CommitPathImpl : public CommitPath {
   ViewMap views_;                       // changed under the exclusive gate and info_mutex_, read under either
   std::uint64_t registry_version_ = 0;  // likewise
   std::atomic<std::uint64_t> position_ = 0;
+  std::atomic<std::uint64_t> catalog_version_ = 0;
 
   mutable std::mutex info_mutex_;  // for what is asked outside the gate; changes of views_ hold both
   TableOptionsMap options_;
   std::map<TableRef, std::int64_t> rows_accepted_;
   std::map<TableRef, std::vector<TableRef>> views_of_;
+  std::map<const engine::Connection*, PendingViews> pending_;  // of open transactions
 
   std::mutex pin_mutex_;
   std::weak_ptr<const PinnedSnapshot> pinned_;  // shared by the readers between two commits
@@ -172,6 +189,7 @@ std::shared_ptr<const PinnedSnapshot> CommitPathImpl::Pin() {
 }
 
 arrow::Status CommitPathImpl::Begin(engine::Connection& connection) {
+  TakePending(connection);  // of a transaction that was rolled back
   const std::shared_lock gate(gate_);
   ARROW_RETURN_NOT_OK(connection.Begin());
   connection.Attach(Pin());
@@ -193,8 +211,10 @@ arrow::Result<CommitPathImpl::Staged> CommitPathImpl::Stage(engine::Connection& 
                                                             const engine::TransactionFacts& facts) {
   Staged staged;
   staged.tables = facts.tables;
+  staged.catalog_changes = facts.catalog_changes;
+  staged.pending = TakePending(connection);
   const TableRef options_table{.schema = kCatalogSchema, .name = "table_options"};
-  if (facts.catalog_changes) ARROW_RETURN_NOT_OK(CheckCatalog(connection));
+  if (facts.catalog_changes) ARROW_RETURN_NOT_OK(CheckCatalog(connection, staged.pending));
   if (facts.catalog_changes ||
       std::ranges::any_of(facts.tables, [&](const auto& changed) { return changed.table == options_table; })) {
     if (facts.catalog_changes) ARROW_RETURN_NOT_OK(PruneTableOptions(connection));
@@ -274,7 +294,30 @@ void CommitPathImpl::Publish(Staged staged, int batches) {
   for (const auto& delta : staged.deltas) {
     if (delta.recompute) Recompute(delta);
   }
+  PublishViews(std::move(staged.pending), staged);
+  if (staged.catalog_changes) ++catalog_version_;
   position_ += static_cast<std::uint64_t>(std::max(batches, 1));
+}
+
+// A created view was filled from its transaction's snapshot; it is filled again when rows came in since.
+void CommitPathImpl::PublishViews(PendingViews pending, const Staged& staged) {
+  for (auto& [ref, view] : pending.created) {
+    const auto& base = view->query->base;
+    const bool changed = std::ranges::any_of(staged.tables, [&](const auto& table) { return table.table == base; });
+    if (view->filled_from_table && (changed || pending.filled_at != position())) Refill(*view);
+  }
+  const std::lock_guard lock(info_mutex_);
+  const auto forget = [&](const TableRef& ref) {
+    for (auto& [table, names] : views_of_) std::erase(names, ref);
+    views_.erase(ref);
+  };
+  for (const auto& ref : pending.dropped) forget(ref);
+  for (auto& [ref, view] : pending.created) {
+    forget(ref);
+    views_of_[view->query->base].push_back(ref);
+    views_[ref] = std::move(view);
+  }
+  if (!pending.dropped.empty() || !pending.created.empty()) ++registry_version_;
 }
 
 // DuckDB has committed: what cannot be recomputed now makes the view unreadable, never wrong.
@@ -290,8 +333,24 @@ void CommitPathImpl::Recompute(const ViewDelta& delta) {
   view.problem = "recomputing it failed (" + recomputed.message() + "); drop and create it again";
 }
 
+// For a view that nobody reads yet.
+void CommitPathImpl::Refill(MaintainedView& view) {
+  const auto refilled = [&]() -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(auto state, aggregate::ViewState::Make(view.query));
+    ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
+    ARROW_ASSIGN_OR_RAISE(const auto delta, FoldTable(*lease, view, nullptr));
+    state->Merge(*delta);
+    view.state = std::move(state);
+    return arrow::Status::OK();
+  }();
+  if (refilled.ok()) return;
+  view.status = ViewStatus::kBroken;
+  view.problem = "filling it failed (" + refilled.message() + "); drop and create it again";
+}
+
 // ---- views
 
+// Filled as the connection's own transaction sees the table.
 arrow::Result<std::shared_ptr<MaintainedView>> CommitPathImpl::BuildView(engine::Connection& connection,
                                                                          const TableRef& ref,
                                                                          const std::string& select,
@@ -300,11 +359,17 @@ arrow::Result<std::shared_ptr<MaintainedView>> CommitPathImpl::BuildView(engine:
   auto view = std::make_shared<MaintainedView>();
   view->query = std::make_shared<const AggregateQuery>(std::move(query));
   ARROW_ASSIGN_OR_RAISE(view->state, aggregate::ViewState::Make(view->query));
-  if (backfill) {
-    ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
-    ARROW_ASSIGN_OR_RAISE(const auto delta, FoldTable(*lease, *view, nullptr));
-    view->state->Merge(*delta);
+  const auto& base = view->query->base;
+  view->filled_from_table = backfill && OptionsOf(base).keep_rows;
+  if (!backfill) return view;
+  if (!view->filled_from_table) {
+    if (AcceptedRows(base) == 0) return view;
+    return arrow::Status::Invalid("Table ", base.ToString(),
+                                  " no longer has the rows it accepted (keep_rows = false); create the view WITH "
+                                  "(backfill = false) to count from now on");
   }
+  ARROW_ASSIGN_OR_RAISE(const auto delta, FoldTable(connection, *view, nullptr));
+  view->state->Merge(*delta);
   return view;
 }
 
@@ -312,14 +377,14 @@ arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const Ma
   const auto& query = *view.query;
   auto snapshot = std::make_shared<PinnedSnapshot>(position());
   snapshot->Add(query.view, {.source = aggregate::MakeViewSource(view.state->Pin()), .problem = ""});
-  connection.Attach(snapshot);
+  auto pinned = connection.Attach(snapshot);  // DuckDB binds the view when it is created
   ARROW_RETURN_NOT_OK(StoreView(connection, {.view = query.view, .definition = query.definition,
                                              .time_zone = query.time_zone}));
   if (replace) ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + query.view.ToSql()).status());
-  return connection
-      .Run("CREATE VIEW " + query.view.ToSql() + " AS SELECT * FROM view_scan(" + QuoteLiteral(query.view.schema) +
-           ", " + QuoteLiteral(query.view.name) + ")")
-      .status();
+  auto created = connection.Run("CREATE VIEW " + query.view.ToSql() + " AS SELECT * FROM view_scan(" +
+                                QuoteLiteral(query.view.schema) + ", " + QuoteLiteral(query.view.name) + ")");
+  connection.Attach(std::move(pinned));
+  return created.status();
 }
 
 arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
@@ -333,72 +398,76 @@ arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
       return arrow::Status::NotImplemented("View option ", name, " is not available in this version; leave it out");
     } else {
       return arrow::Status::Invalid("Unknown view option: ", name,
-                                    base::DidYouMean(name, std::vector<std::string>{"backfill"}));
+                                    DidYouMean(name, std::vector<std::string>{"backfill"}));
     }
   }
-  const std::unique_lock gate(gate_);
-  const bool exists = views_.contains(create.view);
-  if (exists && create.if_not_exists) return false;
-  if (exists && !create.or_replace) {
-    return arrow::Status::AlreadyExists("Materialized view ", create.view.ToString(),
-                                        " already exists; use CREATE OR REPLACE or IF NOT EXISTS");
-  }
-  ARROW_RETURN_NOT_OK(connection.Begin());
-  auto built = [&]() -> arrow::Result<std::shared_ptr<MaintainedView>> {
-    ARROW_ASSIGN_OR_RAISE(const auto query,
-                          engine_.AnalyzeView(connection, create.view, create.select, time_zone));
-    const bool kept = OptionsOf(query.base).keep_rows;
-    if (!kept && backfill && AcceptedRows(query.base) > 0) {
-      return arrow::Status::Invalid("Table ", query.base.ToString(),
-                                    " no longer has the rows it accepted (keep_rows = false); create the view WITH "
-                                    "(backfill = false) to count from now on");
+  auto pending = TakePending(connection);
+  auto pinned = connection.Attach(nullptr);
+  const Position filled_at = pinned ? pinned->position() : Position();
+  connection.Attach(std::move(pinned));
+  const bool exists = ViewExists(pending, create.view);
+  const auto made = [&]() -> arrow::Result<bool> {
+    if (exists && create.if_not_exists) return false;
+    if (exists && !create.or_replace) {
+      return arrow::Status::AlreadyExists("Materialized view ", create.view.ToString(),
+                                          " already exists; use CREATE OR REPLACE or IF NOT EXISTS");
     }
-    ARROW_ASSIGN_OR_RAISE(auto view, BuildView(connection, create.view, create.select, time_zone, kept && backfill));
+    ARROW_ASSIGN_OR_RAISE(auto view, BuildView(connection, create.view, create.select, time_zone, backfill));
     ARROW_RETURN_NOT_OK(WriteView(connection, *view, exists));
-    return view;
+    pending.created[create.view] = std::move(view);
+    pending.filled_at = filled_at;
+    return true;
   }();
-  if (!built.ok()) return Abort(connection, built.status());
-  ARROW_RETURN_NOT_OK(connection.Commit());
-  auto view = std::move(built).ValueUnsafe();
   const std::lock_guard lock(info_mutex_);
-  for (auto& [table, names] : views_of_) std::erase(names, create.view);
-  views_of_[view->query->base].push_back(create.view);
-  views_[create.view] = std::move(view);
-  ++registry_version_;
-  ++position_;
-  return true;
+  pending_[&connection] = std::move(pending);
+  return made;
 }
 
 arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection,
                                              const engine::DropMaterializedView& drop) {
-  const std::unique_lock gate(gate_);
-  if (!views_.contains(drop.view)) {
-    if (drop.if_exists) return false;
-    std::vector<std::string> names;
-    for (const auto& [ref, view] : views_) names.push_back(ref.ToString());
-    return arrow::Status::KeyError("Unknown materialized view: ", drop.view.ToString(),
-                                   base::DidYouMean(drop.view.ToString(), names));
-  }
-  ARROW_RETURN_NOT_OK(connection.Begin());
-  auto dropped = RemoveView(connection, drop.view);
-  if (dropped.ok()) {
-    dropped = connection.Run("DROP VIEW IF EXISTS " + drop.view.ToSql() + (drop.cascade ? " CASCADE" : "")).status();
-  }
-  if (!dropped.ok()) return Abort(connection, dropped);
-  ARROW_RETURN_NOT_OK(connection.Commit());
+  auto pending = TakePending(connection);
+  const auto dropped = [&]() -> arrow::Result<bool> {
+    if (!ViewExists(pending, drop.view)) {
+      if (drop.if_exists) return false;
+      std::vector<std::string> names;
+      for (const auto& view : CurrentRegistry().views) names.push_back(view->query->view.ToString());
+      return arrow::Status::KeyError("Unknown materialized view: ", drop.view.ToString(),
+                                     DidYouMean(drop.view.ToString(), names));
+    }
+    ARROW_RETURN_NOT_OK(RemoveView(connection, drop.view));
+    ARROW_RETURN_NOT_OK(
+        connection.Run("DROP VIEW IF EXISTS " + drop.view.ToSql() + (drop.cascade ? " CASCADE" : "")).status());
+    pending.created.erase(drop.view);
+    pending.dropped.insert(drop.view);
+    return true;
+  }();
   const std::lock_guard lock(info_mutex_);
-  for (auto& [table, names] : views_of_) std::erase(names, drop.view);
-  views_.erase(drop.view);
-  ++registry_version_;
-  ++position_;
-  return true;
+  pending_[&connection] = std::move(pending);
+  return dropped;
+}
+
+CommitPathImpl::PendingViews CommitPathImpl::TakePending(engine::Connection& connection) {
+  const std::lock_guard lock(info_mutex_);
+  const auto found = pending_.find(&connection);
+  if (found == pending_.end()) return {};
+  auto pending = std::move(found->second);
+  pending_.erase(found);
+  return pending;
+}
+
+bool CommitPathImpl::ViewExists(const PendingViews& pending, const TableRef& view) const {
+  if (pending.created.contains(view)) return true;
+  if (pending.dropped.contains(view)) return false;
+  const std::lock_guard lock(info_mutex_);
+  return views_.contains(view);
 }
 
 // After DDL in a transaction: every view's table and definition must mean what they meant.
-arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection) {
+arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection, const PendingViews& pending) {
   for (const auto& view : CurrentRegistry().views) {
     const auto& query = *view->query;
     const auto& ref = query.view;
+    if (pending.dropped.contains(ref) || pending.created.contains(ref)) continue;
     const auto again = engine_.AnalyzeView(connection, ref, query.definition, query.time_zone);
     if (!again.ok() || !again->evaluated_schema->Equals(*query.evaluated_schema)) {
       return arrow::Status::Invalid("Table ", query.base.ToString(), " is read by materialized view ", ref.ToString(),
@@ -429,7 +498,7 @@ arrow::Status CommitPathImpl::SetTableOptions(engine::Connection& connection,
         names, [&](const auto& name) { return FoldIdentifier(name) == FoldIdentifier(options.time_column); });
     if (found == names.end()) {
       return arrow::Status::Invalid("The event-time column ", options.time_column, " is not a column of ",
-                                    create.table.ToString(), base::DidYouMean(options.time_column, names));
+                                    create.table.ToString(), DidYouMean(options.time_column, names));
     }
     const auto type = schema->field(static_cast<int>(found - names.begin()))->type();
     if (type->id() != arrow::Type::TIMESTAMP && type->id() != arrow::Type::DATE32) {

@@ -68,8 +68,9 @@ class CommitPath {
   // reports the current position.
   virtual arrow::Result<CommitReceipt> Commit(engine::Connection& connection, int batches = 1) = 0;
 
-  // DDL of ours; each runs in a transaction of its own (refused inside one by the session).
-  // `time_zone` is frozen into the definition. Returns false when IF [NOT] EXISTS made it a no-op.
+  // DDL of ours, inside the open transaction; it takes effect at Commit(), where a view whose table changed meanwhile is
+  // filled again under the gate. Until then the view cannot be read, not even by its own transaction.
+  // `time_zone` is frozen into the definition. False when IF [NOT] EXISTS made it a no-op.
   virtual arrow::Result<bool> CreateView(engine::Connection& connection, const engine::CreateMaterializedView& create,
                                          const std::string& time_zone) = 0;
   virtual arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) = 0;
@@ -81,6 +82,8 @@ class CommitPath {
   virtual arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) = 0;
 
   virtual Position position() const = 0;
+  // Changes with every commit that changed tables, views or other definitions.
+  virtual std::uint64_t catalog_version() const = 0;
   virtual std::vector<TableInfo> Tables() const = 0;
   virtual std::vector<ViewInfo> Views() const = 0;
   virtual std::vector<WindowInfo> Windows() const = 0;

@@ -13,7 +13,7 @@
 #include <array>
 #include <utility>
 
-#include "base/nearest.h"
+#include "base/nearest_name.h"
 
 namespace hyprstream::commit {
 
@@ -71,8 +71,8 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
 }
 
 arrow::Result<TableOptions> ParseTableOptions(const engine::Options& options) {
-  static constexpr std::array<std::string_view, 2> kKnown = {"time", "keep_rows"};
-  static constexpr std::array<std::string_view, 3> kLater = {"retention", "write_through", "max_future"};
+  static const std::array<std::string, 2> kKnown = {"time", "keep_rows"};
+  static const std::array<std::string, 3> kLater = {"retention", "write_through", "max_future"};
   TableOptions parsed;
   for (const auto& [name, value] : options) {
     if (name == "time") {
@@ -82,7 +82,7 @@ arrow::Result<TableOptions> ParseTableOptions(const engine::Options& options) {
     } else if (std::ranges::find(kLater, name) != kLater.end()) {
       return arrow::Status::NotImplemented("Table option ", name, " is not available in this version; leave it out");
     } else {
-      return arrow::Status::Invalid("Unknown table option: ", name, base::DidYouMean(name, kKnown));
+      return arrow::Status::Invalid("Unknown table option: ", name, DidYouMean(name, kKnown));
     }
   }
   return parsed;

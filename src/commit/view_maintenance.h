@@ -18,6 +18,7 @@ namespace hyprstream::commit {
 struct MaintainedView {
   std::shared_ptr<const AggregateQuery> query;
   std::unique_ptr<aggregate::ViewState> state;
+  bool filled_from_table = true;  // false: it counts from its creation on
   ViewStatus status = ViewStatus::kReady;
   std::string problem;
 };

@@ -105,7 +105,9 @@ class ConnectionImpl : public Connection {
 
   bool in_transaction() const override { return connection_.context->transaction.HasActiveTransaction(); }
 
-  void Attach(std::shared_ptr<const Snapshot> snapshot) override { state_->snapshot = std::move(snapshot); }
+  std::shared_ptr<const Snapshot> Attach(std::shared_ptr<const Snapshot> snapshot) override {
+    return std::exchange(state_->snapshot, std::move(snapshot));
+  }
 
   arrow::Result<std::unique_ptr<Prepared>> Prepare(const Statement& statement, Trust trust) override {
     return Guard([&]() -> arrow::Result<std::unique_ptr<Prepared>> {

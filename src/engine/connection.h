@@ -95,8 +95,8 @@ class Connection {
   virtual arrow::Status Commit() = 0;    // on error nothing was committed and the transaction is over
   virtual arrow::Status Rollback() = 0;  // OK when none is open
   virtual bool in_transaction() const = 0;
-  // What view scans of this transaction read. Dropped at its end.
-  virtual void Attach(std::shared_ptr<const Snapshot> snapshot) = 0;
+  // What view scans of this transaction read; returns what they read before. Dropped at the transaction's end.
+  virtual std::shared_ptr<const Snapshot> Attach(std::shared_ptr<const Snapshot> snapshot) = 0;
 
   // ---- statements
   // Binds and plans. Errors: SerializationError never; Invalid for text that does not bind (the message is DuckDB's,

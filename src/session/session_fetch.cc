@@ -1,0 +1,275 @@
+// Tickets and prepared statements of a session.
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "session/result_reader.h"
+#include "session/session_internal.h"
+
+namespace hyprstream::session {
+
+namespace {
+
+// What a streaming query holds until its end: the lane and its transaction, the watch, the log entry.
+struct RunningQuery {
+  LaneLease lease;
+  std::shared_ptr<CancelWatcher::Watch> watch;
+  std::unique_ptr<QueryLog::Entry> log;
+  engine::Prepared* plan = nullptr;
+  Batches parameters = {};  // one row each
+  std::size_t next_parameters = 0;
+  bool started = false;
+  std::shared_ptr<arrow::RecordBatchReader> rows = nullptr;
+};
+
+arrow::Status UnknownTicket() {
+  return arrow::Status::KeyError("Unknown ticket: it was fetched already, expired, or belongs to another session");
+}
+
+arrow::Status UnknownPrepared() {
+  return arrow::Status::KeyError("Unknown prepared statement: it was closed, or belongs to another session");
+}
+
+// Types that a client can bind whatever it means: what is unknown, and what Arrow carries as text anyway.
+std::shared_ptr<arrow::Schema> ParameterSchema(const std::vector<engine::ParameterInfo>& parameters) {
+  arrow::FieldVector fields;
+  for (const auto& parameter : parameters) {
+    const auto type = parameter.type == nullptr || parameter.type->id() == arrow::Type::DICTIONARY ||
+                              parameter.type->id() == arrow::Type::EXTENSION
+                          ? arrow::utf8()
+                          : parameter.type;
+    fields.push_back(arrow::field(parameter.name, type));
+  }
+  return arrow::schema(std::move(fields));
+}
+
+// The next batch of a query that may run several times, once per row of parameters.
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextBatch(RunningQuery& query,
+                                                             const std::shared_ptr<arrow::Schema>& schema) {
+  for (;;) {
+    if (query.rows == nullptr) {
+      const bool more = query.parameters.empty() ? !query.started : query.next_parameters < query.parameters.size();
+      if (!more) return nullptr;
+      const auto row = query.parameters.empty() ? nullptr : query.parameters[query.next_parameters++];
+      query.started = true;
+      if (query.watch->stopped()) return arrow::Status::Cancelled("The query was cancelled");
+      ARROW_ASSIGN_OR_RAISE(auto executed, query.lease.connection().Execute(*query.plan, row,
+                                                                            engine::ResultMode::kStreaming));
+      query.rows = NormalizeResult(std::move(executed.rows));
+      if (!query.rows->schema()->Equals(*schema, /*check_metadata=*/false)) {
+        return arrow::Status::Invalid("The result's columns changed since the statement was planned; run it again");
+      }
+    }
+    std::shared_ptr<arrow::RecordBatch> batch;
+    const auto read = query.rows->ReadNext(&batch);
+    if (!read.ok()) {
+      if (query.watch->stopped()) return arrow::Status::Cancelled("The query was cancelled");
+      return read;
+    }
+    if (batch != nullptr) return batch;
+    query.rows.reset();
+  }
+}
+
+}  // namespace
+
+// ---- tickets
+
+bool SessionImpl::HasSharedTicket(const Handle& ticket) const {
+  const MutexLock lock(mutex_);
+  const auto found = tickets_.find(ticket);
+  return found != tickets_.end() && found->second.shared;
+}
+
+arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::Fetch(const RequestContext& context,
+                                                                            const Handle& handle) {
+  Ticket ticket;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = tickets_.find(handle);
+    if (found == tickets_.end()) return UnknownTicket();
+    ticket = std::move(found->second);
+    tickets_.erase(found);
+    ticket_order_.remove(handle);
+  }
+  if (ticket.result == nullptr) return FetchQuery(context, handle, std::move(ticket));
+  return MakeReader({.schema = ticket.schema,
+                     .next = [rows = ticket.result]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
+                       return rows->Next();
+                     },
+                     .finish = [self = shared_from_this()](const arrow::Status& status, std::int64_t) { return status; }});
+}
+
+arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery(const RequestContext& context,
+                                                                                 const Handle& handle, Ticket ticket) {
+  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, ticket.transaction, Purpose::kQuery));
+  auto log = services_.log.Begin(context, id_, ticket.statement->text());
+  auto watch = services_.watcher.Begin(context, lease.connection());
+  {
+    const MutexLock lock(mutex_);
+    std::erase_if(running_, [](const auto& running) { return running.second.expired(); });
+    running_[handle] = watch;
+  }
+  const bool at_home = &*lease == home_.get();
+  if (lease->transaction || at_home) {  // the connection must be free for the session's next statement
+    auto outcome = RunStatement(lease, *ticket.statement, ticket.parameters);
+    log->Finish(outcome.status(), 0);
+    if (!outcome.ok() && watch->stopped()) return arrow::Status::Cancelled("The query was cancelled");
+    ARROW_RETURN_NOT_OK(outcome.status());
+    return MakeReader({.schema = outcome->schema,
+                       .next = [rows = outcome->rows]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
+                         return rows->Next();
+                       },
+                       .finish = [self = shared_from_this()](const arrow::Status& status, std::int64_t) {
+                         return status;
+                       }});
+  }
+  ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
+  auto plan = PlanQuery(*lease, *ticket.statement);
+  if (!plan.ok()) log->Finish(plan.status(), 0);
+  ARROW_RETURN_NOT_OK(plan.status());
+  auto query = std::make_shared<RunningQuery>(RunningQuery{.lease = std::move(lease), .watch = std::move(watch),
+                                                           .log = std::move(log), .plan = *plan});
+  for (const auto& batch : ticket.parameters) {
+    for (std::int64_t row = 0; row < batch->num_rows(); ++row) query->parameters.push_back(batch->Slice(row, 1));
+  }
+  return MakeReader({.schema = ticket.schema,
+                     .next = [query, schema = ticket.schema] { return NextBatch(*query, schema); },
+                     .finish =
+                         [query](const arrow::Status& status, std::int64_t rows) {
+                           if (query->rows != nullptr) ARROW_UNUSED(query->rows->Close());
+                           query->rows.reset();
+                           query->log->Finish(status, rows);
+                           ARROW_UNUSED(query->lease.connection().Rollback());
+                           return status;
+                         }});
+}
+
+arrow::Result<bool> SessionImpl::Cancel(const Handle& handle) {
+  std::shared_ptr<CancelWatcher::Watch> watch;
+  {
+    const MutexLock lock(mutex_);
+    if (tickets_.erase(handle) > 0) {
+      ticket_order_.remove(handle);
+      return true;
+    }
+    const auto found = running_.find(handle);
+    if (found == running_.end()) return UnknownTicket();
+    watch = found->second.lock();
+  }
+  if (watch == nullptr) return false;
+  watch->Stop();
+  return true;
+}
+
+// ---- prepared statements
+
+arrow::Result<PreparedHandle> SessionImpl::DescribeHandle(const RequestContext& context,
+                                                          const std::shared_ptr<const engine::Statement>& statement,
+                                                          const Handle& transaction) {
+  const auto version = services_.commits.catalog_version();
+  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kQuery));
+  const auto watch = services_.watcher.Begin(context, lease.connection());
+  ARROW_ASSIGN_OR_RAISE(const auto info, DescribeOn(lease, *statement));
+  PreparedHandle prepared{.statement = statement, .transaction = transaction, .description = {},
+                          .catalog_version = version};
+  prepared.open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
+  prepared.description.dataset_schema = info.schema;
+  prepared.description.parameter_schema = ParameterSchema(info.parameters);
+  prepared.description.is_query = info.schema->num_fields() > 0 && !info.changes_rows;
+  return prepared;
+}
+
+arrow::Result<PreparedDescription> SessionImpl::Prepare(const RequestContext& context, std::string_view sql,
+                                                        const Handle& transaction) {
+  ARROW_ASSIGN_OR_RAISE(const auto statement, ParseOne(sql));
+  ARROW_ASSIGN_OR_RAISE(auto prepared, DescribeHandle(context, statement, transaction));
+  prepared.description.handle = RandomHandle();
+  auto description = prepared.description;
+  const MutexLock lock(mutex_);
+  if (static_cast<int>(prepared_.size()) >= services_.limits.prepared_max) {
+    return arrow::Status::CapacityError("The session has ", prepared_.size(), " prepared statements; close some");
+  }
+  prepared_[description.handle] = std::move(prepared);
+  return description;
+}
+
+arrow::Result<PreparedDescription> SessionImpl::DescribePrepared(const RequestContext& context, const Handle& handle) {
+  PreparedHandle prepared;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = prepared_.find(handle);
+    if (found == prepared_.end()) return UnknownPrepared();
+    prepared = found->second;
+  }
+  if (prepared.catalog_version == services_.commits.catalog_version() && !in_transaction(prepared.transaction)) {
+    return prepared.description;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto again, DescribeHandle(context, prepared.statement, prepared.transaction));
+  again.description.handle = handle;
+  const MutexLock lock(mutex_);
+  const auto found = prepared_.find(handle);
+  if (found == prepared_.end()) return UnknownPrepared();
+  again.parameters = std::move(found->second.parameters);
+  found->second = again;
+  return again.description;
+}
+
+arrow::Status SessionImpl::Bind(const Handle& handle, Batches parameters) {
+  for (const auto& batch : parameters) {
+    const auto valid = batch->ValidateFull();
+    if (!valid.ok()) return arrow::Status::Invalid("The parameters are not valid Arrow data: ", valid.message());
+  }
+  const MutexLock lock(mutex_);
+  const auto found = prepared_.find(handle);
+  if (found == prepared_.end()) return UnknownPrepared();
+  const int expected = found->second.description.parameter_schema->num_fields();
+  for (const auto& batch : parameters) {
+    if (batch->num_columns() == expected) continue;
+    return arrow::Status::Invalid("The statement has ", expected, " parameters but ", batch->num_columns(),
+                                  " values were bound");
+  }
+  found->second.parameters = std::move(parameters);
+  return arrow::Status::OK();
+}
+
+arrow::Result<Started> SessionImpl::StartPrepared(const RequestContext& context, const Handle& handle) {
+  PreparedHandle prepared;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = prepared_.find(handle);
+    if (found == prepared_.end()) return UnknownPrepared();
+    prepared = found->second;
+  }
+  return StartStatement(context, prepared.statement, prepared.transaction, prepared.parameters, &prepared);
+}
+
+arrow::Result<std::int64_t> SessionImpl::UpdatePrepared(const RequestContext& context, const Handle& handle,
+                                                        const Batches& parameters) {
+  if (!parameters.empty()) ARROW_RETURN_NOT_OK(Bind(handle, parameters));
+  PreparedHandle prepared;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = prepared_.find(handle);
+    if (found == prepared_.end()) return UnknownPrepared();
+    prepared = found->second;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, prepared.transaction, Purpose::kStatement));
+  auto log = services_.log.Begin(context, id_, prepared.statement->text());
+  const auto watch = services_.watcher.Begin(context, lease.connection());
+  const auto outcome = RunStatement(lease, *prepared.statement, prepared.parameters);
+  log->Finish(outcome.status(), outcome.ok() ? outcome->rows_changed : 0);
+  ARROW_RETURN_NOT_OK(outcome.status());
+  return outcome->rows_changed;
+}
+
+arrow::Status SessionImpl::ClosePrepared(const Handle& handle) {
+  const MutexLock lock(mutex_);
+  return prepared_.erase(handle) > 0 ? arrow::Status::OK() : UnknownPrepared();
+}
+
+}  // namespace hyprstream::session

@@ -1,0 +1,207 @@
+// Rows into tables: Flight SQL ingest and plain DoPut.
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/scalar.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ingest/table_writer.h"
+#include "session/session_internal.h"
+
+namespace hyprstream::session {
+
+namespace {
+
+constexpr std::int64_t kRowsPreferred = 122'880;  // DuckDB's row group: merged at COMMIT without a copy
+constexpr std::int64_t kBytesPreferredMax = 64LL << 20;
+
+// `CREATE TABLE name AS SELECT * FROM hyprstream_input() LIMIT 0`: DuckDB's own mapping of Arrow's types.
+arrow::Status CreateFromSchema(engine::Connection& connection, const std::string& create,
+                               const std::shared_ptr<arrow::Schema>& schema) {
+  return connection.Evaluate(create + " AS SELECT * FROM hyprstream_input() LIMIT 0", schema, {}).status();
+}
+
+bool IsMissing(engine::Connection& connection, const TableRef& table) {
+  return connection.ArrowSchemaOf(table).status().IsKeyError();
+}
+
+// A stream of batches, each a commit of its own; those written together share one of DuckDB's.
+class LanePutStream : public PutStream {
+ public:
+  LanePutStream(commit::CommitPath& commits, LaneLease lease, std::unique_ptr<ingest::TableWriter> writer)
+      : commits_(commits), lease_(std::move(lease)), writer_(std::move(writer)) {}
+
+  Outcome Write(const Batches& batches) override {
+    Outcome outcome;
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      const auto checked = writer_->Check(*batches[i]);
+      if (checked.ok()) continue;
+      if (i > 0) outcome = Write(Batches(batches.begin(), batches.begin() + static_cast<std::ptrdiff_t>(i)));
+      if (outcome.error == nullptr) outcome.error = std::make_shared<arrow::Status>(checked);
+      return outcome;
+    }
+    if (WriteTogether(batches, outcome) || batches.size() == 1) return outcome;
+    outcome = {};
+    for (const auto& batch : batches) {
+      if (!WriteTogether({batch}, outcome)) break;
+    }
+    return outcome;
+  }
+
+  std::int64_t rows_preferred() const override { return kRowsPreferred; }
+  std::int64_t bytes_preferred_max() const override { return kBytesPreferredMax; }
+
+ private:
+  bool WriteTogether(const Batches& batches, Outcome& outcome) {
+    auto& connection = lease_.connection();
+    const auto written = [&]() -> arrow::Result<commit::CommitReceipt> {
+      ARROW_RETURN_NOT_OK(commits_.Begin(connection));
+      const auto appended = writer_->Append(connection, batches);
+      if (!appended.ok()) {
+        ARROW_RETURN_NOT_OK(connection.Rollback());
+        return appended;
+      }
+      return commits_.Commit(connection, static_cast<int>(batches.size()));
+    }();
+    if (!written.ok()) {
+      outcome.error = std::make_shared<arrow::Status>(written.status());
+      return false;
+    }
+    outcome.error = nullptr;
+    auto lsn = written->position.lsn() - batches.size();
+    for (const auto& batch : batches) {
+      rows_ += batch->num_rows();
+      outcome.accepted.push_back({.rows_accepted = rows_, .position = Position(++lsn)});
+    }
+    return true;
+  }
+
+  commit::CommitPath& commits_;
+  LaneLease lease_;
+  std::unique_ptr<ingest::TableWriter> writer_;
+  std::int64_t rows_ = 0;
+};
+
+}  // namespace
+
+arrow::Status SessionImpl::RunText(LaneLease& lease, const std::string& sql) {
+  ARROW_ASSIGN_OR_RAISE(const auto statements, services_.engine.Parse(sql));
+  for (const auto& statement : statements) ARROW_RETURN_NOT_OK(RunInTransaction(lease, *statement, {}).status());
+  return arrow::Status::OK();
+}
+
+// Brings the target into the state that the mode asks for; inside the open transaction.
+arrow::Status SessionImpl::PrepareTarget(LaneLease& lease, const IngestOptions& options, const TableRef& table,
+                                         const std::shared_ptr<arrow::Schema>& schema) {
+  auto& connection = lease.connection();
+  const std::string name = options.temporary ? "temp." + QuoteIdentifier(table.name) : table.ToSql();
+  bool missing = false;
+  if (options.temporary) {
+    missing = !connection.Run("SELECT 1 FROM " + name + " LIMIT 0").ok();
+  } else {
+    missing = IsMissing(connection, table);
+  }
+  if (missing && options.if_missing == IngestIfMissing::kFail) {
+    return connection.ArrowSchemaOf(table).status();
+  }
+  if (!missing && options.if_exists == IngestIfExists::kFail) {
+    return arrow::Status::AlreadyExists("Table ", table.ToString(), " already exists; append to it or replace it");
+  }
+  if (!missing && options.if_exists == IngestIfExists::kReplace) {
+    ARROW_RETURN_NOT_OK(RunText(lease, "DROP TABLE " + name));
+    missing = true;
+  }
+  if (!missing) return arrow::Status::OK();
+  return CreateFromSchema(connection, options.temporary ? "CREATE TEMPORARY TABLE " + QuoteIdentifier(table.name)
+                                                        : "CREATE TABLE " + name,
+                          schema);
+}
+
+arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
+                                      std::int64_t& count) {
+  auto& connection = lease.connection();
+  TableRef table = options.table;
+  if (!options.schema_given && !options.temporary) {
+    ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run("SELECT current_schema()"));
+    ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
+    ARROW_ASSIGN_OR_RAISE(const auto schema, batches[0]->column(0)->GetScalar(0));
+    table.schema = schema->ToString();
+  }
+  const auto schema = rows.schema();
+  ARROW_RETURN_NOT_OK(PrepareTarget(lease, options, table, schema));
+  std::unique_ptr<ingest::TableWriter> writer;
+  if (!options.temporary) {
+    ARROW_ASSIGN_OR_RAISE(writer, ingest::TableWriter::Make(connection, table, schema,
+                                                            {.batch_bytes_max = services_.limits.batch_bytes_max}));
+  }
+  for (;;) {
+    Batches batches;
+    std::int64_t waiting = 0;
+    while (waiting < kRowsPreferred) {
+      ARROW_ASSIGN_OR_RAISE(auto batch, rows.Next());
+      if (batch == nullptr) break;
+      if (writer != nullptr) ARROW_RETURN_NOT_OK(writer->Check(*batch));
+      waiting += batch->num_rows();
+      batches.push_back(std::move(batch));
+    }
+    if (batches.empty()) return arrow::Status::OK();
+    if (writer != nullptr) {
+      ARROW_RETURN_NOT_OK(writer->Append(connection, batches));
+    } else {
+      ARROW_RETURN_NOT_OK(connection
+                              .Evaluate("INSERT INTO temp." + QuoteIdentifier(table.name) +
+                                            " BY NAME SELECT * FROM hyprstream_input()",
+                                        schema, batches)
+                              .status());
+    }
+    count += waiting;
+  }
+}
+
+arrow::Result<std::int64_t> SessionImpl::Ingest(const RequestContext& context, const IngestOptions& options,
+                                                arrow::RecordBatchReader& rows) {
+  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, options.transaction, Purpose::kStatement));
+  const auto watch = services_.watcher.Begin(context, lease.connection());
+  const bool own = !lease->transaction;
+  if (own) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
+  std::int64_t count = 0;
+  const auto ingested = IngestRows(lease, options, rows, count);
+  if (!ingested.ok()) {
+    if (own) ARROW_RETURN_NOT_OK(lease.connection().Rollback());
+    return ingested;
+  }
+  if (options.temporary) {
+    const MutexLock lock(mutex_);
+    pinned_home_ = true;
+  }
+  if (own) ARROW_RETURN_NOT_OK(services_.commits.Commit(lease.connection()).status());
+  return count;
+}
+
+arrow::Result<std::unique_ptr<PutStream>> SessionImpl::OpenPut(const RequestContext&, const PutOptions& options,
+                                                               const std::shared_ptr<arrow::Schema>& schema) {
+  ARROW_ASSIGN_OR_RAISE(auto extra, AcquireExtra());
+  ARROW_ASSIGN_OR_RAISE(auto lease, Ready(std::move(extra)));
+  auto& connection = lease.connection();
+  ARROW_RETURN_NOT_OK(services_.commits.Begin(connection));
+  const auto opened = [&]() -> arrow::Result<std::unique_ptr<ingest::TableWriter>> {
+    if (options.create && IsMissing(connection, options.table)) {
+      ARROW_RETURN_NOT_OK(CreateFromSchema(connection, "CREATE TABLE " + options.table.ToSql(), schema));
+    }
+    return ingest::TableWriter::Make(connection, options.table, schema,
+                                     {.batch_bytes_max = services_.limits.batch_bytes_max});
+  };
+  auto writer = opened();
+  if (!writer.ok()) {
+    ARROW_RETURN_NOT_OK(connection.Rollback());
+    return writer.status();
+  }
+  ARROW_RETURN_NOT_OK(services_.commits.Commit(connection).status());
+  return std::make_unique<LanePutStream>(services_.commits, std::move(lease), std::move(writer).ValueUnsafe());
+}
+
+}  // namespace hyprstream::session

@@ -1,0 +1,186 @@
+// The session and what it shares with its registry; see session.h for the contract.
+#pragma once
+
+#include <chrono>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/random_handle.h"
+#include "base/thread_annotations.h"
+#include "commit/commit_path.h"
+#include "session/cancel_watcher.h"
+#include "session/lane.h"
+#include "session/query_log.h"
+#include "session/session.h"
+#include "session/session_registry.h"
+
+namespace hyprstream::session {
+
+// What every session is made of; owned by the registry.
+struct SessionServices {
+  engine::Engine& engine;
+  commit::CommitPath& commits;
+  const SessionLimits limits;
+  CancelWatcher watcher = {};
+  QueryLog log = QueryLog(1000);
+};
+
+using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
+
+// A lane in use; gives it back when it ends.
+class LaneLease {
+ public:
+  LaneLease(std::shared_ptr<class SessionImpl> session, Lane& lane) : session_(std::move(session)), lane_(&lane) {}
+  LaneLease(LaneLease&& other) noexcept : session_(std::move(other.session_)), lane_(other.lane_) {}
+  ~LaneLease();
+  Lane& operator*() const { return *lane_; }
+  Lane* operator->() const { return lane_; }
+  engine::Connection& connection() const { return *lane_->connection; }
+
+ private:
+  std::shared_ptr<class SessionImpl> session_;
+  Lane* lane_;
+};
+
+// What a ticket stands for.
+struct Ticket {
+  std::shared_ptr<const engine::Statement> statement;
+  Handle transaction;
+  Batches parameters;                                // each row is one execution; empty: one without parameters
+  std::shared_ptr<arrow::Schema> schema;
+  std::shared_ptr<arrow::RecordBatchReader> result;  // already run: its rows
+  bool shared = false;                               // another session of the user may fetch it
+};
+
+struct PreparedHandle {
+  std::shared_ptr<const engine::Statement> statement;
+  Handle transaction;
+  PreparedDescription description;
+  std::uint64_t catalog_version = 0;
+  bool open_types = false;  // some parameter's type, and so perhaps the schema, depends on the value
+  Batches parameters = {};
+};
+
+class SessionImpl : public Session, public std::enable_shared_from_this<SessionImpl> {
+ public:
+  SessionImpl(SessionServices& services, Identity identity, std::string id, std::string peer);
+  arrow::Status Open();
+
+  const Identity& identity() const override { return identity_; }
+  const std::string& id() const override { return id_; }
+  arrow::Result<Started> Start(const RequestContext& context, std::string_view sql, const Handle& transaction) override;
+  arrow::Result<std::shared_ptr<arrow::Schema>> Describe(const RequestContext& context, std::string_view sql,
+                                                         const Handle& transaction) override;
+  arrow::Result<std::int64_t> Update(const RequestContext& context, std::string_view sql,
+                                     const Handle& transaction) override;
+  arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> Fetch(const RequestContext& context,
+                                                                 const Handle& ticket) override;
+  arrow::Result<bool> Cancel(const Handle& ticket) override;
+  arrow::Result<PreparedDescription> Prepare(const RequestContext& context, std::string_view sql,
+                                             const Handle& transaction) override;
+  arrow::Result<PreparedDescription> DescribePrepared(const RequestContext& context, const Handle& handle) override;
+  arrow::Status Bind(const Handle& handle, Batches parameters) override;
+  arrow::Result<Started> StartPrepared(const RequestContext& context, const Handle& handle) override;
+  arrow::Result<std::int64_t> UpdatePrepared(const RequestContext& context, const Handle& handle,
+                                             const Batches& parameters) override;
+  arrow::Status ClosePrepared(const Handle& handle) override;
+  arrow::Result<Handle> BeginTransaction(const RequestContext& context) override;
+  arrow::Status EndTransaction(const RequestContext& context, const Handle& transaction, bool commit) override;
+  arrow::Result<std::int64_t> Ingest(const RequestContext& context, const IngestOptions& options,
+                                     arrow::RecordBatchReader& rows) override;
+  arrow::Result<std::unique_ptr<PutStream>> OpenPut(const RequestContext& context, const PutOptions& options,
+                                                    const std::shared_ptr<arrow::Schema>& schema) override;
+  arrow::Result<Batches> Metadata(const RequestContext& context, std::string_view sql,
+                                  const std::vector<std::string>& parameters) override;
+  arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const RequestContext& context,
+                                                            const TableRef& table) override;
+  arrow::Status SetOption(const RequestContext& context, const std::string& name, const std::string& value) override;
+  arrow::Result<std::map<std::string, std::string>> Options(const RequestContext& context) override;
+  Position position() const override { return services_.commits.position(); }
+
+  // ---- for the registry
+  bool HasSharedTicket(const Handle& ticket) const;
+  SessionInfo Info() const;
+  std::chrono::steady_clock::time_point last_used() const;
+  void Touch();
+  // Interrupts what runs; later calls fail; open transactions are rolled back as their lanes come free.
+  void Close();
+  void GiveBack(Lane& lane);
+
+ private:
+  enum class Purpose { kQuery, kStatement };
+
+  // What running one statement gave.
+  struct Outcome {
+    std::shared_ptr<arrow::RecordBatchReader> rows;
+    std::shared_ptr<arrow::Schema> schema;
+    std::int64_t rows_changed = 0;
+  };
+
+  // ---- lanes (session_lanes.cc)
+  arrow::Result<LaneLease> AcquireFor(const RequestContext& context, const Handle& transaction, Purpose purpose);
+  arrow::Result<LaneLease> Acquire(const RequestContext& context, Lane& lane);
+  arrow::Result<LaneLease> AcquireExtra();
+  arrow::Result<LaneLease> Ready(LaneLease lease);
+  bool in_transaction(const Handle& transaction) const;
+
+  // ---- running (session_statements.cc)
+  // Runs a statement on the lane; opens and commits a transaction of its own unless the lane is inside one.
+  arrow::Result<Outcome> RunStatement(LaneLease& lease, const engine::Statement& statement, const Batches& parameters);
+  arrow::Result<Outcome> RunInTransaction(LaneLease& lease, const engine::Statement& statement,
+                                          const Batches& parameters);
+  arrow::Result<Outcome> RunTransactionStatement(LaneLease& lease, const engine::Statement& statement);
+  arrow::Result<Outcome> RunRows(LaneLease& lease, engine::Prepared& plan, const Batches& parameters);
+  void NoteEffects(Lane& lane, const engine::Statement& statement, const engine::PreparedInfo& info);
+  arrow::Result<engine::PreparedInfo> DescribeOn(LaneLease& lease, const engine::Statement& statement);
+  arrow::Result<engine::Prepared*> PlanQuery(Lane& lane, const engine::Statement& statement);
+  arrow::Result<std::shared_ptr<const engine::Statement>> ParseOne(std::string_view sql);
+  arrow::Result<Started> StartStatement(const RequestContext& context,
+                                        const std::shared_ptr<const engine::Statement>& statement,
+                                        const Handle& transaction, const Batches& parameters,
+                                        const PreparedHandle* prepared);
+  arrow::Result<std::int64_t> UpdateSeveral(
+      const RequestContext& context, const std::vector<std::shared_ptr<const engine::Statement>>& statements,
+      LaneLease& lease);
+  arrow::Result<Handle> KeepTicket(Ticket ticket);
+  arrow::Result<PreparedHandle> DescribeHandle(const RequestContext& context,
+                                               const std::shared_ptr<const engine::Statement>& statement,
+                                               const Handle& transaction);
+  arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> FetchQuery(const RequestContext& context,
+                                                                      const Handle& handle, Ticket ticket);
+  arrow::Result<std::string> TimeZone(engine::Connection& connection);
+  arrow::Status IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
+                           std::int64_t& count);
+  arrow::Status PrepareTarget(LaneLease& lease, const IngestOptions& options, const TableRef& table,
+                              const std::shared_ptr<arrow::Schema>& schema);
+  arrow::Status RunText(LaneLease& lease, const std::string& sql);
+
+  SessionServices& services_;
+  const Identity identity_;
+  const std::string id_;
+  const std::string peer_;
+
+  mutable Mutex mutex_;
+  CondVar lane_free_;
+  std::unique_ptr<Lane> home_;                         // set once, in Open()
+  std::vector<std::unique_ptr<Lane>> extras_ GUARDED_BY(mutex_);
+  std::vector<Lane*> idle_ GUARDED_BY(mutex_);         // of extras_, used last at the back
+  std::vector<std::string> settings_ GUARDED_BY(mutex_);  // SET and USE statements, in order
+  bool pinned_home_ GUARDED_BY(mutex_) = false;        // temporary tables or PREPARE: statements must run at home
+  bool sql_transaction_ GUARDED_BY(mutex_) = false;    // BEGIN by SQL, on home
+  std::map<Handle, Lane*> transactions_ GUARDED_BY(mutex_);
+  std::map<Handle, Ticket> tickets_ GUARDED_BY(mutex_);
+  std::list<Handle> ticket_order_ GUARDED_BY(mutex_);
+  std::map<Handle, std::weak_ptr<CancelWatcher::Watch>> running_ GUARDED_BY(mutex_);  // by ticket
+  std::map<Handle, PreparedHandle> prepared_ GUARDED_BY(mutex_);
+  bool closed_ GUARDED_BY(mutex_) = false;
+  std::int64_t statements_ GUARDED_BY(mutex_) = 0;
+  std::chrono::steady_clock::time_point last_used_ GUARDED_BY(mutex_) = std::chrono::steady_clock::now();
+};
+
+}  // namespace hyprstream::session

@@ -1,0 +1,306 @@
+// Running statements: what one does to its lane, its transaction and the session; see session.h for the rules.
+#include <arrow/array.h>
+#include <arrow/array/array_binary.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "session/result_reader.h"
+#include "session/session_internal.h"
+
+namespace hyprstream::session {
+
+using engine::StatementKind;
+
+namespace {
+
+bool EndsOrBeginsTransaction(StatementKind kind) {
+  return kind == StatementKind::kBegin || kind == StatementKind::kCommit || kind == StatementKind::kRollback;
+}
+
+bool IsViewStatement(StatementKind kind) {
+  return kind == StatementKind::kCreateMaterializedView || kind == StatementKind::kDropMaterializedView;
+}
+
+// Can it be planned without running it?
+bool CanPlan(StatementKind kind) { return !EndsOrBeginsTransaction(kind) && !IsViewStatement(kind); }
+
+bool IsReadOnlyQuery(const engine::PreparedInfo& info) {
+  return info.schema->num_fields() > 0 && !info.changes_rows &&
+         (info.kind == StatementKind::kQuery || info.kind == StatementKind::kExplain ||
+          info.kind == StatementKind::kExecute);
+}
+
+arrow::Status Forbidden() {
+  return arrow::Status::Invalid(
+      "This kind of statement is not allowed: files, other databases, extensions and server settings are out of reach of "
+      "SQL here");
+}
+
+// Every row of the batches as a batch of its own; one null for no parameters at all.
+Batches RowsOf(const Batches& parameters) {
+  Batches rows;
+  for (const auto& batch : parameters) {
+    for (std::int64_t row = 0; row < batch->num_rows(); ++row) rows.push_back(batch->Slice(row, 1));
+  }
+  return rows;
+}
+
+}  // namespace
+
+arrow::Result<std::shared_ptr<const engine::Statement>> SessionImpl::ParseOne(std::string_view sql) {
+  ARROW_ASSIGN_OR_RAISE(auto statements, services_.engine.Parse(sql));
+  if (statements.size() != 1) {
+    return arrow::Status::Invalid("One statement per call; this text has ", statements.size(),
+                                  ". Send several as one update (executescript)");
+  }
+  if (statements[0]->kind() == StatementKind::kForbidden) return Forbidden();
+  return std::move(statements[0]);
+}
+
+arrow::Result<engine::Prepared*> SessionImpl::PlanQuery(Lane& lane, const engine::Statement& statement) {
+  if (auto* kept = lane.FindPlan(statement.text())) return kept;
+  ARROW_ASSIGN_OR_RAISE(auto plan, lane.connection->Prepare(statement, engine::Trust::kClient));
+  return lane.KeepPlan(statement.text(), std::move(plan));
+}
+
+// One execution per row of parameters. Several results are concatenated.
+arrow::Result<SessionImpl::Outcome> SessionImpl::RunRows(LaneLease& lease, engine::Prepared& plan,
+                                                         const Batches& parameters) {
+  Outcome outcome{.rows = nullptr, .schema = plan.info().schema, .rows_changed = 0};
+  auto rows = RowsOf(parameters);
+  if (parameters.empty()) rows.push_back(nullptr);
+  std::vector<std::shared_ptr<arrow::RecordBatchReader>> results;
+  for (const auto& row : rows) {
+    ARROW_ASSIGN_OR_RAISE(auto executed,
+                          lease.connection().Execute(plan, row, engine::ResultMode::kBuffered));
+    if (executed.rows != nullptr) results.push_back(executed.rows);
+    outcome.rows_changed += std::max<std::int64_t>(executed.rows_changed, 0);
+  }
+  if (!results.empty()) outcome.schema = results[0]->schema();
+  if (outcome.schema->num_fields() > 0) {
+    outcome.rows = ConcatenateResults(outcome.schema, std::move(results));
+    outcome.schema = outcome.rows->schema();
+  }
+  return outcome;
+}
+
+arrow::Result<SessionImpl::Outcome> SessionImpl::RunTransactionStatement(LaneLease& lease,
+                                                                         const engine::Statement& statement) {
+  const Outcome done{.rows = nullptr, .schema = arrow::schema({}), .rows_changed = 0};
+  {
+    const MutexLock lock(mutex_);
+    if (&*lease != home_.get() || (lease->transaction && !sql_transaction_)) {
+      return arrow::Status::Invalid("A Flight SQL transaction is open; end it with its own calls, not with SQL");
+    }
+    if (statement.kind() == StatementKind::kBegin && sql_transaction_) {
+      return arrow::Status::Invalid("A transaction is open already; COMMIT or ROLLBACK it first");
+    }
+    if (statement.kind() != StatementKind::kBegin && !sql_transaction_) {
+      return arrow::Status::Invalid("No transaction is open; BEGIN opens one");
+    }
+  }
+  auto status = arrow::Status::OK();
+  if (statement.kind() == StatementKind::kBegin) {
+    ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
+  } else if (statement.kind() == StatementKind::kCommit) {
+    status = services_.commits.Commit(lease.connection()).status();
+  } else {
+    status = lease.connection().Rollback();
+  }
+  const MutexLock lock(mutex_);
+  sql_transaction_ = statement.kind() == StatementKind::kBegin;
+  lease->transaction = sql_transaction_;
+  ARROW_RETURN_NOT_OK(status);
+  return done;
+}
+
+arrow::Result<std::string> SessionImpl::TimeZone(engine::Connection& connection) {
+  ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run("SELECT current_setting('TimeZone')::VARCHAR"));
+  ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
+  if (batches.empty()) return arrow::Status::UnknownError("the engine does not say its time zone");
+  return static_cast<const arrow::StringArray&>(*batches[0]->column(0)).GetString(0);
+}
+
+arrow::Result<SessionImpl::Outcome> SessionImpl::RunInTransaction(LaneLease& lease, const engine::Statement& statement,
+                                                                  const Batches& parameters) {
+  if (statement.kind() == StatementKind::kForbidden) return Forbidden();
+  if (const auto* create = statement.create_view()) {
+    ARROW_ASSIGN_OR_RAISE(const auto zone, TimeZone(lease.connection()));
+    ARROW_RETURN_NOT_OK(services_.commits.CreateView(lease.connection(), *create, zone).status());
+    return Outcome{.rows = nullptr, .schema = arrow::schema({}), .rows_changed = 0};
+  }
+  if (const auto* drop = statement.drop_view()) {
+    ARROW_RETURN_NOT_OK(services_.commits.DropView(lease.connection(), *drop).status());
+    return Outcome{.rows = nullptr, .schema = arrow::schema({}), .rows_changed = 0};
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto plan, lease.connection().Prepare(statement, engine::Trust::kClient));
+  ARROW_RETURN_NOT_OK(services_.commits.CheckStatement(statement, plan->info()));
+  ARROW_ASSIGN_OR_RAISE(auto outcome, RunRows(lease, *plan, parameters));
+  if (const auto* options = statement.table_options()) {
+    ARROW_RETURN_NOT_OK(services_.commits.SetTableOptions(lease.connection(), *options));
+  }
+  NoteEffects(*lease, statement, plan->info());
+  return outcome;
+}
+
+// Statements whose effect is on the session: other lanes must repeat it, or leave the work to home.
+void SessionImpl::NoteEffects(Lane& lane, const engine::Statement& statement, const engine::PreparedInfo& info) {
+  const MutexLock lock(mutex_);
+  if (statement.kind() == StatementKind::kSet || statement.kind() == StatementKind::kUse) {
+    settings_.push_back(statement.text());
+    lane.settings_applied = settings_.size();
+    lane.ForgetPlans();
+  }
+  if (statement.kind() == StatementKind::kPrepare || info.temporary) pinned_home_ = true;
+}
+
+arrow::Result<SessionImpl::Outcome> SessionImpl::RunStatement(LaneLease& lease, const engine::Statement& statement,
+                                                              const Batches& parameters) {
+  if (EndsOrBeginsTransaction(statement.kind())) return RunTransactionStatement(lease, statement);
+  if (lease->transaction) return RunInTransaction(lease, statement, parameters);
+  ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
+  auto outcome = RunInTransaction(lease, statement, parameters);
+  if (!outcome.ok()) {
+    ARROW_RETURN_NOT_OK(lease.connection().Rollback());
+    return outcome;
+  }
+  ARROW_RETURN_NOT_OK(services_.commits.Commit(lease.connection()).status());
+  return outcome;
+}
+
+// Plans without running anything.
+arrow::Result<engine::PreparedInfo> SessionImpl::DescribeOn(LaneLease& lease, const engine::Statement& statement) {
+  if (!CanPlan(statement.kind())) return engine::PreparedInfo{.kind = statement.kind(), .schema = arrow::schema({}),
+                                                              .parameters = {}, .reads = {}, .writes = {}};
+  const bool own = !lease.connection().in_transaction();
+  if (own) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
+  arrow::Result<engine::PreparedInfo> info = arrow::Status::OK();
+  if (statement.kind() == StatementKind::kQuery && own) {
+    const auto plan = PlanQuery(*lease, statement);
+    info = plan.ok() ? arrow::Result<engine::PreparedInfo>((*plan)->info()) : plan.status();
+  } else {
+    const auto plan = lease.connection().Prepare(statement, engine::Trust::kClient);
+    info = plan.ok() ? arrow::Result<engine::PreparedInfo>((*plan)->info()) : plan.status();
+    if (info.ok()) {
+      const auto allowed = services_.commits.CheckStatement(statement, *info);
+      if (!allowed.ok()) info = allowed;
+    }
+  }
+  if (own) ARROW_RETURN_NOT_OK(lease.connection().Rollback());
+  if (info.ok()) info->schema = NormalizeSchema(info->schema);
+  return info;
+}
+
+arrow::Result<Handle> SessionImpl::KeepTicket(Ticket ticket) {
+  const Handle handle = RandomHandle();
+  const MutexLock lock(mutex_);
+  tickets_[handle] = std::move(ticket);
+  ticket_order_.push_back(handle);
+  while (static_cast<int>(ticket_order_.size()) > services_.limits.tickets_max) {
+    tickets_.erase(ticket_order_.front());
+    ticket_order_.pop_front();
+  }
+  return handle;
+}
+
+arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context,
+                                                   const std::shared_ptr<const engine::Statement>& statement,
+                                                   const Handle& transaction, const Batches& parameters,
+                                                   const PreparedHandle* prepared) {
+  const bool transactional = in_transaction(transaction);
+  Ticket ticket{.statement = statement, .transaction = transaction, .parameters = parameters,
+                .schema = arrow::schema({}), .result = nullptr, .shared = !transactional};
+  Started started{.ticket = {}, .schema = ticket.schema, .is_query = false, .rows_changed = -1, .route = "local",
+                  .reason = "local tables and views"};
+  const bool known = prepared != nullptr && prepared->description.is_query && !prepared->open_types && !transactional &&
+                     prepared->catalog_version == services_.commits.catalog_version();
+  if (known) {  // planned when it was prepared, and nothing it depends on has changed since
+    ticket.schema = started.schema = prepared->description.dataset_schema;
+    started.is_query = true;
+    ARROW_ASSIGN_OR_RAISE(started.ticket, KeepTicket(std::move(ticket)));
+    return started;
+  }
+  const bool may_be_query = statement->kind() == StatementKind::kQuery || statement->kind() == StatementKind::kExplain;
+  ARROW_ASSIGN_OR_RAISE(auto lease,
+                        AcquireFor(context, transaction, may_be_query ? Purpose::kQuery : Purpose::kStatement));
+  auto log = services_.log.Begin(context, id_, statement->text());
+  const auto watch = services_.watcher.Begin(context, lease.connection());
+  const auto run = [&]() -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(const auto info, DescribeOn(lease, *statement));
+    const bool open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
+    if (IsReadOnlyQuery(info) && !open_types) {
+      started.is_query = true;
+      ticket.schema = started.schema = info.schema;
+      return arrow::Status::OK();
+    }
+    ARROW_ASSIGN_OR_RAISE(auto outcome, RunStatement(lease, *statement, parameters));
+    started.is_query = IsReadOnlyQuery(info);
+    started.rows_changed = started.is_query ? -1 : outcome.rows_changed;
+    ticket.schema = started.schema = outcome.schema;
+    ticket.result = outcome.rows != nullptr ? outcome.rows : EmptyResult(outcome.schema);
+    ticket.shared = false;
+    return arrow::Status::OK();
+  }();
+  log->Finish(run, std::max<std::int64_t>(started.rows_changed, 0));
+  ARROW_RETURN_NOT_OK(run);
+  ARROW_ASSIGN_OR_RAISE(started.ticket, KeepTicket(std::move(ticket)));
+  return started;
+}
+
+arrow::Result<Started> SessionImpl::Start(const RequestContext& context, std::string_view sql,
+                                          const Handle& transaction) {
+  ARROW_ASSIGN_OR_RAISE(const auto statement, ParseOne(sql));
+  return StartStatement(context, statement, transaction, {}, nullptr);
+}
+
+arrow::Result<std::shared_ptr<arrow::Schema>> SessionImpl::Describe(const RequestContext& context, std::string_view sql,
+                                                                    const Handle& transaction) {
+  ARROW_ASSIGN_OR_RAISE(const auto statement, ParseOne(sql));
+  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kQuery));
+  ARROW_ASSIGN_OR_RAISE(const auto info, DescribeOn(lease, *statement));
+  return info.schema;
+}
+
+arrow::Result<std::int64_t> SessionImpl::Update(const RequestContext& context, std::string_view sql,
+                                                const Handle& transaction) {
+  ARROW_ASSIGN_OR_RAISE(const auto statements, services_.engine.Parse(sql));
+  for (const auto& statement : statements) {
+    if (statement->kind() == StatementKind::kForbidden) return Forbidden();
+  }
+  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kStatement));
+  const auto watch = services_.watcher.Begin(context, lease.connection());
+  return UpdateSeveral(context, statements, lease);
+}
+
+// Several statements outside a transaction are one transaction, unless they bring their own BEGIN or COMMIT.
+arrow::Result<std::int64_t> SessionImpl::UpdateSeveral(
+    const RequestContext& context, const std::vector<std::shared_ptr<const engine::Statement>>& statements,
+    LaneLease& lease) {
+  const bool brings_own = std::ranges::any_of(
+      statements, [](const auto& statement) { return EndsOrBeginsTransaction(statement->kind()); });
+  const bool together = statements.size() > 1 && !brings_own && !lease->transaction;
+  if (together) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
+  std::int64_t rows = 0;
+  for (const auto& statement : statements) {
+    auto log = services_.log.Begin(context, id_, statement->text());
+    auto outcome = together ? RunInTransaction(lease, *statement, {}) : RunStatement(lease, *statement, {});
+    log->Finish(outcome.status(), outcome.ok() ? outcome->rows_changed : 0);
+    if (!outcome.ok()) {
+      if (together) ARROW_RETURN_NOT_OK(lease.connection().Rollback());
+      if (statements.size() == 1) return outcome.status();
+      const auto number = &statement - statements.data() + 1;
+      return outcome.status().WithMessage("Statement ", number, " of ", statements.size(), ": ",
+                                          outcome.status().message(), together ? " (none of them was applied)" : "");
+    }
+    rows += outcome->rows_changed;
+  }
+  if (together) ARROW_RETURN_NOT_OK(services_.commits.Commit(lease.connection()).status());
+  return rows;
+}
+
+}  // namespace hyprstream::session

@@ -27,11 +27,31 @@ function(hyprstream_library folder)
     target_link_libraries(hs_${folder} INTERFACE ${links})
   endif()
 
-  if(tests)
-    add_executable(test_${folder} ${tests})
-    hyprstream_target(test_${folder})
-    target_link_libraries(test_${folder} PRIVATE hs_${folder} ${arg_TEST_LINKS} GTest::gmock_main)
-    add_test(NAME ${folder} COMMAND test_${folder})
-    set_tests_properties(${folder} PROPERTIES LABELS unit)
+  if(tests AND (NOT HYPRSTREAM_TEST_FOLDERS OR folder IN_LIST HYPRSTREAM_TEST_FOLDERS))
+    hyprstream_test(${folder} LABEL unit SOURCES ${tests} LINKS hs_${folder} ${arg_TEST_LINKS})
   endif()
 endfunction()
+
+# hyprstream_test(<name> LABEL unit|fuzz|sql|integration SOURCES files... [LINKS targets...])
+#
+# The gtest binary test_<name>, run by CTest as <name>. Binaries of unit tests belong to the target unit_tests, which is
+# all that the sanitizer builds compile.
+add_custom_target(unit_tests)
+function(hyprstream_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL" "SOURCES;LINKS")
+  add_executable(test_${name} ${arg_SOURCES})
+  hyprstream_target(test_${name})
+  target_link_libraries(test_${name} PRIVATE ${arg_LINKS} GTest::gmock_main)
+  add_test(NAME ${name} COMMAND test_${name})
+  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} ENVIRONMENT "${HYPRSTREAM_TEST_ENVIRONMENT}" TIMEOUT 1500)
+  if(arg_LABEL STREQUAL "unit")
+    add_dependencies(unit_tests test_${name})
+  endif()
+endfunction()
+
+# What the sanitizers' run-time libraries should know, also when CTest is started by hand.
+set(HYPRSTREAM_TEST_ENVIRONMENT
+  "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tools/tsan.supp"
+  "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tools/lsan.supp:print_suppressions=0"
+  "UBSAN_OPTIONS=print_stacktrace=1"
+  "HYPRSTREAM_ADBC_DRIVERS=${HYPRSTREAM_ADBC_DIR}/drivers")

@@ -1,0 +1,442 @@
+#include "engine/view_analysis_internal.h"
+
+#include <arrow/result.h>
+#include <arrow/type.h>
+#include <duckdb.hpp>
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
+#include <duckdb/catalog/entry_lookup_info.hpp>
+#include <duckdb/parser/expression/columnref_expression.hpp>
+#include <duckdb/parser/expression/constant_expression.hpp>
+#include <duckdb/parser/expression/function_expression.hpp>
+#include <duckdb/parser/parser.hpp>
+#include <duckdb/parser/query_node/select_node.hpp>
+#include <duckdb/parser/statement/select_statement.hpp>
+#include <duckdb/parser/tableref/basetableref.hpp>
+#include <duckdb/planner/planner.hpp>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "engine/arrow_out_internal.h"
+#include "engine/error_internal.h"
+#include "engine/gate_internal.h"
+#include "engine/guard_internal.h"
+#include "engine/row_plan_internal.h"
+#include "engine/view_shape_internal.h"
+
+namespace hyprstream::engine {
+
+namespace {
+
+using Expression = duckdb::unique_ptr<duckdb::ParsedExpression>;
+using duckdb::ExpressionClass;
+
+constexpr const char* kSupported = "count, sum, avg, min and max";
+
+// How messages show an expression.
+std::string Show(const duckdb::ParsedExpression& expression) { return CutText(expression.ToString(), 120); }
+
+bool Mentions(const duckdb::ParsedExpression& expression, ExpressionClass wanted) {
+  if (expression.GetExpressionClass() == wanted) return true;
+  for (const auto& child : expression.Children()) {
+    if (Mentions(child, wanted)) return true;
+  }
+  return false;
+}
+
+struct BoundSelect {
+  duckdb::vector<duckdb::LogicalType> types;
+  std::vector<std::string> names;
+};
+
+// One analysis; used once.
+class ViewAnalysis {
+ public:
+  ViewAnalysis(duckdb::ClientContext& context, const ViewText& text) : context_(context), text_(text) {}
+
+  arrow::Result<AggregateQuery> Run() {
+    ARROW_RETURN_NOT_OK(ParseSelect());
+    ARROW_RETURN_NOT_OK(FindBase());
+    ARROW_ASSIGN_OR_RAISE(const auto bound, Bind(std::string(text_.select), false));
+    ARROW_RETURN_NOT_OK(CheckNames(bound.names));
+    ARROW_RETURN_NOT_OK(ReadItems(bound));
+    ARROW_RETURN_NOT_OK(ReadWhere());
+    ARROW_RETURN_NOT_OK(CheckGroups());
+    ARROW_RETURN_NOT_OK(BindEvaluation(bound));
+    query_.view = text_.view;
+    query_.definition = std::string(text_.select);
+    query_.time_zone = text_.time_zone;
+    query_.output_schema = ToArrowSchema(context_, bound.types, bound.names);
+    return std::move(query_);
+  }
+
+ private:
+  arrow::Status ParseSelect() {
+    auto parser = duckdb::Parser::GetBuiltinParser();
+    parser.ParseQuery(std::string(text_.select));
+    if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
+      return arrow::Status::Invalid("A materialized view is defined by one SELECT");
+    }
+    statement_ = std::move(parser.statements[0]);
+    auto& node = *statement_->Cast<duckdb::SelectStatement>().node;
+    ARROW_RETURN_NOT_OK(CheckShape(node));
+    select_ = &node.Cast<duckdb::SelectNode>();
+    for (const auto& item : select_->select_list) {
+      // count(*) may be kept as a star below count
+      if (!IsCountStar(*item)) ARROW_RETURN_NOT_OK(CheckExpression(*item));
+    }
+    return select_->where_clause ? CheckExpression(*select_->where_clause) : arrow::Status::OK();
+  }
+
+  arrow::Status FindBase() {
+    const auto& from = select_->from_table->Cast<duckdb::BaseTableRef>();
+    const duckdb::EntryLookupInfo lookup(duckdb::CatalogType::TABLE_ENTRY, from.GetQualifiedName());
+    const auto& entry = duckdb::Catalog::GetEntry(context_, lookup);
+    const auto name = from.GetQualifiedName().Name().GetIdentifierName();
+    if (entry.type != duckdb::CatalogType::TABLE_ENTRY) {
+      return arrow::Status::NotImplemented(name, " is a view; a materialized view aggregates one table: name the table");
+    }
+    const auto& table = entry.Cast<duckdb::TableCatalogEntry>();
+    query_.base = {.schema = table.ParentSchema().name.GetIdentifierName(), .name = table.name.GetIdentifierName()};
+    if (table.temporary) {
+      return arrow::Status::NotImplemented(name, " is a temporary table; a materialized view needs a lasting one");
+    }
+    if (table.ParentCatalog().GetName().GetIdentifierName() != text_.database ||
+        FoldIdentifier(query_.base.schema) == kInternalSchema) {
+      return arrow::Status::NotImplemented(name, " is not a table of this server; create one and ingest into it");
+    }
+    for (const auto& column : table.GetColumns().Logical()) columns_.push_back(column.Name());
+    query_.alias = from.alias.empty() ? query_.base.name : from.alias.GetIdentifierName();
+    aliased_ = !from.alias.empty();
+    query_.from_sql = query_.base.ToSql() + " AS " + QuoteIdentifier(query_.alias);
+    return arrow::Status::OK();
+  }
+
+  // Binds without optimizing. `row_wise`: refuse what needs more than one row, or depends on more than the row.
+  arrow::Result<BoundSelect> Bind(const std::string& sql, bool row_wise) {
+    auto parser = duckdb::Parser(context_);
+    parser.ParseQuery(sql);
+    BoundSelect bound;
+    duckdb::Planner planner(context_);
+    planner.CreatePlan(std::move(parser.statements.at(0)));
+    bound.types = planner.types;
+    bound.names = ToNames(planner.names);
+    if (row_wise) ARROW_RETURN_NOT_OK(CheckRowWise(*planner.plan));
+    return bound;
+  }
+
+  static arrow::Status CheckNames(const std::vector<std::string>& names) {
+    std::map<std::string, bool> seen;
+    for (const auto& name : names) {
+      if (!seen.emplace(FoldIdentifier(name), true).second) {
+        return arrow::Status::Invalid("Two columns are named ", CutText(name, 80), "; give them different names with AS");
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+  // ---- expressions
+
+  bool IsColumn(const duckdb::Identifier& name) const { return std::ranges::find(columns_, name) != columns_.end(); }
+
+  // The select item that is named so; null when there is none.
+  const duckdb::ParsedExpression* Aliased(const duckdb::Identifier& name) const {
+    for (const auto& item : items_) {
+      if (item->HasAlias() && item->GetAlias() == name) return item.get();
+    }
+    return nullptr;
+  }
+
+  // How many leading parts of a column's name say which table it belongs to.
+  std::size_t QualifierLength(const duckdb::vector<duckdb::Identifier>& names) const {
+    if (names.size() < 2) return 0;
+    if (names[0].GetIdentifierName() == query_.alias || names[0] == duckdb::Identifier(query_.alias)) {
+      if (IsColumn(names[1])) return 1;
+    }
+    if (aliased_) return 0;
+    const duckdb::vector<duckdb::Identifier> full = {duckdb::Identifier(text_.database),
+                                                     duckdb::Identifier(query_.base.schema),
+                                                     duckdb::Identifier(query_.base.name)};
+    for (std::size_t skip = 0; skip < full.size(); ++skip) {
+      const auto length = full.size() - skip;
+      if (names.size() > length && std::equal(full.begin() + static_cast<std::ptrdiff_t>(skip), full.end(), names.begin()) &&
+          IsColumn(names[length])) {
+        return length;
+      }
+    }
+    return 0;
+  }
+
+  // Qualifies every column by the base table's alias and puts the expressions of select aliases in their place, so that
+  // equal expressions look equal and stand for themselves.
+  arrow::Status Resolve(Expression& expression) {
+    if (expression->GetExpressionClass() == ExpressionClass::LAMBDA) return arrow::Status::OK();  // names of its own
+    if (expression->GetExpressionClass() == ExpressionClass::COLUMN_REF) return ResolveColumn(expression);
+    auto status = arrow::Status::OK();
+    for (auto& child : expression->ChildrenMutable()) {
+      if (status.ok()) status = Resolve(child);
+    }
+    return status;
+  }
+
+  arrow::Status ResolveColumn(Expression& expression) {
+    auto names = expression->Cast<duckdb::ColumnRefExpression>().ColumnNames();
+    const auto qualifier = QualifierLength(names);
+    if (qualifier == 0 && !IsColumn(names[0])) {
+      if (names.size() == 1) {
+        if (const auto* item = Aliased(names[0])) {
+          expression = item->Copy();
+          expression->ClearAlias();
+          return arrow::Status::OK();
+        }
+      }
+      if (names[0] == duckdb::Identifier("rowid")) {
+        return arrow::Status::NotImplemented("A materialized view cannot use rowid: it is not part of the row");
+      }
+      return arrow::Status::OK();  // DuckDB has bound it: a value function such as current_date, refused later
+    }
+    names.erase(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(qualifier));
+    names.insert(names.begin(), duckdb::Identifier(query_.alias));
+    auto resolved = duckdb::make_uniq<duckdb::ColumnRefExpression>(std::move(names));
+    resolved->SetAlias(expression->GetAlias());
+    expression = std::move(resolved);
+    return arrow::Status::OK();
+  }
+
+  // ---- aggregates
+
+  static bool IsCountStar(const duckdb::ParsedExpression& expression) {
+    if (expression.GetExpressionClass() != ExpressionClass::FUNCTION) return false;
+    const auto& function = expression.Cast<duckdb::FunctionExpression>();
+    const auto name = FoldIdentifier(function.FunctionName().GetIdentifierName());
+    if (name == "count_star") return true;
+    if (name != "count") return false;
+    const auto& arguments = function.GetArguments();
+    if (arguments.empty()) return true;
+    const auto& argument = arguments[0].GetExpression();
+    return arguments.size() == 1 && argument.GetExpressionClass() == ExpressionClass::STAR && argument.ToString() == "*";
+  }
+
+  bool IsAggregate(const duckdb::ParsedExpression& expression) {
+    if (expression.GetExpressionClass() != ExpressionClass::FUNCTION) return false;
+    const auto& function = expression.Cast<duckdb::FunctionExpression>();
+    const auto entry = duckdb::Catalog::GetEntry(
+        context_,
+        duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, function.GetQualifiedName()),
+        duckdb::OnEntryNotFound::RETURN_NULL);
+    return entry && entry->type == duckdb::CatalogType::AGGREGATE_FUNCTION_ENTRY;
+  }
+
+  bool ContainsAggregate(const duckdb::ParsedExpression& expression) {
+    if (IsAggregate(expression)) return true;
+    for (const auto& child : expression.Children()) {
+      if (ContainsAggregate(child)) return true;
+    }
+    return false;
+  }
+
+  static arrow::Result<AggregateKind> KindOf(const duckdb::FunctionExpression& function) {
+    const auto name = FoldIdentifier(function.FunctionName().GetIdentifierName());
+    const auto arguments = function.GetArguments().size();
+    if (IsCountStar(function)) return AggregateKind::kCountStar;
+    if (name == "count" && arguments == 1) return AggregateKind::kCount;
+    if (name == "sum" && arguments == 1) return AggregateKind::kSum;
+    if ((name == "avg" || name == "mean") && arguments == 1) return AggregateKind::kAvg;
+    if (name == "min" && arguments == 1) return AggregateKind::kMin;
+    if (name == "max" && arguments == 1) return AggregateKind::kMax;
+    return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function), " yet: it supports ",
+                                         kSupported, " of one argument");
+  }
+
+  arrow::Result<AggregateColumn> ReadAggregate(const duckdb::FunctionExpression& function,
+                                               const duckdb::LogicalType& type) {
+    ARROW_ASSIGN_OR_RAISE(auto kind, KindOf(function));
+    if (function.Distinct()) {
+      return arrow::Status::NotImplemented("A materialized view cannot maintain DISTINCT in ", Show(function),
+                                           ": make it a key, and count in the query that reads the view");
+    }
+    if (function.OrderBy() && !function.OrderBy()->orders.empty()) {
+      return arrow::Status::NotImplemented("A materialized view cannot have ORDER BY in an aggregate: ", kSupported,
+                                           " do not depend on an order");
+    }
+    if (function.ExportState()) return arrow::Status::NotImplemented("A materialized view cannot have EXPORT_STATE");
+    if ((kind == AggregateKind::kSum || kind == AggregateKind::kAvg) && !type.IsNumeric()) {
+      return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function), " of type ",
+                                           type.ToString(), " yet: sum and avg take numbers");
+    }
+    AggregateColumn column{.kind = kind, .argument = -1, .result_type = ArrowType(type)};
+    std::string argument = kind == AggregateKind::kCountStar ? "" : function.GetArguments()[0].GetExpression().ToString();
+    if (function.Filter()) {
+      if (kind == AggregateKind::kCountStar) {
+        argument = "1";
+        column.kind = AggregateKind::kCount;
+      }
+      argument = "CASE WHEN (" + function.Filter()->ToString() + ") THEN (" + argument + ") END";
+    }
+    if (!argument.empty()) column.argument = AddArgument(std::move(argument));
+    return column;
+  }
+
+  // Equal arguments are evaluated once.
+  int AddArgument(std::string sql) {
+    const auto found = std::ranges::find(query_.argument_sql, sql);
+    const auto index = static_cast<int>(found - query_.argument_sql.begin());
+    if (found == query_.argument_sql.end()) query_.argument_sql.push_back(std::move(sql));
+    return index;
+  }
+
+  std::shared_ptr<arrow::DataType> ArrowType(const duckdb::LogicalType& type) {
+    return ToArrowSchema(context_, {type}, {"value"})->field(0)->type();
+  }
+
+  // ---- clauses
+
+  arrow::Status ReadItems(const BoundSelect& bound) {
+    for (std::size_t i = 0; i < select_->select_list.size(); ++i) {
+      auto item = select_->select_list[i]->Copy();
+      if (!IsCountStar(*item) || item->Cast<duckdb::FunctionExpression>().Filter()) ARROW_RETURN_NOT_OK(Resolve(item));
+      OutputColumn output{.name = bound.names.at(i), .is_key = true, .index = query_.key_count()};
+      if (IsAggregate(*item)) {
+        output = {.name = output.name, .is_key = false, .index = static_cast<int>(query_.aggregates.size())};
+        ARROW_ASSIGN_OR_RAISE(auto aggregate,
+                              ReadAggregate(item->Cast<duckdb::FunctionExpression>(), bound.types[i]));
+        query_.aggregates.push_back(std::move(aggregate));
+      } else if (ContainsAggregate(*item)) {
+        return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(*item),
+                                             ", an expression over aggregates: select its parts as columns, and compute "
+                                             "it in the query that reads the view");
+      } else {
+        if (query_.window_key < 0 && IsWindow(*item)) query_.window_key = query_.key_count();
+        keys_.push_back(item.get());
+        query_.key_sql.push_back(item->ToString());
+      }
+      query_.output.push_back(std::move(output));
+      items_.push_back(std::move(item));
+    }
+    if (query_.aggregates.empty()) {
+      return arrow::Status::NotImplemented("A materialized view needs an aggregate, such as count(*); for the distinct "
+                                           "keys alone use SELECT DISTINCT in a query");
+    }
+    return arrow::Status::OK();
+  }
+
+  // time_bucket and date_trunc with a constant width, over a column.
+  static bool IsWindow(const duckdb::ParsedExpression& expression) {
+    if (expression.GetExpressionClass() != ExpressionClass::FUNCTION) return false;
+    const auto& function = expression.Cast<duckdb::FunctionExpression>();
+    const auto name = FoldIdentifier(function.FunctionName().GetIdentifierName());
+    const auto& arguments = function.GetArguments();
+    if ((name != "time_bucket" && name != "date_trunc" && name != "datetrunc") || arguments.size() < 2) return false;
+    return !Mentions(arguments[0].GetExpression(), ExpressionClass::COLUMN_REF) &&
+           Mentions(arguments[1].GetExpression(), ExpressionClass::COLUMN_REF);
+  }
+
+  arrow::Status ReadWhere() {
+    if (!select_->where_clause) return arrow::Status::OK();
+    auto where = select_->where_clause->Copy();
+    ARROW_RETURN_NOT_OK(Resolve(where));
+    query_.where_sql = where->ToString();
+    return arrow::Status::OK();
+  }
+
+  // The select item that a GROUP BY expression stands for.
+  arrow::Result<const duckdb::ParsedExpression*> KeyOf(const duckdb::ParsedExpression& group) {
+    if (group.GetExpressionClass() == ExpressionClass::CONSTANT) {
+      std::int64_t ordinal = 0;
+      if (group.Cast<duckdb::ConstantExpression>().GetLiteral().TryGetInt64(ordinal) && ordinal >= 1 &&
+          ordinal <= static_cast<std::int64_t>(items_.size())) {
+        return items_[static_cast<std::size_t>(ordinal - 1)].get();
+      }
+    }
+    ARROW_RETURN_NOT_OK(CheckExpression(group));
+    auto resolved = group.Copy();
+    ARROW_RETURN_NOT_OK(Resolve(resolved));
+    for (const auto* key : keys_) {
+      if (key->Equals(*resolved)) return key;
+    }
+    return arrow::Status::NotImplemented("GROUP BY ", Show(group),
+                                         " is not among the view's columns: select it too, or use GROUP BY ALL");
+  }
+
+  arrow::Status CheckGroups() {
+    if (select_->aggregate_handling == duckdb::AggregateHandling::FORCE_AGGREGATES) return arrow::Status::OK();
+    std::vector<const duckdb::ParsedExpression*> grouped;
+    for (const auto& group : select_->groups.group_expressions) {
+      ARROW_ASSIGN_OR_RAISE(const auto* key, KeyOf(*group));
+      grouped.push_back(key);
+    }
+    for (const auto* key : keys_) {
+      const bool found = std::ranges::any_of(grouped, [&](const auto* other) { return other->Equals(*key); });
+      if (!found) {
+        return arrow::Status::NotImplemented(Show(*key), " is not in GROUP BY: add it, or use GROUP BY ALL");
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+  // ---- types
+
+  std::string EvaluationSql() const {
+    std::string sql = "SELECT ";
+    int columns = 0;
+    for (const auto* list : {&query_.key_sql, &query_.argument_sql}) {
+      for (const auto& expression : *list) sql += (columns++ == 0 ? "(" : ", (") + expression + ")";
+    }
+    if (columns == 0) sql += "1";
+    sql += " FROM " + query_.from_sql;
+    return query_.where_sql.empty() ? sql : sql + " WHERE " + query_.where_sql;
+  }
+
+  arrow::Status BindEvaluation(const BoundSelect& output) {
+    ARROW_ASSIGN_OR_RAISE(auto bound, Bind(EvaluationSql(), true));
+    const auto keys = query_.key_sql.size();
+    const auto arguments = query_.argument_sql.size();
+    bound.types.resize(keys + arguments);
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < keys; ++i) names.push_back("key" + std::to_string(i));
+    for (std::size_t i = 0; i < arguments; ++i) names.push_back("argument" + std::to_string(i));
+    for (const auto& type : bound.types) ARROW_RETURN_NOT_OK(CheckCollation(type));
+    for (const auto& type : output.types) ARROW_RETURN_NOT_OK(CheckCollation(type));
+    query_.evaluated_schema = ToArrowSchema(context_, bound.types, names);
+    return arrow::Status::OK();
+  }
+
+  // Text under a collation groups and compares by other rules than its bytes.
+  static arrow::Status CheckCollation(const duckdb::LogicalType& type) {
+    if (type.id() != duckdb::LogicalTypeId::VARCHAR || duckdb::StringType::GetCollation(type).empty()) {
+      return arrow::Status::OK();
+    }
+    return arrow::Status::NotImplemented("A materialized view cannot group or compare by the collation ",
+                                         duckdb::StringType::GetCollation(type),
+                                         ": use lower() or strip_accents() as the key instead");
+  }
+
+  duckdb::ClientContext& context_;
+  const ViewText& text_;
+  duckdb::unique_ptr<duckdb::SQLStatement> statement_;
+  duckdb::SelectNode* select_ = nullptr;  // of statement_
+  duckdb::vector<duckdb::Identifier> columns_;     // of the base table
+  bool aliased_ = false;
+  std::vector<Expression> items_;                       // the select list, resolved
+  std::vector<const duckdb::ParsedExpression*> keys_;  // of items_
+  AggregateQuery query_;
+};
+
+}  // namespace
+
+arrow::Result<AggregateQuery> AnalyzeViewSelect(duckdb::Connection& connection, const ViewText& text) {
+  auto& context = *connection.context;
+  return Guard([&] {
+    arrow::Result<AggregateQuery> query = arrow::Status::UnknownError("the analysis did not run");
+    context.RunFunctionInTransaction([&] {
+      // What is thrown past here would abort the caller's transaction.
+      query = Guard([&]() -> arrow::Result<AggregateQuery> { return ViewAnalysis(context, text).Run(); });
+    });
+    return query;
+  });
+}
+
+}  // namespace hyprstream::engine

@@ -183,7 +183,7 @@ TEST_F(ViewAnalysisTest, RefusesWithTheNearestThing) {
       {"SELECT avg(ts) FROM sales", "numbers"},
       {"SELECT sum(n) / count(*) AS mean FROM sales", "select its parts"},
       {"SELECT sum(n) AS a, a + 1 AS b FROM sales", "select its parts"},
-      {"SELECT total(n), count(*) FROM sales", "macros"},
+      {"SELECT total(n), count(*) FROM sales GROUP BY ALL", "macros"},
       {"SELECT dice(n) AS d, count(*) FROM sales GROUP BY ALL", "random()"},
       {"SELECT random() AS d, count(*) FROM sales GROUP BY ALL", "random()"},
       {"SELECT uuid() AS d, count(*) FROM sales GROUP BY ALL", "changes from call to call"},

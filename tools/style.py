@@ -13,7 +13,7 @@ FILE_LINES_MAX = 800
 HEADER_LINES_MAX = 300
 CODE = {".cc", ".h", ".py", ".sh", ".java", ".go", ".rs"}
 
-VAGUE_NAME = re.compile(r"(^|[/_])(utils?|helpers?|common|misc|managers?)[._/]")
+VAGUE_NAME = re.compile(r"(^|[/_])(utils?|helpers?|common|misc)[._/]|(^|/)managers?[._/]")
 SLEEP = re.compile(r"sleep_for|sleep_until|time\.sleep\(|Thread\.sleep\(|\busleep\(|^\s*sleep \d", re.MULTILINE)
 REGISTRY_HOST = re.compile(r"\b(pypi|pythonhosted|crates|npmjs|maven|debian|golang)[a-z.-]*\.(org|io|com)\b")
 # What waits on a condition with a deadline lives here and may poll.

@@ -13,13 +13,19 @@ check() {  # what command...
   [ $status = 0 ] || lint_failed+=("$1")
 }
 
+# Names the files that clang-format would change.
+formatted() {  # files...
+  clang-format --dry-run -Werror --ferror-limit=1 "$@" 2>&1 | sed -n 's/^\(.*\):[0-9]*:[0-9]*: error: code should be.*/\1/p' |
+    sort -u | { ! grep .; }
+}
+
 lint() {  # name parts, for clang-tidy only
   local files all
   lint_failed=()
   cd "$repo"
   mapfile -t files < <(sources '*.cc' '*.h')
   mapfile -t all < <(sources)
-  check format clang-format --dry-run -Werror "${files[@]}"
+  check "format (./dev format repairs it)" formatted "${files[@]}"
   check floors python3 tools/floors.py
   check style python3 tools/style.py "${all[@]}"
   configure release

@@ -21,9 +21,14 @@ std::int64_t BytesOf(const std::vector<T>& values) {
 
 arrow::Status Damaged(std::string_view what) { return arrow::Status::Invalid("View state: ", what); }
 
+// No view has seen more rows; what is below can be added up without overflow.
+constexpr std::int64_t kCountMax = std::int64_t{1} << 48;
+
 arrow::Result<std::vector<std::int64_t>> LoadCounts(StateReader& reader, std::int64_t groups) {
   ARROW_ASSIGN_OR_RAISE(auto counts, reader.TakeAll<std::int64_t>(static_cast<std::uint64_t>(groups)));
-  if (std::ranges::any_of(counts, [](std::int64_t count) { return count < 0; })) return Damaged("a negative count");
+  if (std::ranges::any_of(counts, [](std::int64_t count) { return count < 0 || count > kCountMax; })) {
+    return Damaged("a count that cannot be");
+  }
   return counts;
 }
 
@@ -120,7 +125,9 @@ class ExactSum final : public Accumulator {
     ARROW_ASSIGN_OR_RAISE(const auto has_carries, reader.Take<std::uint8_t>());
     if (has_carries > 1) return Damaged("a flag that is neither set nor clear");
     if (has_carries == 0) return arrow::Status::OK();
-    return reader.TakeAll<std::int64_t>(static_cast<std::uint64_t>(groups)).Value(&carries_);
+    ARROW_ASSIGN_OR_RAISE(carries_, reader.TakeAll<std::int64_t>(static_cast<std::uint64_t>(groups)));
+    const auto impossible = [](std::int64_t carry) { return carry > kCountMax || carry < -kCountMax; };
+    return std::ranges::any_of(carries_, impossible) ? Damaged("a sum that cannot be") : arrow::Status::OK();
   }
 
  private:

@@ -240,7 +240,8 @@ void Slice::Save(StateWriter& writer) const {
 arrow::Status Slice::Load(const ViewSpec& spec, StateReader& reader) {
   ARROW_ASSIGN_OR_RAISE(rows_, reader.Take<std::int64_t>());
   ARROW_ASSIGN_OR_RAISE(const auto groups, reader.Take<std::uint64_t>());
-  if (rows_ < 0 || groups > std::numeric_limits<std::uint32_t>::max() - 1) {
+  constexpr std::int64_t kRowsMax = std::int64_t{1} << 48;
+  if (rows_ < 0 || rows_ > kRowsMax || groups > std::numeric_limits<std::uint32_t>::max() - 1) {
     return arrow::Status::Invalid("View state: a slice with impossible counts");
   }
   for (std::uint64_t group = 0; group < groups; ++group) {

@@ -203,7 +203,7 @@ void RunSeed(std::uint64_t seed) {
 
 TEST(ViewOracle, RandomRowsSplitsAndReplacements) {
   const char* seeds = std::getenv("HYPRSTREAM_SEEDS");
-  const std::uint64_t count = seeds == nullptr ? 60 : std::strtoull(seeds, nullptr, 10);
+  const std::uint64_t count = seeds == nullptr ? 25 : std::strtoull(seeds, nullptr, 10);
   for (std::uint64_t seed = 1; seed <= count && !HasFatalFailure(); ++seed) RunSeed(seed);
 }
 

@@ -47,10 +47,10 @@ class FakeClock final : public Clock {
       wake = sleepers_;
     }
     for (const Sleeper& sleeper : wake) {
-      // Once its mutex was free, the sleeper is either inside its wait or awake.
+      // Once its mutex is free, the sleeper is inside its wait; it stays there, and its condition alive, until unlocked.
       sleeper.mutex->Lock();
-      sleeper.mutex->Unlock();
       sleeper.condition->NotifyAll();
+      sleeper.mutex->Unlock();
     }
   }
 

@@ -17,6 +17,21 @@ constexpr const char* kFooter =
     "Every setting of `serve` may also come from the environment (HYPRSTREAM_PORT for --port) or from the TOML file "
     "of --config; flags win over the environment, the environment over the file.";
 
+const char* Placeholder(FieldType type) {
+  switch (type) {
+    case FieldType::kInteger:
+      return "N";
+    case FieldType::kBytes:
+      return "SIZE";
+    case FieldType::kPath:
+      return "PATH";
+    case FieldType::kText:
+    case FieldType::kBoolean:
+      break;
+  }
+  return "TEXT";
+}
+
 void AddServerFlags(CLI::App& app, ConfigInputs& inputs) {
   app.add_option("--config", inputs.file, "TOML file with settings (or HYPRSTREAM_CONFIG)")->type_name("FILE");
   for (const ConfigField& field : ConfigFields()) {
@@ -26,9 +41,7 @@ void AddServerFlags(CLI::App& app, ConfigInputs& inputs) {
       app.add_flag_function(field.Flag(), [keep](std::int64_t) { keep("true"); }, field.help);
     } else {
       app.add_option_function<std::string>(field.Flag(), keep, field.help + shown)
-          ->type_name(field.type == FieldType::kInteger ? "N"
-                      : field.type == FieldType::kBytes ? "SIZE"
-                                                        : "TEXT")
+          ->type_name(Placeholder(field.type))
           ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
   }

@@ -31,6 +31,12 @@ ConfigField Text(std::string name, std::string default_value, std::string Server
           .get = [member](const ServerConfig& config) { return config.*member; }};
 }
 
+ConfigField Path(std::string name, std::string ServerConfig::* member, std::string help) {
+  ConfigField field = Text(std::move(name), "", member, std::move(help));
+  field.type = FieldType::kPath;
+  return field;
+}
+
 ConfigField Integer(std::string name, std::string default_value, int ServerConfig::* member, std::int64_t least,
                     std::int64_t most, std::string help) {
   return {.name = std::move(name),
@@ -146,23 +152,23 @@ std::vector<ConfigField> NetworkFields() {
       Text("host", "127.0.0.1", &ServerConfig::host,
            "Address to listen on. One that others can reach needs users, or insecure."),
       Integer("port", "31337", &ServerConfig::port, 0, 65535, "Port of Flight and Flight SQL; 0 takes a free one."),
-      Text("ready_file", "", &ServerConfig::ready_file,
+      Path("ready_file", &ServerConfig::ready_file,
            "File that gets HOST:PORT once connections are accepted, for scripts."),
       Text("http_host", "127.0.0.1", &ServerConfig::http_host, "Address of the HTTP pages. They ask for no password."),
       HttpPort(),
-      Text("tls_cert", "", &ServerConfig::tls_cert, "PEM file with the server's certificate chain; turns TLS on."),
-      Text("tls_key", "", &ServerConfig::tls_key, "PEM file with the certificate's private key."),
+      Path("tls_cert", &ServerConfig::tls_cert, "PEM file with the server's certificate chain; turns TLS on."),
+      Path("tls_key", &ServerConfig::tls_key, "PEM file with the certificate's private key."),
       Insecure(),
   };
 }
 
 std::vector<ConfigField> ResourceFields() {
   return {
-      Text("data", "", &ServerConfig::data,
+      Path("data", &ServerConfig::data,
            "Folder that keeps tables and views; made when missing. Empty: everything is in memory only."),
       MemoryMax(),
       Integer("threads", "0", &ServerConfig::threads, 0, 4096, "Threads for queries; 0 takes one per core."),
-      Text("temp_directory", "", &ServerConfig::temp_directory,
+      Path("temp_directory", &ServerConfig::temp_directory,
            "Folder where large queries may spill. Empty: DATA/tmp, or none in memory."),
       Bytes("temp_max", "10GiB", &ServerConfig::temp_max, 0, 1LL << 50, "How much may be spilled there."),
   };

@@ -15,7 +15,7 @@ class Status;
 
 namespace hyprstream::config {
 
-enum class FieldType { kText, kInteger, kBytes, kBoolean };
+enum class FieldType { kText, kPath, kInteger, kBytes, kBoolean };
 
 struct ConfigField {
   std::string name;  // TOML key; the flag is --na-me, the variable HYPRSTREAM_NA_ME

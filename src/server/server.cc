@@ -1,0 +1,168 @@
+#include "server/server.h"
+
+#include <arrow/result.h>
+#include <arrow/status.h>
+
+#include <algorithm>
+#include <format>
+
+#include "base/log.h"
+#include "base/memory_budget.h"
+#include "commit/commit_path.h"
+#include "engine/engine.h"
+#include "flight/flight_server.h"
+#include "http/http_server.h"
+#include "server/data_folder.h"
+#include "server/ready_file.h"
+#include "server/server_metrics.h"
+#include "server/system_tables.h"
+#include "session/session_registry.h"
+
+namespace hyprstream::server {
+namespace {
+
+constexpr std::size_t kLoggedErrorBytes = 200;
+constexpr std::chrono::milliseconds kLastCalls{1000};  // for calls that run no statement to end
+
+engine::EngineOptions OptionsOfEngine(const config::ServerConfig& config) {
+  const bool spills_beside_data = config.temp_directory.empty() && !config.data.empty();
+  return {.path = config.data.empty() ? "" : config.data + "/hyprstream.duckdb",
+          .memory_bytes_max = config::SharesOf(config.memory_max).engine,
+          .threads = config.threads,
+          .temp_directory = spills_beside_data ? config.data + "/tmp" : config.temp_directory,
+          .temp_bytes_max = config.temp_max,
+          .sql_bytes_max = config.sql_bytes_max};
+}
+
+session::SessionLimits LimitsOfSessions(const config::ServerConfig& config) {
+  session::SessionLimits limits;
+  limits.sessions_max = config.sessions_max;
+  limits.idle_max = std::chrono::seconds(config.session_idle_s);
+  limits.batch_bytes_max = std::min(config.batch_bytes_max, config::SharesOf(config.memory_max).messages);
+  return limits;
+}
+
+}  // namespace
+
+Server::Server(const config::LoadedConfig& settings, Logger& log)
+    : settings_(settings), log_(log), started_(std::chrono::steady_clock::now()), credentials_(settings.values.users) {}
+
+Server::~Server() = default;
+
+arrow::Result<std::unique_ptr<Server>> Server::Make(const config::LoadedConfig& settings, Logger& log) {
+  std::unique_ptr<Server> server(new Server(settings, log));
+  ARROW_RETURN_NOT_OK(server->BuildRooms());
+  ARROW_RETURN_NOT_OK(server->BuildFlight());
+  return server;
+}
+
+arrow::Status Server::BuildRooms() {
+  const config::ServerConfig& config = settings_.values;
+  const config::MemoryShares shares = config::SharesOf(config.memory_max);
+  ARROW_ASSIGN_OR_RAISE(memory_, MemoryBudget::Make(config.memory_max, {{"messages", shares.messages}}));
+  const engine::EngineOptions options = OptionsOfEngine(config);
+  if (!config.data.empty()) ARROW_RETURN_NOT_OK(PrepareFolder(config.data, "data"));
+  if (!options.temp_directory.empty()) ARROW_RETURN_NOT_OK(PrepareFolder(options.temp_directory, "temp_directory"));
+  ARROW_ASSIGN_OR_RAISE(engine_, engine::Engine::Make(options));
+  ARROW_ASSIGN_OR_RAISE(commits_, commit::CommitPath::Make(*engine_));
+  ARROW_ASSIGN_OR_RAISE(sessions_, session::SessionRegistry::Make(*engine_, *commits_, LimitsOfSessions(config)));
+  for (engine::SystemTable& table : SystemTables(*commits_, *sessions_, settings_)) {
+    ARROW_RETURN_NOT_OK(engine_->AddSystemTable(std::move(table)));
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status Server::BuildFlight() {
+  const config::ServerConfig& config = settings_.values;
+  flight::FlightOptions options;
+  options.host = config.host;
+  options.port = config.port;
+  options.message_bytes_max = config.message_bytes_max;
+  options.version = HYPRSTREAM_VERSION;
+  if (!config.tls_cert.empty()) {
+    ARROW_ASSIGN_OR_RAISE(options.tls_cert_pem, ReadPem(config.tls_cert, "tls_cert"));
+    ARROW_ASSIGN_OR_RAISE(options.tls_key_pem, ReadPem(config.tls_key, "tls_key"));
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      flight_, flight::FlightServer::Make(std::move(options), {.sessions = *sessions_,
+                                                               .credentials = credentials_,
+                                                               .clock = clock_,
+                                                               .on_rpc = [this](const auto& event) { LogCall(event); },
+                                                               .flush = [this] { return commits_->SaveStates(); }}));
+  return arrow::Status::OK();
+}
+
+arrow::Status Server::StartHttp() {
+  const config::ServerConfig& config = settings_.values;
+  if (!config.http_port) return arrow::Status::OK();
+  http::HttpSources sources;
+  sources.ready = [this] { return ready_.load(); };
+  sources.metrics = [this] {
+    std::vector<http::Metric> metrics = CollectMetrics({.commits = *commits_,
+                                                        .sessions = *sessions_,
+                                                        .memory = *memory_,
+                                                        .version = HYPRSTREAM_VERSION,
+                                                        .started = started_});
+    metrics.push_back(rpc_counts_.Snapshot());
+    return metrics;
+  };
+  ARROW_ASSIGN_OR_RAISE(
+      http_, http::HttpServer::Start({.host = config.http_host, .port = *config.http_port}, std::move(sources)));
+  log_.Info("http", {{"host", config.http_host}, {"port", http_->port()}});
+  return arrow::Status::OK();
+}
+
+arrow::Status Server::Start() {
+  ARROW_RETURN_NOT_OK(flight_->Start());
+  ARROW_RETURN_NOT_OK(StartHttp());
+  ready_ = true;
+  ARROW_ASSIGN_OR_RAISE(ReadyFile file, ReadyFile::Write(settings_.values.ready_file, address()));
+  ready_file_ = std::make_unique<ReadyFile>(std::move(file));
+  return arrow::Status::OK();
+}
+
+std::string Server::address() const { return std::format("{}:{}", settings_.values.host, flight_->port()); }
+
+std::string Server::announcement() const {
+  const config::ServerConfig& config = settings_.values;
+  return std::format("hyprstream {} ready on {}://{} ({})", HYPRSTREAM_VERSION,
+                     config.tls_cert.empty() ? "grpc" : "grpc+tls", address(),
+                     config.data.empty() ? "in memory" : "data " + config.data);
+}
+
+arrow::Status Server::Drain() {
+  if (drained_) return arrow::Status::OK();
+  drained_ = true;
+  ready_ = false;
+  ready_file_.reset();
+  sessions_->Drain(std::chrono::milliseconds(settings_.values.drain_ms));
+  const arrow::Status stopped = flight_->Shutdown(kLastCalls);
+  const arrow::Status saved = commits_->SaveStates();
+  if (http_ != nullptr) http_->Stop();
+  return saved.ok() ? stopped : saved;
+}
+
+void Server::LogCall(const flight::RpcEvent& event) {
+  rpc_counts_.Add(event.method, event.status);
+  const std::string_view error = std::string_view(event.error).substr(0, kLoggedErrorBytes);
+  if (event.error.empty()) {
+    log_.Info("call", {{"request", event.request_id},
+                       {"method", event.method},
+                       {"user", event.user},
+                       {"session", event.session},
+                       {"status", event.status},
+                       {"ms", event.ms},
+                       {"rows", event.rows}});
+  } else {
+    log_.Warn("call", {{"request", event.request_id},
+                       {"method", event.method},
+                       {"user", event.user},
+                       {"session", event.session},
+                       {"status", event.status},
+                       {"ms", event.ms},
+                       {"rows", event.rows},
+                       {"error", error}});
+  }
+}
+
+}  // namespace hyprstream::server

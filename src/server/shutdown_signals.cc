@@ -1,0 +1,35 @@
+#include "server/shutdown_signals.h"
+
+#include <pthread.h>
+
+#include <cerrno>
+#include <csignal>
+
+namespace hyprstream::server {
+namespace {
+
+sigset_t ShutdownSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+}  // namespace
+
+void BlockShutdownSignals() {
+  const sigset_t signals = ShutdownSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int WaitForShutdownSignal() {
+  const sigset_t signals = ShutdownSignals();
+  int number = 0;
+  while (sigwait(&signals, &number) == EINTR) {
+  }
+  return number;
+}
+
+}  // namespace hyprstream::server

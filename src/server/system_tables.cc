@@ -1,0 +1,203 @@
+#include "server/system_tables.h"
+
+#include <arrow/array/builder_binary.h>
+#include <arrow/array/builder_nested.h>
+#include <arrow/array/builder_primitive.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "commit/commit_path.h"
+#include "config/config_fields.h"
+#include "config/load_config.h"
+#include "session/session_registry.h"
+
+namespace hyprstream::server {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+// One column of a system table over rows of type Row: its name and how a row's value is found.
+template <class Row>
+struct Column {
+  std::shared_ptr<arrow::Field> field;
+  std::function<arrow::Result<std::shared_ptr<arrow::Array>>(const std::vector<Row>&)> values;
+};
+
+template <class Builder, class Row, class Get>
+Column<Row> BuiltColumn(const char* name, std::shared_ptr<arrow::DataType> type, Get get) {
+  return {arrow::field(name, std::move(type), /*nullable=*/false), [get](const std::vector<Row>& rows) {
+            Builder builder;
+            arrow::Status status = builder.Reserve(static_cast<std::int64_t>(rows.size()));
+            for (const Row& row : rows) {
+              if (status.ok()) status = builder.Append(get(row));
+            }
+            return status.ok() ? builder.Finish() : arrow::Result<std::shared_ptr<arrow::Array>>(status);
+          }};
+}
+
+template <class Row>
+Column<Row> TextColumn(const char* name, std::function<std::string(const Row&)> get) {
+  return BuiltColumn<arrow::StringBuilder, Row>(name, arrow::utf8(), std::move(get));
+}
+
+template <class Row>
+Column<Row> CountColumn(const char* name, std::int64_t Row::* member) {
+  return BuiltColumn<arrow::Int64Builder, Row>(name, arrow::int64(), [member](const Row& row) { return row.*member; });
+}
+
+template <class Row>
+Column<Row> TruthColumn(const char* name, std::function<bool(const Row&)> get) {
+  return BuiltColumn<arrow::BooleanBuilder, Row>(name, arrow::boolean(), std::move(get));
+}
+
+template <class Row>
+Column<Row> RealColumn(const char* name, double Row::* member) {
+  return BuiltColumn<arrow::DoubleBuilder, Row>(name, arrow::float64(),
+                                                [member](const Row& row) { return row.*member; });
+}
+
+template <class Row>
+Column<Row> TextsColumn(const char* name, std::function<Texts(const Row&)> get) {
+  auto type = arrow::list(arrow::field("item", arrow::utf8()));
+  auto build = [get](const std::vector<Row>& rows) -> arrow::Result<std::shared_ptr<arrow::Array>> {
+    auto items = std::make_shared<arrow::StringBuilder>();
+    arrow::ListBuilder lists(arrow::default_memory_pool(), items);
+    for (const Row& row : rows) {
+      ARROW_RETURN_NOT_OK(lists.Append());
+      for (const std::string& text : get(row)) ARROW_RETURN_NOT_OK(items->Append(text));
+    }
+    return lists.Finish();
+  };
+  return {arrow::field(name, std::move(type), /*nullable=*/false), std::move(build)};
+}
+
+template <class Row>
+engine::SystemTable TableOf(const char* name, std::vector<Column<Row>> columns,
+                            std::function<std::vector<Row>()> rows_of) {
+  arrow::FieldVector fields;
+  for (const Column<Row>& column : columns) fields.push_back(column.field);
+  auto schema = arrow::schema(std::move(fields));
+  auto read = [schema, columns = std::move(columns),
+               rows_of = std::move(rows_of)]() -> arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> {
+    const std::vector<Row> rows = rows_of();
+    arrow::ArrayVector arrays;
+    for (const Column<Row>& column : columns) {
+      ARROW_ASSIGN_OR_RAISE(auto array, column.values(rows));
+      arrays.push_back(std::move(array));
+    }
+    return std::vector{arrow::RecordBatch::Make(schema, static_cast<std::int64_t>(rows.size()), std::move(arrays))};
+  };
+  return {.name = name, .schema = schema, .rows = std::move(read)};
+}
+
+engine::SystemTable Tables(commit::CommitPath& commits) {
+  using Row = commit::TableInfo;
+  return TableOf<Row>("tables",
+                      {TextColumn<Row>("table_schema", [](const Row& row) { return row.table.schema; }),
+                       TextColumn<Row>("table_name", [](const Row& row) { return row.table.name; }),
+                       TextColumn<Row>("time_column", [](const Row& row) { return row.options.time_column; }),
+                       TruthColumn<Row>("keep_rows", [](const Row& row) { return row.options.keep_rows; }),
+                       CountColumn<Row>("rows_accepted", &Row::rows_accepted),
+                       TextsColumn<Row>("views",
+                                        [](const Row& row) {
+                                          Texts names;
+                                          for (const TableRef& view : row.views) names.push_back(view.ToString());
+                                          return names;
+                                        })},
+                      [&commits] { return commits.Tables(); });
+}
+
+engine::SystemTable Views(commit::CommitPath& commits) {
+  using Row = commit::ViewInfo;
+  return TableOf<Row>(
+      "views",
+      {TextColumn<Row>("view_schema", [](const Row& row) { return row.view.schema; }),
+       TextColumn<Row>("view_name", [](const Row& row) { return row.view.name; }),
+       TextColumn<Row>("base", [](const Row& row) { return row.base.ToString(); }),
+       TextColumn<Row>("definition", [](const Row& row) { return row.definition; }),
+       TextColumn<Row>(
+           "status",
+           [](const Row& row) { return std::string(row.status == commit::ViewStatus::kReady ? "ready" : "broken"); }),
+       TextColumn<Row>("problem", [](const Row& row) { return row.problem; }),
+       CountColumn<Row>("windows", &Row::windows), CountColumn<Row>("groups", &Row::groups),
+       CountColumn<Row>("rows", &Row::rows), CountColumn<Row>("bytes", &Row::bytes)},
+      [&commits] { return commits.Views(); });
+}
+
+engine::SystemTable Windows(commit::CommitPath& commits) {
+  using Row = commit::WindowInfo;
+  return TableOf<Row>("windows",
+                      {TextColumn<Row>("view_schema", [](const Row& row) { return row.view.schema; }),
+                       TextColumn<Row>("view_name", [](const Row& row) { return row.view.name; }),
+                       TextColumn<Row>("window_start", [](const Row& row) { return row.window; }),
+                       CountColumn<Row>("groups", &Row::groups), CountColumn<Row>("rows", &Row::rows),
+                       CountColumn<Row>("bytes", &Row::bytes)},
+                      [&commits] { return commits.Windows(); });
+}
+
+engine::SystemTable Queries(session::SessionRegistry& sessions) {
+  using Row = session::QueryInfo;
+  return TableOf<Row>("queries",
+                      {TextColumn<Row>("id", [](const Row& row) { return row.id; }),
+                       TextColumn<Row>("session", [](const Row& row) { return row.session; }),
+                       TextColumn<Row>("user_name", [](const Row& row) { return row.user; }),
+                       TextColumn<Row>("text", [](const Row& row) { return row.text; }),
+                       TextColumn<Row>("route", [](const Row& row) { return row.route; }),
+                       TextColumn<Row>("state", [](const Row& row) { return row.state; }),
+                       TextColumn<Row>("error", [](const Row& row) { return row.error; }),
+                       RealColumn<Row>("ms", &Row::ms), CountColumn<Row>("rows", &Row::rows)},
+                      [&sessions] { return sessions.Queries(); });
+}
+
+engine::SystemTable Sessions(session::SessionRegistry& sessions) {
+  using Row = session::SessionInfo;
+  return TableOf<Row>(
+      "sessions",
+      {TextColumn<Row>("id", [](const Row& row) { return row.id; }),
+       TextColumn<Row>("user_name", [](const Row& row) { return row.user; }),
+       TextColumn<Row>("peer", [](const Row& row) { return row.peer; }),
+       CountColumn<Row>("statements", &Row::statements), CountColumn<Row>("idle_seconds", &Row::idle_seconds),
+       TruthColumn<Row>("in_transaction", [](const Row& row) { return row.in_transaction; })},
+      [&sessions] { return sessions.Sessions(); });
+}
+
+struct Setting {
+  std::string name, value, origin, help;
+};
+
+std::string ShownValue(const config::ConfigField& field, const config::LoadedConfig& settings) {
+  const std::string value = field.get(settings.values);
+  return field.type == config::FieldType::kPath && !value.empty() ? "***" : value;
+}
+
+// Flag, environment, file or default, without the file's path.
+std::string ShownOrigin(const std::string& origin) { return origin.substr(0, origin.find(' ')); }
+
+engine::SystemTable Settings(const config::LoadedConfig& settings) {
+  std::vector<Setting> rows;
+  for (const config::ConfigField& field : config::ConfigFields()) {
+    rows.push_back({field.name, ShownValue(field, settings), ShownOrigin(settings.origins.at(field.name)), field.help});
+  }
+  using Row = Setting;
+  return TableOf<Row>("settings",
+                      {TextColumn<Row>("name", [](const Row& row) { return row.name; }),
+                       TextColumn<Row>("value", [](const Row& row) { return row.value; }),
+                       TextColumn<Row>("origin", [](const Row& row) { return row.origin; }),
+                       TextColumn<Row>("description", [](const Row& row) { return row.help; })},
+                      [rows = std::move(rows)] { return rows; });
+}
+
+}  // namespace
+
+std::vector<engine::SystemTable> SystemTables(commit::CommitPath& commits, session::SessionRegistry& sessions,
+                                              const config::LoadedConfig& settings) {
+  return {Tables(commits), Views(commits), Windows(commits), Queries(sessions), Sessions(sessions), Settings(settings)};
+}
+
+}  // namespace hyprstream::server

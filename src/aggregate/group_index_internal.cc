@@ -32,7 +32,7 @@ std::uint32_t GroupIndex::FindOrAddOne(std::string_view key, std::uint64_t hash)
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = hash & mask;
   for (; slots_[at].group != kEmpty; at = (at + 1) & mask) {
-    if (slots_[at].tag == TagOf(hash) && keys_.Row(slots_[at].group) == key) return slots_[at].group;
+    if (slots_[at].tag == TagOf(hash) && EqualRows(keys_.Row(slots_[at].group), key)) return slots_[at].group;
   }
   const auto group = static_cast<std::uint32_t>(keys_.size());
   slots_[at] = {group, TagOf(hash)};
@@ -72,7 +72,7 @@ std::optional<std::uint32_t> GroupIndex::Find(std::string_view key) const {
   const std::uint64_t hash = HashRow(key);
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t at = hash & mask; slots_[at].group != kEmpty; at = (at + 1) & mask) {
-    if (slots_[at].tag == TagOf(hash) && keys_.Row(slots_[at].group) == key) return slots_[at].group;
+    if (slots_[at].tag == TagOf(hash) && EqualRows(keys_.Row(slots_[at].group), key)) return slots_[at].group;
   }
   return std::nullopt;
 }

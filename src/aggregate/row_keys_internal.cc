@@ -208,7 +208,12 @@ std::uint64_t HashRow(std::string_view row) {
     hash = Mix(Load<std::uint64_t>(bytes) ^ kSecond, Load<std::uint64_t>(bytes + 8) ^ hash);
   }
   std::uint64_t tail[2] = {0, 0};
-  if (left != 0) std::memcpy(tail, bytes, left);
+  if (left >= 8) {  // two words that may overlap: no copy of unknown length
+    tail[0] = Load<std::uint64_t>(bytes);
+    tail[1] = Load<std::uint64_t>(bytes + left - 8);
+  } else if (left != 0) {
+    std::memcpy(tail, bytes, left);
+  }
   return Mix(Mix(tail[0] ^ kSecond, tail[1] ^ hash), kFirst);
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -87,6 +88,19 @@ class KeyCodec {
   std::int64_t fixed_width_ = 0;       // bitmap and fixed columns
   bool has_bytes_ = false;
 };
+
+// a == b; short keys without a call of memcmp.
+inline bool EqualRows(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  if (a.size() < 8 || a.size() > 16) return a == b;
+  const auto differ = [&](std::size_t at) {
+    std::uint64_t left, right;
+    std::memcpy(&left, a.data() + at, sizeof(left));
+    std::memcpy(&right, b.data() + at, sizeof(right));
+    return left ^ right;
+  };
+  return (differ(0) | differ(a.size() - 8)) == 0;
+}
 
 // 64-bit hash of a row key; not part of any format.
 std::uint64_t HashRow(std::string_view row);

@@ -27,6 +27,9 @@ namespace hyprstream::engine {
 // The schema of our own book-keeping: no client reads or changes it.
 inline constexpr const char* kInternalSchema = "__hyprstream";
 
+// The schema of the system tables: every client reads it, none changes it.
+inline constexpr const char* kSystemSchema = "hyprstream";
+
 struct Policy {
   std::string database;  // the catalog name of the one local database
   // Asked for every local table and materialized view that the plan reads; OK or empty: it may be read.
@@ -36,7 +39,8 @@ struct Policy {
 // What a bound plan touches. Lists are without repetition, in the order met.
 struct PlanFacts {
   std::vector<TableRef> reads;   // local tables scanned, and materialized views (by their view_scan arguments)
-  std::vector<TableRef> writes;  // local tables whose rows change, and targets of CREATE, DROP and ALTER
+  std::vector<TableRef> writes;  // local tables whose rows change, and targets of CREATE, DROP and ALTER;
+                                 // a schema as a target has no name
   bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE anywhere in the plan
   bool temporary = false;        // touches something temporary
 };

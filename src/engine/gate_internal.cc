@@ -1,0 +1,330 @@
+#include "engine/gate_internal.h"
+
+#include <arrow/status.h>
+#include <duckdb.hpp>
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
+#include <duckdb/planner/expression/bound_aggregate_expression.hpp>
+#include <duckdb/planner/expression/bound_constant_expression.hpp>
+#include <duckdb/planner/expression/bound_function_expression.hpp>
+#include <duckdb/planner/expression/bound_window_expression.hpp>
+#include <duckdb/planner/operator/logical_column_data_get.hpp>
+#include <duckdb/planner/operator/logical_explain.hpp>
+#include <duckdb/planner/operator/logical_get.hpp>
+#include <duckdb/planner/operator/logical_reset.hpp>
+#include <duckdb/planner/operator/logical_set.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/error_internal.h"
+#include "engine/function_lists_internal.h"
+#include "engine/guard_internal.h"
+#include "engine/plan_targets_internal.h"
+#include "engine/plan_walk_internal.h"
+#include "engine/stored_expressions_internal.h"
+
+namespace hyprstream::engine {
+
+namespace {
+
+using duckdb::LogicalOperatorType;
+
+bool IsTableName(const TableRef& table) { return !table.name.empty(); }
+
+void AddOnce(std::vector<TableRef>& tables, TableRef table) {
+  if (std::ranges::find(tables, table) == tables.end()) tables.push_back(std::move(table));
+}
+
+// What a client's plan may consist of.
+bool IsAllowed(LogicalOperatorType type) {
+  switch (type) {
+    case LogicalOperatorType::LOGICAL_PROJECTION:
+    case LogicalOperatorType::LOGICAL_FILTER:
+    case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY:
+    case LogicalOperatorType::LOGICAL_WINDOW:
+    case LogicalOperatorType::LOGICAL_UNNEST:
+    case LogicalOperatorType::LOGICAL_LIMIT:
+    case LogicalOperatorType::LOGICAL_ORDER_BY:
+    case LogicalOperatorType::LOGICAL_TOP_N:
+    case LogicalOperatorType::LOGICAL_DISTINCT:
+    case LogicalOperatorType::LOGICAL_SAMPLE:
+    case LogicalOperatorType::LOGICAL_PIVOT:
+    case LogicalOperatorType::LOGICAL_SECURE_VIEW:
+    case LogicalOperatorType::LOGICAL_GET:
+    case LogicalOperatorType::LOGICAL_CHUNK_GET:
+    case LogicalOperatorType::LOGICAL_DELIM_GET:
+    case LogicalOperatorType::LOGICAL_EXPRESSION_GET:
+    case LogicalOperatorType::LOGICAL_DUMMY_SCAN:
+    case LogicalOperatorType::LOGICAL_EMPTY_RESULT:
+    case LogicalOperatorType::LOGICAL_CTE_REF:
+    case LogicalOperatorType::LOGICAL_JOIN:
+    case LogicalOperatorType::LOGICAL_DELIM_JOIN:
+    case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
+    case LogicalOperatorType::LOGICAL_ANY_JOIN:
+    case LogicalOperatorType::LOGICAL_CROSS_PRODUCT:
+    case LogicalOperatorType::LOGICAL_POSITIONAL_JOIN:
+    case LogicalOperatorType::LOGICAL_ASOF_JOIN:
+    case LogicalOperatorType::LOGICAL_DEPENDENT_JOIN:
+    case LogicalOperatorType::LOGICAL_UNION:
+    case LogicalOperatorType::LOGICAL_EXCEPT:
+    case LogicalOperatorType::LOGICAL_INTERSECT:
+    case LogicalOperatorType::LOGICAL_RECURSIVE_CTE:
+    case LogicalOperatorType::LOGICAL_MATERIALIZED_CTE:
+    case LogicalOperatorType::LOGICAL_INSERT:
+    case LogicalOperatorType::LOGICAL_DELETE:
+    case LogicalOperatorType::LOGICAL_UPDATE:
+    case LogicalOperatorType::LOGICAL_MERGE_INTO:
+    case LogicalOperatorType::LOGICAL_ALTER:
+    case LogicalOperatorType::LOGICAL_CREATE_TABLE:
+    case LogicalOperatorType::LOGICAL_CREATE_INDEX:
+    case LogicalOperatorType::LOGICAL_CREATE_SEQUENCE:
+    case LogicalOperatorType::LOGICAL_CREATE_VIEW:
+    case LogicalOperatorType::LOGICAL_CREATE_SCHEMA:
+    case LogicalOperatorType::LOGICAL_CREATE_MACRO:
+    case LogicalOperatorType::LOGICAL_CREATE_TYPE:
+    case LogicalOperatorType::LOGICAL_DROP:
+    case LogicalOperatorType::LOGICAL_EXPLAIN:
+    case LogicalOperatorType::LOGICAL_PREPARE:
+    case LogicalOperatorType::LOGICAL_EXECUTE:
+    case LogicalOperatorType::LOGICAL_SET:
+    case LogicalOperatorType::LOGICAL_RESET:
+      return true;
+    default:
+      return false;
+  }
+}
+
+arrow::Status NotAllowed(const std::string& what) { return arrow::Status::Invalid(what, " is not allowed here"); }
+
+std::string NameOf(const duckdb::LogicalGet& get) {
+  return FoldIdentifier(get.function.GetName().GetIdentifierName());
+}
+
+// The view that a view_scan reads.
+TableRef ViewOf(const duckdb::LogicalGet& get) {
+  if (get.parameters.size() < 2) return {};
+  return {.schema = get.parameters[0].ToString(), .name = get.parameters[1].ToString()};
+}
+
+// Holds one plan to the lists.
+class Gate {
+ public:
+  Gate(duckdb::ClientContext& context, const Policy& policy) : context_(context), policy_(policy) {}
+
+  arrow::Status Check(const duckdb::LogicalOperator& plan) {
+    WalkPlan(
+        plan, [this](const duckdb::LogicalOperator& op) { Note(CheckOperator(op)); },
+        [this](const duckdb::Expression& expression) { Note(CheckExpression(expression)); });
+    ARROW_RETURN_NOT_OK(status_);
+    return CheckJoins(plan);
+  }
+
+ private:
+  void Note(arrow::Status status) {
+    if (status_.ok()) status_ = std::move(status);
+  }
+
+  arrow::Status CheckOperator(const duckdb::LogicalOperator& op) {
+    if (!IsAllowed(op.type)) return NotAllowed(duckdb::LogicalOperatorToString(op.type));
+    switch (op.type) {
+      case LogicalOperatorType::LOGICAL_GET:
+        return CheckGet(op.Cast<duckdb::LogicalGet>());
+      case LogicalOperatorType::LOGICAL_CHUNK_GET:
+        return CheckShownSetting(op.Cast<duckdb::LogicalColumnDataGet>());
+      case LogicalOperatorType::LOGICAL_SET: {
+        const auto& set = op.Cast<duckdb::LogicalSet>();
+        ARROW_RETURN_NOT_OK(CheckSetting(set.name, set.scope));
+        return CheckSearchPath(set);
+      }
+      case LogicalOperatorType::LOGICAL_RESET: {
+        const auto& reset = op.Cast<duckdb::LogicalReset>();
+        return CheckSetting(reset.name, reset.scope);
+      }
+      case LogicalOperatorType::LOGICAL_EXPLAIN: {
+        const auto& explain = op.Cast<duckdb::LogicalExplain>();
+        if (explain.explain_type == duckdb::ExplainType::EXPLAIN_ANALYZE && Inspect(context_, op).changes_rows) {
+          return NotAllowed("EXPLAIN ANALYZE of a statement that writes");
+        }
+        return arrow::Status::OK();
+      }
+      default:
+        ARROW_RETURN_NOT_OK(CheckTarget(op));
+        return CheckStoredExpressions(context_, op);
+    }
+  }
+
+  arrow::Status CheckGet(const duckdb::LogicalGet& get) {
+    if (const auto table = get.GetTable()) {
+      if (table->temporary) return arrow::Status::OK();
+      return CheckRead(table->ParentCatalog().GetName().GetIdentifierName(),
+                       {.schema = table->ParentSchema().name.GetIdentifierName(),
+                        .name = table->name.GetIdentifierName()});
+    }
+    const auto name = NameOf(get);
+    if (OnTableFunction(name) != Verdict::kAllowed) return NotAllowed("Table function " + CutText(name, 80));
+    if (name == "view_scan") return CheckRead(policy_.database, ViewOf(get));
+    if (name == "duckdb_databases") return CheckNoPath(get);
+    return arrow::Status::OK();
+  }
+
+  arrow::Status CheckRead(const std::string& database, const TableRef& table) {
+    if (database != policy_.database) return NotAllowed("Reading another database (" + CutText(database, 80) + ")");
+    if (FoldIdentifier(table.schema) == kInternalSchema) return NotAllowed("Reading the server's own tables");
+    return policy_.read_check ? policy_.read_check(table) : arrow::Status::OK();
+  }
+
+  static arrow::Status CheckNoPath(const duckdb::LogicalGet& get) {
+    for (const auto& column : get.GetColumnIds()) {
+      if (!column.IsVirtualColumn() && get.GetColumnName(column) == duckdb::Identifier("path")) {
+        return NotAllowed("Column path of duckdb_databases");
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+  // SHOW of a setting is bound to one constant row. It may show what the settings that a client can read hold.
+  arrow::Status CheckShownSetting(const duckdb::LogicalColumnDataGet& get) const {
+    if (get.chunk_types.size() != 1 || get.collection->Count() != 1) return arrow::Status::OK();
+    const auto shown = get.collection->GetRows().GetValue(0, 0).ToString();
+    if (shown.empty() || shown == "NULL") return arrow::Status::OK();
+    for (const auto& name : ClientSettingNames()) {
+      duckdb::Value value;
+      if (context_.TryGetCurrentSetting(duckdb::Identifier(name), value) && value.ToString() == shown) {
+        return arrow::Status::OK();
+      }
+    }
+    return NotAllowed("SHOW of a setting other than " + std::string(ClientSettings()));
+  }
+
+  static arrow::Status CheckSetting(const duckdb::Identifier& setting, duckdb::SetScope scope) {
+    const auto& name = setting.GetIdentifierName();
+    if (scope == duckdb::SetScope::VARIABLE) return NotAllowed("SET VARIABLE");
+    if (scope == duckdb::SetScope::GLOBAL) return NotAllowed("SET GLOBAL");
+    if (IsClientSetting(FoldIdentifier(name))) return arrow::Status::OK();
+    return arrow::Status::Invalid("Setting ", CutText(name, 80), " cannot be changed; these can: ", ClientSettings());
+  }
+
+  static arrow::Status CheckSearchPath(const duckdb::LogicalSet& set) {
+    const auto name = FoldIdentifier(set.name.GetIdentifierName());
+    if (name != "schema" && name != "search_path") return arrow::Status::OK();
+    if (FoldIdentifier(set.value.ToString()).find(kInternalSchema) == std::string::npos) return arrow::Status::OK();
+    return NotAllowed("The schema of the server's own tables");
+  }
+
+  // What a statement writes, creates, changes or drops.
+  arrow::Status CheckTarget(const duckdb::LogicalOperator& op) {
+    const auto target = TargetOf(op);
+    if (!target || target->temporary) return arrow::Status::OK();
+    if (!target->database.empty() && target->database != policy_.database) {
+      return NotAllowed("Changing another database (" + CutText(target->database, 80) + ")");
+    }
+    const auto schema = FoldIdentifier(target->table.schema);
+    if (schema == kInternalSchema || schema == kSystemSchema) return NotAllowed("Changing the server's own tables");
+    return arrow::Status::OK();
+  }
+
+  // ---- expressions
+
+  arrow::Status CheckExpression(const duckdb::Expression& expression) {
+    switch (expression.GetExpressionClass()) {
+      case duckdb::ExpressionClass::BOUND_FUNCTION: {
+        const auto& function = expression.Cast<duckdb::BoundFunctionExpression>();
+        return CheckFunction(function.Function().GetName(), function.GetChildren());
+      }
+      case duckdb::ExpressionClass::BOUND_AGGREGATE: {
+        const auto& aggregate = expression.Cast<duckdb::BoundAggregateExpression>();
+        return CheckFunction(aggregate.Function().GetName(), aggregate.GetChildren());
+      }
+      default:
+        return arrow::Status::OK();
+    }
+  }
+
+  arrow::Status CheckFunction(const duckdb::Identifier& identifier,
+                              const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& children) {
+    const auto name = FoldIdentifier(identifier.GetIdentifierName());
+    if (OnFunction(name) != Verdict::kAllowed) return NotAllowed("Function " + CutText(name, 80));
+    if (name == "current_setting") return CheckReadSetting(children);
+    return arrow::Status::OK();
+  }
+
+  static arrow::Status CheckReadSetting(const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& children) {
+    if (children.size() == 1 && children[0]->GetExpressionClass() == duckdb::ExpressionClass::BOUND_CONSTANT) {
+      const auto& value = children[0]->Cast<duckdb::BoundConstantExpression>().GetValue();
+      if (IsClientSetting(FoldIdentifier(value.ToString()))) return arrow::Status::OK();
+    }
+    return NotAllowed("current_setting of anything but " + std::string(ClientSettings()));
+  }
+
+  // ---- bounds
+
+  // The optimizer orders the joins of one tree together: 200 relations take a second, 900 more than a minute, and nothing
+  // interrupts it.
+  static arrow::Status CheckJoins(const duckdb::LogicalOperator& plan) {
+    constexpr std::size_t kJoinedMax = 128;
+    std::size_t joined = 0;
+    WalkPlan(
+        plan,
+        [&](const duckdb::LogicalOperator& op) {
+          switch (op.type) {
+            case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
+            case LogicalOperatorType::LOGICAL_ANY_JOIN:
+            case LogicalOperatorType::LOGICAL_CROSS_PRODUCT:
+            case LogicalOperatorType::LOGICAL_POSITIONAL_JOIN:
+            case LogicalOperatorType::LOGICAL_ASOF_JOIN:
+            case LogicalOperatorType::LOGICAL_DEPENDENT_JOIN:
+              ++joined;
+              break;
+            default:
+              break;
+          }
+        },
+        [](const duckdb::Expression&) {});
+    if (joined <= kJoinedMax) return arrow::Status::OK();
+    return arrow::Status::Invalid("The statement joins ", joined + 1, " tables; at most ", kJoinedMax + 1,
+                                  " can be joined in one statement");
+  }
+
+  duckdb::ClientContext& context_;
+  const Policy& policy_;
+  arrow::Status status_;
+};
+
+}  // namespace
+
+PlanFacts Inspect(duckdb::ClientContext&, const duckdb::LogicalOperator& plan) {
+  PlanFacts facts;
+  WalkPlan(
+      plan,
+      [&](const duckdb::LogicalOperator& op) {
+        if (op.type == LogicalOperatorType::LOGICAL_GET) {
+          const auto& get = op.Cast<duckdb::LogicalGet>();
+          if (const auto table = get.GetTable()) {
+            facts.temporary |= table->temporary;
+            if (!table->temporary) {
+              AddOnce(facts.reads, {.schema = table->ParentSchema().name.GetIdentifierName(),
+                                    .name = table->name.GetIdentifierName()});
+            }
+          } else if (NameOf(get) == "view_scan") {
+            AddOnce(facts.reads, ViewOf(get));
+          }
+          return;
+        }
+        facts.changes_rows |= ChangesRows(op.type);
+        if (auto target = TargetOf(op)) {
+          facts.temporary |= target->temporary;
+          if (!target->temporary && (IsTableName(target->table) || !target->table.schema.empty())) {
+            AddOnce(facts.writes, std::move(target->table));
+          }
+        }
+      },
+      [](const duckdb::Expression&) {});
+  return facts;
+}
+
+arrow::Status CheckPlan(duckdb::ClientContext& context, const duckdb::LogicalOperator& plan, const Policy& policy) {
+  return Guard([&] { return Gate(context, policy).Check(plan); });
+}
+
+}  // namespace hyprstream::engine

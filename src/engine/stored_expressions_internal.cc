@@ -1,0 +1,103 @@
+#include "engine/stored_expressions_internal.h"
+
+#include <arrow/status.h>
+#include <duckdb.hpp>
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/catalog/catalog_entry.hpp>
+#include <duckdb/catalog/entry_lookup_info.hpp>
+#include <duckdb/parser/constraints/check_constraint.hpp>
+#include <duckdb/parser/expression/function_expression.hpp>
+#include <duckdb/parser/parsed_data/alter_table_info.hpp>
+#include <duckdb/parser/parsed_data/create_table_info.hpp>
+#include <duckdb/planner/operator/logical_alter.hpp>
+#include <duckdb/planner/operator/logical_create_table.hpp>
+
+#include "core/table_ref.h"
+#include "engine/error_internal.h"
+#include "engine/function_lists_internal.h"
+
+namespace hyprstream::engine {
+
+namespace {
+
+class StoredCheck {
+ public:
+  explicit StoredCheck(duckdb::ClientContext& context) : context_(context) {}
+
+  arrow::Status Check(const duckdb::ParsedExpression* expression) {
+    if (expression == nullptr) return arrow::Status::OK();
+    if (expression->GetExpressionClass() == duckdb::ExpressionClass::FUNCTION) {
+      ARROW_RETURN_NOT_OK(CheckFunction(expression->Cast<duckdb::FunctionExpression>()));
+    }
+    auto status = arrow::Status::OK();
+    for (const auto& child : expression->Children()) {
+      if (status.ok()) status = Check(&child);
+    }
+    return status;
+  }
+
+  arrow::Status Check(const duckdb::ColumnDefinition& column) {
+    if (column.Generated()) return Check(&column.GeneratedExpression());
+    return column.HasDefaultValue() ? Check(&column.DefaultValue()) : arrow::Status::OK();
+  }
+
+  arrow::Status Check(const duckdb::Constraint& constraint) {
+    if (constraint.type != duckdb::ConstraintType::CHECK) return arrow::Status::OK();
+    return Check(constraint.Cast<duckdb::CheckConstraint>().expression.get());
+  }
+
+  arrow::Status Check(const duckdb::CreateTableInfo& info) {
+    for (const auto& column : info.columns.Logical()) ARROW_RETURN_NOT_OK(Check(column));
+    for (const auto& constraint : info.constraints) ARROW_RETURN_NOT_OK(Check(*constraint));
+    return arrow::Status::OK();
+  }
+
+  arrow::Status Check(const duckdb::AlterTableInfo& info) {
+    switch (info.alter_table_type) {
+      case duckdb::AlterTableType::ADD_COLUMN:
+        return Check(info.Cast<duckdb::AddColumnInfo>().new_column);
+      case duckdb::AlterTableType::ADD_FIELD:
+        return Check(info.Cast<duckdb::AddFieldInfo>().new_field);
+      case duckdb::AlterTableType::ALTER_COLUMN_TYPE:
+        return Check(info.Cast<duckdb::ChangeColumnTypeInfo>().expression.get());
+      case duckdb::AlterTableType::SET_DEFAULT:
+        return Check(info.Cast<duckdb::SetDefaultInfo>().expression.get());
+      case duckdb::AlterTableType::ADD_CONSTRAINT:
+        return Check(*info.Cast<duckdb::AddConstraintInfo>().constraint);
+      default:
+        return arrow::Status::OK();
+    }
+  }
+
+ private:
+  arrow::Status CheckFunction(const duckdb::FunctionExpression& function) {
+    const auto& written = function.FunctionName().GetIdentifierName();
+    const auto name = FoldIdentifier(written);
+    const auto entry = duckdb::Catalog::GetEntry(
+        context_, duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, function.GetQualifiedName()),
+        duckdb::OnEntryNotFound::RETURN_NULL);
+    const bool built_in = entry && entry->internal && entry->type == duckdb::CatalogType::SCALAR_FUNCTION_ENTRY;
+    if (built_in && name != "current_setting" && OnFunction(name) == Verdict::kAllowed) return arrow::Status::OK();
+    return arrow::Status::Invalid("Function ", CutText(written, 80),
+                                  " is not allowed in defaults, constraints and column changes; built-in functions of "
+                                  "values are");
+  }
+
+  duckdb::ClientContext& context_;
+};
+
+}  // namespace
+
+arrow::Status CheckStoredExpressions(duckdb::ClientContext& context, const duckdb::LogicalOperator& op) {
+  StoredCheck check(context);
+  if (op.type == duckdb::LogicalOperatorType::LOGICAL_CREATE_TABLE) {
+    return check.Check(op.Cast<duckdb::LogicalCreateTable>().info->base->Cast<duckdb::CreateTableInfo>());
+  }
+  if (op.type == duckdb::LogicalOperatorType::LOGICAL_ALTER) {
+    const auto& info = *op.Cast<duckdb::LogicalAlter>().info;
+    if (info.type == duckdb::AlterType::ALTER_TABLE) return check.Check(info.Cast<duckdb::AlterTableInfo>());
+  }
+  return arrow::Status::OK();
+}
+
+}  // namespace hyprstream::engine

@@ -107,16 +107,26 @@ void AddIngestFlags(CLI::App& app, IngestCommand& ingest) {
   app.add_flag("--quiet", ingest.quiet, "No progress, only the summary");
 }
 
-std::map<std::string, std::string> OurVariables(const char* const* environment) {
-  std::map<std::string, std::string> ours;
+std::map<std::string, std::string> AllVariables(const char* const* environment) {
+  std::map<std::string, std::string> variables;
   for (; environment != nullptr && *environment != nullptr; ++environment) {
     const std::string_view entry(*environment);
     const std::size_t equals = entry.find('=');
-    if (entry.starts_with("HYPRSTREAM_") && equals != std::string_view::npos) {
-      ours.emplace(entry.substr(0, equals), entry.substr(equals + 1));
-    }
+    if (equals != std::string_view::npos) variables.emplace(entry.substr(0, equals), entry.substr(equals + 1));
   }
-  return ours;
+  return variables;
+}
+
+std::string Value(const std::map<std::string, std::string>& variables, const std::string& name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? std::string() : found->second;
+}
+
+// Where the XDG base directory specification wants it.
+std::string HistoryFile(const std::map<std::string, std::string>& variables) {
+  if (const std::string state = Value(variables, "XDG_STATE_HOME"); !state.empty()) return state + "/hyprstream/history";
+  const std::string home = Value(variables, "HOME");
+  return home.empty() ? std::string() : home + "/.local/state/hyprstream/history";
 }
 
 std::vector<std::string> KnownWords(const CLI::App& app) {
@@ -155,9 +165,11 @@ arrow::Result<Command> ParseCommandLine(std::span<const char* const> arguments, 
   ConfigCommand config;
   SqlCommand sql;
   IngestCommand ingest;
-  const std::map<std::string, std::string> variables = OurVariables(environment);
-  if (const auto url = variables.find("HYPRSTREAM_URL"); url != variables.end()) {
-    sql.client.url = ingest.client.url = url->second;
+  std::map<std::string, std::string> variables = AllVariables(environment);
+  sql.history_file = HistoryFile(variables);
+  std::erase_if(variables, [](const auto& variable) { return !variable.first.starts_with("HYPRSTREAM_"); });
+  if (const std::string url = Value(variables, "HYPRSTREAM_URL"); !url.empty()) {
+    sql.client.url = ingest.client.url = url;
   }
   CLI::App* serve_app = app.add_subcommand("serve", "Run the server");
   AddServerFlags(*serve_app, serve.inputs);

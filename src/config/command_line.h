@@ -48,6 +48,7 @@ struct SqlCommand {
   std::vector<std::string> statements;  // of -c
   std::string file;                     // of -f; `-` is standard input
   OutputFormat format = OutputFormat::kTable;
+  std::string history_file;  // of the shell; empty: none is kept
 };
 
 enum class OnError { kStop, kSkip };

@@ -1,0 +1,201 @@
+#include "cli/cell_text.h"
+
+#include <arrow/array/array_binary.h>
+#include <arrow/array/array_dict.h>
+#include <arrow/array/array_nested.h>
+#include <arrow/array/array_primitive.h>
+#include <arrow/result.h>
+#include <arrow/scalar.h>
+#include <arrow/type.h>
+#include <arrow/util/checked_cast.h>
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <format>
+
+namespace hyprstream::cli {
+namespace {
+
+using arrow::internal::checked_cast;
+
+template <class Float>
+void AppendFloat(Float value, std::string& out) {
+  if (std::isnan(value)) {
+    out += "NaN";
+  } else if (std::isinf(value)) {
+    out += value > 0 ? "Infinity" : "-Infinity";
+  } else {
+    char digits[64];
+    const auto [end, error] = std::to_chars(digits, digits + sizeof(digits), value);
+    out.append(digits, end);
+  }
+}
+
+template <class Unit>
+void AppendTime(std::int64_t ticks, bool zoned, std::string& out) {
+  const std::chrono::sys_time<Unit> time{Unit(ticks)};
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  out += std::format("{:%F %T}", seconds);
+  if (const auto fraction = time - seconds; fraction.count() != 0) {
+    const auto nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(fraction).count();
+    std::string digits = std::format(".{:09}", nanos);
+    out += digits.substr(0, digits.find_last_not_of('0') + 1);
+  }
+  if (zoned) out += "+00";
+}
+
+void AppendTimestamp(const arrow::TimestampArray& array, std::int64_t row, std::string& out) {
+  const auto& type = checked_cast<const arrow::TimestampType&>(*array.type());
+  const bool zoned = !type.timezone().empty();
+  switch (type.unit()) {
+    case arrow::TimeUnit::SECOND:
+      return AppendTime<std::chrono::seconds>(array.Value(row), zoned, out);
+    case arrow::TimeUnit::MILLI:
+      return AppendTime<std::chrono::milliseconds>(array.Value(row), zoned, out);
+    case arrow::TimeUnit::MICRO:
+      return AppendTime<std::chrono::microseconds>(array.Value(row), zoned, out);
+    case arrow::TimeUnit::NANO:
+      return AppendTime<std::chrono::nanoseconds>(array.Value(row), zoned, out);
+  }
+}
+
+void AppendBytes(std::string_view bytes, std::string& out) {
+  out += "\\x";
+  for (const char byte : bytes) out += std::format("{:02x}", static_cast<unsigned>(static_cast<unsigned char>(byte)));
+}
+
+void AppendScalar(const arrow::Array& array, std::int64_t row, std::string& out) {
+  const auto scalar = array.GetScalar(row);
+  out += scalar.ok() ? (*scalar)->ToString() : "?";
+}
+
+bool IsNested(arrow::Type::type id) {
+  return arrow::is_nested(id) && id != arrow::Type::DICTIONARY;
+}
+
+bool IsBareInJson(const arrow::Array& array, std::int64_t row) {
+  switch (array.type_id()) {
+    case arrow::Type::FLOAT:
+      return std::isfinite(checked_cast<const arrow::FloatArray&>(array).Value(row));
+    case arrow::Type::DOUBLE:
+      return std::isfinite(checked_cast<const arrow::DoubleArray&>(array).Value(row));
+    case arrow::Type::BOOL:
+      return true;
+    default:
+      return arrow::is_integer(array.type_id()) || arrow::is_decimal(array.type_id());
+  }
+}
+
+void AppendJsonList(const arrow::Array& values, std::int64_t begin, std::int64_t end, std::string& out) {
+  out += '[';
+  for (std::int64_t i = begin; i < end; ++i) {
+    if (i > begin) out += ',';
+    AppendJson(values, i, out);
+  }
+  out += ']';
+}
+
+void AppendJsonStruct(const arrow::StructArray& array, std::int64_t row, std::string& out) {
+  out += '{';
+  for (int i = 0; i < array.num_fields(); ++i) {
+    if (i > 0) out += ',';
+    AppendJsonString(array.struct_type()->field(i)->name(), out);
+    out += ':';
+    AppendJson(*array.field(i), row, out);
+  }
+  out += '}';
+}
+
+void AppendJsonNested(const arrow::Array& array, std::int64_t row, std::string& out) {
+  switch (array.type_id()) {
+    case arrow::Type::LIST:
+    case arrow::Type::MAP: {
+      const auto& list = checked_cast<const arrow::ListArray&>(array);
+      return AppendJsonList(*list.values(), list.value_offset(row), list.value_offset(row + 1), out);
+    }
+    case arrow::Type::LARGE_LIST: {
+      const auto& list = checked_cast<const arrow::LargeListArray&>(array);
+      return AppendJsonList(*list.values(), list.value_offset(row), list.value_offset(row + 1), out);
+    }
+    case arrow::Type::FIXED_SIZE_LIST: {
+      const auto& list = checked_cast<const arrow::FixedSizeListArray&>(array);
+      return AppendJsonList(*list.values(), list.value_offset(row), list.value_offset(row + 1), out);
+    }
+    case arrow::Type::STRUCT:
+      return AppendJsonStruct(checked_cast<const arrow::StructArray&>(array), row, out);
+    default: {
+      std::string text;
+      AppendScalar(array, row, text);
+      AppendJsonString(text, out);
+    }
+  }
+}
+
+}  // namespace
+
+void AppendText(const arrow::Array& array, std::int64_t row, std::string& out) {
+  switch (array.type_id()) {
+    case arrow::Type::STRING:
+      out += checked_cast<const arrow::StringArray&>(array).GetView(row);
+      return;
+    case arrow::Type::LARGE_STRING:
+      out += checked_cast<const arrow::LargeStringArray&>(array).GetView(row);
+      return;
+    case arrow::Type::BINARY:
+      return AppendBytes(checked_cast<const arrow::BinaryArray&>(array).GetView(row), out);
+    case arrow::Type::FIXED_SIZE_BINARY:
+      return AppendBytes(checked_cast<const arrow::FixedSizeBinaryArray&>(array).GetView(row), out);
+    case arrow::Type::INT32:
+      out += std::to_string(checked_cast<const arrow::Int32Array&>(array).Value(row));
+      return;
+    case arrow::Type::INT64:
+      out += std::to_string(checked_cast<const arrow::Int64Array&>(array).Value(row));
+      return;
+    case arrow::Type::FLOAT:
+      return AppendFloat(checked_cast<const arrow::FloatArray&>(array).Value(row), out);
+    case arrow::Type::DOUBLE:
+      return AppendFloat(checked_cast<const arrow::DoubleArray&>(array).Value(row), out);
+    case arrow::Type::TIMESTAMP:
+      return AppendTimestamp(checked_cast<const arrow::TimestampArray&>(array), row, out);
+    case arrow::Type::DICTIONARY: {
+      const auto& dictionary = checked_cast<const arrow::DictionaryArray&>(array);
+      return AppendText(*dictionary.dictionary(), dictionary.GetValueIndex(row), out);
+    }
+    default:
+      return IsNested(array.type_id()) ? AppendJsonNested(array, row, out) : AppendScalar(array, row, out);
+  }
+}
+
+void AppendJson(const arrow::Array& array, std::int64_t row, std::string& out) {
+  if (array.IsNull(row) || array.type_id() == arrow::Type::NA) {
+    out += "null";
+  } else if (IsNested(array.type_id())) {
+    AppendJsonNested(array, row, out);
+  } else if (IsBareInJson(array, row)) {
+    AppendText(array, row, out);
+  } else {
+    std::string text;
+    AppendText(array, row, text);
+    AppendJsonString(text, out);
+  }
+}
+
+void AppendJsonString(std::string_view text, std::string& out) {
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += std::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+}  // namespace hyprstream::cli

@@ -1,0 +1,100 @@
+#include "cli/server_link.h"
+
+#include <arrow/flight/client_cookie_middleware.h>
+#include <arrow/flight/types.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+namespace hyprstream::cli {
+namespace {
+
+namespace flight = arrow::flight;
+
+arrow::Result<std::string> ReadFile(const std::string& path) {
+  errno = 0;
+  std::ifstream file(path);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return arrow::Status::IOError("Cannot read ", path, ": ", errno == 0 ? "it is empty" : std::strerror(errno));
+  }
+  return std::move(text).str();
+}
+
+arrow::Result<std::string> ReadSecret(const std::string& path) {
+  ARROW_ASSIGN_OR_RAISE(const std::string text, ReadFile(path));
+  return text.substr(0, text.find_first_of("\r\n"));
+}
+
+}  // namespace
+
+ServerLink::~ServerLink() {
+  if (sql_ == nullptr) return;
+  // Best effort: a server without sessions says no, one that is gone nothing.
+  flight::FlightCallOptions options = options_;
+  options.timeout = flight::TimeoutDuration{1.0};
+  (void)flight_->CloseSession(options, {});
+  (void)flight_->Close();
+}
+
+arrow::Result<std::unique_ptr<ServerLink>> ServerLink::Open(const config::ClientSettings& settings) {
+  auto location = flight::Location::Parse(settings.url);
+  if (!location.ok() || !settings.url.starts_with("grpc")) {
+    return arrow::Status::Invalid("'", settings.url, "' is no address of a server; write grpc://HOST:PORT or "
+                                  "grpc+tls://HOST:PORT");
+  }
+  flight::FlightClientOptions client_options = flight::FlightClientOptions::Defaults();
+  client_options.middleware.push_back(flight::GetCookieFactory());
+  if (!settings.tls_roots.empty()) {
+    ARROW_ASSIGN_OR_RAISE(client_options.tls_root_certs, ReadFile(settings.tls_roots));
+  }
+  std::unique_ptr<ServerLink> link(new ServerLink());
+  ARROW_ASSIGN_OR_RAISE(link->flight_, flight::FlightClient::Connect(*location, client_options));
+  ARROW_RETURN_NOT_OK(link->LogIn(settings));
+  link->sql_ = std::make_unique<flight::sql::FlightSqlClient>(link->flight_);
+  return link;
+}
+
+arrow::Status ServerLink::LogIn(const config::ClientSettings& settings) {
+  if (!settings.token_file.empty()) {
+    if (!settings.user.empty()) return arrow::Status::Invalid("Give either --token-file or --user, not both");
+    ARROW_ASSIGN_OR_RAISE(const std::string token, ReadSecret(settings.token_file));
+    options_.headers.emplace_back("authorization", "Bearer " + token);
+    return arrow::Status::OK();
+  }
+  if (settings.user.empty() != settings.password_file.empty()) {
+    return arrow::Status::Invalid("--user and --password-file go together");
+  }
+  if (settings.user.empty()) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const std::string password, ReadSecret(settings.password_file));
+  ARROW_ASSIGN_OR_RAISE(auto header, flight_->AuthenticateBasicToken(options_, settings.user, password));
+  if (!header.first.empty()) options_.headers.push_back(std::move(header));
+  return arrow::Status::OK();
+}
+
+std::string PlainMessage(const arrow::Status& status) {
+  std::string text = status.message();
+  for (const char* remark : {". gRPC client debug context:", ". Client context:", ". Detail:"}) {
+    text = text.substr(0, text.find(remark));
+  }
+  constexpr std::string_view kPrefix = "Flight returned ";
+  if (text.starts_with(kPrefix)) {
+    const std::size_t message = text.find("with message: ");
+    if (message != std::string::npos) text = text.substr(message + std::strlen("with message: "));
+  }
+  return text;
+}
+
+std::string OneLine(const arrow::Status& status) {
+  std::string text = PlainMessage(status);
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
+}  // namespace hyprstream::cli

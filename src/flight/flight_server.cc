@@ -1,0 +1,238 @@
+#include "flight/flight_server.h"
+
+#include <arrow/buffer.h>
+#include <arrow/flight/server.h>
+#include <arrow/flight/types.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/resource_quota.h>
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "flight/exchange_handler.h"
+#include "flight/path_flights.h"
+#include "flight/put_handler.h"
+#include "flight/result_stream.h"
+#include "flight/rpc_middleware.h"
+#include "flight/session_access.h"
+#include "flight/sql_service.h"
+#include "flight/status_mapping.h"
+
+namespace hyprstream::flight {
+
+namespace fl = arrow::flight;
+
+namespace {
+
+constexpr int kHeaderBytesMax = 64 << 10;
+
+const std::vector<fl::ActionType>& OwnActions() {
+  static const std::vector<fl::ActionType> actions{
+      {"healthcheck", "Is the server up? Answers {\"status\": \"ok\"}."},
+      {"flush", "Returns when everything accepted so far is applied. Answers {\"lsn\": \"N\"}."},
+      {"version", "Name and version of the server. Answers {\"name\": ..., \"version\": ...}."}};
+  return actions;
+}
+
+// The port's owner: our own paths, tickets and actions here, Flight SQL commands to the inner server that never listens.
+class Dispatcher final : public fl::FlightServerBase {
+ public:
+  Dispatcher(const FlightOptions& options, const FlightDependencies& dependencies)
+      : options_(options),
+        dependencies_(dependencies),
+        access_(dependencies.sessions,
+                {.batch_bytes_max = options.result_batch_bytes_max, .row_bytes_max = options.result_row_bytes_max}),
+        sql_(access_, {.name = options.name, .version = options.version, .bind_bytes_max = options.bind_bytes_max}) {}
+
+  arrow::Status GetFlightInfo(const fl::ServerCallContext& context, const fl::FlightDescriptor& request,
+                              std::unique_ptr<fl::FlightInfo>* info) override {
+    return Guarded([&]() -> arrow::Status {
+      if (request.type == fl::FlightDescriptor::PATH) return PathInfo(access_, context, request).Value(info);
+      return sql_.GetFlightInfo(context, request, info);
+    });
+  }
+
+  // Planning is finished when it is answered: there is nothing to poll for again.
+  arrow::Status PollFlightInfo(const fl::ServerCallContext& context, const fl::FlightDescriptor& request,
+                               std::unique_ptr<fl::PollInfo>* info) override {
+    std::unique_ptr<fl::FlightInfo> planned;
+    ARROW_RETURN_NOT_OK(GetFlightInfo(context, request, &planned));
+    *info = std::make_unique<fl::PollInfo>(std::move(planned), std::nullopt, 1.0, std::nullopt);
+    return arrow::Status::OK();
+  }
+
+  arrow::Status GetSchema(const fl::ServerCallContext& context, const fl::FlightDescriptor& request,
+                          std::unique_ptr<fl::SchemaResult>* schema) override {
+    return Guarded([&]() -> arrow::Status {
+      if (request.type != fl::FlightDescriptor::PATH) return sql_.GetSchema(context, request, schema);
+      ARROW_ASSIGN_OR_RAISE(const auto table, PathSchema(access_, context, request.path));
+      return fl::SchemaResult::Make(*table).Value(schema);
+    });
+  }
+
+  arrow::Status ListFlights(const fl::ServerCallContext& context, const fl::Criteria* criteria,
+                            std::unique_ptr<fl::FlightListing>* listings) override {
+    return Guarded([&]() -> arrow::Status {
+      ARROW_ASSIGN_OR_RAISE(auto flights,
+                            ListTables(access_, context, criteria == nullptr ? "" : criteria->expression));
+      *listings = std::make_unique<fl::SimpleFlightListing>(std::move(flights));
+      return arrow::Status::OK();
+    });
+  }
+
+  arrow::Status DoGet(const fl::ServerCallContext& context, const fl::Ticket& request,
+                      std::unique_ptr<fl::FlightDataStream>* stream) override {
+    return Guarded([&]() -> arrow::Status {
+      if (const auto path = PathOfTicket(request.ticket)) return PathStream(access_, context, *path).Value(stream);
+      return sql_.DoGet(context, request, stream);
+    });
+  }
+
+  arrow::Status DoPut(const fl::ServerCallContext& context, std::unique_ptr<fl::FlightMessageReader> reader,
+                      std::unique_ptr<fl::FlightMetadataWriter> writer) override {
+    return Guarded([&]() -> arrow::Status {
+      if (reader->descriptor().type != fl::FlightDescriptor::PATH) {
+        return sql_.DoPut(context, std::move(reader), std::move(writer));
+      }
+      ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
+      auto acknowledge = [&](const std::string& text) { return writer->WriteMetadata(arrow::Buffer(text)); };
+      PutHandler handler(std::move(call), {context, *reader}, std::move(acknowledge), options_.put_queue_bytes_max);
+      return handler.Run(reader->descriptor().path, [&](std::int64_t rows) { Rpc::Of(context).AddRows(rows); });
+    });
+  }
+
+  arrow::Status DoExchange(const fl::ServerCallContext& context, std::unique_ptr<fl::FlightMessageReader> reader,
+                           std::unique_ptr<fl::FlightMessageWriter> writer) override {
+    return Guarded([&] { return Exchange(access_, context, *reader, *writer); });
+  }
+
+  arrow::Status ListActions(const fl::ServerCallContext& context, std::vector<fl::ActionType>* actions) override {
+    return Guarded([&]() -> arrow::Status {
+      ARROW_RETURN_NOT_OK(sql_.ListActions(context, actions));
+      actions->insert(actions->end(), OwnActions().begin(), OwnActions().end());
+      return arrow::Status::OK();
+    });
+  }
+
+  arrow::Status DoAction(const fl::ServerCallContext& context, const fl::Action& action,
+                         std::unique_ptr<fl::ResultStream>* result) override {
+    return Guarded([&]() -> arrow::Status {
+      if (action.type == "healthcheck") return Answer({{"status", "ok"}}, result);
+      if (action.type == "version") return Answer({{"name", options_.name}, {"version", options_.version}}, result);
+      if (action.type == "flush") return Flush(context, result);
+      return sql_.DoAction(context, action, result);
+    });
+  }
+
+ private:
+  static arrow::Status Answer(const nlohmann::json& json, std::unique_ptr<fl::ResultStream>* result) {
+    std::vector<fl::Result> results;
+    results.emplace_back(arrow::Buffer::FromString(json.dump()));
+    *result = std::make_unique<fl::SimpleResultStream>(std::move(results));
+    return arrow::Status::OK();
+  }
+
+  arrow::Status Flush(const fl::ServerCallContext& context, std::unique_ptr<fl::ResultStream>* result) {
+    ARROW_ASSIGN_OR_RAISE(const auto call, access_.Open(context));
+    if (dependencies_.flush) ARROW_RETURN_NOT_OK(dependencies_.flush());
+    return Answer({{"lsn", call.session->position().ToString()}}, result);
+  }
+
+  const FlightOptions& options_;
+  const FlightDependencies& dependencies_;
+  const SessionAccess access_;
+  SqlService sql_;
+};
+
+class FlightServerImpl final : public FlightServer {
+ public:
+  FlightServerImpl(FlightOptions options, FlightDependencies dependencies)
+      : options_(std::move(options)),
+        dependencies_(std::move(dependencies)),
+        authenticator_(dependencies_.credentials, dependencies_.clock,
+                       {.tokens_max = options_.tokens_max, .idle_max = options_.token_idle_max}),
+        dispatcher_(options_, dependencies_) {}
+
+  ~FlightServerImpl() override { ARROW_UNUSED(Shutdown(std::chrono::milliseconds(0))); }
+
+  arrow::Status Start() override {
+    const bool tls = !options_.tls_cert_pem.empty();
+    ARROW_ASSIGN_OR_RAISE(const auto location, tls ? fl::Location::ForGrpcTls(options_.host, options_.port)
+                                                   : fl::Location::ForGrpcTcp(options_.host, options_.port));
+    fl::FlightServerOptions server(location);
+    if (tls) server.tls_certificates.push_back({options_.tls_cert_pem, options_.tls_key_pem});
+    server.auth_handler = std::make_shared<HandshakeHandler>(authenticator_);
+    server.middleware.emplace_back(
+        RpcMiddlewareFactory::kKey,
+        std::make_shared<RpcMiddlewareFactory>(authenticator_, dependencies_.clock, dependencies_.on_rpc));
+    server.builder_hook = [this](void* builder) { Bound(*static_cast<grpc::ServerBuilder*>(builder)); };
+    const auto started = dispatcher_.Init(server);
+    if (!started.ok()) {
+      return arrow::Status::IOError("Cannot listen on ", options_.host, ":", options_.port,
+                                    "; is the port in use? Choose another one, or 0 for any free one");
+    }
+    const MutexLock lock(mutex_);
+    running_ = true;
+    return arrow::Status::OK();
+  }
+
+  int port() const override { return dispatcher_.port(); }
+
+  arrow::Status Shutdown(std::chrono::milliseconds bound) override {
+    {
+      const MutexLock lock(mutex_);
+      if (!running_) return arrow::Status::OK();
+      running_ = false;
+    }
+    const auto deadline = std::chrono::system_clock::now() + bound;
+    return dispatcher_.Shutdown(&deadline);
+  }
+
+ private:
+  // What one client may cost: size of a message (after decompression), of headers, calls at once, silent connections.
+  void Bound(grpc::ServerBuilder& builder) const {
+    const auto message_max = std::min<std::int64_t>(options_.message_bytes_max, std::numeric_limits<int>::max());
+    builder.SetMaxReceiveMessageSize(static_cast<int>(message_max));
+    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kHeaderBytesMax);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.streams_max);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+    grpc::ResourceQuota quota("hyprstream");
+    quota.SetMaxThreads(options_.threads_max);
+    builder.SetResourceQuota(quota);
+  }
+
+  const FlightOptions options_;
+  const FlightDependencies dependencies_;
+  Authenticator authenticator_;
+  Dispatcher dispatcher_;
+  Mutex mutex_;
+  bool running_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace
+
+arrow::Result<std::unique_ptr<FlightServer>> FlightServer::Make(FlightOptions options,
+                                                                FlightDependencies dependencies) {
+  if (options.tls_cert_pem.empty() != options.tls_key_pem.empty()) {
+    return arrow::Status::Invalid("TLS needs both a certificate and a key");
+  }
+  if (options.message_bytes_max <= 0 || options.result_batch_bytes_max <= 0 || options.put_queue_bytes_max <= 0) {
+    return arrow::Status::Invalid("The bounds of messages, results and queues must be positive");
+  }
+  return std::make_unique<FlightServerImpl>(std::move(options), std::move(dependencies));
+}
+
+}  // namespace hyprstream::flight

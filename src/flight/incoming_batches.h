@@ -1,0 +1,56 @@
+// What a client sends in DoPut and DoExchange, as batches that can be trusted to be whole.
+//
+// Thread safety: used by one thread at a time.
+#pragma once
+
+#include <arrow/record_batch.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace arrow::flight {
+class FlightMessageReader;
+class ServerCallContext;
+}  // namespace arrow::flight
+
+namespace hyprstream::flight {
+
+struct IncomingMessage {
+  std::shared_ptr<arrow::RecordBatch> batch;  // null: only metadata, or the end
+  std::string metadata;
+  bool end = false;
+};
+
+// Invalid for bytes that are no Arrow stream, CapacityError when a message is over the bound, Cancelled when the client
+// went away: Flight shows that as an end, and half a stream must never pass for a whole one.
+class IncomingBatches {
+ public:
+  IncomingBatches(const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages)
+      : call_(call), messages_(messages) {}
+
+  arrow::Result<IncomingMessage> Next();
+  // After the first batch, or the end: of the stream; Invalid when none was sent.
+  arrow::Result<std::shared_ptr<arrow::Schema>> Schema();
+
+ private:
+  const arrow::flight::ServerCallContext& call_;
+  arrow::flight::FlightMessageReader& messages_;
+};
+
+// The same as a reader; its schema is read (and may fail) when it is made. Adds to the call's rows. Batches are not
+// validated: the commit path does that.
+arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> ReadIncoming(const arrow::flight::ServerCallContext& call,
+                                                                      arrow::flight::FlightMessageReader& messages);
+
+// All batches with rows, fully validated: the parameters of a prepared statement. Batches without columns are left out.
+// CapacityError when they are larger than `bytes_max` together.
+arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadParameters(
+    const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages,
+    std::int64_t bytes_max);
+
+// Bytes that the batch's buffers hold; safe for batches that lie about their contents.
+std::int64_t BufferBytes(const arrow::RecordBatch& batch);
+
+}  // namespace hyprstream::flight

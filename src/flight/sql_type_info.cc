@@ -1,0 +1,98 @@
+// The types that a client may name in SQL, for GetXdbcTypeInfo.
+#include <arrow/array.h>
+#include <arrow/flight/sql/server.h>
+#include <arrow/json/from_string.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/type.h>
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "flight/sql_info.h"
+
+namespace hyprstream::flight {
+
+namespace sql = arrow::flight::sql;
+
+namespace {
+
+struct SqlType {
+  const char* name;
+  int code;  // XDBC
+  int column_size;
+  const char* quote;       // before and after a literal, or null
+  const char* parameters;  // of the type, or null
+  int radix;               // 0: no number
+  bool is_unsigned = false;
+  int scale_max = 0;
+  int datetime_code = 0;
+};
+
+// By code, then name, as the specification wants them.
+constexpr SqlType kTypes[] = {
+    {"BOOLEAN", -7, 1, nullptr, nullptr, 0},
+    {"TINYINT", -6, 3, nullptr, nullptr, 10},
+    {"UTINYINT", -6, 3, nullptr, nullptr, 10, true},
+    {"BIGINT", -5, 19, nullptr, nullptr, 10},
+    {"UBIGINT", -5, 20, nullptr, nullptr, 10, true},
+    {"BLOB", -3, 0, "'", nullptr, 0},
+    {"HUGEINT", 2, 38, nullptr, nullptr, 10},
+    {"DECIMAL", 3, 38, nullptr, "precision,scale", 10, false, 38},
+    {"INTEGER", 4, 10, nullptr, nullptr, 10},
+    {"UINTEGER", 4, 10, nullptr, nullptr, 10, true},
+    {"SMALLINT", 5, 5, nullptr, nullptr, 10},
+    {"USMALLINT", 5, 5, nullptr, nullptr, 10, true},
+    {"DOUBLE", 6, 53, nullptr, nullptr, 2},
+    {"FLOAT", 7, 24, nullptr, nullptr, 2},
+    {"INTERVAL", 9, 0, "'", nullptr, 0},
+    {"JSON", 12, 0, "'", nullptr, 0},
+    {"UUID", 12, 36, "'", nullptr, 0},
+    {"VARCHAR", 12, 0, "'", nullptr, 0},
+    {"DATE", 91, 10, "'", nullptr, 0, false, 0, 1},
+    {"TIME", 92, 15, "'", nullptr, 0, false, 6, 2},
+    {"TIMESTAMP", 93, 26, "'", nullptr, 0, false, 6, 3},
+    {"TIMESTAMP WITH TIME ZONE", 93, 32, "'", nullptr, 0, false, 6, 3},
+};
+
+nlohmann::json Row(const SqlType& type) {
+  using Json = nlohmann::json;
+  const auto text = [](const char* value) { return value == nullptr ? Json() : Json(value); };
+  const bool number = type.radix != 0;
+  Json parameters;
+  if (type.parameters != nullptr) parameters = Json::array({"precision", "scale"});
+  return {{"type_name", type.name},
+          {"data_type", type.code},
+          {"column_size", type.column_size == 0 ? Json() : Json(type.column_size)},
+          {"literal_prefix", text(type.quote)},
+          {"literal_suffix", text(type.quote)},
+          {"create_params", parameters},
+          {"nullable", 1},
+          {"case_sensitive", type.code == 12},
+          {"searchable", 3},
+          {"unsigned_attribute", number ? Json(type.is_unsigned) : Json()},
+          {"fixed_prec_scale", false},
+          {"auto_increment", false},
+          {"local_type_name", type.name},
+          {"minimum_scale", 0},
+          {"maximum_scale", type.scale_max},
+          {"sql_data_type", type.datetime_code != 0 ? 8 : type.code},  // 8: the class of dates and times
+          {"datetime_subcode", type.datetime_code == 0 ? Json() : Json(type.datetime_code)},
+          {"num_prec_radix", number ? Json(type.radix) : Json()},
+          {"interval_precision", nullptr}};
+}
+
+}  // namespace
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> TypeInfoRows(std::optional<int> data_type) {
+  auto rows = nlohmann::json::array();
+  for (const auto& type : kTypes) {
+    if (!data_type.has_value() || *data_type == type.code) rows.push_back(Row(type));
+  }
+  const auto& schema = sql::SqlSchema::GetXdbcTypeInfoSchema();
+  ARROW_ASSIGN_OR_RAISE(const auto array,
+                        arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), rows.dump()));
+  return arrow::RecordBatch::Make(schema, array->length(), static_cast<const arrow::StructArray&>(*array).fields());
+}
+
+}  // namespace hyprstream::flight

@@ -1,0 +1,58 @@
+#include "engine/lockdown_internal.h"
+
+#include <arrow/status.h>
+#include <duckdb.hpp>
+#include <duckdb/main/config.hpp>
+
+#include <string>
+
+#include "core/table_ref.h"
+#include "engine/error_internal.h"
+#include "engine/function_lists_internal.h"
+
+namespace hyprstream::engine {
+
+namespace {
+
+arrow::Status Set(duckdb::Connection& connection, const std::string& sql) {
+  const auto result = connection.Query(sql);
+  return result->HasError() ? StatusFrom(result->GetErrorObject()) : arrow::Status::OK();
+}
+
+// As a list literal: ['a', 'b'].
+std::string ClientSettingList() {
+  std::string list;
+  for (const auto& name : ClientSettingNames()) list += (list.empty() ? "[" : ", ") + QuoteLiteral(name);
+  return list + "]";
+}
+
+}  // namespace
+
+void Configure(const EngineOptions& options, duckdb::DBConfig& config) {
+  config.SetOptionByName("memory_limit", duckdb::Value(std::to_string(options.memory_bytes_max) + "B"));
+  if (options.threads > 0) config.SetOptionByName("threads", duckdb::Value::BIGINT(options.threads));
+  config.options.use_temporary_directory = !options.temp_directory.empty();
+  config.SetOptionByName("temp_directory", duckdb::Value(options.temp_directory));
+  if (!options.temp_directory.empty()) {
+    config.SetOptionByName("max_temp_directory_size", duckdb::Value(std::to_string(options.temp_bytes_max) + "B"));
+  }
+  config.SetOptionByName("max_expression_depth", duckdb::Value::UBIGINT(
+                                                     static_cast<std::uint64_t>(options.expression_depth_max)));
+  config.SetOptionByName("autoinstall_known_extensions", duckdb::Value::BOOLEAN(false));
+  config.SetOptionByName("autoload_known_extensions", duckdb::Value::BOOLEAN(false));
+  config.SetOptionByName("allow_community_extensions", duckdb::Value::BOOLEAN(false));
+}
+
+arrow::Status LockDown(const EngineOptions&, duckdb::Connection& connection) {
+  for (const auto& sql : {
+           std::string("SET GLOBAL TimeZone = 'UTC'"),
+           std::string("SET GLOBAL enable_external_access = false"),
+           "SET GLOBAL allowed_configs = " + ClientSettingList(),
+           std::string("SET GLOBAL lock_configuration = true"),
+       }) {
+    ARROW_RETURN_NOT_OK(Set(connection, sql));
+  }
+  return arrow::Status::OK();
+}
+
+}  // namespace hyprstream::engine

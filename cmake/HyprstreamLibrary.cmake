@@ -41,6 +41,8 @@ function(hyprstream_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL" "SOURCES;LINKS")
   add_executable(test_${name} ${arg_SOURCES})
   hyprstream_target(test_${name})
+  # Tests name the options they mean and leave the rest to their defaults.
+  target_compile_options(test_${name} PRIVATE -Wno-missing-field-initializers)
   target_link_libraries(test_${name} PRIVATE ${arg_LINKS} GTest::gmock_main)
   add_test(NAME ${name} COMMAND test_${name})
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} ENVIRONMENT "${HYPRSTREAM_TEST_ENVIRONMENT}" TIMEOUT 1500)

@@ -320,6 +320,9 @@ class ViewAnalysis {
       return arrow::Status::NotImplemented("A materialized view needs an aggregate, such as count(*); for the distinct "
                                            "keys alone use SELECT DISTINCT in a query");
     }
+    for (auto& aggregate : query_.aggregates) {  // in an evaluated batch the keys come first
+      if (aggregate.argument >= 0) aggregate.argument += query_.key_count();
+    }
     return arrow::Status::OK();
   }
 

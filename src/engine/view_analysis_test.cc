@@ -60,7 +60,9 @@ class ViewAnalysisTest : public ::testing::Test {
         const auto& aggregate = query.aggregates[static_cast<std::size_t>(output.index)];
         constexpr const char* kNames[] = {"count", "count", "sum", "avg", "min", "max"};
         const auto argument =
-            aggregate.argument < 0 ? "*" : query.argument_sql[static_cast<std::size_t>(aggregate.argument)];
+            aggregate.argument < 0
+                ? "*"
+                : query.argument_sql[static_cast<std::size_t>(aggregate.argument - query.key_count())];
         sql += std::string(kNames[static_cast<int>(aggregate.kind)]) + "(" + argument + ")";
       }
       sql += " AS " + QuoteIdentifier(output.name) + ", ";

@@ -101,7 +101,11 @@ arrow::Status SessionImpl::PrepareTarget(LaneLease& lease, const IngestOptions& 
   const std::string name = options.temporary ? "temp." + QuoteIdentifier(table.name) : table.ToSql();
   bool missing = false;
   if (options.temporary) {
-    missing = !connection.Run("SELECT 1 FROM " + name + " LIMIT 0").ok();
+    ARROW_ASSIGN_OR_RAISE(const auto found, connection.Run("SELECT 1 FROM duckdb_tables() WHERE temporary AND "
+                                                           "lower(table_name) = lower(" +
+                                                           QuoteLiteral(table.name) + ")"));
+    ARROW_ASSIGN_OR_RAISE(const auto batches, found.rows->ToRecordBatches());
+    missing = batches.empty();
   } else {
     missing = IsMissing(connection, table);
   }

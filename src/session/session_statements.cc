@@ -179,18 +179,15 @@ arrow::Result<engine::PreparedInfo> SessionImpl::DescribeOn(LaneLease& lease, co
                                                               .parameters = {}, .reads = {}, .writes = {}};
   const bool own = !lease.connection().in_transaction();
   if (own) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
-  arrow::Result<engine::PreparedInfo> info = arrow::Status::OK();
-  if (statement.kind() == StatementKind::kQuery && own) {
-    const auto plan = PlanQuery(*lease, statement);
-    info = plan.ok() ? arrow::Result<engine::PreparedInfo>((*plan)->info()) : plan.status();
-  } else {
-    const auto plan = lease.connection().Prepare(statement, engine::Trust::kClient);
-    info = plan.ok() ? arrow::Result<engine::PreparedInfo>((*plan)->info()) : plan.status();
-    if (info.ok()) {
-      const auto allowed = services_.commits.CheckStatement(statement, *info);
-      if (!allowed.ok()) info = allowed;
+  auto info = [&]() -> arrow::Result<engine::PreparedInfo> {
+    if (statement.kind() == StatementKind::kQuery && own) {
+      ARROW_ASSIGN_OR_RAISE(const auto* plan, PlanQuery(*lease, statement));
+      return plan->info();
     }
-  }
+    ARROW_ASSIGN_OR_RAISE(const auto plan, lease.connection().Prepare(statement, engine::Trust::kClient));
+    ARROW_RETURN_NOT_OK(services_.commits.CheckStatement(statement, plan->info()));
+    return plan->info();
+  }();
   if (own) ARROW_RETURN_NOT_OK(lease.connection().Rollback());
   if (info.ok()) info->schema = NormalizeSchema(info->schema);
   return info;

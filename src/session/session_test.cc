@@ -1,0 +1,377 @@
+// Sessions over the real engine and commit path: what a client may rely on, without a network.
+#include "session/session.h"
+
+#include <arrow/array.h>
+#include <arrow/json/from_string.h>
+#include <arrow/pretty_print.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/scalar.h>
+#include <arrow/status.h>
+#include <arrow/table.h>
+#include <arrow/type.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "commit/commit_path.h"
+#include "engine/engine.h"
+#include "session/session_registry.h"
+
+namespace hyprstream::session {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SessionTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Open(""); }
+
+  void Open(const std::string& path) {
+    registry_.reset();
+    commits_.reset();
+    engine_.reset();
+    engine_ = engine::Engine::Make({.path = path, .threads = 2}).ValueOrDie();
+    commits_ = commit::CommitPath::Make(*engine_).ValueOrDie();
+    registry_ = SessionRegistry::Make(*engine_, *commits_, {}).ValueOrDie();
+    session_ = NewSession("main");
+  }
+
+  std::shared_ptr<Session> NewSession(const std::string& key) {
+    return registry_->Open({.kind = SessionKey::Kind::kConnection, .value = key}, {}, "test").ValueOrDie();
+  }
+
+  // Rows as text, `1|a|2.5` a line; or the error.
+  std::string Rows(const std::string& sql, Session* session = nullptr, const Handle& transaction = {}) {
+    session = session != nullptr ? session : session_.get();
+    auto started = session->Start(context_, sql, transaction);
+    if (!started.ok()) return "ERROR " + started.status().ToString();
+    auto reader = session->Fetch(context_, started->ticket);
+    if (!reader.ok()) return "ERROR " + reader.status().ToString();
+    EXPECT_TRUE((*reader)->schema()->Equals(*started->schema)) << (*reader)->schema()->ToString();
+    auto batches = (*reader)->ToRecordBatches();
+    if (!batches.ok()) return "ERROR " + batches.status().ToString();
+    std::string text;
+    for (const auto& batch : *batches) {
+      for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
+        for (int column = 0; column < batch->num_columns(); ++column) {
+          text += (column == 0 ? "" : "|") + batch->column(column)->GetScalar(row).ValueOrDie()->ToString();
+        }
+        text += "\n";
+      }
+    }
+    return text;
+  }
+
+  std::int64_t Update(const std::string& sql, const Handle& transaction = {}) {
+    auto rows = session_->Update(context_, sql, transaction);
+    EXPECT_TRUE(rows.ok()) << sql << ": " << rows.status();
+    return rows.ok() ? *rows : -99;
+  }
+  std::string UpdateError(const std::string& sql, const Handle& transaction = {}) {
+    return session_->Update(context_, sql, transaction).status().ToString();
+  }
+
+  void MakeSales() {
+    Update("CREATE TABLE sales (ts TIMESTAMP, region VARCHAR, amount DOUBLE, n INTEGER) WITH (time = 'ts')");
+    Update(std::string("CREATE MATERIALIZED VIEW sales_5m AS ") + kDefinition);
+  }
+  // The view equals its SELECT over raw rows.
+  void ExpectOracle() {
+    EXPECT_EQ(Rows("SELECT * FROM sales_5m ORDER BY ALL"), Rows(std::string(kDefinition) + " ORDER BY ALL"));
+  }
+
+  static constexpr const char* kDefinition =
+      "SELECT time_bucket(INTERVAL '5 minutes', ts) AS window_start, region, count(*) AS orders, sum(amount) AS revenue, "
+      "avg(amount) AS mean, min(n) AS low, max(n) AS high, sum(n) AS total FROM sales GROUP BY ALL";
+
+  RequestContext context_{.request_id = "test", .identity = {}, .cancelled = {}};
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<commit::CommitPath> commits_;
+  std::unique_ptr<SessionRegistry> registry_;
+  std::shared_ptr<Session> session_;
+};
+
+TEST_F(SessionTest, RunsStatements) {
+  EXPECT_EQ(Update("CREATE TABLE t (i INTEGER, s VARCHAR)"), 0);
+  EXPECT_EQ(Update("INSERT INTO t VALUES (1, 'a'), (2, NULL)"), 2);
+  EXPECT_EQ(Rows("SELECT * FROM t ORDER BY i"), "1|a\n2|null\n");
+  EXPECT_EQ(Update("UPDATE t SET s = 'x'"), 2);
+  EXPECT_EQ(Rows("SELECT s, count(*) FROM t GROUP BY ALL"), "x|2\n");
+  EXPECT_THAT(Rows("SELECT * FROM tt"), HasSubstr("Key error"));
+  EXPECT_THAT(Rows("SELECT 1; SELECT 2"), HasSubstr("One statement per call"));
+}
+
+TEST_F(SessionTest, RunsDataChangesOnceWhenStarted) {
+  Update("CREATE TABLE t (i INTEGER)");
+  auto started = session_->Start(context_, "INSERT INTO t VALUES (1)", {}).ValueOrDie();
+  EXPECT_EQ(started.rows_changed, 1);
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "1\n");
+  EXPECT_EQ(session_->Fetch(context_, started.ticket).ValueOrDie()->ToRecordBatches().ValueOrDie().size(), 0U);
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "1\n");
+  EXPECT_EQ(Rows("INSERT INTO t VALUES (2) RETURNING i + 1"), "3\n");
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "2\n");
+  EXPECT_EQ(Rows("WITH d AS (DELETE FROM t RETURNING i) SELECT sum(i) FROM d"), "3\n");
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "0\n");
+}
+
+TEST_F(SessionTest, ScriptsAreAllOrNothing) {
+  EXPECT_EQ(Update("CREATE TABLE t (i INTEGER); INSERT INTO t VALUES (1), (2); INSERT INTO t VALUES (3)"), 3);
+  EXPECT_THAT(UpdateError("INSERT INTO t VALUES (4); CREATE TABLE u (i INTEGER); INSERT INTO nowhere VALUES (1)"),
+              HasSubstr("Statement 3 of 3"));
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "3\n");
+  EXPECT_THAT(Rows("SELECT * FROM u"), HasSubstr("ERROR"));
+}
+
+TEST_F(SessionTest, TransactionsCommitAndRollBack) {
+  Update("CREATE TABLE t (i INTEGER)");
+  Update("BEGIN");
+  Update("INSERT INTO t VALUES (1)");
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "1\n");
+  EXPECT_EQ(Rows("SELECT count(*) FROM t", NewSession("other").get()), "0\n");
+  Update("ROLLBACK");
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "0\n");
+  const auto transaction = session_->BeginTransaction(context_).ValueOrDie();
+  EXPECT_EQ(Update("INSERT INTO t VALUES (1)", transaction), 1);
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "0\n");
+  EXPECT_EQ(Rows("SELECT count(*) FROM t", nullptr, transaction), "1\n");
+  EXPECT_TRUE(session_->EndTransaction(context_, transaction, true).ok());
+  EXPECT_TRUE(session_->EndTransaction(context_, transaction, true).IsKeyError());
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "1\n");
+  EXPECT_THAT(UpdateError("COMMIT"), HasSubstr("No transaction is open"));
+}
+
+TEST_F(SessionTest, KeepsTwoCursorsOpen) {
+  const auto a = session_->Start(context_, "SELECT * FROM range(1000000)", {}).ValueOrDie();
+  const auto b = session_->Start(context_, "SELECT * FROM range(1000000)", {}).ValueOrDie();
+  auto first = session_->Fetch(context_, a.ticket).ValueOrDie();
+  auto second = session_->Fetch(context_, b.ticket).ValueOrDie();
+  std::int64_t rows = 0;
+  for (;;) {
+    const auto x = first->Next().ValueOrDie();
+    const auto y = second->Next().ValueOrDie();
+    if (x == nullptr && y == nullptr) break;
+    rows += (x ? x->num_rows() : 0) + (y ? y->num_rows() : 0);
+  }
+  EXPECT_EQ(rows, 2000000);
+}
+
+TEST_F(SessionTest, SettingsAndTemporaryTablesStickToTheSession) {
+  Update("CREATE SCHEMA s; CREATE TABLE s.t (i INTEGER); INSERT INTO s.t VALUES (7)");
+  Update("CREATE TEMPORARY TABLE tmp AS SELECT 5 AS v");
+  EXPECT_EQ(Rows("SELECT v FROM tmp"), "5\n");
+  EXPECT_THAT(Rows("SELECT v FROM tmp", NewSession("other").get()), HasSubstr("ERROR"));
+  Update("USE s");
+  EXPECT_EQ(Rows("SELECT i FROM t"), "7\n");
+  Update("SET TimeZone = 'Europe/Berlin'");
+  EXPECT_EQ(session_->Options(context_).ValueOrDie().at("time_zone"), "Europe/Berlin");
+  EXPECT_THAT(UpdateError("SET memory_limit = '1TB'"), HasSubstr("Invalid"));
+}
+
+TEST_F(SessionTest, PreparedStatementsTakeRowsOfParameters) {
+  Update("CREATE TABLE t (i INTEGER, s VARCHAR)");
+  const auto insert = session_->Prepare(context_, "INSERT INTO t VALUES (?, ?)", {}).ValueOrDie();
+  EXPECT_FALSE(insert.is_query);
+  EXPECT_EQ(insert.parameter_schema->num_fields(), 2);
+  const auto schema = arrow::schema({arrow::field("1", arrow::int64()), arrow::field("2", arrow::utf8())});
+  const auto rows = arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), R"([[1, "a"], [2, null], [3, "c"]])")
+                        .ValueOrDie();
+  const auto batch = arrow::RecordBatch::FromStructArray(rows).ValueOrDie();
+  EXPECT_EQ(session_->UpdatePrepared(context_, insert.handle, {batch}).ValueOrDie(), 3);
+  const auto query = session_->Prepare(context_, "SELECT s FROM t WHERE i = ?", {}).ValueOrDie();
+  EXPECT_TRUE(query.is_query);
+  const auto keys = arrow::RecordBatch::Make(arrow::schema({arrow::field("1", arrow::int64())}), 3,
+                                             {batch->column(0)});
+  ASSERT_TRUE(session_->Bind(query.handle, {keys}).ok());
+  const auto started = session_->StartPrepared(context_, query.handle).ValueOrDie();
+  const auto table =
+      arrow::Table::FromRecordBatches(session_->Fetch(context_, started.ticket).ValueOrDie()->ToRecordBatches().ValueOrDie())
+          .ValueOrDie();
+  EXPECT_EQ(table->num_rows(), 3);
+  EXPECT_TRUE(session_->ClosePrepared(query.handle).ok());
+  EXPECT_TRUE(session_->StartPrepared(context_, query.handle).status().IsKeyError());
+}
+
+TEST_F(SessionTest, ViewsFollowEveryKindOfChange) {
+  MakeSales();
+  Update("INSERT INTO sales SELECT TIMESTAMP '2024-01-01' + INTERVAL (i) SECOND, 'r' || (i % 3), i / 8, i FROM range(1000) t(i)");
+  ExpectOracle();
+  EXPECT_EQ(Rows("SELECT count(*), sum(orders) FROM sales_5m"), "12|1000\n");
+  Update("INSERT INTO sales VALUES (NULL, NULL, NULL, NULL), ('2023-01-01', NULL, 1, 2)");
+  ExpectOracle();
+  Update("UPDATE sales SET amount = amount + 1, n = -n WHERE region = 'r1'");
+  ExpectOracle();
+  Update("DELETE FROM sales WHERE n % 5 = 0");
+  ExpectOracle();
+  Update("MERGE INTO sales USING (SELECT 7 AS k UNION ALL SELECT 5000) s ON sales.n = s.k WHEN MATCHED THEN UPDATE SET "
+         "amount = 1000 WHEN NOT MATCHED THEN INSERT VALUES (TIMESTAMP '2025-01-01', 'new', 1, s.k)");
+  ExpectOracle();
+  Update("WITH d AS (DELETE FROM sales WHERE n < -900 RETURNING *) INSERT INTO sales SELECT ts + INTERVAL 1 DAY, region, "
+         "amount, n FROM d");
+  ExpectOracle();
+  Update("BEGIN");
+  Update("INSERT INTO sales VALUES ('2024-05-01', 'x', 1, 1)");
+  Update("DELETE FROM sales WHERE region = 'r2'");
+  Update("UPDATE sales SET n = 3 WHERE region = 'x'");
+  const auto before = Rows("SELECT count(*) FROM sales_5m");
+  Update("ROLLBACK");
+  ExpectOracle();
+  EXPECT_EQ(Rows("SELECT count(*) FROM sales_5m"), before);
+  Update("BEGIN; INSERT INTO sales VALUES ('2024-05-01', 'x', 1, 1); DELETE FROM sales WHERE region = 'r2'; COMMIT");
+  ExpectOracle();
+  Update("TRUNCATE sales");
+  ExpectOracle();
+  EXPECT_EQ(Rows("SELECT count(*) FROM sales_5m"), "0\n");
+}
+
+TEST_F(SessionTest, ViewsAreCreatedReplacedAndDropped) {
+  MakeSales();
+  Update("INSERT INTO sales VALUES ('2024-01-01', 'a', 1.5, 1), ('2024-01-01', 'a', 2.5, 2)");
+  Update("CREATE MATERIALIZED VIEW IF NOT EXISTS sales_5m AS SELECT 1");
+  EXPECT_THAT(UpdateError("CREATE MATERIALIZED VIEW sales_5m AS SELECT region, count(*) AS c FROM sales GROUP BY ALL"),
+              HasSubstr("already exists"));
+  Update("CREATE OR REPLACE MATERIALIZED VIEW sales_5m AS SELECT region, count(*) AS c FROM sales GROUP BY ALL");
+  EXPECT_EQ(Rows("SELECT * FROM sales_5m"), "a|2\n");
+  EXPECT_EQ(Rows("SELECT s.region, c, x.n FROM sales_5m s JOIN sales x USING (region) WHERE c > 1 ORDER BY n"),
+            "a|2|1\na|2|2\n");
+  EXPECT_THAT(UpdateError("DROP TABLE sales"), HasSubstr("sales_5m"));
+  EXPECT_THAT(UpdateError("DROP VIEW sales_5m"), HasSubstr("DROP MATERIALIZED VIEW"));
+  EXPECT_THAT(UpdateError("ALTER TABLE sales DROP COLUMN region"), HasSubstr("sales_5m"));
+  Update("DROP MATERIALIZED VIEW sales_5m");
+  EXPECT_THAT(Rows("SELECT * FROM sales_5m"), HasSubstr("ERROR"));
+  EXPECT_THAT(UpdateError("DROP MATERIALIZED VIEW sales_5m"), HasSubstr("Unknown materialized view"));
+  Update("BEGIN; CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c, sum(n) AS s FROM sales; INSERT INTO sales VALUES "
+         "(NULL, 'z', 1, 5); COMMIT");
+  EXPECT_EQ(Rows("SELECT * FROM v"), "3|8\n");
+  Update("BEGIN; DROP MATERIALIZED VIEW v; ROLLBACK");
+  EXPECT_EQ(Rows("SELECT * FROM v"), "3|8\n");
+}
+
+TEST_F(SessionTest, TablesThatKeepNoRowsAnswerThroughTheirViews) {
+  Update("CREATE TABLE e (ts TIMESTAMP, k INTEGER) WITH (time = 'ts', keep_rows = false)");
+  Update("CREATE MATERIALIZED VIEW e_all AS SELECT k, count(*) AS c FROM e GROUP BY ALL");
+  EXPECT_EQ(Update("INSERT INTO e SELECT TIMESTAMP '2024-01-01', i % 2 FROM range(10) t(i)"), 10);
+  EXPECT_EQ(Rows("SELECT * FROM e_all ORDER BY k"), "0|5\n1|5\n");
+  EXPECT_THAT(Rows("SELECT * FROM e"), HasSubstr("e_all"));
+  EXPECT_THAT(UpdateError("DELETE FROM e"), HasSubstr("keep"));
+  EXPECT_THAT(UpdateError("CREATE MATERIALIZED VIEW e2 AS SELECT count(*) AS c FROM e"), HasSubstr("backfill"));
+  Update("CREATE MATERIALIZED VIEW e2 WITH (backfill = false) AS SELECT count(*) AS c FROM e");
+  Update("INSERT INTO e VALUES (NULL, 9)");
+  EXPECT_EQ(Rows("SELECT c FROM e2"), "1\n");
+  EXPECT_THAT(UpdateError("CREATE TABLE bad (i INTEGER PRIMARY KEY) WITH (keep_rows = false)"), HasSubstr("key"));
+  EXPECT_THAT(UpdateError("CREATE TABLE bad (i INTEGER) WITH (tyme = 'i')"), HasSubstr("did you mean time"));
+}
+
+TEST_F(SessionTest, DuplicateKeyAtCommitLeavesTableAndViewUntouched) {
+  Update("CREATE TABLE p (i INTEGER PRIMARY KEY, v INTEGER)");
+  Update("CREATE MATERIALIZED VIEW pv AS SELECT count(*) AS c, sum(v) AS s FROM p");
+  const auto a = session_->BeginTransaction(context_).ValueOrDie();
+  const auto b = session_->BeginTransaction(context_).ValueOrDie();
+  Update("INSERT INTO p VALUES (1, 10)", a);
+  Update("INSERT INTO p VALUES (1, 20)", b);
+  EXPECT_TRUE(session_->EndTransaction(context_, a, true).ok());
+  EXPECT_FALSE(session_->EndTransaction(context_, b, true).ok());
+  EXPECT_EQ(Rows("SELECT * FROM pv"), "1|10\n");
+  EXPECT_EQ(Rows("SELECT * FROM p"), "1|10\n");
+}
+
+TEST_F(SessionTest, CancelStopsAnEndlessQuery) {
+  std::atomic<bool> gone = false;
+  const RequestContext context{.request_id = "c", .identity = {}, .cancelled = [&] { return gone.load(); }};
+  const auto started =
+      session_->Start(context, "SELECT count(*) FROM range(10000000000) a, range(1000) b WHERE a.range % 7 = b.range % 5", {})
+          .ValueOrDie();
+  auto reader = session_->Fetch(context, started.ticket).ValueOrDie();
+  gone = true;
+  EXPECT_TRUE(reader->Next().status().IsCancelled());
+  EXPECT_EQ(Rows("SELECT 1"), "1\n");
+}
+
+TEST_F(SessionTest, EveryReadShowsOnePrefixOfCommits) {
+  Update("CREATE TABLE t (k INTEGER, v BIGINT)");
+  Update("CREATE MATERIALIZED VIEW tv AS SELECT count(*) AS c, sum(v) AS s FROM t");
+  std::atomic<int> writing = 4;
+  std::vector<std::thread> writers;
+  for (int w = 0; w < 4; ++w) {
+    writers.emplace_back([&, w] {
+      const auto session = NewSession("w" + std::to_string(w));
+      for (int i = 0; i < 50; ++i) {
+        const auto written = session->Update(
+            context_, "INSERT INTO t SELECT " + std::to_string(w) + ", range FROM range(" + std::to_string(i) + ")", {});
+        EXPECT_TRUE(written.ok()) << written.status();
+      }
+      --writing;
+    });
+  }
+  while (writing > 0) {
+    EXPECT_EQ(Rows("SELECT (SELECT count(*) FROM t) - (SELECT c FROM tv), coalesce((SELECT sum(v) FROM t), 0) - "
+                   "coalesce((SELECT s FROM tv), 0)"),
+              "0|0\n");
+  }
+  for (auto& writer : writers) writer.join();
+}
+
+TEST_F(SessionTest, PutStreamsCommitBatchByBatch) {
+  const auto schema = arrow::schema({arrow::field("k", arrow::int32()), arrow::field("v", arrow::int64())});
+  EXPECT_TRUE(session_->OpenPut(context_, {.table = {.schema = "main", .name = "t"}}, schema).status().IsKeyError());
+  auto put = session_->OpenPut(context_, {.table = {.schema = "main", .name = "t"}, .create = true}, schema).ValueOrDie();
+  const auto rows = arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), "[[1, 2], [3, 4]]").ValueOrDie();
+  const auto batch = arrow::RecordBatch::FromStructArray(rows).ValueOrDie();
+  const auto outcome = put->Write({batch, batch, batch});
+  EXPECT_EQ(outcome.error, nullptr);
+  ASSERT_EQ(outcome.accepted.size(), 3U);
+  EXPECT_EQ(outcome.accepted[1].rows_accepted, 4);
+  EXPECT_EQ(Rows("SELECT count(*), sum(v) FROM t"), "6|18\n");
+}
+
+TEST_F(SessionTest, IngestModes) {
+  const auto schema = arrow::schema({arrow::field("k", arrow::int32()), arrow::field("v", arrow::int64())});
+  const auto rows = arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), "[[1, 2], [3, 4]]").ValueOrDie();
+  const auto batch = arrow::RecordBatch::FromStructArray(rows).ValueOrDie();
+  const auto ingest = [&](IngestOptions options) {
+    options.table.name = "t";
+    auto reader = arrow::RecordBatchReader::Make({batch, batch}, schema).ValueOrDie();
+    return session_->Ingest(context_, options, *reader);
+  };
+  EXPECT_TRUE(ingest({}).status().IsKeyError());
+  EXPECT_EQ(ingest({.if_missing = IngestIfMissing::kCreate, .if_exists = IngestIfExists::kFail}).ValueOrDie(), 4);
+  EXPECT_TRUE(
+      ingest({.if_missing = IngestIfMissing::kCreate, .if_exists = IngestIfExists::kFail}).status().IsAlreadyExists());
+  EXPECT_EQ(ingest({}).ValueOrDie(), 4);
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "8\n");
+  EXPECT_EQ(ingest({.if_missing = IngestIfMissing::kCreate, .if_exists = IngestIfExists::kReplace}).ValueOrDie(), 4);
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "4\n");
+  EXPECT_EQ(ingest({.temporary = true, .if_missing = IngestIfMissing::kCreate}).ValueOrDie(), 4);
+  EXPECT_EQ(Rows("SELECT count(*) FROM temp.t"), "4\n");
+  const auto transaction = session_->BeginTransaction(context_).ValueOrDie();
+  EXPECT_EQ(ingest({.transaction = transaction}).ValueOrDie(), 4);
+  EXPECT_TRUE(session_->EndTransaction(context_, transaction, false).ok());
+  EXPECT_EQ(Rows("SELECT count(*) FROM main.t"), "4\n");
+}
+
+TEST_F(SessionTest, DefinitionsAndStatesSurviveARestart) {
+  const std::string folder = ::testing::TempDir() + "hyprstream_session_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  Open(folder + "/data.duckdb");
+  MakeSales();
+  Update("INSERT INTO sales VALUES ('2024-01-01', 'a', 1.5, 1)");
+  Update("CREATE TABLE e (k INTEGER) WITH (keep_rows = false)");
+  Update("CREATE MATERIALIZED VIEW e_all AS SELECT k, count(*) AS c FROM e GROUP BY ALL");
+  Update("INSERT INTO e VALUES (1), (1), (2)");
+  session_.reset();
+  EXPECT_TRUE(commits_->SaveStates().ok());
+  Open(folder + "/data.duckdb");
+  ExpectOracle();
+  EXPECT_EQ(Rows("SELECT orders FROM sales_5m"), "1\n");
+  EXPECT_EQ(Rows("SELECT * FROM e_all ORDER BY k"), "1|2\n2|1\n");
+  Update("INSERT INTO e VALUES (2)");
+  EXPECT_EQ(Rows("SELECT * FROM e_all ORDER BY k"), "1|2\n2|2\n");
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace hyprstream::session

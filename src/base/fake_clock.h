@@ -34,9 +34,11 @@ class FakeClock final : public Clock {
       changed_.NotifyAll();
     }
     condition.Wait(mutex);
-    MutexLock lock(mutex_);
-    sleepers_.erase(std::ranges::find(sleepers_, &condition, &Sleeper::condition));
-    return TimePoint(elapsed_) < deadline;
+    // An Advance() that saw this sleeper may be about to touch its mutex and condition: both must outlive it.
+    mutex.Unlock();
+    const bool in_time = LeaveSleepers(condition, deadline);
+    mutex.Lock();
+    return in_time;
   }
 
   void Advance(std::chrono::nanoseconds by) {
@@ -45,6 +47,7 @@ class FakeClock final : public Clock {
       MutexLock lock(mutex_);
       elapsed_ += by;
       wake = sleepers_;
+      ++advancing_;
     }
     for (const Sleeper& sleeper : wake) {
       // Once its mutex is free, the sleeper is inside its wait; it stays there, and its condition alive, until unlocked.
@@ -52,6 +55,9 @@ class FakeClock final : public Clock {
       sleeper.condition->NotifyAll();
       sleeper.mutex->Unlock();
     }
+    MutexLock lock(mutex_);
+    --advancing_;
+    changed_.NotifyAll();
   }
 
   // Blocks until `count` threads wait on this clock.
@@ -65,11 +71,21 @@ class FakeClock final : public Clock {
     CondVar* condition;
     Mutex* mutex;
   };
+
+  // Returns when no Advance() holds on to the sleeper any more. False when `deadline` has passed.
+  bool LeaveSleepers(const CondVar& condition, TimePoint deadline) const {
+    MutexLock lock(mutex_);
+    sleepers_.erase(std::ranges::find(sleepers_, &condition, &Sleeper::condition));
+    while (advancing_ > 0) changed_.Wait(mutex_);
+    return TimePoint(elapsed_) < deadline;
+  }
+
   static constexpr std::chrono::nanoseconds kWallStart{1'357'000'000'000'000'000};  // 1 January 2013
 
   mutable Mutex mutex_;
   mutable CondVar changed_;
   std::chrono::nanoseconds elapsed_ GUARDED_BY(mutex_){0};
+  int advancing_ GUARDED_BY(mutex_) = 0;  // Advance() calls between their copy of sleepers_ and their last touch of it
   mutable std::vector<Sleeper> sleepers_ GUARDED_BY(mutex_);
 };
 

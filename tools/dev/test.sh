@@ -29,12 +29,12 @@ record() {  # name command...
 }
 
 run_ctest() {  # preset label
-  local name=$1-$2 folder=$results/$1-$2
+  local name=$1-$2 folder=$results/$1-$2 seconds_max=${HYPRSTREAM_LONG:+7200}
   mkdir -p "$folder"
   say "== $2 tests ($1)"
-  record "$name" env GTEST_OUTPUT="xml:$folder/" GTEST_FILTER="${filter:+*$filter*}" GTEST_BRIEF=1 GTEST_COLOR=no \
+  record "$name" env GTEST_OUTPUT="xml:$folder/" GTEST_FILTER="*${filter:+$filter*}" GTEST_BRIEF=1 GTEST_COLOR=no \
     ctest --test-dir "$repo/build/$1" --label-regex "^$2\$" --no-tests=ignore --output-on-failure \
-    --parallel "$(nproc)" --output-junit "$folder/ctest.junit" >"$folder/ctest.log" 2>&1
+    --timeout "${seconds_max:-600}" --parallel "$(nproc)" --output-junit "$folder/ctest.junit" >"$folder/ctest.log" 2>&1
   # One line a binary, and everything that failed.
   grep -vE '^(Internal ctest|Test project|Label Time|    Start |Total Test|unit |$)' "$folder/ctest.log" >&2 || true
 }

@@ -62,6 +62,7 @@ class CommitPathImpl : public CommitPath {
   arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) override;
   arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) override;
   arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) override;
+  bool IsView(const TableRef& table) const override;
   Position position() const override { return Position(position_.load()); }
   std::uint64_t catalog_version() const override { return catalog_version_.load(); }
   std::vector<TableInfo> Tables() const override;
@@ -560,6 +561,11 @@ std::vector<TableRef> CommitPathImpl::ViewsOf(const TableRef& table) const {
   const std::lock_guard lock(info_mutex_);
   const auto found = views_of_.find(table);
   return found == views_of_.end() ? std::vector<TableRef>{} : found->second;
+}
+
+bool CommitPathImpl::IsView(const TableRef& table) const {
+  const std::lock_guard lock(info_mutex_);
+  return views_.contains(table);
 }
 
 std::vector<TableInfo> CommitPathImpl::Tables() const {

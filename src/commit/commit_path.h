@@ -81,6 +81,7 @@ class CommitPath {
   // themselves by other than DROP MATERIALIZED VIEW, row changes of views, UPDATE and DELETE where rows are not kept.
   virtual arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) = 0;
 
+  virtual bool IsView(const TableRef& table) const = 0;
   virtual Position position() const = 0;
   // Changes with every commit that changed tables, views or other definitions.
   virtual std::uint64_t catalog_version() const = 0;

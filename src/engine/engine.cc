@@ -16,6 +16,7 @@
 #include "engine/lockdown_internal.h"
 #include "engine/parser_internal.h"
 #include "engine/scan_internal.h"
+#include "engine/value_bounds_internal.h"
 #include "engine/view_analysis_internal.h"
 
 namespace hyprstream::engine {
@@ -31,6 +32,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   const auto status = CheckPlan(input.context, *statement.plan,
                                 {.database = state->shared->database, .read_check = state->shared->read_check});
   if (!status.ok()) throw duckdb::BinderException(status.message());
+  BoundValues(*statement.plan);
 }
 
 class EngineImpl : public Engine {
@@ -42,7 +44,6 @@ class EngineImpl : public Engine {
     auto status = Guard([&] {
       duckdb::DBConfig config;
       Configure(options_, config);
-      RegisterParser(config);
       duckdb::PlannerExtension gate;
       gate.post_bind_function = AfterBind;
       duckdb::PlannerExtension::Register(config, gate);

@@ -4,6 +4,7 @@
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
+#include <duckdb/common/type_visitor.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
@@ -230,6 +231,7 @@ class Gate {
     switch (expression.GetExpressionClass()) {
       case duckdb::ExpressionClass::BOUND_FUNCTION: {
         const auto& function = expression.Cast<duckdb::BoundFunctionExpression>();
+        ARROW_RETURN_NOT_OK(CheckCast(function));
         return CheckFunction(function.Function().GetName(), function.GetChildren());
       }
       case duckdb::ExpressionClass::BOUND_AGGREGATE: {
@@ -255,6 +257,27 @@ class Gate {
       if (IsClientSetting(FoldIdentifier(value.ToString()))) return arrow::Status::OK();
     }
     return NotAllowed("current_setting of anything but " + std::string(ClientSettings()));
+  }
+
+  // JSON to VARIANT recurses as deep as the JSON nests, and overflows the stack; BIGNUM from and to text takes time with
+  // the square of its digits.
+  static arrow::Status CheckCast(const duckdb::BoundFunctionExpression& function) {
+    using duckdb::LogicalTypeId;
+    using duckdb::TypeVisitor;
+    if (function.Function().GetName() != duckdb::Identifier("__cast") || function.GetChildren().empty()) {
+      return arrow::Status::OK();
+    }
+    const auto& from = function.GetChildren()[0]->GetReturnType();
+    const auto& to = function.GetReturnType();
+    if (TypeVisitor::Contains(to, LogicalTypeId::VARIANT) &&
+        TypeVisitor::Contains(from, [](const duckdb::LogicalType& type) { return type.IsJSONType(); })) {
+      return NotAllowed("A cast of JSON to VARIANT");
+    }
+    const auto digits = [](const duckdb::LogicalType& a, const duckdb::LogicalType& b) {
+      return TypeVisitor::Contains(a, LogicalTypeId::BIGNUM) && TypeVisitor::Contains(b, LogicalTypeId::VARCHAR);
+    };
+    if (digits(from, to) || digits(to, from)) return NotAllowed("A cast between BIGNUM and text");
+    return arrow::Status::OK();
   }
 
   // ---- bounds

@@ -304,6 +304,14 @@ TEST_F(GateTest, RefusesExplainAnalyzeThatWrites) {
   Refused("EXPLAIN ANALYZE WITH x AS (INSERT INTO t VALUES (9, 'x') RETURNING i) SELECT * FROM x");
 }
 
+TEST_F(GateTest, RefusesCastsThatCrashOrHang) {
+  Refused("SELECT (repeat('[', 100000) || repeat(']', 100000))::JSON::VARIANT");
+  Refused("SELECT [s::JSON]::VARIANT[] FROM t");
+  Refused("SELECT repeat('9', 5000000)::BIGNUM");
+  Refused("SELECT 1::BIGNUM::VARCHAR");
+  Allowed("SELECT 'x'::VARIANT, '[1]'::JSON::INT[], 1::BIGNUM");
+}
+
 TEST_F(GateTest, BoundsJoins) {
   std::string sql = "SELECT count(*) FROM tmp";
   for (int i = 0; i < 200; ++i) sql += ", tmp t" + std::to_string(i);

@@ -9,6 +9,8 @@
 #include "core/table_ref.h"
 #include "engine/error_internal.h"
 #include "engine/function_lists_internal.h"
+#include "engine/guard_internal.h"
+#include "engine/value_bounds_internal.h"
 
 namespace hyprstream::engine {
 
@@ -44,6 +46,12 @@ void Configure(const EngineOptions& options, duckdb::DBConfig& config) {
 }
 
 arrow::Status LockDown(const EngineOptions&, duckdb::Connection& connection) {
+  ARROW_RETURN_NOT_OK(Guard([&] {
+    connection.BeginTransaction();
+    ReplaceUnsafeFunctions(connection);
+    connection.Commit();
+    return arrow::Status::OK();
+  }));
   for (const auto& sql : {
            std::string("SET GLOBAL TimeZone = 'UTC'"),
            std::string("SET GLOBAL enable_external_access = false"),

@@ -31,6 +31,11 @@ std::unique_ptr<QueryLog::Entry> QueryLog::Begin(const RequestContext& context, 
   return std::unique_ptr<Entry>(new Entry(*this, std::move(info)));
 }
 
+void QueryLog::Entry::SetRoute(const std::string& route) {
+  const MutexLock lock(log_.mutex_);
+  info_->route = route;
+}
+
 void QueryLog::Entry::Finish(const arrow::Status& status, std::int64_t rows) {
   if (std::exchange(finished_, true)) return;
   const MutexLock lock(log_.mutex_);

@@ -29,6 +29,7 @@ class QueryLog {
   class Entry {
    public:
     ~Entry();
+    void SetRoute(const std::string& route);
     void Finish(const arrow::Status& status, std::int64_t rows);
 
    private:

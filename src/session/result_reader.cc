@@ -1,9 +1,11 @@
 #include "session/result_reader.h"
 
 #include <arrow/array.h>
+#include <arrow/array/util.h>
 #include <arrow/compute/cast.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
+#include <arrow/scalar.h>
 #include <arrow/status.h>
 #include <arrow/type.h>
 
@@ -96,6 +98,21 @@ std::shared_ptr<arrow::RecordBatchReader> ConcatenateResults(
 std::shared_ptr<arrow::RecordBatchReader> NormalizeResult(std::shared_ptr<arrow::RecordBatchReader> rows) {
   const auto schema = rows->schema();
   return ConcatenateResults(schema, {std::move(rows)});
+}
+
+std::shared_ptr<arrow::RecordBatchReader> AppendTextRow(std::shared_ptr<arrow::RecordBatchReader> rows,
+                                                        std::vector<std::string> values) {
+  const auto schema = rows->schema();
+  arrow::ArrayVector columns;
+  for (int i = 0; i < schema->num_fields(); ++i) {
+    if (schema->field(i)->type()->id() != arrow::Type::STRING || static_cast<std::size_t>(i) >= values.size()) return rows;
+    auto column = arrow::MakeArrayFromScalar(arrow::StringScalar(values[static_cast<std::size_t>(i)]), 1);
+    if (!column.ok()) return rows;
+    columns.push_back(std::move(column).ValueUnsafe());
+  }
+  auto row = arrow::RecordBatchReader::Make({arrow::RecordBatch::Make(schema, 1, std::move(columns))}, schema);
+  if (!row.ok()) return rows;
+  return ConcatenateResults(schema, {std::move(rows), std::move(row).ValueUnsafe()});
 }
 
 std::shared_ptr<arrow::RecordBatchReader> EmptyResult(std::shared_ptr<arrow::Schema> schema) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace arrow {
@@ -29,6 +30,10 @@ std::shared_ptr<arrow::RecordBatchReader> NormalizeResult(std::shared_ptr<arrow:
 // One after the other, normalized; all have `schema`.
 std::shared_ptr<arrow::RecordBatchReader> ConcatenateResults(
     const std::shared_ptr<arrow::Schema>& schema, std::vector<std::shared_ptr<arrow::RecordBatchReader>> results);
+
+// `rows` and after them one row of these texts, for results whose columns are all text (EXPLAIN's); others as they are.
+std::shared_ptr<arrow::RecordBatchReader> AppendTextRow(std::shared_ptr<arrow::RecordBatchReader> rows,
+                                                        std::vector<std::string> values);
 
 std::shared_ptr<arrow::RecordBatchReader> EmptyResult(std::shared_ptr<arrow::Schema> schema);
 

@@ -108,6 +108,7 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
                                                                                  const Handle& handle, Ticket ticket) {
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, ticket.transaction, Purpose::kQuery));
   auto log = services_.log.Begin(context, id_, ticket.statement->text());
+  log->SetRoute(ticket.provenance.route);
   auto watch = services_.watcher.Begin(context, lease.connection());
   {
     const MutexLock lock(mutex_);
@@ -178,6 +179,7 @@ arrow::Result<PreparedHandle> SessionImpl::DescribeHandle(const RequestContext& 
   PreparedHandle prepared{.statement = statement, .transaction = transaction, .description = {},
                           .catalog_version = version};
   prepared.open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
+  prepared.provenance = ProvenanceOf(info);
   prepared.description.dataset_schema = info.schema;
   prepared.description.parameter_schema = ParameterSchema(info.parameters);
   prepared.description.is_query = info.schema->num_fields() > 0 && !info.changes_rows;

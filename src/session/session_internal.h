@@ -47,6 +47,12 @@ class LaneLease {
   Lane* lane_;
 };
 
+// What answers a query, and why.
+struct Provenance {
+  std::string route = "local";
+  std::string reason = "local tables";
+};
+
 // What a ticket stands for.
 struct Ticket {
   std::shared_ptr<const engine::Statement> statement;
@@ -55,6 +61,7 @@ struct Ticket {
   std::shared_ptr<arrow::Schema> schema;
   std::shared_ptr<arrow::RecordBatchReader> result;  // already run: its rows
   bool shared = false;                               // another session of the user may fetch it
+  Provenance provenance = {};
 };
 
 struct PreparedHandle {
@@ -63,6 +70,7 @@ struct PreparedHandle {
   PreparedDescription description;
   std::uint64_t catalog_version = 0;
   bool open_types = false;  // some parameter's type, and so perhaps the schema, depends on the value
+  Provenance provenance = {};
   Batches parameters = {};
 };
 
@@ -147,6 +155,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   arrow::Result<std::int64_t> UpdateSeveral(
       const RequestContext& context, const std::vector<std::shared_ptr<const engine::Statement>>& statements,
       LaneLease& lease);
+  Provenance ProvenanceOf(const engine::PreparedInfo& info) const;
   arrow::Result<Handle> KeepTicket(Ticket ticket);
   arrow::Result<PreparedHandle> DescribeHandle(const RequestContext& context,
                                                const std::shared_ptr<const engine::Statement>& statement,

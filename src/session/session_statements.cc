@@ -141,6 +141,10 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunInTransaction(LaneLease& lea
   ARROW_ASSIGN_OR_RAISE(const auto plan, lease.connection().Prepare(statement, engine::Trust::kClient));
   ARROW_RETURN_NOT_OK(services_.commits.CheckStatement(statement, plan->info()));
   ARROW_ASSIGN_OR_RAISE(auto outcome, RunRows(lease, *plan, parameters));
+  if (statement.kind() == StatementKind::kExplain && outcome.rows != nullptr) {
+    const auto provenance = ProvenanceOf(plan->info());
+    outcome.rows = AppendTextRow(std::move(outcome.rows), {"route", provenance.route + " (" + provenance.reason + ")"});
+  }
   if (const auto* options = statement.table_options()) {
     ARROW_RETURN_NOT_OK(services_.commits.SetTableOptions(lease.connection(), *options));
   }
@@ -193,6 +197,15 @@ arrow::Result<engine::PreparedInfo> SessionImpl::DescribeOn(LaneLease& lease, co
   return info;
 }
 
+Provenance SessionImpl::ProvenanceOf(const engine::PreparedInfo& info) const {
+  std::string views;
+  for (const auto& table : info.reads) {
+    if (services_.commits.IsView(table)) views += (views.empty() ? "" : ", ") + table.ToString();
+  }
+  if (views.empty()) return {};
+  return {.route = "aggregate", .reason = "states of materialized view " + views};
+}
+
 arrow::Result<Handle> SessionImpl::KeepTicket(Ticket ticket) {
   const Handle handle = RandomHandle();
   const MutexLock lock(mutex_);
@@ -212,13 +225,19 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
   const bool transactional = in_transaction(transaction);
   Ticket ticket{.statement = statement, .transaction = transaction, .parameters = parameters,
                 .schema = arrow::schema({}), .result = nullptr, .shared = !transactional};
-  Started started{.ticket = {}, .schema = ticket.schema, .is_query = false, .rows_changed = -1, .route = "local",
-                  .reason = "local tables and views"};
+  Started started{.ticket = {}, .schema = ticket.schema, .is_query = false, .rows_changed = -1, .route = {},
+                  .reason = {}};
+  const auto note = [&](Provenance provenance) {
+    started.route = provenance.route;
+    started.reason = provenance.reason;
+    ticket.provenance = std::move(provenance);
+  };
   const bool known = prepared != nullptr && prepared->description.is_query && !prepared->open_types && !transactional &&
                      prepared->catalog_version == services_.commits.catalog_version();
   if (known) {  // planned when it was prepared, and nothing it depends on has changed since
     ticket.schema = started.schema = prepared->description.dataset_schema;
     started.is_query = true;
+    note(prepared->provenance);
     ARROW_ASSIGN_OR_RAISE(started.ticket, KeepTicket(std::move(ticket)));
     return started;
   }
@@ -229,8 +248,10 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
   const auto watch = services_.watcher.Begin(context, lease.connection());
   const auto run = [&]() -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(const auto info, DescribeOn(lease, *statement));
+    note(ProvenanceOf(info));
+    log->SetRoute(started.route);
     const bool open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
-    if (IsReadOnlyQuery(info) && !open_types) {
+    if (IsReadOnlyQuery(info) && !open_types && info.kind != StatementKind::kExplain) {
       started.is_query = true;
       ticket.schema = started.schema = info.schema;
       return arrow::Status::OK();

@@ -250,6 +250,15 @@ TEST_F(SessionTest, ViewsAreCreatedReplacedAndDropped) {
   EXPECT_EQ(Rows("SELECT * FROM v"), "3|8\n");
 }
 
+TEST_F(SessionTest, SaysWhatAnswered) {
+  MakeSales();
+  EXPECT_EQ(session_->Start(context_, "SELECT * FROM sales", {}).ValueOrDie().route, "local");
+  EXPECT_EQ(session_->Start(context_, "SELECT * FROM sales_5m", {}).ValueOrDie().route, "aggregate");
+  EXPECT_THAT(Rows("EXPLAIN SELECT * FROM sales_5m"), HasSubstr("route|aggregate (states of materialized view sales_5m)"));
+  const auto prepared = session_->Prepare(context_, "SELECT * FROM sales_5m", {}).ValueOrDie();
+  EXPECT_EQ(session_->StartPrepared(context_, prepared.handle).ValueOrDie().route, "aggregate");
+}
+
 TEST_F(SessionTest, TablesThatKeepNoRowsAnswerThroughTheirViews) {
   Update("CREATE TABLE e (ts TIMESTAMP, k INTEGER) WITH (time = 'ts', keep_rows = false)");
   Update("CREATE MATERIALIZED VIEW e_all AS SELECT k, count(*) AS c FROM e GROUP BY ALL");

@@ -1,0 +1,3 @@
+package hyprstream;
+import org.junit.jupiter.api.Test;
+class ProbeTest { @Test void ok() {} }

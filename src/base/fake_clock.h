@@ -50,7 +50,8 @@ class FakeClock final : public Clock {
       ++advancing_;
     }
     for (const Sleeper& sleeper : wake) {
-      // Once its mutex is free, the sleeper is inside its wait; it stays there, and its condition alive, until unlocked.
+      // Once its mutex is free, the sleeper is inside its wait; it stays there, and its condition alive, until
+      // unlocked.
       sleeper.mutex->Lock();
       sleeper.condition->NotifyAll();
       sleeper.mutex->Unlock();

@@ -70,9 +70,7 @@ void AppendScalar(const arrow::Array& array, std::int64_t row, std::string& out)
   out += scalar.ok() ? (*scalar)->ToString() : "?";
 }
 
-bool IsNested(arrow::Type::type id) {
-  return arrow::is_nested(id) && id != arrow::Type::DICTIONARY;
-}
+bool IsNested(arrow::Type::type id) { return arrow::is_nested(id) && id != arrow::Type::DICTIONARY; }
 
 bool IsBareInJson(const arrow::Array& array, std::int64_t row) {
   switch (array.type_id()) {

@@ -102,9 +102,8 @@ class CsvFormat final : public TextFormat {
     options.parse.newlines_in_values = true;
     options.convert.strings_can_be_null = true;
     options.convert.quoted_strings_can_be_null = false;
-    auto bytes = std::make_shared<arrow::io::BufferReader>(
-        std::make_shared<arrow::Buffer>(reinterpret_cast<const std::uint8_t*>(text.data()),
-                                        static_cast<std::int64_t>(text.size())));
+    auto bytes = std::make_shared<arrow::io::BufferReader>(std::make_shared<arrow::Buffer>(
+        reinterpret_cast<const std::uint8_t*>(text.data()), static_cast<std::int64_t>(text.size())));
     ARROW_ASSIGN_OR_RAISE(auto reader, csv::TableReader::Make(arrow::io::default_io_context(), std::move(bytes),
                                                               options.read, options.parse, options.convert));
     return reader->Read();

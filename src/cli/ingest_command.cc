@@ -23,12 +23,16 @@ std::vector<std::string> PathOf(const std::string& table) {
 }
 
 arrow::Status SendFile(ServerLink& link, const config::IngestCommand& command, const std::string& path) {
-  RowSourceOptions options{.path = path, .format = command.format, .table = nullptr, .on_error = command.on_error,
+  RowSourceOptions options{.path = path,
+                           .format = command.format,
+                           .table = nullptr,
+                           .on_error = command.on_error,
                            .on_skip = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }};
   if (command.batch_rows > 0) options.batch_rows = command.batch_rows;
   ARROW_ASSIGN_OR_RAISE(auto source, RowSource::Open(std::move(options)));
-  ARROW_ASSIGN_OR_RAISE(auto put, link.flight().DoPut(link.options(), flight::FlightDescriptor::Path(PathOf(command.table)),
-                                                      source->schema()));
+  ARROW_ASSIGN_OR_RAISE(
+      auto put,
+      link.flight().DoPut(link.options(), flight::FlightDescriptor::Path(PathOf(command.table)), source->schema()));
   bool first = true;
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const auto batch, source->Next());

@@ -96,8 +96,7 @@ void LineSource::ParseRecords(std::string_view records, std::int64_t line) {
 }
 
 void LineSource::TakeBadRecord(std::string_view record, std::int64_t line, const arrow::Status& status) {
-  std::string text =
-      std::format("{}, line {}, {}", options_.name, line, options_.format->Explain(record, status));
+  std::string text = std::format("{}, line {}, {}", options_.name, line, options_.format->Explain(record, status));
   std::ranges::replace(text, '\n', ' ');
   if (options_.on_error == config::OnError::kSkip) {
     if (options_.on_skip) options_.on_skip(text);

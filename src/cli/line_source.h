@@ -3,13 +3,13 @@
 // Thread safety: one thread.
 #pragma once
 
+#include <arrow/status.h>
+
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include <arrow/status.h>
 
 #include "cli/row_source.h"
 #include "cli/text_format.h"

@@ -37,8 +37,8 @@ class RowSource {
   virtual ~RowSource() = default;
 
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
-  // The next rows, null at the end. Invalid at a line that cannot be read (named with file and column) unless such lines
-  // are skipped; rows before it have been given out.
+  // The next rows, null at the end. Invalid at a line that cannot be read (named with file and column) unless such
+  // lines are skipped; rows before it have been given out.
   virtual arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
   // How much has been read, 0 to 1; below 0 when nobody knows.
   virtual double fraction() const = 0;

@@ -29,8 +29,8 @@ using ::testing::HasSubstr;
 class RowSourceTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(::testing::TempDir()) /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    folder_ =
+        std::filesystem::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
     std::filesystem::create_directories(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -65,7 +65,9 @@ class RowSourceTest : public ::testing::Test {
 };
 
 TEST_F(RowSourceTest, CsvTypesAreInferred) {
-  auto options = File("t.csv", "\xEF\xBB\xBF" "a,b,c,d\n1,x,2013-01-01 05:00:00,\n2,\"y\n,z\",2013-01-01 05:00:01.5,\n");
+  auto options = File("t.csv",
+                      "\xEF\xBB\xBF"
+                      "a,b,c,d\n1,x,2013-01-01 05:00:00,\n2,\"y\n,z\",2013-01-01 05:00:01.5,\n");
   const auto source = RowSource::Open(options).ValueOrDie();
   EXPECT_EQ(source->schema()->ToString(), "a: int64\nb: string\nc: timestamp[us]\nd: string");
   EXPECT_THAT(Read(options).first, HasSubstr("2 y\n,z 2013-01-01 05:00:01.500000 null |"));
@@ -107,9 +109,10 @@ TEST_F(RowSourceTest, JsonLinesAreReadAndBadOnesNamed) {
 
 TEST_F(RowSourceTest, ArrowAndParquetKeepTheirTypes) {
   const auto schema = arrow::schema({arrow::field("n", arrow::int16())});
-  const auto batch = arrow::RecordBatch::Make(
-      schema, 2, {arrow::json::ArrayFromJSONString(arrow::int16(), "[1, 2]").ValueOrDie()});
-  const std::string stream = (folder_ / "s").string(), file = (folder_ / "f").string(), parquet = (folder_ / "p").string();
+  const auto batch =
+      arrow::RecordBatch::Make(schema, 2, {arrow::json::ArrayFromJSONString(arrow::int16(), "[1, 2]").ValueOrDie()});
+  const std::string stream = (folder_ / "s").string(), file = (folder_ / "f").string(),
+                    parquet = (folder_ / "p").string();
   {
     auto out = arrow::io::FileOutputStream::Open(stream).ValueOrDie();
     auto writer = arrow::ipc::MakeStreamWriter(out, schema).ValueOrDie();

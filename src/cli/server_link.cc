@@ -46,7 +46,8 @@ ServerLink::~ServerLink() {
 arrow::Result<std::unique_ptr<ServerLink>> ServerLink::Open(const config::ClientSettings& settings) {
   auto location = flight::Location::Parse(settings.url);
   if (!location.ok() || !settings.url.starts_with("grpc")) {
-    return arrow::Status::Invalid("'", settings.url, "' is no address of a server; write grpc://HOST:PORT or "
+    return arrow::Status::Invalid("'", settings.url,
+                                  "' is no address of a server; write grpc://HOST:PORT or "
                                   "grpc+tls://HOST:PORT");
   }
   flight::FlightClientOptions client_options = flight::FlightClientOptions::Defaults();

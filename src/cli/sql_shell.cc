@@ -19,11 +19,11 @@ namespace hyprstream::cli {
 namespace {
 
 constexpr std::array kKeywords = {
-    "SELECT",   "FROM",      "WHERE",     "GROUP BY", "ORDER BY",   "HAVING",   "LIMIT",       "OFFSET",  "JOIN",
-    "LEFT",     "USING",     "WITH",      "CREATE",   "TABLE",      "VIEW",     "MATERIALIZED", "INSERT",  "INTO",
-    "VALUES",   "UPDATE",    "SET",       "DELETE",   "DROP",       "ALTER",    "BEGIN",       "COMMIT",  "ROLLBACK",
-    "EXPLAIN",  "DESCRIBE",  "SHOW",      "INTERVAL", "DISTINCT",   "BETWEEN",  "INTERSECT",   "UNION",   "EXCEPT",
-    "TIMESTAMP", "VARCHAR",  "DOUBLE",    "BIGINT",   "time_bucket", "count",   "COALESCE",    "EXISTS",  "RETURNING"};
+    "SELECT",    "FROM",     "WHERE",  "GROUP BY", "ORDER BY",    "HAVING",  "LIMIT",        "OFFSET", "JOIN",
+    "LEFT",      "USING",    "WITH",   "CREATE",   "TABLE",       "VIEW",    "MATERIALIZED", "INSERT", "INTO",
+    "VALUES",    "UPDATE",   "SET",    "DELETE",   "DROP",        "ALTER",   "BEGIN",        "COMMIT", "ROLLBACK",
+    "EXPLAIN",   "DESCRIBE", "SHOW",   "INTERVAL", "DISTINCT",    "BETWEEN", "INTERSECT",    "UNION",  "EXCEPT",
+    "TIMESTAMP", "VARCHAR",  "DOUBLE", "BIGINT",   "time_bucket", "count",   "COALESCE",     "EXISTS", "RETURNING"};
 const std::vector<std::string> kDotCommands = {".help", ".quit", ".schema", ".tables", ".timing"};
 
 constexpr const char* kHelp =

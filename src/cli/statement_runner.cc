@@ -140,8 +140,9 @@ arrow::Result<std::shared_ptr<arrow::Schema>> StatementRunner::SchemaOf(const st
   const std::size_t dot = table.find('.');
   const std::string schema = dot == std::string::npos ? std::string() : table.substr(0, dot);
   const std::string name = dot == std::string::npos ? table : table.substr(dot + 1);
-  ARROW_ASSIGN_OR_RAISE(const auto info, link_.sql().GetTables(link_.options(), nullptr,
-                                                               schema.empty() ? nullptr : &schema, &name, true, nullptr));
+  ARROW_ASSIGN_OR_RAISE(
+      const auto info,
+      link_.sql().GetTables(link_.options(), nullptr, schema.empty() ? nullptr : &schema, &name, true, nullptr));
   ARROW_ASSIGN_OR_RAISE(const auto found, ReadAll(link_, *info));
   const auto* names = ColumnOf<arrow::StringArray>(*found, "table_name");
   const auto* schemas = ColumnOf<arrow::BinaryArray>(*found, "table_schema");

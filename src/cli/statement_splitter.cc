@@ -48,7 +48,8 @@ std::size_t SkipBlockComment(std::string_view text, std::size_t at) {
 std::size_t SkipDollarQuoted(std::string_view text, std::size_t at) {
   std::size_t end = at + 1;
   while (end < text.size() && IsWordCharacter(text[end])) ++end;
-  const bool opens = end < text.size() && text[end] == '$' && std::isdigit(static_cast<unsigned char>(text[at + 1])) == 0;
+  const bool opens =
+      end < text.size() && text[end] == '$' && std::isdigit(static_cast<unsigned char>(text[at + 1])) == 0;
   if (!opens) return at + 1;
   const std::string_view tag = text.substr(at, end - at + 1);
   const std::size_t close = text.find(tag, end + 1);

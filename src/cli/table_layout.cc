@@ -48,7 +48,8 @@ TableLayout::TableLayout(const arrow::Schema& schema, bool interactive) : intera
     std::string name = field->name();
     Tame(name);
     const std::size_t width = CharactersOf(name);
-    columns_.push_back({std::move(name), arrow::is_numeric(*field->type()) || arrow::is_decimal(*field->type()), width});
+    columns_.push_back(
+        {std::move(name), arrow::is_numeric(*field->type()) || arrow::is_decimal(*field->type()), width});
   }
 }
 

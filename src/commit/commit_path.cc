@@ -137,7 +137,8 @@ class CommitPathImpl : public CommitPath {
 
 arrow::Status CommitPathImpl::Abort(engine::Connection& connection, arrow::Status why) {
   const auto rolled_back = connection.Rollback();
-  if (!rolled_back.ok()) return why.WithMessage(why.message(), " (and rolling back failed: ", rolled_back.message(), ")");
+  if (!rolled_back.ok())
+    return why.WithMessage(why.message(), " (and rolling back failed: ", rolled_back.message(), ")");
   return why;
 }
 
@@ -155,11 +156,9 @@ arrow::Status CommitPathImpl::Open() {
 }
 
 arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const StoredView& stored) {
-  ARROW_ASSIGN_OR_RAISE(auto query,
-                        engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone));
+  ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone));
   const bool rebuild = OptionsOf(query.base).keep_rows;
-  ARROW_ASSIGN_OR_RAISE(auto view,
-                        BuildView(connection, stored.view, stored.definition, stored.time_zone, rebuild));
+  ARROW_ASSIGN_OR_RAISE(auto view, BuildView(connection, stored.view, stored.definition, stored.time_zone, rebuild));
   ARROW_ASSIGN_OR_RAISE(const auto saved, TakeState(connection, stored.view));
   if (!rebuild) {
     if (saved.has_value()) {
@@ -202,8 +201,9 @@ arrow::Status CommitPathImpl::CheckRead(const TableRef& table) const {
   const auto views = ViewsOf(table);
   std::string names;
   for (const auto& view : views) names += (names.empty() ? "" : ", ") + view.ToString();
-  return arrow::Status::Invalid("Table ", table.ToString(), " keeps no rows (keep_rows = false); ",
-                                names.empty() ? "it has no materialized view yet" : "ask its materialized views: " + names);
+  return arrow::Status::Invalid(
+      "Table ", table.ToString(), " keeps no rows (keep_rows = false); ",
+      names.empty() ? "it has no materialized view yet" : "ask its materialized views: " + names);
 }
 
 // ---- writing
@@ -353,8 +353,7 @@ void CommitPathImpl::Refill(MaintainedView& view) {
 
 // Filled as the connection's own transaction sees the table.
 arrow::Result<std::shared_ptr<MaintainedView>> CommitPathImpl::BuildView(engine::Connection& connection,
-                                                                         const TableRef& ref,
-                                                                         const std::string& select,
+                                                                         const TableRef& ref, const std::string& select,
                                                                          const std::string& time_zone, bool backfill) {
   ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, ref, select, time_zone));
   auto view = std::make_shared<MaintainedView>();
@@ -379,8 +378,8 @@ arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const Ma
   auto snapshot = std::make_shared<PinnedSnapshot>(position());
   snapshot->Add(query.view, {.source = aggregate::MakeViewSource(view.state->Pin()), .problem = ""});
   auto pinned = connection.Attach(snapshot);  // DuckDB binds the view when it is created
-  ARROW_RETURN_NOT_OK(StoreView(connection, {.view = query.view, .definition = query.definition,
-                                             .time_zone = query.time_zone}));
+  ARROW_RETURN_NOT_OK(
+      StoreView(connection, {.view = query.view, .definition = query.definition, .time_zone = query.time_zone}));
   if (replace) ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + query.view.ToSql()).status());
   auto created = connection.Run("CREATE VIEW " + query.view.ToSql() + " AS SELECT * FROM view_scan(" +
                                 QuoteLiteral(query.view.schema) + ", " + QuoteLiteral(query.view.name) + ")");
@@ -424,8 +423,7 @@ arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
   return made;
 }
 
-arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection,
-                                             const engine::DropMaterializedView& drop) {
+arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) {
   auto pending = TakePending(connection);
   const auto dropped = [&]() -> arrow::Result<bool> {
     if (!ViewExists(pending, drop.view)) {
@@ -474,9 +472,9 @@ arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection, const
       return arrow::Status::Invalid("Table ", query.base.ToString(), " is read by materialized view ", ref.ToString(),
                                     "; DROP MATERIALIZED VIEW ", ref.ToString(), " first");
     }
-    const auto alive = connection.Run("SELECT 1 FROM duckdb_views() WHERE lower(schema_name) = lower(" +
-                                      QuoteLiteral(ref.schema) + ") AND lower(view_name) = lower(" +
-                                      QuoteLiteral(ref.name) + ")");
+    const auto alive =
+        connection.Run("SELECT 1 FROM duckdb_views() WHERE lower(schema_name) = lower(" + QuoteLiteral(ref.schema) +
+                       ") AND lower(view_name) = lower(" + QuoteLiteral(ref.name) + ")");
     ARROW_RETURN_NOT_OK(alive.status());
     ARROW_ASSIGN_OR_RAISE(const auto rows, alive->rows->ToRecordBatches());
     if (rows.empty()) {
@@ -509,15 +507,15 @@ arrow::Status CommitPathImpl::SetTableOptions(engine::Connection& connection,
     options.time_column = *found;
   }
   if (!options.keep_rows) {
-    const auto constrained =
-        connection.Run("SELECT 1 FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE', "
-                       "'FOREIGN KEY') AND lower(schema_name) = lower(" +
-                       QuoteLiteral(create.table.schema) + ") AND lower(table_name) = lower(" +
-                       QuoteLiteral(create.table.name) + ")");
+    const auto constrained = connection.Run(
+        "SELECT 1 FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE', "
+        "'FOREIGN KEY') AND lower(schema_name) = lower(" +
+        QuoteLiteral(create.table.schema) + ") AND lower(table_name) = lower(" + QuoteLiteral(create.table.name) + ")");
     ARROW_RETURN_NOT_OK(constrained.status());
     ARROW_ASSIGN_OR_RAISE(const auto rows, constrained->rows->ToRecordBatches());
     if (!rows.empty()) {
-      return arrow::Status::Invalid("A table that keeps no rows (keep_rows = false) cannot have a key or a foreign key");
+      return arrow::Status::Invalid(
+          "A table that keeps no rows (keep_rows = false) cannot have a key or a foreign key");
     }
   }
   return StoreTableOptions(connection, create.table, options);
@@ -589,9 +587,15 @@ std::vector<ViewInfo> CommitPathImpl::Views() const {
   std::vector<ViewInfo> infos;
   for (const auto& [ref, view] : views_) {
     const auto stats = view->state->Stats();
-    infos.push_back({.view = ref, .base = view->query->base, .definition = view->query->definition,
-                     .status = view->status, .problem = view->problem, .windows = stats.windows,
-                     .groups = stats.groups, .rows = stats.rows, .bytes = stats.bytes});
+    infos.push_back({.view = ref,
+                     .base = view->query->base,
+                     .definition = view->query->definition,
+                     .status = view->status,
+                     .problem = view->problem,
+                     .windows = stats.windows,
+                     .groups = stats.groups,
+                     .rows = stats.rows,
+                     .bytes = stats.bytes});
   }
   return infos;
 }
@@ -601,8 +605,8 @@ std::vector<WindowInfo> CommitPathImpl::Windows() const {
   std::vector<WindowInfo> infos;
   for (const auto& [ref, view] : views_) {
     for (const auto& window : view->state->Windows()) {
-      infos.push_back({.view = ref, .window = window.window, .groups = window.groups, .rows = window.rows,
-                       .bytes = window.bytes});
+      infos.push_back(
+          {.view = ref, .window = window.window, .groups = window.groups, .rows = window.rows, .bytes = window.bytes});
     }
   }
   return infos;

@@ -68,9 +68,9 @@ class CommitPath {
   // reports the current position.
   virtual arrow::Result<CommitReceipt> Commit(engine::Connection& connection, int batches = 1) = 0;
 
-  // DDL of ours, inside the open transaction; it takes effect at Commit(), where a view whose table changed meanwhile is
-  // filled again under the gate. Until then the view cannot be read, not even by its own transaction.
-  // `time_zone` is frozen into the definition. False when IF [NOT] EXISTS made it a no-op.
+  // DDL of ours, inside the open transaction; it takes effect at Commit(), where a view whose table changed meanwhile
+  // is filled again under the gate. Until then the view cannot be read, not even by its own transaction. `time_zone` is
+  // frozen into the definition. False when IF [NOT] EXISTS made it a no-op.
   virtual arrow::Result<bool> CreateView(engine::Connection& connection, const engine::CreateMaterializedView& create,
                                          const std::string& time_zone) = 0;
   virtual arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) = 0;

@@ -66,8 +66,8 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
   ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kViews +
                                           " (schema_name VARCHAR, table_name VARCHAR, definition VARCHAR, "
                                           "time_zone VARCHAR)"));
-  return Run(connection, "CREATE TABLE IF NOT EXISTS " + kStates +
-                             " (schema_name VARCHAR, table_name VARCHAR, state BLOB)");
+  return Run(connection,
+             "CREATE TABLE IF NOT EXISTS " + kStates + " (schema_name VARCHAR, table_name VARCHAR, state BLOB)");
 }
 
 arrow::Result<TableOptions> ParseTableOptions(const engine::Options& options) {

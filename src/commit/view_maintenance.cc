@@ -33,9 +33,7 @@ std::string EvaluationSql(const AggregateQuery& query, const std::string& from, 
   return sql;
 }
 
-std::string WindowSql(const AggregateQuery& query) {
-  return query.key_sql[static_cast<std::size_t>(query.window_key)];
-}
+std::string WindowSql(const AggregateQuery& query) { return query.key_sql[static_cast<std::size_t>(query.window_key)]; }
 
 // Relabels evaluated columns with the schema that the states expect; the types are DuckDB's either way.
 arrow::Result<Batches> Relabel(const AggregateQuery& query, const Batches& evaluated) {

@@ -1,7 +1,7 @@
 // One materialized view kept current: its query, its states, and how raw rows become deltas.
 //
-// Thread safety: Fold and Touched from any thread with a connection of the caller's; whatever changes the states only by
-// the holder of the commit gate.
+// Thread safety: Fold and Touched from any thread with a connection of the caller's; whatever changes the states only
+// by the holder of the commit gate.
 #pragma once
 
 #include <memory>
@@ -26,9 +26,9 @@ struct MaintainedView {
 // What one transaction does to one view.
 struct ViewDelta {
   std::shared_ptr<MaintainedView> view;
-  std::unique_ptr<aggregate::Delta> delta;          // of inserted rows; null when there are none
-  bool recompute = false;                           // rows were changed or deleted
-  std::shared_ptr<arrow::RecordBatch> windows;      // which to recompute; null: all
+  std::unique_ptr<aggregate::Delta> delta;      // of inserted rows; null when there are none
+  bool recompute = false;                       // rows were changed or deleted
+  std::shared_ptr<arrow::RecordBatch> windows;  // which to recompute; null: all
 };
 
 // Keys and arguments of raw rows, in query.evaluated_schema; `connection` is idle or in a transaction of its own.

@@ -124,7 +124,8 @@ std::string Value(const std::map<std::string, std::string>& variables, const std
 
 // Where the XDG base directory specification wants it.
 std::string HistoryFile(const std::map<std::string, std::string>& variables) {
-  if (const std::string state = Value(variables, "XDG_STATE_HOME"); !state.empty()) return state + "/hyprstream/history";
+  if (const std::string state = Value(variables, "XDG_STATE_HOME"); !state.empty())
+    return state + "/hyprstream/history";
   const std::string home = Value(variables, "HOME");
   return home.empty() ? std::string() : home + "/.local/state/hyprstream/history";
 }

@@ -36,8 +36,8 @@ struct OutputColumn {
 struct AggregateQuery {
   TableRef view;
   TableRef base;
-  std::string definition;  // the SELECT as its author wrote it; over raw rows it is the view's oracle
-  std::string time_zone;   // frozen at CREATE; expressions that depend on a zone are evaluated in it
+  std::string definition;                 // the SELECT as its author wrote it; over raw rows it is the view's oracle
+  std::string time_zone;                  // frozen at CREATE; expressions that depend on a zone are evaluated in it
   std::vector<std::string> key_sql;       // over the base table's columns
   std::vector<std::string> argument_sql;  // likewise; FILTER clauses are folded in (CASE WHEN … THEN … END)
   std::string from_sql;                   // the base table with its alias, `"main"."sales" AS "s"`

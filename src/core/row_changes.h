@@ -18,10 +18,10 @@ namespace hyprstream {
 
 struct TableChanges {
   TableRef table;
-  std::shared_ptr<arrow::Schema> schema;                       // all columns, in the table's order
-  std::vector<std::shared_ptr<arrow::RecordBatch>> inserted;   // rows that are new
-  std::vector<std::shared_ptr<arrow::RecordBatch>> updated;    // new images of changed rows
-  std::vector<std::shared_ptr<arrow::RecordBatch>> removed;    // old images of changed and deleted rows
+  std::shared_ptr<arrow::Schema> schema;                      // all columns, in the table's order
+  std::vector<std::shared_ptr<arrow::RecordBatch>> inserted;  // rows that are new
+  std::vector<std::shared_ptr<arrow::RecordBatch>> updated;   // new images of changed rows
+  std::vector<std::shared_ptr<arrow::RecordBatch>> removed;   // old images of changed and deleted rows
 };
 
 using RowChanges = std::vector<TableChanges>;

@@ -23,8 +23,7 @@ void ExportSchema(const arrow::Schema& schema, duckdb::ArrowSchemaWrapper& out) 
 class ReaderStream : public duckdb::ArrowArrayStreamWrapper {
  public:
   explicit ReaderStream(std::shared_ptr<arrow::RecordBatchReader> reader) {
-    ThrowIfFailed(arrow::ExportRecordBatchReader(std::move(reader),
-                                                 &arrow_array_stream));
+    ThrowIfFailed(arrow::ExportRecordBatchReader(std::move(reader), &arrow_array_stream));
   }
 };
 

@@ -5,7 +5,6 @@
 
 #include <duckdb.hpp>
 #include <duckdb/function/table/arrow.hpp>
-
 #include <functional>
 #include <memory>
 #include <vector>

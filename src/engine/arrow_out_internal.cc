@@ -3,12 +3,12 @@
 #include <arrow/c/bridge.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+
 #include <duckdb/common/arrow/arrow_appender.hpp>
 #include <duckdb/common/arrow/arrow_converter.hpp>
 #include <duckdb/common/arrow/arrow_format.hpp>
 #include <duckdb/function/table/arrow/arrow_duck_schema.hpp>
 #include <duckdb/main/query_result_stream.hpp>
-
 #include <utility>
 
 #include "engine/guard_internal.h"
@@ -131,9 +131,9 @@ BatchBuilder::~BatchBuilder() = default;
 
 void BatchBuilder::Append(duckdb::DataChunk& chunk) {
   if (!appender_) {
-    appender_ = std::make_unique<duckdb::ArrowAppender>(
-        types_, STANDARD_VECTOR_SIZE, context_.GetClientProperties(),
-        duckdb::ArrowTypeExtensionData::GetExtensionTypes(context_, types_));
+    appender_ =
+        std::make_unique<duckdb::ArrowAppender>(types_, STANDARD_VECTOR_SIZE, context_.GetClientProperties(),
+                                                duckdb::ArrowTypeExtensionData::GetExtensionTypes(context_, types_));
   }
   appender_->Append(chunk, 0, chunk.size(), chunk.size());
   if (appender_->RowCount() >= kResultBatchRows) Flush();

@@ -1,5 +1,6 @@
 #include "engine/capture_internal.h"
 
+#include <algorithm>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/duck_table_entry.hpp>
 #include <duckdb/catalog/catalog_entry/schema_catalog_entry.hpp>
@@ -11,8 +12,6 @@
 #include <duckdb/transaction/local_storage.hpp>
 #include <duckdb/transaction/meta_transaction.hpp>
 #include <duckdb/transaction/update_info.hpp>
-
-#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -205,8 +204,11 @@ RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext&
     const auto ref = RefOf(*table);
     if (!wanted(ref)) continue;
     const auto columns = ColumnsOf(*table);
-    TableChanges change{.table = ref, .schema = ToArrowSchema(context, columns.types, columns.names),
-                        .inserted = ScanInserted(context, local, *table), .updated = {}, .removed = {}};
+    TableChanges change{.table = ref,
+                        .schema = ToArrowSchema(context, columns.types, columns.names),
+                        .inserted = ScanInserted(context, local, *table),
+                        .updated = {},
+                        .removed = {}};
     for (auto& [entry, rows] : touched) {
       if (&entry->GetStorage() != &table->GetStorage()) continue;
       change.updated = FetchRows(context, database, *table, rows.updated);

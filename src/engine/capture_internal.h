@@ -11,7 +11,6 @@
 #pragma once
 
 #include <duckdb.hpp>
-
 #include <functional>
 #include <vector>
 

@@ -4,6 +4,8 @@
 #include <arrow/status.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
+
+#include <algorithm>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/common/arrow/arrow_format.hpp>
@@ -11,8 +13,6 @@
 #include <duckdb/main/attached_database.hpp>
 #include <duckdb/main/prepared_statement.hpp>
 #include <duckdb/transaction/meta_transaction.hpp>
-
-#include <algorithm>
 #include <utility>
 
 #include "engine/arrow_in_internal.h"
@@ -115,9 +115,13 @@ class ConnectionImpl : public Connection {
       state_->facts = {};
       auto prepared = connection_.Prepare(CopySql(statement));
       if (prepared->HasError()) return StatusFrom(prepared->GetErrorObject());
-      PreparedInfo info{.kind = statement.kind(), .schema = arrow::schema({}), .parameters = {},
-                        .reads = state_->facts.reads, .writes = state_->facts.writes,
-                        .changes_rows = state_->facts.changes_rows, .temporary = state_->facts.temporary};
+      PreparedInfo info{.kind = statement.kind(),
+                        .schema = arrow::schema({}),
+                        .parameters = {},
+                        .reads = state_->facts.reads,
+                        .writes = state_->facts.writes,
+                        .changes_rows = state_->facts.changes_rows,
+                        .temporary = state_->facts.temporary};
       if (prepared->GetStatementProperties().return_type == duckdb::StatementReturnType::QUERY_RESULT) {
         info.schema = ToArrowSchema(context(), prepared->GetTypes(), ToNames(prepared->GetNames()));
       }

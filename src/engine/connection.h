@@ -1,8 +1,8 @@
 // One DuckDB connection, in Arrow's terms: parse, prepare, run, append, capture, commit. DuckDB stays behind it.
 //
 // Every statement runs inside a transaction that its owner opened with Begin(); DuckDB's autocommit is never used. A
-// transaction's snapshot is taken by Begin() itself (DuckDB's own is lazy), so that the owner can pin the states of views
-// beside it.
+// transaction's snapshot is taken by Begin() itself (DuckDB's own is lazy), so that the owner can pin the states of
+// views beside it.
 //
 // Thread safety: one thread at a time, but for Interrupt(), which any thread may call. A connection carries at most one
 // open ResultStream; running another statement ends it.
@@ -47,7 +47,7 @@ enum class ResultMode {
 };
 
 struct ParameterInfo {
-  std::string name;                      // "1", "2", ... for positional ones
+  std::string name;                       // "1", "2", ... for positional ones
   std::shared_ptr<arrow::DataType> type;  // null when DuckDB cannot tell: any type binds
 };
 
@@ -80,8 +80,8 @@ struct TransactionFacts {
     TableRef table;
     std::int64_t rows_inserted = 0;
   };
-  bool changes = false;          // anything at all
-  bool catalog_changes = false;  // tables, views, schemas, ...
+  bool changes = false;              // anything at all
+  bool catalog_changes = false;      // tables, views, schemas, ...
   std::vector<ChangedTable> tables;  // whose rows it changed
 };
 

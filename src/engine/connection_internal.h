@@ -9,7 +9,7 @@
 namespace duckdb {
 class Connection;
 class DuckDB;
-}
+}  // namespace duckdb
 
 namespace hyprstream::engine {
 

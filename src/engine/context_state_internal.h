@@ -6,7 +6,6 @@
 
 #include <duckdb.hpp>
 #include <duckdb/main/client_context_state.hpp>
-
 #include <map>
 #include <memory>
 #include <optional>

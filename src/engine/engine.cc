@@ -3,10 +3,10 @@
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
+
 #include <duckdb.hpp>
 #include <duckdb/main/config.hpp>
 #include <duckdb/planner/planner_extension.hpp>
-
 #include <utility>
 
 #include "engine/connection_internal.h"
@@ -65,17 +65,16 @@ class EngineImpl : public Engine {
 
   arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view, std::string_view select,
                                             const std::string& time_zone) override {
-    return AnalyzeViewSelect(
-        DuckConnectionOf(connection),
-        {.view = view, .select = select, .time_zone = time_zone, .database = shared_->database});
+    return AnalyzeViewSelect(DuckConnectionOf(connection),
+                             {.view = view, .select = select, .time_zone = time_zone, .database = shared_->database});
   }
 
   arrow::Status AddSystemTable(SystemTable table) override {
     return Guard([&] {
       const std::string name = table.name;
       shared_->system_tables.insert_or_assign(name, std::move(table));
-      return Run("CREATE OR REPLACE VIEW hyprstream." + QuoteIdentifier(name) +
-                 " AS SELECT * FROM hyprstream_system(" + QuoteLiteral(name) + ")");
+      return Run("CREATE OR REPLACE VIEW hyprstream." + QuoteIdentifier(name) + " AS SELECT * FROM hyprstream_system(" +
+                 QuoteLiteral(name) + ")");
     });
   }
 

@@ -18,10 +18,10 @@
 namespace hyprstream::engine {
 
 struct EngineOptions {
-  std::string path;                          // the database file; empty: in memory
+  std::string path;                           // the database file; empty: in memory
   std::int64_t memory_bytes_max = 1LL << 30;  // DuckDB's share of memory_max
-  int threads = 0;                           // 0: one per core
-  std::string temp_directory;                // where DuckDB may spill; empty: it may not
+  int threads = 0;                            // 0: one per core
+  std::string temp_directory;                 // where DuckDB may spill; empty: it may not
   std::int64_t temp_bytes_max = 10LL << 30;
   std::int64_t sql_bytes_max = 1 << 20;
   int expression_depth_max = 1000;

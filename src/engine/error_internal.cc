@@ -1,7 +1,6 @@
 #include "engine/error_internal.h"
 
 #include <duckdb/common/error_data.hpp>
-
 #include <new>
 
 namespace hyprstream::engine {

@@ -5,12 +5,12 @@
 // the rest. The message is DuckDB's without its echo of the statement, at most kErrorBytesMax bytes of valid UTF-8.
 #pragma once
 
+#include <arrow/status.h>
+
 #include <cstddef>
 #include <exception>
 #include <string>
 #include <string_view>
-
-#include <arrow/status.h>
 
 namespace duckdb {
 class ErrorData;

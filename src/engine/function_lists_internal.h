@@ -2,8 +2,8 @@
 // when the library has a function that is in no list.
 //
 // Refused: what reads files, the network or memory by address; shows paths, secrets, logs or other sessions' work;
-// changes the server's state or blocks it; takes bytes on trust (serialized aggregate states and variants); or parses text
-// of any length without a bound.
+// changes the server's state or blocks it; takes bytes on trust (serialized aggregate states and variants); or parses
+// text of any length without a bound.
 #pragma once
 
 #include <string>

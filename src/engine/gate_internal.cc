@@ -1,6 +1,8 @@
 #include "engine/gate_internal.h"
 
 #include <arrow/status.h>
+
+#include <algorithm>
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
@@ -14,8 +16,6 @@
 #include <duckdb/planner/operator/logical_get.hpp>
 #include <duckdb/planner/operator/logical_reset.hpp>
 #include <duckdb/planner/operator/logical_set.hpp>
-
-#include <algorithm>
 #include <utility>
 
 #include "engine/error_internal.h"
@@ -98,9 +98,7 @@ bool IsAllowed(LogicalOperatorType type) {
 
 arrow::Status NotAllowed(const std::string& what) { return arrow::Status::Invalid(what, " is not allowed here"); }
 
-std::string NameOf(const duckdb::LogicalGet& get) {
-  return FoldIdentifier(get.function.GetName().GetIdentifierName());
-}
+std::string NameOf(const duckdb::LogicalGet& get) { return FoldIdentifier(get.function.GetName().GetIdentifierName()); }
 
 // The view that a view_scan reads.
 TableRef ViewOf(const duckdb::LogicalGet& get) {
@@ -158,9 +156,9 @@ class Gate {
   arrow::Status CheckGet(const duckdb::LogicalGet& get) {
     if (const auto table = get.GetTable()) {
       if (table->temporary) return arrow::Status::OK();
-      return CheckRead(table->ParentCatalog().GetName().GetIdentifierName(),
-                       {.schema = table->ParentSchema().name.GetIdentifierName(),
-                        .name = table->name.GetIdentifierName()});
+      return CheckRead(
+          table->ParentCatalog().GetName().GetIdentifierName(),
+          {.schema = table->ParentSchema().name.GetIdentifierName(), .name = table->name.GetIdentifierName()});
     }
     const auto name = NameOf(get);
     if (OnTableFunction(name) != Verdict::kAllowed) return NotAllowed("Table function " + CutText(name, 80));
@@ -259,8 +257,8 @@ class Gate {
     return NotAllowed("current_setting of anything but " + std::string(ClientSettings()));
   }
 
-  // JSON to VARIANT recurses as deep as the JSON nests, and overflows the stack; BIGNUM from and to text takes time with
-  // the square of its digits.
+  // JSON to VARIANT recurses as deep as the JSON nests, and overflows the stack; BIGNUM from and to text takes time
+  // with the square of its digits.
   static arrow::Status CheckCast(const duckdb::BoundFunctionExpression& function) {
     using duckdb::LogicalTypeId;
     using duckdb::TypeVisitor;
@@ -282,8 +280,8 @@ class Gate {
 
   // ---- bounds
 
-  // The optimizer orders the joins of one tree together: 200 relations take a second, 900 more than a minute, and nothing
-  // interrupts it.
+  // The optimizer orders the joins of one tree together: 200 relations take a second, 900 more than a minute, and
+  // nothing interrupts it.
   static arrow::Status CheckJoins(const duckdb::LogicalOperator& plan) {
     constexpr std::size_t kJoinedMax = 128;
     std::size_t joined = 0;

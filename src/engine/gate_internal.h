@@ -1,8 +1,8 @@
 // What a client's bound plan may do: the last word is on what DuckDB resolved, never on text.
 //
 // Run from a PlannerExtension's post_bind_function, which sees every bound statement: queries, DML, DDL, SET, PREPARE's
-// inner plan, and what a macro or view expanded to. (The optimizer's hook is not enough: it skips statements that need no
-// optimizer, such as CREATE VIEW, SET or DROP.) What is allowed is listed in function_lists_internal.cc.
+// inner plan, and what a macro or view expanded to. (The optimizer's hook is not enough: it skips statements that need
+// no optimizer, such as CREATE VIEW, SET or DROP.) What is allowed is listed in function_lists_internal.cc.
 //
 // Thread safety: all functions, from any thread.
 #pragma once

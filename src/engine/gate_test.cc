@@ -1,17 +1,16 @@
-#include "engine/gate_internal.h"
-
 #include <arrow/status.h>
-#include <duckdb.hpp>
-#include <duckdb/main/config.hpp>
-#include <duckdb/planner/planner_extension.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <duckdb.hpp>
+#include <duckdb/main/config.hpp>
+#include <duckdb/planner/planner_extension.hpp>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "engine/function_lists_internal.h"
+#include "engine/gate_internal.h"
 
 namespace hyprstream::engine {
 namespace {
@@ -98,8 +97,9 @@ class GateTest : public ::testing::Test {
 // A new release's functions have to be read about and put into function_lists_internal.cc.
 TEST_F(GateTest, KnowsEveryFunctionOfTheLibrary) {
   seen_->armed = false;
-  auto functions = connection_->Query("SELECT DISTINCT function_type, function_name FROM duckdb_functions() "
-                                      "WHERE function_type IN ('table', 'scalar', 'aggregate', 'window')");
+  auto functions = connection_->Query(
+      "SELECT DISTINCT function_type, function_name FROM duckdb_functions() "
+      "WHERE function_type IN ('table', 'scalar', 'aggregate', 'window')");
   ASSERT_FALSE(functions->HasError());
   std::vector<std::string> unknown;
   while (const auto chunk = functions->Fetch()) {
@@ -114,38 +114,84 @@ TEST_F(GateTest, KnowsEveryFunctionOfTheLibrary) {
 
 TEST_F(GateTest, LetsOrdinaryWorkPass) {
   for (const char* sql : {
-           "SELECT i + 1, upper(s), i::VARCHAR, CASE WHEN i = 1 THEN 2 END FROM t WHERE s LIKE 'a%' AND i BETWEEN 1 AND 3",
+           "SELECT i + 1, upper(s), i::VARCHAR, CASE WHEN i = 1 THEN 2 END FROM t WHERE s LIKE 'a%' AND i BETWEEN 1 "
+           "AND 3",
            "SELECT s, count(*), sum(i), list(i ORDER BY i) FILTER (i > 1) FROM t GROUP BY ALL HAVING count(*) > 0",
            "SELECT row_number() OVER (PARTITION BY s ORDER BY i), lag(i) OVER () FROM t QUALIFY true",
            "SELECT * FROM t JOIN range(3) r(i) USING (i) WHERE i IN (SELECT 1) AND EXISTS (SELECT 1 FROM t)",
            "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT * FROM r",
            "SELECT unnest([1, 2]), list_transform([1], lambda x: x + 1), {'a': 1}.a, [x FOR x IN [1, 2]]",
-           "SHOW TABLES", "SHOW ALL TABLES", "DESCRIBE t", "DESCRIBE SELECT 1", "SUMMARIZE t", "SHOW DATABASES",
-           "SHOW TimeZone", "SELECT current_setting('TimeZone')", "SHOW search_path",
-           "SELECT * FROM information_schema.tables", "SELECT * FROM information_schema.columns",
-           "SELECT * FROM information_schema.schemata", "SELECT * FROM pg_catalog.pg_class",
-           "SELECT * FROM pg_catalog.pg_database", "SELECT * FROM pg_catalog.pg_type", "SELECT * FROM duckdb_tables()",
-           "SELECT database_name FROM duckdb_databases()", "SELECT * FROM duckdb_functions()",
-           "SELECT * FROM information_schema.table_constraints", "SELECT * FROM information_schema.key_column_usage",
-           "SELECT * FROM pragma_table_info('t')", "SELECT current_date, now(), version(), current_schema(), user",
-           "SELECT * FROM query('SELECT 1')", "SELECT * FROM query_table('t')", "SELECT * FROM hyprstream.tables",
-           "SELECT json_extract('{\"a\": 1}', '$.a'), '[1]'::JSON, json('[1]')", "SELECT to_json(t) FROM t",
+           "SHOW TABLES",
+           "SHOW ALL TABLES",
+           "DESCRIBE t",
+           "DESCRIBE SELECT 1",
+           "SUMMARIZE t",
+           "SHOW DATABASES",
+           "SHOW TimeZone",
+           "SELECT current_setting('TimeZone')",
+           "SHOW search_path",
+           "SELECT * FROM information_schema.tables",
+           "SELECT * FROM information_schema.columns",
+           "SELECT * FROM information_schema.schemata",
+           "SELECT * FROM pg_catalog.pg_class",
+           "SELECT * FROM pg_catalog.pg_database",
+           "SELECT * FROM pg_catalog.pg_type",
+           "SELECT * FROM duckdb_tables()",
+           "SELECT database_name FROM duckdb_databases()",
+           "SELECT * FROM duckdb_functions()",
+           "SELECT * FROM information_schema.table_constraints",
+           "SELECT * FROM information_schema.key_column_usage",
+           "SELECT * FROM pragma_table_info('t')",
+           "SELECT current_date, now(), version(), current_schema(), user",
+           "SELECT * FROM query('SELECT 1')",
+           "SELECT * FROM query_table('t')",
+           "SELECT * FROM hyprstream.tables",
+           "SELECT json_extract('{\"a\": 1}', '$.a'), '[1]'::JSON, json('[1]')",
+           "SELECT to_json(t) FROM t",
            "SELECT strftime(now(), '%Y'), time_bucket(INTERVAL '1 day', now()), date_trunc('day', now())",
-           "SELECT * FROM t PIVOT (count(*) FOR s IN ('a', 'b'))", "SELECT * FROM t USING SAMPLE 10%",
-           "SELECT * FROM t ASOF JOIN tmp ON t.i >= tmp.i", "SELECT * FROM t POSITIONAL JOIN tmp",
-           "SELECT 'a' COLLATE NOCASE = 'A', 'a' COLLATE de < 'b'", "SELECT random(), uuid(), hash(1), md5('x')",
-           "INSERT INTO t VALUES (1, DEFAULT) ON CONFLICT DO UPDATE SET s = excluded.s", "UPDATE t SET s = DEFAULT",
-           "MERGE INTO t USING (SELECT 1 AS i) x ON t.i = x.i WHEN MATCHED THEN UPDATE SET s = 'y'", "DELETE FROM t",
-           "TRUNCATE tmp", "INSERT INTO tmp VALUES (1) RETURNING i", "CREATE TEMP TABLE tmp2 AS SELECT 1 AS x",
-           "CREATE OR REPLACE TABLE u (a INT DEFAULT 1 + 2, b TIMESTAMP DEFAULT current_timestamp, CHECK (a > abs(-1)), "
+           "SELECT * FROM t PIVOT (count(*) FOR s IN ('a', 'b'))",
+           "SELECT * FROM t USING SAMPLE 10%",
+           "SELECT * FROM t ASOF JOIN tmp ON t.i >= tmp.i",
+           "SELECT * FROM t POSITIONAL JOIN tmp",
+           "SELECT 'a' COLLATE NOCASE = 'A', 'a' COLLATE de < 'b'",
+           "SELECT random(), uuid(), hash(1), md5('x')",
+           "INSERT INTO t VALUES (1, DEFAULT) ON CONFLICT DO UPDATE SET s = excluded.s",
+           "UPDATE t SET s = DEFAULT",
+           "MERGE INTO t USING (SELECT 1 AS i) x ON t.i = x.i WHEN MATCHED THEN UPDATE SET s = 'y'",
+           "DELETE FROM t",
+           "TRUNCATE tmp",
+           "INSERT INTO tmp VALUES (1) RETURNING i",
+           "CREATE TEMP TABLE tmp2 AS SELECT 1 AS x",
+           "CREATE OR REPLACE TABLE u (a INT DEFAULT 1 + 2, b TIMESTAMP DEFAULT current_timestamp, CHECK (a > "
+           "abs(-1)), "
            "c INT AS (a + 1))",
-           "ALTER TABLE u ADD COLUMN d VARCHAR DEFAULT lower('X')", "CREATE INDEX ix ON u (a)",
-           "ALTER TABLE dropped ALTER i TYPE VARCHAR USING i::VARCHAR || 'x'", "CREATE VIEW w AS SELECT * FROM t",
-           "CREATE SEQUENCE q", "SELECT nextval('q')", "CREATE TYPE mood AS ENUM ('a', 'b')", "CREATE SCHEMA s2",
-           "CREATE MACRO plus(x) AS x + 1", "SELECT plus(1)", "COMMENT ON TABLE u IS 'x'", "DROP VIEW w", "DROP SCHEMA s2",
-           "SET TimeZone = 'UTC'", "RESET TimeZone", "SET schema = 'main'", "USE main", "PREPARE p AS SELECT $1 + i FROM t",
-           "EXECUTE p(1)", "DEALLOCATE p", "EXPLAIN SELECT * FROM t", "EXPLAIN ANALYZE SELECT * FROM t",
-           "EXPLAIN INSERT INTO t VALUES (7, 'x')", "VALUES (1)", "FROM t", "SELECT NULL", "SELECT 1 LIMIT (SELECT 1)",
+           "ALTER TABLE u ADD COLUMN d VARCHAR DEFAULT lower('X')",
+           "CREATE INDEX ix ON u (a)",
+           "ALTER TABLE dropped ALTER i TYPE VARCHAR USING i::VARCHAR || 'x'",
+           "CREATE VIEW w AS SELECT * FROM t",
+           "CREATE SEQUENCE q",
+           "SELECT nextval('q')",
+           "CREATE TYPE mood AS ENUM ('a', 'b')",
+           "CREATE SCHEMA s2",
+           "CREATE MACRO plus(x) AS x + 1",
+           "SELECT plus(1)",
+           "COMMENT ON TABLE u IS 'x'",
+           "DROP VIEW w",
+           "DROP SCHEMA s2",
+           "SET TimeZone = 'UTC'",
+           "RESET TimeZone",
+           "SET schema = 'main'",
+           "USE main",
+           "PREPARE p AS SELECT $1 + i FROM t",
+           "EXECUTE p(1)",
+           "DEALLOCATE p",
+           "EXPLAIN SELECT * FROM t",
+           "EXPLAIN ANALYZE SELECT * FROM t",
+           "EXPLAIN INSERT INTO t VALUES (7, 'x')",
+           "VALUES (1)",
+           "FROM t",
+           "SELECT NULL",
+           "SELECT 1 LIMIT (SELECT 1)",
        }) {
     Allowed(sql);
   }
@@ -208,24 +254,52 @@ TEST_F(GateTest, RefusesBoundParametersToo) {
 
 TEST_F(GateTest, RefusesServerStateAndPointers) {
   for (const char* sql : {
-           "SELECT * FROM arrow_scan(0, 0, 0)", "SELECT * FROM arrow_scan_dumb(0, 0, 0)", "SELECT * FROM duckdb_secrets()",
-           "SELECT * FROM duckdb_logs", "SELECT * FROM duckdb_settings()", "SELECT * FROM duckdb_extensions()",
-           "SELECT * FROM duckdb_temporary_files()", "SELECT * FROM duckdb_prepared_statements()",
-           "SELECT path FROM duckdb_databases()", "SELECT * FROM duckdb_databases", "SELECT * FROM which_secret('x', 's3')",
-           "SELECT * FROM pragma_storage_info('t')", "SELECT * FROM duckdb_table_sample('t')", "CALL enable_logging()",
-           "SELECT * FROM checkpoint()", "SELECT * FROM force_checkpoint()", "CHECKPOINT", "VACUUM",
-           "PRAGMA database_size", "SELECT * FROM sql_auto_complete('SELECT ''/')",
-           "SELECT current_setting('temp_directory')", "SELECT current_setting('temp_' || 'directory')",
-           "SELECT current_setting(s) FROM t", "SELECT setting()", "SHOW temp_directory", "SHOW memory_limit",
-           "SELECT * FROM (SHOW temp_directory)", "SELECT list_transform([1], lambda x: current_setting('temp_directory'))",
+           "SELECT * FROM arrow_scan(0, 0, 0)",
+           "SELECT * FROM arrow_scan_dumb(0, 0, 0)",
+           "SELECT * FROM duckdb_secrets()",
+           "SELECT * FROM duckdb_logs",
+           "SELECT * FROM duckdb_settings()",
+           "SELECT * FROM duckdb_extensions()",
+           "SELECT * FROM duckdb_temporary_files()",
+           "SELECT * FROM duckdb_prepared_statements()",
+           "SELECT path FROM duckdb_databases()",
+           "SELECT * FROM duckdb_databases",
+           "SELECT * FROM which_secret('x', 's3')",
+           "SELECT * FROM pragma_storage_info('t')",
+           "SELECT * FROM duckdb_table_sample('t')",
+           "CALL enable_logging()",
+           "SELECT * FROM checkpoint()",
+           "SELECT * FROM force_checkpoint()",
+           "CHECKPOINT",
+           "VACUUM",
+           "PRAGMA database_size",
+           "SELECT * FROM sql_auto_complete('SELECT ''/')",
+           "SELECT current_setting('temp_directory')",
+           "SELECT current_setting('temp_' || 'directory')",
+           "SELECT current_setting(s) FROM t",
+           "SELECT setting()",
+           "SHOW temp_directory",
+           "SHOW memory_limit",
+           "SELECT * FROM (SHOW temp_directory)",
+           "SELECT list_transform([1], lambda x: current_setting('temp_directory'))",
            "SELECT list_transform([1], lambda x: list_transform([2], lambda y: setting()))",
-           "SELECT sleep_ms(1)", "SELECT pg_sleep(1)", "SELECT setseed(0.5)", "SELECT write_log('x')",
-           "SELECT json_serialize_plan('SELECT 1')", "SELECT finalize(combine(NULL, NULL))",
-           "INSERT INTO leaky (i) VALUES (1)", "CREATE TABLE x (s VARCHAR DEFAULT current_setting('temp_directory'))",
-           "CREATE TABLE x (s VARCHAR DEFAULT setting())", "CREATE TABLE x (i INT, CHECK (setting() = 'x'))",
-           "CREATE TABLE x (i INT, s VARCHAR AS (setting()))", "ALTER TABLE t ADD COLUMN x VARCHAR DEFAULT setting()",
+           "SELECT sleep_ms(1)",
+           "SELECT pg_sleep(1)",
+           "SELECT setseed(0.5)",
+           "SELECT write_log('x')",
+           "SELECT json_serialize_plan('SELECT 1')",
+           "SELECT finalize(combine(NULL, NULL))",
+           "INSERT INTO leaky (i) VALUES (1)",
+           "CREATE TABLE x (s VARCHAR DEFAULT current_setting('temp_directory'))",
+           "CREATE TABLE x (s VARCHAR DEFAULT setting())",
+           "CREATE TABLE x (i INT, CHECK (setting() = 'x'))",
+           "CREATE TABLE x (i INT, s VARCHAR AS (setting()))",
+           "ALTER TABLE t ADD COLUMN x VARCHAR DEFAULT setting()",
            "ALTER TABLE t ALTER s TYPE VARCHAR USING current_setting('temp_directory')",
-           "ALTER TABLE t ALTER s SET DEFAULT setting()", "BEGIN", "LOAD httpfs", "DETACH other",
+           "ALTER TABLE t ALTER s SET DEFAULT setting()",
+           "BEGIN",
+           "LOAD httpfs",
+           "DETACH other",
        }) {
     Refused(sql, "");
   }
@@ -248,16 +322,30 @@ TEST_F(GateTest, RefusesSettingsButAFew) {
 }
 
 TEST_F(GateTest, KeepsOurOwnTablesToUs) {
-  for (const char* sql :
-       {"SELECT * FROM __hyprstream.secret", "SELECT * FROM memory.__HYPRSTREAM.secret", "DELETE FROM __hyprstream.secret",
-        "INSERT INTO __hyprstream.secret VALUES (1)", "CREATE TABLE __hyprstream.x (i INT)", "DROP TABLE __hyprstream.secret",
-        "ALTER TABLE __hyprstream.secret ADD COLUMN x INT", "DROP SCHEMA __hyprstream CASCADE",
-        "DROP SCHEMA memory.__hyprstream CASCADE", "CREATE OR REPLACE VIEW hyprstream.tables AS SELECT 1",
-        "DROP VIEW hyprstream.tables", "CREATE VIEW hyprstream.mine AS SELECT 1", "DROP SCHEMA hyprstream CASCADE",
-        "CREATE VIEW __hyprstream.v AS SELECT 1", "CREATE MACRO __hyprstream.m() AS 1", "CREATE SEQUENCE __hyprstream.q",
-        "CREATE TYPE __hyprstream.e AS ENUM ('a')", "CREATE INDEX ix ON __hyprstream.secret (i)",
-        "COMMENT ON TABLE __hyprstream.secret IS 'x'", "SELECT * FROM other.t", "INSERT INTO other.t VALUES (1)",
-        "CREATE TABLE other.x (i INT)", "DROP TABLE other.t", "SELECT * FROM query_table('__hyprstream.secret')"}) {
+  for (const char* sql : {"SELECT * FROM __hyprstream.secret",
+                          "SELECT * FROM memory.__HYPRSTREAM.secret",
+                          "DELETE FROM __hyprstream.secret",
+                          "INSERT INTO __hyprstream.secret VALUES (1)",
+                          "CREATE TABLE __hyprstream.x (i INT)",
+                          "DROP TABLE __hyprstream.secret",
+                          "ALTER TABLE __hyprstream.secret ADD COLUMN x INT",
+                          "DROP SCHEMA __hyprstream CASCADE",
+                          "DROP SCHEMA memory.__hyprstream CASCADE",
+                          "CREATE OR REPLACE VIEW hyprstream.tables AS SELECT 1",
+                          "DROP VIEW hyprstream.tables",
+                          "CREATE VIEW hyprstream.mine AS SELECT 1",
+                          "DROP SCHEMA hyprstream CASCADE",
+                          "CREATE VIEW __hyprstream.v AS SELECT 1",
+                          "CREATE MACRO __hyprstream.m() AS 1",
+                          "CREATE SEQUENCE __hyprstream.q",
+                          "CREATE TYPE __hyprstream.e AS ENUM ('a')",
+                          "CREATE INDEX ix ON __hyprstream.secret (i)",
+                          "COMMENT ON TABLE __hyprstream.secret IS 'x'",
+                          "SELECT * FROM other.t",
+                          "INSERT INTO other.t VALUES (1)",
+                          "CREATE TABLE other.x (i INT)",
+                          "DROP TABLE other.t",
+                          "SELECT * FROM query_table('__hyprstream.secret')"}) {
     Refused(sql);
   }
   Must("SET search_path = 'main'");

@@ -1,9 +1,9 @@
 #include "engine/lockdown_internal.h"
 
 #include <arrow/status.h>
+
 #include <duckdb.hpp>
 #include <duckdb/main/config.hpp>
-
 #include <string>
 
 #include "core/table_ref.h"
@@ -38,8 +38,8 @@ void Configure(const EngineOptions& options, duckdb::DBConfig& config) {
   if (!options.temp_directory.empty()) {
     config.SetOptionByName("max_temp_directory_size", duckdb::Value(std::to_string(options.temp_bytes_max) + "B"));
   }
-  config.SetOptionByName("max_expression_depth", duckdb::Value::UBIGINT(
-                                                     static_cast<std::uint64_t>(options.expression_depth_max)));
+  config.SetOptionByName("max_expression_depth",
+                         duckdb::Value::UBIGINT(static_cast<std::uint64_t>(options.expression_depth_max)));
   config.SetOptionByName("autoinstall_known_extensions", duckdb::Value::BOOLEAN(false));
   config.SetOptionByName("autoload_known_extensions", duckdb::Value::BOOLEAN(false));
   config.SetOptionByName("allow_community_extensions", duckdb::Value::BOOLEAN(false));

@@ -1,15 +1,14 @@
-#include "engine/lockdown_internal.h"
-
 #include <arrow/status.h>
-#include <duckdb.hpp>
-#include <duckdb/main/config.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <duckdb.hpp>
+#include <duckdb/main/config.hpp>
 #include <filesystem>
 #include <memory>
 
 #include "engine/function_lists_internal.h"
+#include "engine/lockdown_internal.h"
 
 namespace hyprstream::engine {
 namespace {

@@ -1,10 +1,10 @@
 #include "engine/materialized_view_grammar_internal.h"
 
 #include <arrow/result.h>
+
 #include <duckdb/parser/keyword_helper.hpp>
 #include <duckdb/parser/parser.hpp>
 #include <duckdb/parser/sql_statement.hpp>
-
 #include <utility>
 #include <vector>
 
@@ -69,7 +69,8 @@ class Cursor {
     const auto& text = token().text;
     const bool quoted = !text.empty() && text.front() == '"';
     const bool word = token().type == TokenType::IDENTIFIER || token().type == TokenType::KEYWORD;
-    if (!word || (!quoted && duckdb::KeywordHelper::KeywordCategoryType(text) == duckdb::KeywordCategory::KEYWORD_RESERVED)) {
+    if (!word ||
+        (!quoted && duckdb::KeywordHelper::KeywordCategoryType(text) == duckdb::KeywordCategory::KEYWORD_RESERVED)) {
       return Expected(what);
     }
     std::string name = text;

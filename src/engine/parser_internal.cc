@@ -1,14 +1,14 @@
 #include "engine/parser_internal.h"
 
 #include <arrow/result.h>
+
+#include <algorithm>
+#include <cstdlib>
 #include <duckdb/parser/parsed_data/create_table_info.hpp>
 #include <duckdb/parser/parser.hpp>
 #include <duckdb/parser/statement/create_statement.hpp>
 #include <duckdb/parser/statement/explain_statement.hpp>
 #include <duckdb/parser/token_iterator.hpp>
-
-#include <algorithm>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <utility>

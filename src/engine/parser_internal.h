@@ -1,17 +1,17 @@
 // SQL text to statements, by DuckDB's own tokenizer and parser, with our statements beside its own.
 //
-// DuckDB's ParserExtension would see CREATE MATERIALIZED VIEW, but not DROP (DuckDB's grammar knows that one and refuses
-// it) and no offsets; so its tokens are walked here, and every statement that does not begin like one of ours is DuckDB's.
+// DuckDB's ParserExtension would see CREATE MATERIALIZED VIEW, but not DROP (DuckDB's grammar knows that one and
+// refuses it) and no offsets; so its tokens are walked here, and every statement that does not begin like one of ours
+// is DuckDB's.
 //
 // Thread safety: all functions, from any thread; no database is needed.
 #pragma once
 
 #include <cstddef>
+#include <duckdb/common/unique_ptr.hpp>
 #include <memory>
 #include <string_view>
 #include <vector>
-
-#include <duckdb/common/unique_ptr.hpp>
 
 #include "engine/statement.h"
 

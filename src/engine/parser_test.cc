@@ -1,12 +1,12 @@
-#include "engine/parser_internal.h"
-
 #include <arrow/result.h>
-#include <duckdb/parser/sql_statement.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <duckdb/parser/sql_statement.hpp>
 #include <string>
 #include <thread>
+
+#include "engine/parser_internal.h"
 
 namespace hyprstream::engine {
 namespace {
@@ -75,12 +75,29 @@ TEST(Parser, TellsKindsApart) {
 }
 
 TEST(Parser, ForbidsWhatLeavesTheDatabase) {
-  for (const char* sql :
-       {"COPY t TO 'x'", "COPY t FROM 'x'", "EXPORT DATABASE 'x'", "IMPORT DATABASE 'x'", "ATTACH 'x' AS y", "DETACH y",
-        "LOAD httpfs", "INSTALL httpfs", "PRAGMA database_list", "CALL range(3)", "CHECKPOINT", "VACUUM", "ANALYZE",
-        "PIVOT t ON x USING sum(y)", "CREATE SECRET (TYPE s3)", "DROP SECRET x", "UPDATE EXTENSIONS", "CONNECT 'x'",
-        "CREATE TRIGGER tr AFTER INSERT ON l REFERENCING NEW TABLE AS nt FOR EACH STATEMENT INSERT INTO m SELECT * FROM nt",
-        "EXPLAIN COPY t TO 'x'", "PREPARE p AS COPY t TO 'x'", "COPY FROM DATABASE a TO b"}) {
+  for (const char* sql : {"COPY t TO 'x'",
+                          "COPY t FROM 'x'",
+                          "EXPORT DATABASE 'x'",
+                          "IMPORT DATABASE 'x'",
+                          "ATTACH 'x' AS y",
+                          "DETACH y",
+                          "LOAD httpfs",
+                          "INSTALL httpfs",
+                          "PRAGMA database_list",
+                          "CALL range(3)",
+                          "CHECKPOINT",
+                          "VACUUM",
+                          "ANALYZE",
+                          "PIVOT t ON x USING sum(y)",
+                          "CREATE SECRET (TYPE s3)",
+                          "DROP SECRET x",
+                          "UPDATE EXTENSIONS",
+                          "CONNECT 'x'",
+                          "CREATE TRIGGER tr AFTER INSERT ON l REFERENCING NEW TABLE AS nt FOR EACH STATEMENT INSERT "
+                          "INTO m SELECT * FROM nt",
+                          "EXPLAIN COPY t TO 'x'",
+                          "PREPARE p AS COPY t TO 'x'",
+                          "COPY FROM DATABASE a TO b"}) {
     EXPECT_EQ(KindOf(sql), StatementKind::kForbidden) << sql;
   }
 }
@@ -89,9 +106,10 @@ TEST(Parser, CountsStatementsAndKeepsEachText) {
   auto statements = ParseStatements("SELECT 42; -- COPY", {}).ValueOrDie();
   ASSERT_EQ(statements.size(), 1u);
   EXPECT_EQ(statements[0]->text(), "SELECT 42");
-  statements = ParseStatements(";; SELECT 'a;b' ;\n INSERT INTO t VALUES (?) ; ; CREATE MATERIALIZED VIEW v AS SELECT 1; "
-                               "DROP MATERIALIZED VIEW v;",
-                               {})
+  statements = ParseStatements(
+                   ";; SELECT 'a;b' ;\n INSERT INTO t VALUES (?) ; ; CREATE MATERIALIZED VIEW v AS SELECT 1; "
+                   "DROP MATERIALIZED VIEW v;",
+                   {})
                    .ValueOrDie();
   ASSERT_EQ(statements.size(), 4u);
   EXPECT_EQ(statements[0]->text(), "SELECT 'a;b'");
@@ -99,7 +117,10 @@ TEST(Parser, CountsStatementsAndKeepsEachText) {
   EXPECT_EQ(statements[1]->parameter_count(), 1);
   EXPECT_EQ(statements[2]->text(), "CREATE MATERIALIZED VIEW v AS SELECT 1");
   EXPECT_EQ(statements[3]->kind(), StatementKind::kDropMaterializedView);
-  EXPECT_EQ(Parse("SELECT\xC2\xA0" "42\xE3\x80\x80;\xE2\x80\x8B")->text(), "SELECT 42");
+  EXPECT_EQ(Parse("SELECT\xC2\xA0"
+                  "42\xE3\x80\x80;\xE2\x80\x8B")
+                ->text(),
+            "SELECT 42");
 }
 
 TEST(Parser, CopiesAreIndependent) {
@@ -153,8 +174,9 @@ TEST(Parser, UnderstandsCreateMaterializedView) {
   EXPECT_TRUE(view.or_replace);
   EXPECT_FALSE(view.if_not_exists);
   EXPECT_EQ(view.select, "SELECT 'a;b' AS x, -- why\n count(*) /* all */ FROM s");
-  EXPECT_EQ(view.options,
-            (Options{{"retention", "2 days"}, {"lateness", "10 minutes"}, {"n", "-3"}, {"keep", "true"}, {"mode", "auto"}}));
+  EXPECT_EQ(
+      view.options,
+      (Options{{"retention", "2 days"}, {"lateness", "10 minutes"}, {"n", "-3"}, {"keep", "true"}, {"mode", "auto"}}));
   EXPECT_TRUE(Parse("CREATE MATERIALIZED VIEW IF NOT EXISTS v AS (SELECT 1)")->create_view()->if_not_exists);
   EXPECT_FALSE(Parse("CREATE MATERIALIZED VIEW v AS WITH a AS (SELECT 1) FROM a")->create_view()->schema_given);
   EXPECT_EQ(Parse("CREATE\xC2\xA0MATERIALIZED VIEW v AS SELECT 1")->create_view()->view.name, "v");
@@ -187,15 +209,15 @@ TEST(Parser, SaysWhatIsWrongWithAMaterializedView) {
 }
 
 TEST(Parser, TakesTableOptionsOffTheTree) {
-  auto statement = Parse("CREATE TABLE IF NOT EXISTS s.t (ts TIMESTAMP) WITH (Time = 'ts', keep_rows = false, n = 3, "
-                         "retention = INTERVAL '1 day')");
+  auto statement = Parse(
+      "CREATE TABLE IF NOT EXISTS s.t (ts TIMESTAMP) WITH (Time = 'ts', keep_rows = false, n = 3, "
+      "retention = INTERVAL '1 day')");
   ASSERT_NE(statement->table_options(), nullptr);
   const auto& options = *statement->table_options();
   EXPECT_EQ(options.table.ToString(), "s.t");
   EXPECT_TRUE(options.schema_given);
   EXPECT_TRUE(options.if_not_exists);
-  EXPECT_EQ(options.options,
-            (Options{{"time", "ts"}, {"keep_rows", "false"}, {"n", "3"}, {"retention", "1 day"}}));
+  EXPECT_EQ(options.options, (Options{{"time", "ts"}, {"keep_rows", "false"}, {"n", "3"}, {"retention", "1 day"}}));
   EXPECT_THAT(CopySql(*statement)->ToString(), Not(HasSubstr("WITH")));
   statement = Parse("CREATE OR REPLACE TABLE t WITH (time = 'ts') AS SELECT now() AS ts");
   EXPECT_TRUE(statement->table_options()->or_replace);

@@ -34,9 +34,10 @@ PlanTarget OfTable(const duckdb::TableCatalogEntry& table) {
 
 PlanTarget InSchema(const duckdb::SchemaCatalogEntry& schema, const duckdb::CreateInfo& info) {
   const auto database = schema.ParentCatalog().GetName().GetIdentifierName();
-  return {.database = database,
-          .table = {.schema = schema.name.GetIdentifierName(), .name = info.GetQualifiedName().Name().GetIdentifierName()},
-          .temporary = info.temporary || database == kTemporaryDatabase};
+  return {
+      .database = database,
+      .table = {.schema = schema.name.GetIdentifierName(), .name = info.GetQualifiedName().Name().GetIdentifierName()},
+      .temporary = info.temporary || database == kTemporaryDatabase};
 }
 
 // By the name that the binder has completed. A schema's own name is the target's schema.

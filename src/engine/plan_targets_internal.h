@@ -15,8 +15,8 @@ enum class LogicalOperatorType : uint8_t;
 namespace hyprstream::engine {
 
 struct PlanTarget {
-  std::string database;    // empty where the plan does not say
-  TableRef table;          // no name for a whole schema
+  std::string database;  // empty where the plan does not say
+  TableRef table;        // no name for a whole schema
   bool temporary = false;
 };
 

@@ -1,5 +1,5 @@
-// Every operator and expression of a bound plan, also those that DuckDB keeps where its own visitors do not look: lambda
-// bodies, subqueries not yet flattened, defaults, CHECK constraints, the actions of MERGE.
+// Every operator and expression of a bound plan, also those that DuckDB keeps where its own visitors do not look:
+// lambda bodies, subqueries not yet flattened, defaults, CHECK constraints, the actions of MERGE.
 #pragma once
 
 #include <functional>

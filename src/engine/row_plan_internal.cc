@@ -1,6 +1,7 @@
 #include "engine/row_plan_internal.h"
 
 #include <arrow/status.h>
+
 #include <duckdb/planner/expression/bound_function_expression.hpp>
 #include <duckdb/planner/expression_iterator.hpp>
 #include <duckdb/planner/logical_operator.hpp>

@@ -2,10 +2,10 @@
 
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
-#include <duckdb/catalog/catalog.hpp>
-#include <duckdb/parser/parsed_data/create_table_function_info.hpp>
 
 #include <algorithm>
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/parser/parsed_data/create_table_function_info.hpp>
 #include <utility>
 
 #include "engine/arrow_in_internal.h"
@@ -112,10 +112,10 @@ void ContextState::Note(PlanFacts more) {
 
 void RegisterScans(duckdb::Connection& connection) {
   auto& catalog = duckdb::Catalog::GetSystemCatalog(*connection.context);
-  for (auto& function : {MakeStreamFunction("view_scan", {duckdb::LogicalType::VARCHAR, duckdb::LogicalType::VARCHAR},
-                                            BindView),
-                         MakeStreamFunction("hyprstream_system", {duckdb::LogicalType::VARCHAR}, BindSystem),
-                         MakeStreamFunction("hyprstream_input", {}, BindInput)}) {
+  for (auto& function :
+       {MakeStreamFunction("view_scan", {duckdb::LogicalType::VARCHAR, duckdb::LogicalType::VARCHAR}, BindView),
+        MakeStreamFunction("hyprstream_system", {duckdb::LogicalType::VARCHAR}, BindSystem),
+        MakeStreamFunction("hyprstream_input", {}, BindInput)}) {
     duckdb::CreateTableFunctionInfo info(function);
     catalog.CreateTableFunction(*connection.context, info);
   }

@@ -5,9 +5,9 @@
 
 #include <map>
 #include <memory>
-#include <string_view>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "core/table_ref.h"
@@ -15,20 +15,20 @@
 namespace hyprstream::engine {
 
 enum class StatementKind {
-  kQuery,      // SELECT, VALUES, FROM, DESCRIBE, SHOW, SUMMARIZE; a SELECT may still write through a CTE
+  kQuery,  // SELECT, VALUES, FROM, DESCRIBE, SHOW, SUMMARIZE; a SELECT may still write through a CTE
   kExplain,
   kInsert,
   kUpdate,
-  kDelete,     // TRUNCATE too
+  kDelete,  // TRUNCATE too
   kMerge,
-  kCreate,     // tables, views, schemas, sequences, types, macros, indexes
+  kCreate,  // tables, views, schemas, sequences, types, macros, indexes
   kDrop,
   kAlter,
   kComment,
   kBegin,
   kCommit,
   kRollback,
-  kSet,        // SET, RESET
+  kSet,  // SET, RESET
   kUse,
   kPrepare,
   kExecute,

@@ -1,6 +1,7 @@
 #include "engine/statement_options_internal.h"
 
 #include <arrow/result.h>
+
 #include <duckdb/parser/expression/cast_expression.hpp>
 #include <duckdb/parser/expression/columnref_expression.hpp>
 #include <duckdb/parser/expression/constant_expression.hpp>

@@ -1,6 +1,7 @@
 #include "engine/stored_expressions_internal.h"
 
 #include <arrow/status.h>
+
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry.hpp>

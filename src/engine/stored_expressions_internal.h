@@ -1,5 +1,5 @@
-// Expressions that a statement stores in the catalog, or that DuckDB evaluates without a plan: defaults, CHECKs, generated
-// columns, ALTER ... USING. The bound plan does not show them.
+// Expressions that a statement stores in the catalog, or that DuckDB evaluates without a plan: defaults, CHECKs,
+// generated columns, ALTER ... USING. The bound plan does not show them.
 #pragma once
 
 namespace arrow {

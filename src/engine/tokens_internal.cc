@@ -1,10 +1,10 @@
 #include "engine/tokens_internal.h"
 
 #include <arrow/status.h>
-#include <duckdb/parser/peg/keyword_helper/duckdb_keyword_helper.hpp>
-#include <duckdb/parser/peg/tokenizer/parser_tokenizer.hpp>
 
 #include <algorithm>
+#include <duckdb/parser/peg/keyword_helper/duckdb_keyword_helper.hpp>
+#include <duckdb/parser/peg/tokenizer/parser_tokenizer.hpp>
 
 #include "core/table_ref.h"
 

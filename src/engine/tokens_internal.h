@@ -6,11 +6,10 @@
 #pragma once
 
 #include <cstddef>
+#include <duckdb/parser/peg/matcher_token.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <duckdb/parser/peg/matcher_token.hpp>
 
 namespace arrow {
 class Status;

@@ -1,5 +1,7 @@
 #include "engine/value_bounds_internal.h"
 
+#include <algorithm>
+#include <cmath>
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/scalar_function_catalog_entry.hpp>
@@ -11,9 +13,6 @@
 #include <duckdb/planner/expression_iterator.hpp>
 #include <duckdb/planner/logical_operator.hpp>
 #include <duckdb/planner/logical_operator_visitor.hpp>
-
-#include <algorithm>
-#include <cmath>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -30,13 +29,13 @@ namespace {
 enum class Cost {
   kRepeat,    // size of the first argument times the second
   kPad,       // the second argument, in bytes
-  kElements, // the last argument, in list elements of 16 bytes
-  kRange,    // elements of range(stop), range(start, stop), range(start, stop, step)
-  kFormat,   // widths in the format text
-  kReplace,  // the first argument with every second by the third
-  kJoin,     // all arguments, with the first or last as a separator
-  kSplit,    // a list element for each byte
-  kProduct,  // steps: the first argument's size times the second's
+  kElements,  // the last argument, in list elements of 16 bytes
+  kRange,     // elements of range(stop), range(start, stop), range(start, stop, step)
+  kFormat,    // widths in the format text
+  kReplace,   // the first argument with every second by the third
+  kJoin,      // all arguments, with the first or last as a separator
+  kSplit,     // a list element for each byte
+  kProduct,   // steps: the first argument's size times the second's
 };
 
 const std::unordered_map<std::string_view, Cost>& Costs() {
@@ -239,10 +238,11 @@ void CheckCost(Cost cost, const std::string& name, duckdb::DataChunk& chunk) {
   double total = 0;
   for (duckdb::idx_t row = 0; row < rows; ++row) total += CostOfRow(cost, name, arguments, row);
   if (total <= LimitOf(cost)) return;
-  throw duckdb::OutOfRangeException("Function %s would make or go through %s bytes at once; at most %s are allowed. Use "
-                                    "smaller values",
-                                    name, std::to_string(static_cast<std::int64_t>(std::min(total, 1e18))),
-                                    std::to_string(static_cast<std::int64_t>(LimitOf(cost))));
+  throw duckdb::OutOfRangeException(
+      "Function %s would make or go through %s bytes at once; at most %s are allowed. Use "
+      "smaller values",
+      name, std::to_string(static_cast<std::int64_t>(std::min(total, 1e18))),
+      std::to_string(static_cast<std::int64_t>(LimitOf(cost))));
 }
 
 // A function's callback behind the look at its arguments.
@@ -286,8 +286,9 @@ void Refuse(duckdb::DataChunk&, duckdb::ExpressionState&, duckdb::Vector&) {
 }
 
 duckdb::unique_ptr<duckdb::FunctionData> RefuseBind(duckdb::BindScalarFunctionInput&) {
-  throw duckdb::BinderException("json_transform and from_json are not allowed here: cast the JSON to the type instead, "
-                                "as in value::STRUCT(a INTEGER)");
+  throw duckdb::BinderException(
+      "json_transform and from_json are not allowed here: cast the JSON to the type instead, "
+      "as in value::STRUCT(a INTEGER)");
 }
 
 void Replace(duckdb::Connection& connection, duckdb::CreateScalarFunctionInfo& info) {

@@ -1,9 +1,9 @@
 // Bounds on what one call of a function may make or cost.
 //
-// DuckDB checks its memory limit for what its buffer manager holds, not for the strings and lists of a vector at hand, and
-// looks for interrupts between vectors only: repeat(s, 1000000000) over ten rows takes 2 GB under a limit of 512 MB, and
-// 40 s that nothing can stop. So functions whose result is not in proportion to their arguments are wrapped
-// to look at a vector's arguments before the work starts.
+// DuckDB checks its memory limit for what its buffer manager holds, not for the strings and lists of a vector at hand,
+// and looks for interrupts between vectors only: repeat(s, 1000000000) over ten rows takes 2 GB under a limit of 512
+// MB, and 40 s that nothing can stop. So functions whose result is not in proportion to their arguments are wrapped to
+// look at a vector's arguments before the work starts.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,9 @@ inline constexpr double kJoinedBytesMax = 256e6;
 // Steps of one call of functions that compare each character with each (levenshtein, ...): a second or two.
 inline constexpr double kStepsMax = 1e9;
 
-// Replaces such functions in the catalog by wrapped ones: some functions evaluate constant arguments while they are bound
-// (length(repeat('x', 1000000000))), where no gate can look. Also replaces json_transform and from_json, which overflow the
-// stack there over a deep structure, by ones that refuse: JSON can be cast instead. Inside a transaction.
+// Replaces such functions in the catalog by wrapped ones: some functions evaluate constant arguments while they are
+// bound (length(repeat('x', 1000000000))), where no gate can look. Also replaces json_transform and from_json, which
+// overflow the stack there over a deep structure, by ones that refuse: JSON can be cast instead. Inside a transaction.
 void ReplaceUnsafeFunctions(duckdb::Connection& connection);
 
 // Wraps those that chose their implementation while they were bound, lambda bodies included. Call it after CheckPlan.

@@ -1,12 +1,12 @@
-#include "engine/value_bounds_internal.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <duckdb.hpp>
 #include <duckdb/main/config.hpp>
 #include <duckdb/planner/planner_extension.hpp>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <string>
+
+#include "engine/value_bounds_internal.h"
 
 namespace hyprstream::engine {
 namespace {
@@ -41,22 +41,36 @@ class ValueBoundsTest : public ::testing::Test {
 
 TEST_F(ValueBoundsTest, StopsBombsBeforeTheyGrow) {
   for (const char* sql : {
-           "SELECT length(repeat('x', 1000000000))", "SELECT length(lpad('x', 1000000000, 'y'))", "SELECT length(repeat(s, 1000000000)) FROM t",
-           "SELECT length(repeat(s, n)) FROM t", "SELECT length(rep(s, n)) FROM t", "SELECT len(repeat([1], n)) FROM t",
-           "SELECT length(lpad(s, 2000000000, 'ab')) FROM t", "SELECT length(rpad(s, 2000000000, 'ab')) FROM t",
-           "SELECT len(range(1000000000))", "SELECT len(range(n)) FROM t", "SELECT len(generate_series(1, 10000000000))",
+           "SELECT length(repeat('x', 1000000000))",
+           "SELECT length(lpad('x', 1000000000, 'y'))",
+           "SELECT length(repeat(s, 1000000000)) FROM t",
+           "SELECT length(repeat(s, n)) FROM t",
+           "SELECT length(rep(s, n)) FROM t",
+           "SELECT len(repeat([1], n)) FROM t",
+           "SELECT length(lpad(s, 2000000000, 'ab')) FROM t",
+           "SELECT length(rpad(s, 2000000000, 'ab')) FROM t",
+           "SELECT len(range(1000000000))",
+           "SELECT len(range(n)) FROM t",
+           "SELECT len(generate_series(1, 10000000000))",
            "SELECT len(range(TIMESTAMP '2000-01-01', TIMESTAMP '2100-01-01', INTERVAL '1 millisecond'))",
-           "SELECT len(list_resize([1], 1000000000))", "SELECT len(list_resize([i], n, 3)) FROM t",
-           "SELECT length(printf('%1000000000d', 1))", "SELECT length(printf('%*d', 1000000000, 1))",
-           "SELECT length(format('{:1000000000}', i)) FROM t", "SELECT length(format('{:{}}', 1, 1000000000))",
-           "SELECT bitstring('1', 1000000000)", "SELECT length(bar(1, 0, 1, 1000000000))",
+           "SELECT len(list_resize([1], 1000000000))",
+           "SELECT len(list_resize([i], n, 3)) FROM t",
+           "SELECT length(printf('%1000000000d', 1))",
+           "SELECT length(printf('%*d', 1000000000, 1))",
+           "SELECT length(format('{:1000000000}', i)) FROM t",
+           "SELECT length(format('{:{}}', 1, 1000000000))",
+           "SELECT bitstring('1', 1000000000)",
+           "SELECT length(bar(1, 0, 1, 1000000000))",
            "SELECT length(replace(repeat('x', 1000000), 'x', repeat('y', 1000000)))",
            "SELECT length(regexp_replace(repeat('x', 100000), 'x', repeat('y', 100000), 'g'))",
            "SELECT length(array_to_string(range(100000), repeat('y', 100000)))",
            "SELECT list_transform([1, 2], lambda x: length(repeat('x', x * 1000000000)))",
-           "SELECT list_transform([1, 2], lambda x: list_transform([3], lambda y: length(repeat('x', x * 1000000000))))",
-           "SELECT length(x) FROM (SELECT repeat(s, n) AS x FROM t)", "SELECT 1 FROM t WHERE length(repeat(s, n)) > 3",
-           "SELECT max(length(repeat(s, n))) FROM t", "SELECT (SELECT length(repeat(s, n)) FROM t LIMIT 1)",
+           "SELECT list_transform([1, 2], lambda x: list_transform([3], lambda y: length(repeat('x', x * "
+           "1000000000))))",
+           "SELECT length(x) FROM (SELECT repeat(s, n) AS x FROM t)",
+           "SELECT 1 FROM t WHERE length(repeat(s, n)) > 3",
+           "SELECT max(length(repeat(s, n))) FROM t",
+           "SELECT (SELECT length(repeat(s, n)) FROM t LIMIT 1)",
            "SELECT levenshtein(repeat('a', 100000), repeat('b', 100000))",
            "SELECT damerau_levenshtein(repeat('a', 100000), repeat('b', 100000))",
            "WITH RECURSIVE r AS (SELECT 'xxxxxxxxxx' AS s, 0 AS n UNION ALL SELECT s || s, n + 1 FROM r WHERE n < 40) "
@@ -70,14 +84,20 @@ TEST_F(ValueBoundsTest, StopsBombsBeforeTheyGrow) {
 TEST_F(ValueBoundsTest, LeavesOrdinaryValuesAlone) {
   for (const char* sql : {
            "SELECT repeat('ab', 1000), lpad('7', 8, '0'), rpad('x', 5, ' '), range(1000000), generate_series(1, 10, 2)",
-           "SELECT repeat(s, 10000) FROM t, range(3000)", "SELECT repeat(NULL, 3), lpad(NULL, 3, 'x'), range(NULL)",
-           "SELECT range(DATE '2024-01-01', DATE '2025-01-01', INTERVAL '1 day')", "SELECT range(10, 0, -1)",
-           "SELECT printf('%05d %s', 42, 'x'), format('{:>10} {}', 1, 'y')", "SELECT replace('a-b', '-', '+')",
-           "SELECT s || i || s, concat(s, i, NULL), concat_ws(',', s, i) FROM t", "SELECT list_resize([1], 10, 0)",
+           "SELECT repeat(s, 10000) FROM t, range(3000)",
+           "SELECT repeat(NULL, 3), lpad(NULL, 3, 'x'), range(NULL)",
+           "SELECT range(DATE '2024-01-01', DATE '2025-01-01', INTERVAL '1 day')",
+           "SELECT range(10, 0, -1)",
+           "SELECT printf('%05d %s', 42, 'x'), format('{:>10} {}', 1, 'y')",
+           "SELECT replace('a-b', '-', '+')",
+           "SELECT s || i || s, concat(s, i, NULL), concat_ws(',', s, i) FROM t",
+           "SELECT list_resize([1], 10, 0)",
            "SELECT [1] || [2], list_concat([1], [2]), string_split('a,b', ','), array_to_string([1, 2], ', ')",
-           "SELECT list_transform([1, 2], lambda x: repeat('x', x))", "SELECT levenshtein('kitten', 'sitting')",
+           "SELECT list_transform([1, 2], lambda x: repeat('x', x))",
+           "SELECT levenshtein('kitten', 'sitting')",
            "SELECT regexp_replace('aXbX', 'X', 'y', 'g'), bar(5, 0, 10, 20), bitstring('101', 8)",
-           "SELECT unnest(range(1000000))", "SELECT list_aggregate([1, 2], 'sum')",
+           "SELECT unnest(range(1000000))",
+           "SELECT list_aggregate([1, 2], 'sum')",
        }) {
     EXPECT_EQ(ErrorOf(sql), "") << sql;
   }

@@ -2,6 +2,8 @@
 
 #include <arrow/result.h>
 #include <arrow/type.h>
+
+#include <algorithm>
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
@@ -14,8 +16,6 @@
 #include <duckdb/parser/statement/select_statement.hpp>
 #include <duckdb/parser/tableref/basetableref.hpp>
 #include <duckdb/planner/planner.hpp>
-
-#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -97,7 +97,8 @@ class ViewAnalysis {
     const auto& entry = duckdb::Catalog::GetEntry(context_, lookup);
     const auto name = from.GetQualifiedName().Name().GetIdentifierName();
     if (entry.type != duckdb::CatalogType::TABLE_ENTRY) {
-      return arrow::Status::NotImplemented(name, " is a view; a materialized view aggregates one table: name the table");
+      return arrow::Status::NotImplemented(name,
+                                           " is a view; a materialized view aggregates one table: name the table");
     }
     const auto& table = entry.Cast<duckdb::TableCatalogEntry>();
     query_.base = {.schema = table.ParentSchema().name.GetIdentifierName(), .name = table.name.GetIdentifierName()};
@@ -132,7 +133,8 @@ class ViewAnalysis {
     std::map<std::string, bool> seen;
     for (const auto& name : names) {
       if (!seen.emplace(FoldIdentifier(name), true).second) {
-        return arrow::Status::Invalid("Two columns are named ", CutText(name, 80), "; give them different names with AS");
+        return arrow::Status::Invalid("Two columns are named ", CutText(name, 80),
+                                      "; give them different names with AS");
       }
     }
     return arrow::Status::OK();
@@ -162,7 +164,8 @@ class ViewAnalysis {
                                                      duckdb::Identifier(query_.base.name)};
     for (std::size_t skip = 0; skip < full.size(); ++skip) {
       const auto length = full.size() - skip;
-      if (names.size() > length && std::equal(full.begin() + static_cast<std::ptrdiff_t>(skip), full.end(), names.begin()) &&
+      if (names.size() > length &&
+          std::equal(full.begin() + static_cast<std::ptrdiff_t>(skip), full.end(), names.begin()) &&
           IsColumn(names[length])) {
         return length;
       }
@@ -217,15 +220,15 @@ class ViewAnalysis {
     const auto& arguments = function.GetArguments();
     if (arguments.empty()) return true;
     const auto& argument = arguments[0].GetExpression();
-    return arguments.size() == 1 && argument.GetExpressionClass() == ExpressionClass::STAR && argument.ToString() == "*";
+    return arguments.size() == 1 && argument.GetExpressionClass() == ExpressionClass::STAR &&
+           argument.ToString() == "*";
   }
 
   bool IsAggregate(const duckdb::ParsedExpression& expression) {
     if (expression.GetExpressionClass() != ExpressionClass::FUNCTION) return false;
     const auto& function = expression.Cast<duckdb::FunctionExpression>();
     const auto entry = duckdb::Catalog::GetEntry(
-        context_,
-        duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, function.GetQualifiedName()),
+        context_, duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, function.GetQualifiedName()),
         duckdb::OnEntryNotFound::RETURN_NULL);
     return entry && entry->type == duckdb::CatalogType::AGGREGATE_FUNCTION_ENTRY;
   }
@@ -268,7 +271,8 @@ class ViewAnalysis {
                                            type.ToString(), " yet: sum and avg take numbers");
     }
     AggregateColumn column{.kind = kind, .argument = -1, .result_type = ArrowType(type)};
-    std::string argument = kind == AggregateKind::kCountStar ? "" : function.GetArguments()[0].GetExpression().ToString();
+    std::string argument =
+        kind == AggregateKind::kCountStar ? "" : function.GetArguments()[0].GetExpression().ToString();
     if (function.Filter()) {
       if (kind == AggregateKind::kCountStar) {
         argument = "1";
@@ -301,13 +305,13 @@ class ViewAnalysis {
       OutputColumn output{.name = bound.names.at(i), .is_key = true, .index = query_.key_count()};
       if (IsAggregate(*item)) {
         output = {.name = output.name, .is_key = false, .index = static_cast<int>(query_.aggregates.size())};
-        ARROW_ASSIGN_OR_RAISE(auto aggregate,
-                              ReadAggregate(item->Cast<duckdb::FunctionExpression>(), bound.types[i]));
+        ARROW_ASSIGN_OR_RAISE(auto aggregate, ReadAggregate(item->Cast<duckdb::FunctionExpression>(), bound.types[i]));
         query_.aggregates.push_back(std::move(aggregate));
       } else if (ContainsAggregate(*item)) {
-        return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(*item),
-                                             ", an expression over aggregates: select its parts as columns, and compute "
-                                             "it in the query that reads the view");
+        return arrow::Status::NotImplemented(
+            "A materialized view cannot maintain ", Show(*item),
+            ", an expression over aggregates: select its parts as columns, and compute "
+            "it in the query that reads the view");
       } else {
         if (query_.window_key < 0 && IsWindow(*item)) query_.window_key = query_.key_count();
         keys_.push_back(item.get());
@@ -317,8 +321,9 @@ class ViewAnalysis {
       items_.push_back(std::move(item));
     }
     if (query_.aggregates.empty()) {
-      return arrow::Status::NotImplemented("A materialized view needs an aggregate, such as count(*); for the distinct "
-                                           "keys alone use SELECT DISTINCT in a query");
+      return arrow::Status::NotImplemented(
+          "A materialized view needs an aggregate, such as count(*); for the distinct "
+          "keys alone use SELECT DISTINCT in a query");
     }
     for (auto& aggregate : query_.aggregates) {  // in an evaluated batch the keys come first
       if (aggregate.argument >= 0) aggregate.argument += query_.key_count();
@@ -420,10 +425,10 @@ class ViewAnalysis {
   duckdb::ClientContext& context_;
   const ViewText& text_;
   duckdb::unique_ptr<duckdb::SQLStatement> statement_;
-  duckdb::SelectNode* select_ = nullptr;  // of statement_
-  duckdb::vector<duckdb::Identifier> columns_;     // of the base table
+  duckdb::SelectNode* select_ = nullptr;        // of statement_
+  duckdb::vector<duckdb::Identifier> columns_;  // of the base table
   bool aliased_ = false;
-  std::vector<Expression> items_;                       // the select list, resolved
+  std::vector<Expression> items_;                      // the select list, resolved
   std::vector<const duckdb::ParsedExpression*> keys_;  // of items_
   AggregateQuery query_;
 };

@@ -17,7 +17,7 @@ class Result;
 namespace duckdb {
 class ClientContext;
 class Connection;
-}
+}  // namespace duckdb
 
 namespace hyprstream::engine {
 

@@ -1,10 +1,11 @@
-#include "engine/view_analysis_internal.h"
-
 #include <arrow/result.h>
 #include <arrow/type.h>
-#include <duckdb.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <duckdb.hpp>
+
+#include "engine/view_analysis_internal.h"
 
 namespace hyprstream::engine {
 namespace {
@@ -33,8 +34,9 @@ class ViewAnalysisTest : public ::testing::Test {
   }
 
   arrow::Result<AggregateQuery> Analyze(const std::string& select) {
-    return AnalyzeViewSelect(connection_, {.view = {.schema = "main", .name = "w"}, .select = select,
-                                           .time_zone = "UTC", .database = "memory"});
+    return AnalyzeViewSelect(
+        connection_,
+        {.view = {.schema = "main", .name = "w"}, .select = select, .time_zone = "UTC", .database = "memory"});
   }
 
   AggregateQuery Query(const std::string& select) {
@@ -141,7 +143,8 @@ TEST_F(ViewAnalysisTest, KeepsWhatRowsSay) {
            "SELECT time_bucket(INTERVAL '5 minutes', ts) AS w, count(*), sum(n), avg(amount) FROM sales GROUP BY ALL",
            "SELECT region, count(*) FILTER (WHERE n > 50) AS c, sum(n) FILTER (WHERE amount > 3 OR n < 5) AS x, "
            "min(price) FILTER (n % 2 = 0) FROM sales GROUP BY ALL",
-           "SELECT n % 3 AS m, m + 1 AS k, sum(m * price) AS t FROM sales WHERE k > 1 AND (n > 3 OR n < 2) GROUP BY ALL",
+           "SELECT n % 3 AS m, m + 1 AS k, sum(m * price) AS t FROM sales WHERE k > 1 AND (n > 3 OR n < 2) GROUP BY "
+           "ALL",
            "SELECT CASE WHEN n > 50 THEN 'hi' ELSE 'lo' END AS half, max(region), mean(n) FROM sales GROUP BY half",
            "SELECT count(*), sum(amount) FROM sales",
        }) {
@@ -150,7 +153,8 @@ TEST_F(ViewAnalysisTest, KeepsWhatRowsSay) {
 }
 
 TEST_F(ViewAnalysisTest, FindsTheWindow) {
-  EXPECT_EQ(Query("SELECT region, time_bucket(INTERVAL 1 HOUR, ts) AS w, count(*) FROM sales GROUP BY ALL").window_key, 1);
+  EXPECT_EQ(Query("SELECT region, time_bucket(INTERVAL 1 HOUR, ts) AS w, count(*) FROM sales GROUP BY ALL").window_key,
+            1);
   EXPECT_EQ(Query("SELECT date_trunc('day', ts) AS w, count(*) FROM sales GROUP BY ALL").window_key, 0);
   EXPECT_EQ(Query("SELECT time_bucket(to_minutes(n), ts) AS w, count(*) FROM sales GROUP BY ALL").window_key, -1);
   EXPECT_EQ(Query("SELECT region, count(*) FROM sales GROUP BY ALL").window_key, -1);

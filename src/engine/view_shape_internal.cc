@@ -1,10 +1,10 @@
 #include "engine/view_shape_internal.h"
 
 #include <arrow/status.h>
+
 #include <duckdb/parser/parsed_expression_iterator.hpp>
 #include <duckdb/parser/query_node/select_node.hpp>
 #include <duckdb/parser/tableref/basetableref.hpp>
-
 #include <string>
 
 #include "engine/error_internal.h"
@@ -23,7 +23,8 @@ arrow::Status CheckModifiers(const duckdb::SelectNode& select) {
       case duckdb::ResultModifierType::ORDER_MODIFIER:
         return Refuse("ORDER BY", "order the query that reads the view");
       case duckdb::ResultModifierType::DISTINCT_MODIFIER:
-        return Refuse("DISTINCT", "its groups are distinct already; select the keys with GROUP BY ALL and an aggregate");
+        return Refuse("DISTINCT",
+                      "its groups are distinct already; select the keys with GROUP BY ALL and an aggregate");
       default:
         return Refuse("LIMIT", "limit the query that reads the view");
     }
@@ -68,7 +69,8 @@ arrow::Status CheckClauses(const duckdb::SelectNode& select) {
 
 arrow::Status CheckShape(const duckdb::QueryNode& node) {
   if (node.type != duckdb::QueryNodeType::SELECT_NODE) {
-    return Refuse("UNION, EXCEPT, INTERSECT or recursion", "create one view for each SELECT and combine them in a query");
+    return Refuse("UNION, EXCEPT, INTERSECT or recursion",
+                  "create one view for each SELECT and combine them in a query");
   }
   const auto& select = node.Cast<duckdb::SelectNode>();
   ARROW_RETURN_NOT_OK(CheckFrom(*select.from_table));

@@ -77,8 +77,8 @@ arrow::Result<Admission> Authenticator::AdmitBasic(std::string_view encoded, con
   if (colon == std::string::npos && !credentials_.empty()) return WrongCredentials();
   Identity identity;
   if (!credentials_.empty()) {
-    ARROW_ASSIGN_OR_RAISE(identity, CheckPassword(std::string_view(pair).substr(0, colon),
-                                                  std::string_view(pair).substr(colon + 1)));
+    ARROW_ASSIGN_OR_RAISE(
+        identity, CheckPassword(std::string_view(pair).substr(0, colon), std::string_view(pair).substr(colon + 1)));
   }
   if (!call.handshake) return ByCookieOrConnection(std::move(identity), call);
   Admission admission;

@@ -1,7 +1,7 @@
 // Who calls, and which session the call belongs to, from the call's headers alone.
 //
-// Sessions are keyed by the bearer token that a handshake issued; else, because a configured token or password is shared
-// by many clients, by our cookie when the client sends it, else by the connection.
+// Sessions are keyed by the bearer token that a handshake issued; else, because a configured token or password is
+// shared by many clients, by our cookie when the client sends it, else by the connection.
 //
 // Thread safety: all methods, from any thread. Ownership: credentials and clock outlive it.
 #pragma once

@@ -79,7 +79,8 @@ TEST_F(AuthenticatorTest, ACookieOpensNothingForAnotherUser) {
 
 TEST_F(AuthenticatorTest, IssuedTokensEndWhenTheyAreNotUsed) {
   Authenticator authenticator(nobody_, clock_, {.idle_max = seconds(100)});
-  const auto token = authenticator.Admit({.authorization = Basic("any:one"), .peer = "p", .handshake = true})->issued_token;
+  const auto token =
+      authenticator.Admit({.authorization = Basic("any:one"), .peer = "p", .handshake = true})->issued_token;
   ASSERT_FALSE(token.empty());
   const auto key = authenticator.Admit({.authorization = "Bearer " + token, .peer = "x"})->key;
   EXPECT_EQ(key.kind, session::SessionKey::Kind::kToken);

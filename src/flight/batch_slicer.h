@@ -17,7 +17,8 @@ struct SliceBounds {
   std::int64_t row_bytes_max = 15LL << 20;   // a batch of one row; beyond it is an error
 };
 
-// `batch` in order, in pieces within the bounds. CapacityError (0-based row and bytes named) for a row that is too large.
+// `batch` in order, in pieces within the bounds. CapacityError (0-based row and bytes named) for a row that is too
+// large.
 arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> SliceBatch(
     const std::shared_ptr<arrow::RecordBatch>& batch, const SliceBounds& bounds);
 

@@ -52,8 +52,8 @@ TEST(SliceBatch, SaysWhichRowIsTooLarge) {
   arrow::StringBuilder builder;
   ASSERT_TRUE(builder.Append("small").ok());
   ASSERT_TRUE(builder.Append(std::string(2'000'000, 'x')).ok());
-  const auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("t", arrow::utf8())}), 2,
-                                              {builder.Finish().ValueOrDie()});
+  const auto batch =
+      arrow::RecordBatch::Make(arrow::schema({arrow::field("t", arrow::utf8())}), 2, {builder.Finish().ValueOrDie()});
   const auto sliced = SliceBatch(batch, {.batch_bytes_max = 100'000, .row_bytes_max = 1'000'000});
   ASSERT_TRUE(sliced.status().IsCapacityError());
   EXPECT_THAT(sliced.status().message(), testing::HasSubstr("Row 1 of the result"));

@@ -44,7 +44,8 @@ const std::vector<fl::ActionType>& OwnActions() {
   return actions;
 }
 
-// The port's owner: our own paths, tickets and actions here, Flight SQL commands to the inner server that never listens.
+// The port's owner: our own paths, tickets and actions here, Flight SQL commands to the inner server that never
+// listens.
 class Dispatcher final : public fl::FlightServerBase {
  public:
   Dispatcher(const FlightOptions& options, const FlightDependencies& dependencies)

@@ -34,15 +34,15 @@ struct FlightOptions {
   int port = 31337;          // 0: any free one
   std::string tls_cert_pem;  // both or none
   std::string tls_key_pem;
-  std::int64_t message_bytes_max = 256LL << 20;       // one incoming message, after gRPC's decompression
-  std::int64_t put_queue_bytes_max = 64LL << 20;      // batches of one DoPut that wait for the commit path
-  std::int64_t bind_bytes_max = 256LL << 20;          // parameters of one prepared statement
-  std::int64_t result_batch_bytes_max = 8LL << 20;    // one outgoing batch
-  std::int64_t result_row_bytes_max = 15LL << 20;     // one outgoing row
-  int streams_max = 256;                              // concurrent calls of one connection
-  int threads_max = 1024;                             // of gRPC: calls that run at once
-  int tokens_max = 10'000;                            // issued by handshakes
-  std::chrono::seconds token_idle_max{24 * 3600};     // an issued token that long unused is forgotten
+  std::int64_t message_bytes_max = 256LL << 20;     // one incoming message, after gRPC's decompression
+  std::int64_t put_queue_bytes_max = 64LL << 20;    // batches of one DoPut that wait for the commit path
+  std::int64_t bind_bytes_max = 256LL << 20;        // parameters of one prepared statement
+  std::int64_t result_batch_bytes_max = 8LL << 20;  // one outgoing batch
+  std::int64_t result_row_bytes_max = 15LL << 20;   // one outgoing row
+  int streams_max = 256;                            // concurrent calls of one connection
+  int threads_max = 1024;                           // of gRPC: calls that run at once
+  int tokens_max = 10'000;                          // issued by handshakes
+  std::chrono::seconds token_idle_max{24 * 3600};   // an issued token that long unused is forgotten
   std::string name = "Hyprstream";
   std::string version = "0";
 };

@@ -47,8 +47,7 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> ReadIncoming(const arro
 // All batches with rows, fully validated: the parameters of a prepared statement. Batches without columns are left out.
 // CapacityError when they are larger than `bytes_max` together.
 arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadParameters(
-    const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages,
-    std::int64_t bytes_max);
+    const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages, std::int64_t bytes_max);
 
 // Bytes that the batch's buffers hold; safe for batches that lie about their contents.
 std::int64_t BufferBytes(const arrow::RecordBatch& batch);

@@ -132,7 +132,8 @@ MetadataQuery ForeignKeysQuery(const sql::TableRef* parent, const sql::TableRef*
     ON p.database_name = f.database_name AND p.schema_name = f.schema_name AND p.table_name = f.referenced_table
    AND p.constraint_type = 'PRIMARY KEY'
   WHERE f.constraint_type = 'FOREIGN KEY' AND f.schema_name <> '__hyprstream'))" +
-                 where.text + " ORDER BY pk_catalog, pk_schema, pk_table, fk_catalog, fk_schema, fk_table, key_sequence",
+                 where.text +
+                 " ORDER BY pk_catalog, pk_schema, pk_table, fk_catalog, fk_schema, fk_table, key_sequence",
           .parameters = std::move(where.parameters),
           .schema = std::move(schema)};
 }

@@ -72,8 +72,7 @@ arrow::Result<std::unique_ptr<fl::FlightDataStream>> PathStream(const SessionAcc
   return access.Fetch(context, started.ticket);
 }
 
-arrow::Result<std::vector<fl::FlightInfo>> ListTables(const SessionAccess& access,
-                                                      const fl::ServerCallContext& context,
+arrow::Result<std::vector<fl::FlightInfo>> ListTables(const SessionAccess& access, const fl::ServerCallContext& context,
                                                       const std::string& prefix) {
   ARROW_ASSIGN_OR_RAISE(const auto call, access.Open(context));
   ARROW_ASSIGN_OR_RAISE(auto options, call.session->Options(call.context));

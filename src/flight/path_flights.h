@@ -26,8 +26,7 @@ arrow::Result<std::shared_ptr<arrow::Schema>> PathSchema(const SessionAccess& ac
                                                          const arrow::flight::ServerCallContext& context,
                                                          const std::vector<std::string>& path);
 arrow::Result<std::unique_ptr<arrow::flight::FlightDataStream>> PathStream(
-    const SessionAccess& access, const arrow::flight::ServerCallContext& context,
-    const std::vector<std::string>& path);
+    const SessionAccess& access, const arrow::flight::ServerCallContext& context, const std::vector<std::string>& path);
 
 // Every table and view of the current catalog whose `schema.name` or `name` starts with `prefix`.
 arrow::Result<std::vector<arrow::flight::FlightInfo>> ListTables(const SessionAccess& access,

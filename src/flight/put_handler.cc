@@ -70,8 +70,7 @@ PutHandler::PutHandler(SessionCall call, IncomingBatches incoming, Acknowledge a
       acknowledge_(std::move(acknowledge)),
       queue_bytes_max_(queue_bytes_max) {}
 
-arrow::Status PutHandler::Run(const std::vector<std::string>& path,
-                              const std::function<void(std::int64_t)>& on_rows) {
+arrow::Status PutHandler::Run(const std::vector<std::string>& path, const std::function<void(std::int64_t)>& on_rows) {
   on_rows_ = on_rows;
   ARROW_RETURN_NOT_OK(Open(path));
   if (first_.end) return arrow::Status::OK();

@@ -1,9 +1,9 @@
 // DoPut to a table: batches in, one acknowledgement out for each.
 //
 // A client that sends without waiting is read ahead on a second thread, into a queue bounded in bytes; what has arrived
-// meanwhile shares one commit. A client that waits for each acknowledgement is served in lock step on the call's thread:
-// a pending read could not be given up when its batch is refused, and both sides would wait. A full queue stops reading,
-// and gRPC's flow control stops the sender.
+// meanwhile shares one commit. A client that waits for each acknowledgement is served in lock step on the call's
+// thread: a pending read could not be given up when its batch is refused, and both sides would wait. A full queue stops
+// reading, and gRPC's flow control stops the sender.
 //
 // Thread safety: one handler serves one call; the thread it starts is joined before Run returns.
 #pragma once

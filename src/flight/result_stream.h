@@ -37,8 +37,9 @@ class ResultStream final : public arrow::flight::FlightDataStream {
 };
 
 // Batches that are there already, as metadata commands have them.
-arrow::Result<std::unique_ptr<arrow::flight::FlightDataStream>> StreamOf(
-    const arrow::flight::ServerCallContext& call, const std::shared_ptr<arrow::Schema>& schema,
-    arrow::RecordBatchVector batches, const SliceBounds& bounds);
+arrow::Result<std::unique_ptr<arrow::flight::FlightDataStream>> StreamOf(const arrow::flight::ServerCallContext& call,
+                                                                         const std::shared_ptr<arrow::Schema>& schema,
+                                                                         arrow::RecordBatchVector batches,
+                                                                         const SliceBounds& bounds);
 
 }  // namespace hyprstream::flight

@@ -69,8 +69,12 @@ arrow::Status RpcMiddlewareFactory::StartCall(const fl::CallInfo& info, const fl
     return arrow::Status::OK();
   });
   if (!status.ok() && report_) {
-    report_({.request_id = std::move(request_id), .method = fl::ToString(info.method), .user = {}, .session = {},
-             .status = "Unauthenticated", .error = status.message()});
+    report_({.request_id = std::move(request_id),
+             .method = fl::ToString(info.method),
+             .user = {},
+             .session = {},
+             .status = "Unauthenticated",
+             .error = status.message()});
   }
   return status;
 }

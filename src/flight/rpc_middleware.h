@@ -84,8 +84,7 @@ class HandshakeHandler final : public arrow::flight::ServerAuthHandler {
  public:
   explicit HandshakeHandler(Authenticator& authenticator) : authenticator_(authenticator) {}
 
-  arrow::Status Authenticate(const arrow::flight::ServerCallContext& context,
-                             arrow::flight::ServerAuthSender* outgoing,
+  arrow::Status Authenticate(const arrow::flight::ServerCallContext& context, arrow::flight::ServerAuthSender* outgoing,
                              arrow::flight::ServerAuthReader* incoming) override;
   arrow::Status IsValid(const arrow::flight::ServerCallContext& context, const std::string& token,
                         std::string* peer_identity) override;

@@ -18,9 +18,9 @@ arrow::Result<SessionCall> SessionAccess::Open(const fl::ServerCallContext& call
   ARROW_ASSIGN_OR_RAISE(auto session, registry_.Open(rpc.session_key(), rpc.identity(), rpc.peer()));
   rpc.set_session(session->id());
   return SessionCall{.session = std::move(session),
-                     .context = {.request_id = rpc.request_id(),
-                                 .identity = rpc.identity(),
-                                 .cancelled = [&call] { return call.is_cancelled(); }}};
+                     .context = {.request_id = rpc.request_id(), .identity = rpc.identity(), .cancelled = [&call] {
+                                   return call.is_cancelled();
+                                 }}};
 }
 
 bool SessionAccess::Close(const fl::ServerCallContext& call) const {

@@ -21,9 +21,7 @@ arrow::Status NoSavepoints() {
   return arrow::Status::NotImplemented("Savepoints are not supported: the engine has none; use a transaction");
 }
 
-arrow::Status NoSubstrait() {
-  return arrow::Status::NotImplemented("Substrait plans are not supported; send SQL");
-}
+arrow::Status NoSubstrait() { return arrow::Status::NotImplemented("Substrait plans are not supported; send SQL"); }
 
 arrow::Result<std::string> TextOf(const fl::SessionOptionValue& value) {
   struct Visitor {
@@ -67,9 +65,7 @@ SqlService::Result<sql::ActionBeginSavepointResult> SqlService::BeginSavepoint(
   return NoSavepoints();
 }
 
-arrow::Status SqlService::EndSavepoint(const Context&, const sql::ActionEndSavepointRequest&) {
-  return NoSavepoints();
-}
+arrow::Status SqlService::EndSavepoint(const Context&, const sql::ActionEndSavepointRequest&) { return NoSavepoints(); }
 
 SqlService::Result<fl::CancelFlightInfoResult> SqlService::CancelFlightInfo(
     const Context& context, const fl::CancelFlightInfoRequest& request) {
@@ -133,8 +129,7 @@ SqlService::Result<SqlService::SchemaAnswer> SqlService::GetSchemaSubstraitPlan(
   return NoSubstrait();
 }
 
-SqlService::Result<int64_t> SqlService::DoPutCommandSubstraitPlan(const Context&,
-                                                                  const sql::StatementSubstraitPlan&) {
+SqlService::Result<int64_t> SqlService::DoPutCommandSubstraitPlan(const Context&, const sql::StatementSubstraitPlan&) {
   return NoSubstrait();
 }
 

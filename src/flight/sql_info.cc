@@ -56,18 +56,20 @@ void SetSyntax(Values& values) {
   Set(values, Id::SQL_QUOTED_IDENTIFIER_CASE, std::int32_t{Id::SQL_CASE_SENSITIVITY_CASE_INSENSITIVE});
   Set(values, Id::SQL_ALL_TABLES_ARE_SELECTABLE, true);
   Set(values, Id::SQL_NULL_ORDERING, std::int32_t{Id::SQL_NULLS_SORTED_AT_END});
-  Set(values, Id::SQL_KEYWORDS, Texts{"ASOF", "EXCLUDE", "ILIKE", "MATERIALIZED", "PIVOT", "QUALIFY", "SUMMARIZE", "UNPIVOT"});
+  Set(values, Id::SQL_KEYWORDS,
+      Texts{"ASOF", "EXCLUDE", "ILIKE", "MATERIALIZED", "PIVOT", "QUALIFY", "SUMMARIZE", "UNPIVOT"});
   Set(values, Id::SQL_NUMERIC_FUNCTIONS,
-      Texts{"ABS", "ACOS", "ASIN", "ATAN", "ATAN2", "CEILING", "COS", "COT", "DEGREES", "EXP", "FLOOR", "LOG", "LOG10",
-            "MOD", "PI", "POWER", "RADIANS", "RANDOM", "ROUND", "SIGN", "SIN", "SQRT", "TAN", "TRUNC"});
+      Texts{"ABS",     "ACOS",   "ASIN",  "ATAN", "ATAN2", "CEILING", "COS", "COT",
+            "DEGREES", "EXP",    "FLOOR", "LOG",  "LOG10", "MOD",     "PI",  "POWER",
+            "RADIANS", "RANDOM", "ROUND", "SIGN", "SIN",   "SQRT",    "TAN", "TRUNC"});
   Set(values, Id::SQL_STRING_FUNCTIONS,
       Texts{"ASCII", "CHR", "CONCAT", "LCASE", "LEFT", "LENGTH", "LOWER", "LPAD", "LTRIM", "POSITION", "REPEAT",
             "REPLACE", "RIGHT", "RPAD", "RTRIM", "SUBSTRING", "TRIM", "UCASE", "UPPER"});
   Set(values, Id::SQL_SYSTEM_FUNCTIONS, Texts{"COALESCE", "CURRENT_DATABASE", "CURRENT_SCHEMA", "IFNULL", "NULLIF"});
   Set(values, Id::SQL_DATETIME_FUNCTIONS,
-      Texts{"CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "DATE_DIFF", "DATE_PART", "DATE_TRUNC", "DAYNAME",
-            "DAYOFMONTH", "DAYOFWEEK", "DAYOFYEAR", "EXTRACT", "HOUR", "MINUTE", "MONTH", "MONTHNAME", "NOW", "QUARTER",
-            "SECOND", "TIME_BUCKET", "WEEK", "YEAR"});
+      Texts{"CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "DATE_DIFF", "DATE_PART",   "DATE_TRUNC", "DAYNAME",
+            "DAYOFMONTH",   "DAYOFWEEK",    "DAYOFYEAR",         "EXTRACT",   "HOUR",        "MINUTE",     "MONTH",
+            "MONTHNAME",    "NOW",          "QUARTER",           "SECOND",    "TIME_BUCKET", "WEEK",       "YEAR"});
   Set(values, Id::SQL_SEARCH_STRING_ESCAPE, std::string("\\"));
   Set(values, Id::SQL_EXTRA_NAME_CHARACTERS, std::string());
   Set(values, Id::SQL_SCHEMA_TERM, std::string("schema"));
@@ -78,9 +80,9 @@ void SetSyntax(Values& values) {
 
 // Which conversions CAST can do, by the specification's type codes.
 std::unordered_map<std::int32_t, std::vector<std::int32_t>> Conversions() {
-  const std::vector<std::int32_t> numbers{Id::SQL_CONVERT_BIGINT,  Id::SQL_CONVERT_BIT,      Id::SQL_CONVERT_DECIMAL,
-                                          Id::SQL_CONVERT_FLOAT,   Id::SQL_CONVERT_INTEGER,  Id::SQL_CONVERT_NUMERIC,
-                                          Id::SQL_CONVERT_REAL,    Id::SQL_CONVERT_SMALLINT, Id::SQL_CONVERT_TINYINT,
+  const std::vector<std::int32_t> numbers{Id::SQL_CONVERT_BIGINT, Id::SQL_CONVERT_BIT,      Id::SQL_CONVERT_DECIMAL,
+                                          Id::SQL_CONVERT_FLOAT,  Id::SQL_CONVERT_INTEGER,  Id::SQL_CONVERT_NUMERIC,
+                                          Id::SQL_CONVERT_REAL,   Id::SQL_CONVERT_SMALLINT, Id::SQL_CONVERT_TINYINT,
                                           Id::SQL_CONVERT_VARCHAR};
   const std::vector<std::int32_t> times{Id::SQL_CONVERT_DATE, Id::SQL_CONVERT_TIME, Id::SQL_CONVERT_TIMESTAMP,
                                         Id::SQL_CONVERT_VARCHAR};
@@ -89,20 +91,20 @@ std::unordered_map<std::int32_t, std::vector<std::int32_t>> Conversions() {
   for (const auto time : times) conversions[time] = times;
   auto& texts = conversions[Id::SQL_CONVERT_VARCHAR];
   texts = numbers;
-  texts.insert(texts.end(), {Id::SQL_CONVERT_DATE, Id::SQL_CONVERT_TIME, Id::SQL_CONVERT_TIMESTAMP,
-                             Id::SQL_CONVERT_VARBINARY});
+  texts.insert(texts.end(),
+               {Id::SQL_CONVERT_DATE, Id::SQL_CONVERT_TIME, Id::SQL_CONVERT_TIMESTAMP, Id::SQL_CONVERT_VARBINARY});
   conversions[Id::SQL_CONVERT_VARBINARY] = {Id::SQL_CONVERT_VARBINARY, Id::SQL_CONVERT_VARCHAR};
   return conversions;
 }
 
 void SetFeatures(Values& values) {
   Set(values, Id::SQL_SUPPORTS_CONVERT, Conversions());
-  for (const int id : {Id::SQL_SUPPORTS_COLUMN_ALIASING, Id::SQL_NULL_PLUS_NULL_IS_NULL,
-                       Id::SQL_SUPPORTS_TABLE_CORRELATION_NAMES, Id::SQL_SUPPORTS_EXPRESSIONS_IN_ORDER_BY,
-                       Id::SQL_SUPPORTS_ORDER_BY_UNRELATED, Id::SQL_SUPPORTS_LIKE_ESCAPE_CLAUSE,
-                       Id::SQL_SUPPORTS_NON_NULLABLE_COLUMNS, Id::SQL_SUPPORTS_INTEGRITY_ENHANCEMENT_FACILITY,
-                       Id::SQL_CORRELATED_SUBQUERIES_SUPPORTED, Id::SQL_MAX_ROW_SIZE_INCLUDES_BLOBS,
-                       Id::SQL_TRANSACTIONS_SUPPORTED, Id::SQL_BATCH_UPDATES_SUPPORTED}) {
+  for (const int id :
+       {Id::SQL_SUPPORTS_COLUMN_ALIASING, Id::SQL_NULL_PLUS_NULL_IS_NULL, Id::SQL_SUPPORTS_TABLE_CORRELATION_NAMES,
+        Id::SQL_SUPPORTS_EXPRESSIONS_IN_ORDER_BY, Id::SQL_SUPPORTS_ORDER_BY_UNRELATED,
+        Id::SQL_SUPPORTS_LIKE_ESCAPE_CLAUSE, Id::SQL_SUPPORTS_NON_NULLABLE_COLUMNS,
+        Id::SQL_SUPPORTS_INTEGRITY_ENHANCEMENT_FACILITY, Id::SQL_CORRELATED_SUBQUERIES_SUPPORTED,
+        Id::SQL_MAX_ROW_SIZE_INCLUDES_BLOBS, Id::SQL_TRANSACTIONS_SUPPORTED, Id::SQL_BATCH_UPDATES_SUPPORTED}) {
     Set(values, id, true);
   }
   for (const int id : {Id::SQL_SUPPORTS_DIFFERENT_TABLE_CORRELATION_NAMES, Id::SQL_SELECT_FOR_UPDATE_SUPPORTED,
@@ -123,9 +125,9 @@ void SetFeatures(Values& values) {
            {Id::SQL_SUPPORTED_POSITIONED_COMMANDS, 0},
            {Id::SQL_SUPPORTED_SUBQUERIES, 0b1111},
            {Id::SQL_SUPPORTED_UNIONS, 0b11},
-           {Id::SQL_DEFAULT_TRANSACTION_ISOLATION, 3},             // repeatable read: snapshots
+           {Id::SQL_DEFAULT_TRANSACTION_ISOLATION, 3},  // repeatable read: snapshots
            {Id::SQL_SUPPORTED_TRANSACTIONS_ISOLATION_LEVELS, 0b1000},
-           {Id::SQL_SUPPORTED_RESULT_SET_TYPES, 0b10},             // forward only
+           {Id::SQL_SUPPORTED_RESULT_SET_TYPES, 0b10},  // forward only
            {Id::SQL_SUPPORTED_CONCURRENCIES_FOR_RESULT_SET_UNSPECIFIED, 0b10},
            {Id::SQL_SUPPORTED_CONCURRENCIES_FOR_RESULT_SET_FORWARD_ONLY, 0b10},
            {Id::SQL_SUPPORTED_CONCURRENCIES_FOR_RESULT_SET_SCROLL_SENSITIVE, 0},

@@ -103,9 +103,9 @@ SqlService::Result<SqlService::Stream> SqlService::DoGetDbSchemas(const Context&
 
 SqlService::Result<SqlService::Info> SqlService::GetFlightInfoTables(const Context&, const sql::GetTables& command,
                                                                      const Descriptor& descriptor) {
-  return CommandInfo(command.include_schema ? sql::SqlSchema::GetTablesSchemaWithIncludedSchema()
-                                            : sql::SqlSchema::GetTablesSchema(),
-                     descriptor);
+  return CommandInfo(
+      command.include_schema ? sql::SqlSchema::GetTablesSchemaWithIncludedSchema() : sql::SqlSchema::GetTablesSchema(),
+      descriptor);
 }
 
 SqlService::Result<SqlService::Stream> SqlService::DoGetTables(const Context& context, const sql::GetTables& command) {
@@ -118,8 +118,7 @@ SqlService::Result<SqlService::Stream> SqlService::DoGetTables(const Context& co
   return StreamOf(context, sql::SqlSchema::GetTablesSchemaWithIncludedSchema(), std::move(batches), access_.bounds());
 }
 
-SqlService::Result<SqlService::Info> SqlService::GetFlightInfoTableTypes(const Context&,
-                                                                         const Descriptor& descriptor) {
+SqlService::Result<SqlService::Info> SqlService::GetFlightInfoTableTypes(const Context&, const Descriptor& descriptor) {
   return CommandInfo(sql::SqlSchema::GetTableTypesSchema(), descriptor);
 }
 
@@ -137,8 +136,7 @@ SqlService::Result<SqlService::Stream> SqlService::DoGetPrimaryKeys(const Contex
   return Answer(access_, context, PrimaryKeysQuery(command.table_ref));
 }
 
-SqlService::Result<SqlService::Info> SqlService::GetFlightInfoExportedKeys(const Context&,
-                                                                           const sql::GetExportedKeys&,
+SqlService::Result<SqlService::Info> SqlService::GetFlightInfoExportedKeys(const Context&, const sql::GetExportedKeys&,
                                                                            const Descriptor& descriptor) {
   return CommandInfo(sql::SqlSchema::GetExportedKeysSchema(), descriptor);
 }
@@ -149,8 +147,7 @@ SqlService::Result<SqlService::Stream> SqlService::DoGetExportedKeys(const Conte
                 ForeignKeysQuery(&command.table_ref, nullptr, sql::SqlSchema::GetExportedKeysSchema()));
 }
 
-SqlService::Result<SqlService::Info> SqlService::GetFlightInfoImportedKeys(const Context&,
-                                                                           const sql::GetImportedKeys&,
+SqlService::Result<SqlService::Info> SqlService::GetFlightInfoImportedKeys(const Context&, const sql::GetImportedKeys&,
                                                                            const Descriptor& descriptor) {
   return CommandInfo(sql::SqlSchema::GetImportedKeysSchema(), descriptor);
 }
@@ -169,9 +166,9 @@ SqlService::Result<SqlService::Info> SqlService::GetFlightInfoCrossReference(con
 
 SqlService::Result<SqlService::Stream> SqlService::DoGetCrossReference(const Context& context,
                                                                        const sql::GetCrossReference& command) {
-  return Answer(access_, context,
-                ForeignKeysQuery(&command.pk_table_ref, &command.fk_table_ref,
-                                 sql::SqlSchema::GetCrossReferenceSchema()));
+  return Answer(
+      access_, context,
+      ForeignKeysQuery(&command.pk_table_ref, &command.fk_table_ref, sql::SqlSchema::GetCrossReferenceSchema()));
 }
 
 SqlService::Result<SqlService::Info> SqlService::GetFlightInfoSqlInfo(const Context&, const sql::GetSqlInfo&,
@@ -179,8 +176,7 @@ SqlService::Result<SqlService::Info> SqlService::GetFlightInfoSqlInfo(const Cont
   return CommandInfo(sql::SqlSchema::GetSqlInfoSchema(), descriptor);
 }
 
-SqlService::Result<SqlService::Info> SqlService::GetFlightInfoXdbcTypeInfo(const Context&,
-                                                                           const sql::GetXdbcTypeInfo&,
+SqlService::Result<SqlService::Info> SqlService::GetFlightInfoXdbcTypeInfo(const Context&, const sql::GetXdbcTypeInfo&,
                                                                            const Descriptor& descriptor) {
   return CommandInfo(sql::SqlSchema::GetXdbcTypeInfoSchema(), descriptor);
 }

@@ -71,10 +71,10 @@ class SqlService final : public arrow::flight::sql::FlightSqlServerBase {
   arrow::Status EndSavepoint(const Context&, const arrow::flight::sql::ActionEndSavepointRequest&) override;
   Result<arrow::flight::CancelFlightInfoResult> CancelFlightInfo(
       const Context&, const arrow::flight::CancelFlightInfoRequest&) override;
-  Result<arrow::flight::sql::CancelResult> CancelQuery(
-      const Context&, const arrow::flight::sql::ActionCancelQueryRequest&) override;
-  Result<arrow::flight::FlightEndpoint> RenewFlightEndpoint(
-      const Context&, const arrow::flight::RenewFlightEndpointRequest&) override;
+  Result<arrow::flight::sql::CancelResult> CancelQuery(const Context&,
+                                                       const arrow::flight::sql::ActionCancelQueryRequest&) override;
+  Result<arrow::flight::FlightEndpoint> RenewFlightEndpoint(const Context&,
+                                                            const arrow::flight::RenewFlightEndpointRequest&) override;
   Result<arrow::flight::SetSessionOptionsResult> SetSessionOptions(
       const Context&, const arrow::flight::SetSessionOptionsRequest&) override;
   Result<arrow::flight::GetSessionOptionsResult> GetSessionOptions(
@@ -85,8 +85,7 @@ class SqlService final : public arrow::flight::sql::FlightSqlServerBase {
                                           const Descriptor&) override;
   Result<SchemaAnswer> GetSchemaSubstraitPlan(const Context&, const arrow::flight::sql::StatementSubstraitPlan&,
                                               const Descriptor&) override;
-  Result<int64_t> DoPutCommandSubstraitPlan(const Context&,
-                                            const arrow::flight::sql::StatementSubstraitPlan&) override;
+  Result<int64_t> DoPutCommandSubstraitPlan(const Context&, const arrow::flight::sql::StatementSubstraitPlan&) override;
   Result<arrow::flight::sql::ActionCreatePreparedStatementResult> CreatePreparedSubstraitPlan(
       const Context&, const arrow::flight::sql::ActionCreatePreparedSubstraitPlanRequest&) override;
 

@@ -28,8 +28,8 @@ arrow::Result<session::IngestOptions> ToIngestOptions(const sql::StatementIngest
   options.temporary = command.temporary;
   options.transaction = command.transaction_id.value_or("");
   const auto& mode = command.table_definition_options;
-  options.if_missing = mode.if_not_exist == IfMissing::kCreate ? session::IngestIfMissing::kCreate
-                                                               : session::IngestIfMissing::kFail;
+  options.if_missing =
+      mode.if_not_exist == IfMissing::kCreate ? session::IngestIfMissing::kCreate : session::IngestIfMissing::kFail;
   switch (mode.if_exists) {
     case IfExists::kAppend:
       options.if_exists = session::IngestIfExists::kAppend;
@@ -63,9 +63,9 @@ arrow::Result<std::unique_ptr<fl::FlightInfo>> InfoOf(const session::Started& st
   // No location: the client fetches over the connection it has.
   const fl::FlightEndpoint endpoint(fl::Ticket(std::move(ticket)), {}, std::nullopt, "");
   const std::int64_t records = counted && started.schema->num_fields() == 0 ? started.rows_changed : -1;
-  ARROW_ASSIGN_OR_RAISE(
-      auto info, fl::FlightInfo::Make(*started.schema, descriptor, {endpoint}, records, -1, /*ordered=*/true,
-                                      metadata.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  ARROW_ASSIGN_OR_RAISE(auto info,
+                        fl::FlightInfo::Make(*started.schema, descriptor, {endpoint}, records, -1, /*ordered=*/true,
+                                             metadata.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
   return std::make_unique<fl::FlightInfo>(std::move(info));
 }
 
@@ -86,8 +86,7 @@ SqlService::Result<SqlService::SchemaAnswer> SqlService::GetSchemaStatement(cons
                                                                             const sql::StatementQuery& command,
                                                                             const Descriptor&) {
   ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
-  ARROW_ASSIGN_OR_RAISE(const auto schema,
-                        call.session->Describe(call.context, command.query, command.transaction_id));
+  ARROW_ASSIGN_OR_RAISE(const auto schema, call.session->Describe(call.context, command.query, command.transaction_id));
   return fl::SchemaResult::Make(*schema);
 }
 

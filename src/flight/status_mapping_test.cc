@@ -17,8 +17,9 @@ fl::FlightStatusCode CodeOf(const arrow::Status& status) {
 }
 
 TEST(StatusMapping, KeepsTheCodesThatFlightKnows) {
-  for (const auto& status : {arrow::Status::Invalid("x"), arrow::Status::KeyError("x"), arrow::Status::AlreadyExists("x"),
-                             arrow::Status::NotImplemented("x"), arrow::Status::Cancelled("x")}) {
+  for (const auto& status :
+       {arrow::Status::Invalid("x"), arrow::Status::KeyError("x"), arrow::Status::AlreadyExists("x"),
+        arrow::Status::NotImplemented("x"), arrow::Status::Cancelled("x")}) {
     EXPECT_EQ(ToFlightStatus(status).code(), status.code());
     EXPECT_EQ(ToFlightStatus(status).detail(), nullptr);
   }

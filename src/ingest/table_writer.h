@@ -1,8 +1,8 @@
 // Incoming record batches into one table: checked, matched by column name, appended to an open transaction.
 //
-// Columns are matched by name (ASCII case ignored); those that the batches lack take their defaults. A column whose type
-// differs from the table's is cast with checked casts (an overflow is an error), but text is never parsed into another
-// type and nothing is turned into text.
+// Columns are matched by name (ASCII case ignored); those that the batches lack take their defaults. A column whose
+// type differs from the table's is cast with checked casts (an overflow is an error), but text is never parsed into
+// another type and nothing is turned into text.
 //
 // Thread safety: one thread at a time. The writer holds no connection.
 #pragma once

@@ -22,8 +22,8 @@ struct Lane {
   bool busy = false;                 // guarded by the session's mutex
   bool transaction = false;          // BEGIN or BeginTransaction opened one that its client will end
 
-  // A plan for this text made earlier on this lane; nullptr when there is none. DuckDB binds it again by itself when the
-  // catalog has changed.
+  // A plan for this text made earlier on this lane; nullptr when there is none. DuckDB binds it again by itself when
+  // the catalog has changed.
   engine::Prepared* FindPlan(std::string_view sql);
   engine::Prepared* KeepPlan(std::string sql, std::unique_ptr<engine::Prepared> plan);
   void ForgetPlans() { plans_.clear(); }

@@ -80,19 +80,18 @@ std::shared_ptr<arrow::RecordBatchReader> ConcatenateResults(
     const std::shared_ptr<arrow::Schema>& schema, std::vector<std::shared_ptr<arrow::RecordBatchReader>> results) {
   const auto normalized = NormalizeSchema(schema);
   std::size_t at = 0;
-  return MakeReader(
-      {.schema = normalized,
-       .next = [normalized, at, results = std::move(results)]() mutable
-           -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
-         while (at < results.size()) {
-           std::shared_ptr<arrow::RecordBatch> batch;
-           ARROW_RETURN_NOT_OK(results[at]->ReadNext(&batch));
-           if (batch != nullptr) return NormalizeBatch(batch, normalized);
-           results[at++].reset();
-         }
-         return nullptr;
-       },
-       .finish = nullptr});
+  return MakeReader({.schema = normalized,
+                     .next = [normalized, at, results = std::move(results)]() mutable
+                         -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
+                       while (at < results.size()) {
+                         std::shared_ptr<arrow::RecordBatch> batch;
+                         ARROW_RETURN_NOT_OK(results[at]->ReadNext(&batch));
+                         if (batch != nullptr) return NormalizeBatch(batch, normalized);
+                         results[at++].reset();
+                       }
+                       return nullptr;
+                     },
+                     .finish = nullptr});
 }
 
 std::shared_ptr<arrow::RecordBatchReader> NormalizeResult(std::shared_ptr<arrow::RecordBatchReader> rows) {
@@ -105,7 +104,8 @@ std::shared_ptr<arrow::RecordBatchReader> AppendTextRow(std::shared_ptr<arrow::R
   const auto schema = rows->schema();
   arrow::ArrayVector columns;
   for (int i = 0; i < schema->num_fields(); ++i) {
-    if (schema->field(i)->type()->id() != arrow::Type::STRING || static_cast<std::size_t>(i) >= values.size()) return rows;
+    if (schema->field(i)->type()->id() != arrow::Type::STRING || static_cast<std::size_t>(i) >= values.size())
+      return rows;
     auto column = arrow::MakeArrayFromScalar(arrow::StringScalar(values[static_cast<std::size_t>(i)]), 1);
     if (!column.ok()) return rows;
     columns.push_back(std::move(column).ValueUnsafe());

@@ -37,8 +37,9 @@ std::shared_ptr<arrow::RecordBatchReader> AppendTextRow(std::shared_ptr<arrow::R
 
 std::shared_ptr<arrow::RecordBatchReader> EmptyResult(std::shared_ptr<arrow::Schema> schema);
 
-// A reader that calls `next` for its batches (null at the end) and `finish` once: at the end, at the first error, or when
-// it is dropped. `finish` gets the status of the reading and the number of rows, and may turn success into an error.
+// A reader that calls `next` for its batches (null at the end) and `finish` once: at the end, at the first error, or
+// when it is dropped. `finish` gets the status of the reading and the number of rows, and may turn success into an
+// error.
 struct ReaderParts {
   std::shared_ptr<arrow::Schema> schema;
   std::function<arrow::Result<std::shared_ptr<arrow::RecordBatch>>()> next;

@@ -29,7 +29,10 @@ arrow::Status SessionImpl::Open() {
 SessionInfo SessionImpl::Info() const {
   const MutexLock lock(mutex_);
   const auto idle = std::chrono::steady_clock::now() - last_used_;
-  return {.id = id_, .user = identity_.user, .peer = peer_, .statements = statements_,
+  return {.id = id_,
+          .user = identity_.user,
+          .peer = peer_,
+          .statements = statements_,
           .idle_seconds = std::chrono::duration_cast<std::chrono::seconds>(idle).count(),
           .in_transaction = sql_transaction_ || !transactions_.empty()};
 }
@@ -107,8 +110,7 @@ arrow::Result<std::shared_ptr<arrow::Schema>> SessionImpl::TableSchema(const Req
 
 // ---- settings
 
-arrow::Status SessionImpl::SetOption(const RequestContext& context, const std::string& name,
-                                     const std::string& value) {
+arrow::Status SessionImpl::SetOption(const RequestContext& context, const std::string& name, const std::string& value) {
   static const std::vector<std::string> kNames = {"catalog", "schema", "time_zone"};
   std::string sql;
   if (name == "catalog") {

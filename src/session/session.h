@@ -1,11 +1,11 @@
 // One client's identity, settings, statements and transactions: what every door (Flight SQL, Flight, CLI) talks to.
 //
-// A session has a home connection (temporary tables, SET, USE, PREPARE, BEGIN live there); queries outside a transaction
-// that need nothing of it may run beside it on further connections with the same settings, so that several cursors can
-// be open at once. Inside a transaction results are buffered, never cut off by the next statement.
+// A session has a home connection (temporary tables, SET, USE, PREPARE, BEGIN live there); queries outside a
+// transaction that need nothing of it may run beside it on further connections with the same settings, so that several
+// cursors can be open at once. Inside a transaction results are buffered, never cut off by the next statement.
 //
-// Data-changing statements and DDL run exactly once, when they are started (Start, Update); reading their ticket gives an
-// empty stream. Queries run when their ticket is fetched.
+// Data-changing statements and DDL run exactly once, when they are started (Start, Update); reading their ticket gives
+// an empty stream. Queries run when their ticket is fetched.
 //
 // Thread safety: all methods, from any thread; calls that need the home connection wait for one another.
 // Errors: Invalid (bad SQL, bad values), KeyError (unknown table, ticket, handle, transaction), AlreadyExists,
@@ -84,8 +84,8 @@ class PutStream {
     Position position;
   };
   virtual ~PutStream() = default;
-  // Commits the batches in order and returns an acknowledgement for each that was accepted; on error the acknowledgements
-  // of those before the bad batch are in `accepted` and nothing of it or of later ones was applied.
+  // Commits the batches in order and returns an acknowledgement for each that was accepted; on error the
+  // acknowledgements of those before the bad batch are in `accepted` and nothing of it or of later ones was applied.
   struct Outcome {
     std::vector<Ack> accepted;
     std::shared_ptr<arrow::Status> error;  // null: all were accepted
@@ -105,7 +105,8 @@ class Session {
 
   // ---- statements
   // Runs a statement that changes something, or plans a query. Exactly one statement; Invalid for several.
-  virtual arrow::Result<Started> Start(const RequestContext& context, std::string_view sql, const Handle& transaction) = 0;
+  virtual arrow::Result<Started> Start(const RequestContext& context, std::string_view sql,
+                                       const Handle& transaction) = 0;
   // The schema of a query's rows without running anything.
   virtual arrow::Result<std::shared_ptr<arrow::Schema>> Describe(const RequestContext& context, std::string_view sql,
                                                                  const Handle& transaction) = 0;
@@ -145,8 +146,8 @@ class Session {
                                                             const std::shared_ptr<arrow::Schema>& schema) = 0;
 
   // ---- metadata and settings
-  // A trusted query of ours over DuckDB's catalog with text parameters bound to $1, $2, ... ("" for none): for GetTables
-  // and its kin. Sees the session's temporary tables.
+  // A trusted query of ours over DuckDB's catalog with text parameters bound to $1, $2, ... ("" for none): for
+  // GetTables and its kin. Sees the session's temporary tables.
   virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Metadata(
       const RequestContext& context, std::string_view sql, const std::vector<std::string>& parameters) = 0;
   virtual arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const RequestContext& context,

@@ -57,8 +57,8 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextBatch(RunningQuery& query
       const auto row = query.parameters.empty() ? nullptr : query.parameters[query.next_parameters++];
       query.started = true;
       if (query.watch->stopped()) return arrow::Status::Cancelled("The query was cancelled");
-      ARROW_ASSIGN_OR_RAISE(auto executed, query.lease.connection().Execute(*query.plan, row,
-                                                                            engine::ResultMode::kStreaming));
+      ARROW_ASSIGN_OR_RAISE(auto executed,
+                            query.lease.connection().Execute(*query.plan, row, engine::ResultMode::kStreaming));
       query.rows = NormalizeResult(std::move(executed.rows));
       if (!query.rows->schema()->Equals(*schema, /*check_metadata=*/false)) {
         return arrow::Status::Invalid("The result's columns changed since the statement was planned; run it again");
@@ -97,11 +97,10 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::Fetch(cons
     ticket_order_.remove(handle);
   }
   if (ticket.result == nullptr) return FetchQuery(context, handle, std::move(ticket));
-  return MakeReader({.schema = ticket.schema,
-                     .next = [rows = ticket.result]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
-                       return rows->Next();
-                     },
-                     .finish = [self = shared_from_this()](const arrow::Status& status, std::int64_t) { return status; }});
+  return MakeReader(
+      {.schema = ticket.schema,
+       .next = [rows = ticket.result]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> { return rows->Next(); },
+       .finish = [self = shared_from_this()](const arrow::Status& status, std::int64_t) { return status; }});
 }
 
 arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery(const RequestContext& context,
@@ -121,20 +120,19 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
     log->Finish(outcome.status(), 0);
     if (!outcome.ok() && watch->stopped()) return arrow::Status::Cancelled("The query was cancelled");
     ARROW_RETURN_NOT_OK(outcome.status());
-    return MakeReader({.schema = outcome->schema,
-                       .next = [rows = outcome->rows]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
-                         return rows->Next();
-                       },
-                       .finish = [self = shared_from_this()](const arrow::Status& status, std::int64_t) {
-                         return status;
-                       }});
+    return MakeReader(
+        {.schema = outcome->schema,
+         .next = [rows = outcome->rows]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
+           return rows->Next();
+         },
+         .finish = [self = shared_from_this()](const arrow::Status& status, std::int64_t) { return status; }});
   }
   ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
   auto plan = PlanQuery(*lease, *ticket.statement);
   if (!plan.ok()) log->Finish(plan.status(), 0);
   ARROW_RETURN_NOT_OK(plan.status());
-  auto query = std::make_shared<RunningQuery>(RunningQuery{.lease = std::move(lease), .watch = std::move(watch),
-                                                           .log = std::move(log), .plan = *plan});
+  auto query = std::make_shared<RunningQuery>(
+      RunningQuery{.lease = std::move(lease), .watch = std::move(watch), .log = std::move(log), .plan = *plan});
   for (const auto& batch : ticket.parameters) {
     for (std::int64_t row = 0; row < batch->num_rows(); ++row) query->parameters.push_back(batch->Slice(row, 1));
   }
@@ -176,8 +174,8 @@ arrow::Result<PreparedHandle> SessionImpl::DescribeHandle(const RequestContext& 
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kQuery));
   const auto watch = services_.watcher.Begin(context, lease.connection());
   ARROW_ASSIGN_OR_RAISE(const auto info, DescribeOn(lease, *statement));
-  PreparedHandle prepared{.statement = statement, .transaction = transaction, .description = {},
-                          .catalog_version = version};
+  PreparedHandle prepared{
+      .statement = statement, .transaction = transaction, .description = {}, .catalog_version = version};
   prepared.open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
   prepared.provenance = ProvenanceOf(info);
   prepared.description.dataset_schema = info.schema;

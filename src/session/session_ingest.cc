@@ -120,9 +120,9 @@ arrow::Status SessionImpl::PrepareTarget(LaneLease& lease, const IngestOptions& 
     missing = true;
   }
   if (!missing) return arrow::Status::OK();
-  return CreateFromSchema(connection, options.temporary ? "CREATE TEMPORARY TABLE " + QuoteIdentifier(table.name)
-                                                        : "CREATE TABLE " + name,
-                          schema);
+  return CreateFromSchema(
+      connection, options.temporary ? "CREATE TEMPORARY TABLE " + QuoteIdentifier(table.name) : "CREATE TABLE " + name,
+      schema);
 }
 
 arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
@@ -156,11 +156,11 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
     if (writer != nullptr) {
       ARROW_RETURN_NOT_OK(writer->Append(connection, batches));
     } else {
-      ARROW_RETURN_NOT_OK(connection
-                              .Evaluate("INSERT INTO temp." + QuoteIdentifier(table.name) +
-                                            " BY NAME SELECT * FROM hyprstream_input()",
-                                        schema, batches)
-                              .status());
+      ARROW_RETURN_NOT_OK(
+          connection
+              .Evaluate("INSERT INTO temp." + QuoteIdentifier(table.name) + " BY NAME SELECT * FROM hyprstream_input()",
+                        schema, batches)
+              .status());
     }
     count += waiting;
   }

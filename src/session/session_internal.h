@@ -57,7 +57,7 @@ struct Provenance {
 struct Ticket {
   std::shared_ptr<const engine::Statement> statement;
   Handle transaction;
-  Batches parameters;                                // each row is one execution; empty: one without parameters
+  Batches parameters;  // each row is one execution; empty: one without parameters
   std::shared_ptr<arrow::Schema> schema;
   std::shared_ptr<arrow::RecordBatchReader> result;  // already run: its rows
   bool shared = false;                               // another session of the user may fetch it
@@ -152,9 +152,9 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                                         const std::shared_ptr<const engine::Statement>& statement,
                                         const Handle& transaction, const Batches& parameters,
                                         const PreparedHandle* prepared);
-  arrow::Result<std::int64_t> UpdateSeveral(
-      const RequestContext& context, const std::vector<std::shared_ptr<const engine::Statement>>& statements,
-      LaneLease& lease);
+  arrow::Result<std::int64_t> UpdateSeveral(const RequestContext& context,
+                                            const std::vector<std::shared_ptr<const engine::Statement>>& statements,
+                                            LaneLease& lease);
   Provenance ProvenanceOf(const engine::PreparedInfo& info) const;
   arrow::Result<Handle> KeepTicket(Ticket ticket);
   arrow::Result<PreparedHandle> DescribeHandle(const RequestContext& context,
@@ -176,12 +176,12 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
 
   mutable Mutex mutex_;
   CondVar lane_free_;
-  std::unique_ptr<Lane> home_;                         // set once, in Open()
+  std::unique_ptr<Lane> home_;  // set once, in Open()
   std::vector<std::unique_ptr<Lane>> extras_ GUARDED_BY(mutex_);
-  std::vector<Lane*> idle_ GUARDED_BY(mutex_);         // of extras_, used last at the back
+  std::vector<Lane*> idle_ GUARDED_BY(mutex_);            // of extras_, used last at the back
   std::vector<std::string> settings_ GUARDED_BY(mutex_);  // SET and USE statements, in order
-  bool pinned_home_ GUARDED_BY(mutex_) = false;        // temporary tables or PREPARE: statements must run at home
-  bool sql_transaction_ GUARDED_BY(mutex_) = false;    // BEGIN by SQL, on home
+  bool pinned_home_ GUARDED_BY(mutex_) = false;           // temporary tables or PREPARE: statements must run at home
+  bool sql_transaction_ GUARDED_BY(mutex_) = false;       // BEGIN by SQL, on home
   std::map<Handle, Lane*> transactions_ GUARDED_BY(mutex_);
   std::map<Handle, Ticket> tickets_ GUARDED_BY(mutex_);
   std::list<Handle> ticket_order_ GUARDED_BY(mutex_);

@@ -19,10 +19,10 @@ namespace hyprstream::session {
 struct SessionLimits {
   int sessions_max = 1000;
   std::chrono::seconds idle_max{3600};
-  int tickets_max = 1000;             // per session; the oldest is forgotten
-  int prepared_max = 10000;           // per session; CapacityError beyond
-  int transactions_max = 100;         // per session
-  std::int64_t batch_bytes_max = 1LL << 30;   // one incoming batch, after decompression
+  int tickets_max = 1000;                           // per session; the oldest is forgotten
+  int prepared_max = 10000;                         // per session; CapacityError beyond
+  int transactions_max = 100;                       // per session
+  std::int64_t batch_bytes_max = 1LL << 30;         // one incoming batch, after decompression
   std::int64_t result_batch_bytes_max = 8LL << 20;  // one outgoing batch: under ADBC's 16 MiB message limit
 };
 

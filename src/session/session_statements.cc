@@ -37,7 +37,8 @@ bool IsReadOnlyQuery(const engine::PreparedInfo& info) {
 
 arrow::Status Forbidden() {
   return arrow::Status::Invalid(
-      "This kind of statement is not allowed: files, other databases, extensions and server settings are out of reach of "
+      "This kind of statement is not allowed: files, other databases, extensions and server settings are out of reach "
+      "of "
       "SQL here");
 }
 
@@ -76,8 +77,7 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunRows(LaneLease& lease, engin
   if (parameters.empty()) rows.push_back(nullptr);
   std::vector<std::shared_ptr<arrow::RecordBatchReader>> results;
   for (const auto& row : rows) {
-    ARROW_ASSIGN_OR_RAISE(auto executed,
-                          lease.connection().Execute(plan, row, engine::ResultMode::kBuffered));
+    ARROW_ASSIGN_OR_RAISE(auto executed, lease.connection().Execute(plan, row, engine::ResultMode::kBuffered));
     if (executed.rows != nullptr) results.push_back(executed.rows);
     outcome.rows_changed += std::max<std::int64_t>(executed.rows_changed, 0);
   }
@@ -179,8 +179,9 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunStatement(LaneLease& lease, 
 
 // Plans without running anything.
 arrow::Result<engine::PreparedInfo> SessionImpl::DescribeOn(LaneLease& lease, const engine::Statement& statement) {
-  if (!CanPlan(statement.kind())) return engine::PreparedInfo{.kind = statement.kind(), .schema = arrow::schema({}),
-                                                              .parameters = {}, .reads = {}, .writes = {}};
+  if (!CanPlan(statement.kind()))
+    return engine::PreparedInfo{
+        .kind = statement.kind(), .schema = arrow::schema({}), .parameters = {}, .reads = {}, .writes = {}};
   const bool own = !lease.connection().in_transaction();
   if (own) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
   auto info = [&]() -> arrow::Result<engine::PreparedInfo> {
@@ -223,10 +224,14 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
                                                    const Handle& transaction, const Batches& parameters,
                                                    const PreparedHandle* prepared) {
   const bool transactional = in_transaction(transaction);
-  Ticket ticket{.statement = statement, .transaction = transaction, .parameters = parameters,
-                .schema = arrow::schema({}), .result = nullptr, .shared = !transactional};
-  Started started{.ticket = {}, .schema = ticket.schema, .is_query = false, .rows_changed = -1, .route = {},
-                  .reason = {}};
+  Ticket ticket{.statement = statement,
+                .transaction = transaction,
+                .parameters = parameters,
+                .schema = arrow::schema({}),
+                .result = nullptr,
+                .shared = !transactional};
+  Started started{
+      .ticket = {}, .schema = ticket.schema, .is_query = false, .rows_changed = -1, .route = {}, .reason = {}};
   const auto note = [&](Provenance provenance) {
     started.route = provenance.route;
     started.reason = provenance.reason;
@@ -299,8 +304,8 @@ arrow::Result<std::int64_t> SessionImpl::Update(const RequestContext& context, s
 arrow::Result<std::int64_t> SessionImpl::UpdateSeveral(
     const RequestContext& context, const std::vector<std::shared_ptr<const engine::Statement>>& statements,
     LaneLease& lease) {
-  const bool brings_own = std::ranges::any_of(
-      statements, [](const auto& statement) { return EndsOrBeginsTransaction(statement->kind()); });
+  const bool brings_own =
+      std::ranges::any_of(statements, [](const auto& statement) { return EndsOrBeginsTransaction(statement->kind()); });
   const bool together = statements.size() > 1 && !brings_own && !lease->transaction;
   if (together) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
   std::int64_t rows = 0;

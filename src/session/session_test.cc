@@ -85,7 +85,8 @@ class SessionTest : public ::testing::Test {
   }
 
   static constexpr const char* kDefinition =
-      "SELECT time_bucket(INTERVAL '5 minutes', ts) AS window_start, region, count(*) AS orders, sum(amount) AS revenue, "
+      "SELECT time_bucket(INTERVAL '5 minutes', ts) AS window_start, region, count(*) AS orders, sum(amount) AS "
+      "revenue, "
       "avg(amount) AS mean, min(n) AS low, max(n) AS high, sum(n) AS total FROM sales GROUP BY ALL";
 
   RequestContext context_{.request_id = "test", .identity = {}, .cancelled = {}};
@@ -177,19 +178,19 @@ TEST_F(SessionTest, PreparedStatementsTakeRowsOfParameters) {
   EXPECT_FALSE(insert.is_query);
   EXPECT_EQ(insert.parameter_schema->num_fields(), 2);
   const auto schema = arrow::schema({arrow::field("1", arrow::int64()), arrow::field("2", arrow::utf8())});
-  const auto rows = arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), R"([[1, "a"], [2, null], [3, "c"]])")
-                        .ValueOrDie();
+  const auto rows =
+      arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), R"([[1, "a"], [2, null], [3, "c"]])")
+          .ValueOrDie();
   const auto batch = arrow::RecordBatch::FromStructArray(rows).ValueOrDie();
   EXPECT_EQ(session_->UpdatePrepared(context_, insert.handle, {batch}).ValueOrDie(), 3);
   const auto query = session_->Prepare(context_, "SELECT s FROM t WHERE i = ?", {}).ValueOrDie();
   EXPECT_TRUE(query.is_query);
-  const auto keys = arrow::RecordBatch::Make(arrow::schema({arrow::field("1", arrow::int64())}), 3,
-                                             {batch->column(0)});
+  const auto keys = arrow::RecordBatch::Make(arrow::schema({arrow::field("1", arrow::int64())}), 3, {batch->column(0)});
   ASSERT_TRUE(session_->Bind(query.handle, {keys}).ok());
   const auto started = session_->StartPrepared(context_, query.handle).ValueOrDie();
-  const auto table =
-      arrow::Table::FromRecordBatches(session_->Fetch(context_, started.ticket).ValueOrDie()->ToRecordBatches().ValueOrDie())
-          .ValueOrDie();
+  const auto table = arrow::Table::FromRecordBatches(
+                         session_->Fetch(context_, started.ticket).ValueOrDie()->ToRecordBatches().ValueOrDie())
+                         .ValueOrDie();
   EXPECT_EQ(table->num_rows(), 3);
   EXPECT_TRUE(session_->ClosePrepared(query.handle).ok());
   EXPECT_TRUE(session_->StartPrepared(context_, query.handle).status().IsKeyError());
@@ -197,7 +198,9 @@ TEST_F(SessionTest, PreparedStatementsTakeRowsOfParameters) {
 
 TEST_F(SessionTest, ViewsFollowEveryKindOfChange) {
   MakeSales();
-  Update("INSERT INTO sales SELECT TIMESTAMP '2024-01-01' + INTERVAL (i) SECOND, 'r' || (i % 3), i / 8, i FROM range(1000) t(i)");
+  Update(
+      "INSERT INTO sales SELECT TIMESTAMP '2024-01-01' + INTERVAL (i) SECOND, 'r' || (i % 3), i / 8, i FROM "
+      "range(1000) t(i)");
   ExpectOracle();
   EXPECT_EQ(Rows("SELECT count(*), sum(orders) FROM sales_5m"), "12|1000\n");
   Update("INSERT INTO sales VALUES (NULL, NULL, NULL, NULL), ('2023-01-01', NULL, 1, 2)");
@@ -206,11 +209,13 @@ TEST_F(SessionTest, ViewsFollowEveryKindOfChange) {
   ExpectOracle();
   Update("DELETE FROM sales WHERE n % 5 = 0");
   ExpectOracle();
-  Update("MERGE INTO sales USING (SELECT 7 AS k UNION ALL SELECT 5000) s ON sales.n = s.k WHEN MATCHED THEN UPDATE SET "
-         "amount = 1000 WHEN NOT MATCHED THEN INSERT VALUES (TIMESTAMP '2025-01-01', 'new', 1, s.k)");
+  Update(
+      "MERGE INTO sales USING (SELECT 7 AS k UNION ALL SELECT 5000) s ON sales.n = s.k WHEN MATCHED THEN UPDATE SET "
+      "amount = 1000 WHEN NOT MATCHED THEN INSERT VALUES (TIMESTAMP '2025-01-01', 'new', 1, s.k)");
   ExpectOracle();
-  Update("WITH d AS (DELETE FROM sales WHERE n < -900 RETURNING *) INSERT INTO sales SELECT ts + INTERVAL 1 DAY, region, "
-         "amount, n FROM d");
+  Update(
+      "WITH d AS (DELETE FROM sales WHERE n < -900 RETURNING *) INSERT INTO sales SELECT ts + INTERVAL 1 DAY, region, "
+      "amount, n FROM d");
   ExpectOracle();
   Update("BEGIN");
   Update("INSERT INTO sales VALUES ('2024-05-01', 'x', 1, 1)");
@@ -243,8 +248,9 @@ TEST_F(SessionTest, ViewsAreCreatedReplacedAndDropped) {
   Update("DROP MATERIALIZED VIEW sales_5m");
   EXPECT_THAT(Rows("SELECT * FROM sales_5m"), HasSubstr("ERROR"));
   EXPECT_THAT(UpdateError("DROP MATERIALIZED VIEW sales_5m"), HasSubstr("Unknown materialized view"));
-  Update("BEGIN; CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c, sum(n) AS s FROM sales; INSERT INTO sales VALUES "
-         "(NULL, 'z', 1, 5); COMMIT");
+  Update(
+      "BEGIN; CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c, sum(n) AS s FROM sales; INSERT INTO sales VALUES "
+      "(NULL, 'z', 1, 5); COMMIT");
   EXPECT_EQ(Rows("SELECT * FROM v"), "3|8\n");
   Update("BEGIN; DROP MATERIALIZED VIEW v; ROLLBACK");
   EXPECT_EQ(Rows("SELECT * FROM v"), "3|8\n");
@@ -254,7 +260,8 @@ TEST_F(SessionTest, SaysWhatAnswered) {
   MakeSales();
   EXPECT_EQ(session_->Start(context_, "SELECT * FROM sales", {}).ValueOrDie().route, "local");
   EXPECT_EQ(session_->Start(context_, "SELECT * FROM sales_5m", {}).ValueOrDie().route, "aggregate");
-  EXPECT_THAT(Rows("EXPLAIN SELECT * FROM sales_5m"), HasSubstr("route|aggregate (states of materialized view sales_5m)"));
+  EXPECT_THAT(Rows("EXPLAIN SELECT * FROM sales_5m"),
+              HasSubstr("route|aggregate (states of materialized view sales_5m)"));
   const auto prepared = session_->Prepare(context_, "SELECT * FROM sales_5m", {}).ValueOrDie();
   EXPECT_EQ(session_->StartPrepared(context_, prepared.handle).ValueOrDie().route, "aggregate");
 }
@@ -291,7 +298,9 @@ TEST_F(SessionTest, CancelStopsAnEndlessQuery) {
   std::atomic<bool> gone = false;
   const RequestContext context{.request_id = "c", .identity = {}, .cancelled = [&] { return gone.load(); }};
   const auto started =
-      session_->Start(context, "SELECT count(*) FROM range(10000000000) a, range(1000) b WHERE a.range % 7 = b.range % 5", {})
+      session_
+          ->Start(context, "SELECT count(*) FROM range(10000000000) a, range(1000) b WHERE a.range % 7 = b.range % 5",
+                  {})
           .ValueOrDie();
   auto reader = session_->Fetch(context, started.ticket).ValueOrDie();
   gone = true;
@@ -309,7 +318,8 @@ TEST_F(SessionTest, EveryReadShowsOnePrefixOfCommits) {
       const auto session = NewSession("w" + std::to_string(w));
       for (int i = 0; i < 50; ++i) {
         const auto written = session->Update(
-            context_, "INSERT INTO t SELECT " + std::to_string(w) + ", range FROM range(" + std::to_string(i) + ")", {});
+            context_, "INSERT INTO t SELECT " + std::to_string(w) + ", range FROM range(" + std::to_string(i) + ")",
+            {});
         EXPECT_TRUE(written.ok()) << written.status();
       }
       --writing;
@@ -326,7 +336,8 @@ TEST_F(SessionTest, EveryReadShowsOnePrefixOfCommits) {
 TEST_F(SessionTest, PutStreamsCommitBatchByBatch) {
   const auto schema = arrow::schema({arrow::field("k", arrow::int32()), arrow::field("v", arrow::int64())});
   EXPECT_TRUE(session_->OpenPut(context_, {.table = {.schema = "main", .name = "t"}}, schema).status().IsKeyError());
-  auto put = session_->OpenPut(context_, {.table = {.schema = "main", .name = "t"}, .create = true}, schema).ValueOrDie();
+  auto put =
+      session_->OpenPut(context_, {.table = {.schema = "main", .name = "t"}, .create = true}, schema).ValueOrDie();
   const auto rows = arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), "[[1, 2], [3, 4]]").ValueOrDie();
   const auto batch = arrow::RecordBatch::FromStructArray(rows).ValueOrDie();
   const auto outcome = put->Write({batch, batch, batch});

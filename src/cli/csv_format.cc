@@ -1,3 +1,4 @@
+#include <arrow/buffer.h>
 #include <arrow/csv/api.h>
 #include <arrow/io/memory.h>
 #include <arrow/record_batch.h>

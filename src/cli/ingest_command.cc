@@ -1,5 +1,6 @@
 #include "cli/ingest_command.h"
 
+#include <arrow/buffer.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>

@@ -59,7 +59,8 @@ class JsonFormat final : public TextFormat {
 
   std::string Explain(std::string_view record, const arrow::Status& status) const override {
     try {
-      (void)nlohmann::json::parse(record);
+      const auto parsed = nlohmann::json::parse(record);
+      if (parsed.is_discarded()) return "not valid JSON";
     } catch (const nlohmann::json::parse_error& error) {
       return "character " + std::to_string(error.byte) + ": not valid JSON";
     }

@@ -5,6 +5,7 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <duckdb.hpp>
 #include <utility>
 
 namespace hyprstream::engine {

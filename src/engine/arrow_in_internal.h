@@ -3,7 +3,6 @@
 // Thread safety: none; one thread at a time. The batches are referred to, not copied, wherever their layout allows.
 #pragma once
 
-#include <duckdb.hpp>
 #include <duckdb/function/table/arrow.hpp>
 #include <functional>
 #include <memory>

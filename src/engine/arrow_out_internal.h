@@ -1,7 +1,9 @@
 // DuckDB's rows out as Arrow. Throws DuckDB's exceptions; stays inside the room.
 #pragma once
 
-#include <duckdb.hpp>
+#include <duckdb/common/identifier.hpp>
+#include <duckdb/common/types.hpp>
+#include <duckdb/common/vector.hpp>
 #include <memory>
 #include <vector>
 
@@ -13,7 +15,10 @@ class Schema;
 
 namespace duckdb {
 class ArrowAppender;
-}
+class ClientContext;
+class DataChunk;
+class QueryResult;
+}  // namespace duckdb
 
 namespace hyprstream::engine {
 

@@ -1,6 +1,7 @@
 #include "engine/capture_internal.h"
 
 #include <algorithm>
+#include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/duck_table_entry.hpp>
 #include <duckdb/catalog/catalog_entry/schema_catalog_entry.hpp>

@@ -10,12 +10,15 @@
 // instantiation. This leans on one release's layout; capture_test.cc checks every statement kind against it.
 #pragma once
 
-#include <duckdb.hpp>
 #include <functional>
 #include <vector>
 
 #include "core/row_changes.h"
 #include "engine/connection.h"
+
+namespace duckdb {
+class ClientContext;
+}
 
 namespace hyprstream::engine {
 

@@ -4,7 +4,6 @@
 // worker threads only through what init functions copied out of it.
 #pragma once
 
-#include <duckdb.hpp>
 #include <duckdb/main/client_context_state.hpp>
 #include <map>
 #include <memory>

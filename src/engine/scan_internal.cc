@@ -4,6 +4,7 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/parser/parsed_data/create_table_function_info.hpp>
 #include <utility>

@@ -1,7 +1,9 @@
 // The table functions of ours: view_scan('schema', 'view'), hyprstream_system('table'), hyprstream_input().
 #pragma once
 
-#include <duckdb.hpp>
+namespace duckdb {
+class Connection;
+}
 
 namespace hyprstream::engine {
 

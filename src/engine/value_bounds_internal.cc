@@ -319,7 +319,7 @@ void ReplaceUnsafeFunctions(duckdb::Connection& connection) {
                                       duckdb::Identifier::DefaultSchema(), duckdb::Identifier(name))
                             .Cast<duckdb::ScalarFunctionCatalogEntry>();
     auto functions = entry.functions;
-    for (auto& function : functions.functions) Bound(function);
+    functions.ApplyToFunctions([](duckdb::ScalarFunction& function) { Bound(function); });
     duckdb::CreateScalarFunctionInfo info(std::move(functions));
     info.descriptions = entry.descriptions;
     Replace(connection, info);

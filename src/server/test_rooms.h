@@ -24,6 +24,7 @@ class FakeCommitPath final : public commit::CommitPath {
   arrow::Result<bool> DropView(engine::Connection&, const engine::DropMaterializedView&) override { return NotHere(); }
   arrow::Status SetTableOptions(engine::Connection&, const engine::CreateTableOptions&) override { return NotHere(); }
   arrow::Status CheckStatement(const engine::Statement&, const engine::PreparedInfo&) override { return NotHere(); }
+  bool IsView(const TableRef&) const override { return false; }
   Position position() const override { return Position(5); }
   std::uint64_t catalog_version() const override { return 0; }
   std::vector<commit::TableInfo> Tables() const override { return tables; }

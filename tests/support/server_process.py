@@ -1,0 +1,108 @@
+"""The real server, started on a free loopback port for one test or many.
+
+    with ServerProcess("--memory-max", "1GiB") as server:
+        server.url          # grpc://127.0.0.1:41234
+
+What it prints is in `server.log()`. Leaving the block sends SIGTERM and expects exit status 0.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+
+BINARY = os.environ.get("HYPRSTREAM_BINARY", "build/release/hyprstream")
+
+
+def wait_until(condition, seconds=20, what="the condition"):
+    """Returns the first true value of condition(); fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come true within {seconds} s")
+        time.sleep(0.01)
+
+
+class ServerProcess:
+    def __init__(self, *arguments, environment=None, scheme="grpc"):
+        """Starts `hyprstream serve --port 0` with more arguments; returns once it accepts calls."""
+        self._folder = tempfile.TemporaryDirectory(prefix="hyprstream-test-")
+        self._ready = pathlib.Path(self._folder.name, "ready")
+        self._log_path = pathlib.Path(self._folder.name, "log")
+        self._log_file = self._log_path.open("wb")
+        command = [BINARY, "serve", "--port", "0", "--ready-file", str(self._ready), *map(str, arguments)]
+        self.process = subprocess.Popen(
+            command, stdout=self._log_file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
+        try:
+            self.address = wait_until(self._read_address, what="the server's start")
+        except BaseException:
+            self.kill()
+            raise
+        self.host, _, port = self.address.rpartition(":")
+        self.port = int(port)
+        self.url = f"{scheme}://{self.address}"
+
+    def _read_address(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the server ended with {self.process.returncode}: {self.log()}")
+        return self._ready.read_text().strip() if self._ready.exists() else None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log(self):
+        return self._log_path.read_text(errors="replace")
+
+    def status_value(self, name):
+        """A number of /proc/PID/status: VmRSS (kB), Threads, ..."""
+        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(name + ":"):
+                return int(line.split()[1])
+        raise KeyError(name)
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def terminate(self, seconds=30):
+        """SIGTERM; returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=seconds)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        try:
+            status = self.terminate()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            status = "no exit within 30 s"
+        finally:
+            log = self.log()
+            self._log_file.close()
+            self._folder.cleanup()
+        if kind is None and status != 0:
+            raise AssertionError(f"the server ended with {status}: {log[-4000:]}")
+
+
+def run_hyprstream(*arguments, stdin="", seconds=120, environment=None):
+    """Runs a command of the binary to its end; returns (exit status, stdout, stderr)."""
+    done = subprocess.run(
+        [BINARY, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=seconds,
+        env={**os.environ, **(environment or {})},
+    )
+    return done.returncode, done.stdout, done.stderr

@@ -15,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <string_view>
 #include <thread>
 
 extern char** environ;
@@ -30,6 +31,16 @@ std::string ReadAll(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return std::move(text).str();
+}
+
+// Ours without what ./dev sets for the tests: the server refuses HYPRSTREAM_ names that it does not know.
+std::vector<char*> CleanEnvironment() {
+  std::vector<char*> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (!std::string_view(*entry).starts_with("HYPRSTREAM_")) variables.push_back(*entry);
+  }
+  variables.push_back(nullptr);
+  return variables;
 }
 
 }  // namespace
@@ -55,7 +66,7 @@ arrow::Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(const std::ve
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (server->folder_ + "/log").c_str(),
                                    O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  const int spawned = posix_spawn(&server->pid_, argv[0], &actions, nullptr, argv.data(), environ);
+  const int spawned = posix_spawn(&server->pid_, argv[0], &actions, nullptr, argv.data(), CleanEnvironment().data());
   posix_spawn_file_actions_destroy(&actions);
   if (spawned != 0) return arrow::Status::IOError("Cannot start ", words[0]);
 

@@ -16,6 +16,12 @@ import time
 BINARY = os.environ.get("HYPRSTREAM_BINARY", "build/release/hyprstream")
 
 
+def clean_environment(extra=None):
+    """Ours without what ./dev sets for the tests: the server refuses HYPRSTREAM_ names that it does not know."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HYPRSTREAM_")}
+    return {**inherited, **(extra or {})}
+
+
 def wait_until(condition, seconds=20, what="the condition"):
     """Returns the first true value of condition(); fails after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -38,7 +44,7 @@ class ServerProcess:
         command = [BINARY, "serve", "--port", "0", "--ready-file", str(self._ready), *map(str, arguments)]
         self.process = subprocess.Popen(
             command, stdout=self._log_file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})},
+            env=clean_environment(environment),
         )
         try:
             self.address = wait_until(self._read_address, what="the server's start")
@@ -103,6 +109,6 @@ def run_hyprstream(*arguments, stdin="", seconds=120, environment=None):
     """Runs a command of the binary to its end; returns (exit status, stdout, stderr)."""
     done = subprocess.run(
         [BINARY, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=seconds,
-        env={**os.environ, **(environment or {})},
+        env=clean_environment(environment),
     )
     return done.returncode, done.stdout, done.stderr

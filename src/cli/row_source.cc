@@ -116,6 +116,7 @@ arrow::Result<Input> OpenInput(const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(auto file, arrow::io::ReadableFile::Open(path));
   ARROW_ASSIGN_OR_RAISE(input.bytes, file->GetSize());
   ARROW_ASSIGN_OR_RAISE(const auto head, file->ReadAt(0, kHeadBytes));
+  ARROW_RETURN_NOT_OK(file->Seek(0));  // Arrow forgets where a file stood at ReadAt()
   input.head = head->ToString();
   input.file = file;
   input.stream = file;

@@ -238,6 +238,7 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
     ticket.provenance = std::move(provenance);
   };
   const bool known = prepared != nullptr && prepared->description.is_query && !prepared->open_types && !transactional &&
+                     statement->kind() != StatementKind::kExplain &&  // its last row names the route
                      prepared->catalog_version == services_.commits.catalog_version();
   if (known) {  // planned when it was prepared, and nothing it depends on has changed since
     ticket.schema = started.schema = prepared->description.dataset_schema;

@@ -266,6 +266,16 @@ TEST_F(SessionTest, SaysWhatAnswered) {
   EXPECT_EQ(session_->StartPrepared(context_, prepared.handle).ValueOrDie().route, "aggregate");
 }
 
+// Stock clients prepare everything.
+TEST_F(SessionTest, SaysWhatAnsweredAlsoWhenPrepared) {
+  MakeSales();
+  const auto prepared = session_->Prepare(context_, "EXPLAIN SELECT * FROM sales_5m", {}).ValueOrDie();
+  const auto started = session_->StartPrepared(context_, prepared.handle).ValueOrDie();
+  EXPECT_TRUE(started.schema->Equals(*prepared.dataset_schema));
+  const auto table = session_->Fetch(context_, started.ticket).ValueOrDie()->ToTable().ValueOrDie();
+  EXPECT_EQ(table->column(0)->GetScalar(table->num_rows() - 1).ValueOrDie()->ToString(), "route");
+}
+
 TEST_F(SessionTest, TablesThatKeepNoRowsAnswerThroughTheirViews) {
   Update("CREATE TABLE e (ts TIMESTAMP, k INTEGER) WITH (time = 'ts', keep_rows = false)");
   Update("CREATE MATERIALIZED VIEW e_all AS SELECT k, count(*) AS c FROM e GROUP BY ALL");

@@ -86,7 +86,7 @@ arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadParameters(c
                                           " bytes; bind fewer rows at once, or ingest them into a table");
     }
     ARROW_RETURN_NOT_OK(message.batch->ValidateFull());
-    if (message.batch->num_rows() > 0) batches.push_back(std::move(message.batch));
+    batches.push_back(std::move(message.batch));
   }
 }
 

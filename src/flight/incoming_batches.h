@@ -44,7 +44,8 @@ class IncomingBatches {
 arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> ReadIncoming(const arrow::flight::ServerCallContext& call,
                                                                       arrow::flight::FlightMessageReader& messages);
 
-// All batches with rows, fully validated: the parameters of a prepared statement. Batches without columns are left out.
+// All batches, fully validated: the parameters of a prepared statement. Batches without columns are left out, those
+// without rows are not: they ask for no execution.
 // CapacityError when they are larger than `bytes_max` together.
 arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadParameters(
     const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages, std::int64_t bytes_max);

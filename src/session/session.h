@@ -126,7 +126,8 @@ class Session {
                                                      const Handle& transaction) = 0;
   // Describes again what a handle stands for now (tables may have changed since).
   virtual arrow::Result<PreparedDescription> DescribePrepared(const RequestContext& context, const Handle& handle) = 0;
-  // Parameters for the next StartPrepared, any number of rows: one execution per row, results concatenated.
+  // Parameters for every StartPrepared from now on, any number of rows: one execution per row, none for no row, results
+  // concatenated.
   virtual arrow::Status Bind(const Handle& handle, std::vector<std::shared_ptr<arrow::RecordBatch>> parameters) = 0;
   virtual arrow::Result<Started> StartPrepared(const RequestContext& context, const Handle& handle) = 0;
   // One execution per row of parameters, in one transaction; the sum of changed rows.

@@ -132,7 +132,11 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
   if (!plan.ok()) log->Finish(plan.status(), 0);
   ARROW_RETURN_NOT_OK(plan.status());
   auto query = std::make_shared<RunningQuery>(
-      RunningQuery{.lease = std::move(lease), .watch = std::move(watch), .log = std::move(log), .plan = *plan});
+      RunningQuery{.lease = std::move(lease),
+                   .watch = std::move(watch),
+                   .log = std::move(log),
+                   .plan = *plan,
+                   .started = !ticket.parameters.empty()});  // no row of parameters, no execution
   for (const auto& batch : ticket.parameters) {
     for (std::int64_t row = 0; row < batch->num_rows(); ++row) query->parameters.push_back(batch->Slice(row, 1));
   }

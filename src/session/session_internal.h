@@ -57,7 +57,7 @@ struct Provenance {
 struct Ticket {
   std::shared_ptr<const engine::Statement> statement;
   Handle transaction;
-  Batches parameters;  // each row is one execution; empty: one without parameters
+  Batches parameters;  // each row is one execution; no batch at all: one without parameters
   std::shared_ptr<arrow::Schema> schema;
   std::shared_ptr<arrow::RecordBatchReader> result;  // already run: its rows
   bool shared = false;                               // another session of the user may fetch it

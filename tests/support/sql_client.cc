@@ -1,0 +1,86 @@
+#include "support/sql_client.h"
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/scalar.h>
+#include <arrow/status.h>
+#include <arrow/table.h>
+
+#include <thread>
+#include <utility>
+
+#include "support/server_process.h"
+
+namespace hyprstream::testing {
+
+namespace fl = arrow::flight;
+namespace sql = arrow::flight::sql;
+
+namespace {
+constexpr std::chrono::milliseconds kPoll{5};
+}
+
+std::string TextOf(const arrow::Table& table) {
+  std::string text;
+  for (std::int64_t row = 0; row < table.num_rows(); ++row) {
+    for (int column = 0; column < table.num_columns(); ++column) {
+      const auto value = table.column(column)->GetScalar(row);
+      text += (column == 0 ? "" : "|") + (value.ok() ? (*value)->ToString() : value.status().ToString());
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string TextOf(const arrow::Status& status) { return status.ToString(); }
+
+bool Eventually(const std::function<bool()>& condition, std::chrono::seconds bound) {
+  const auto deadline = std::chrono::steady_clock::now() + bound;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(kPoll);
+  }
+  return true;
+}
+
+SqlClient::SqlClient(const ServerProcess& server)
+    : flight_(
+          fl::FlightClient::Connect(fl::Location::ForGrpcTcp(server.host(), server.port()).ValueOrDie()).ValueOrDie()),
+      sql_(std::make_unique<sql::FlightSqlClient>(flight_)) {}
+
+SqlClient::~SqlClient() { ARROW_UNUSED(sql_->Close()); }
+
+arrow::Result<std::shared_ptr<arrow::Table>> SqlClient::Read(const Info& info) {
+  std::vector<std::shared_ptr<arrow::Table>> tables;
+  for (const auto& endpoint : info.endpoints()) {
+    ARROW_ASSIGN_OR_RAISE(auto stream, sql_->DoGet({}, endpoint.ticket));
+    ARROW_ASSIGN_OR_RAISE(auto table, stream->ToTable());
+    tables.push_back(std::move(table));
+  }
+  if (tables.empty()) return arrow::Status::Invalid("The FlightInfo has no endpoint");
+  return arrow::ConcatenateTables(tables);
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> SqlClient::Query(const std::string& query,
+                                                              const Transaction& transaction) {
+  ARROW_ASSIGN_OR_RAISE(const auto info, sql_->Execute({}, query, transaction));
+  return Read(*info);
+}
+
+std::string SqlClient::Rows(const std::string& query, const Transaction& transaction) {
+  return Rows(sql_->Execute({}, query, transaction));
+}
+
+std::string SqlClient::Rows(const arrow::Result<std::unique_ptr<Info>>& info) {
+  if (!info.ok()) return "ERROR " + info.status().ToString();
+  const auto table = Read(**info);
+  return table.ok() ? TextOf(**table) : "ERROR " + table.status().ToString();
+}
+
+std::string SqlClient::Update(const std::string& statement, const Transaction& transaction) {
+  const auto rows = sql_->ExecuteUpdate({}, statement, transaction);
+  return rows.ok() ? std::to_string(*rows) : "ERROR " + rows.status().ToString();
+}
+
+}  // namespace hyprstream::testing

@@ -1,0 +1,43 @@
+"""What the demo keeps current: one table of flights and ten views over it, five window sizes by two keys."""
+
+TABLE = "flights"
+
+CREATE_TABLE = """
+CREATE TABLE flights (
+  ts TIMESTAMP, carrier VARCHAR, flight INTEGER, tailnum VARCHAR, origin VARCHAR, dest VARCHAR,
+  dep_delay DOUBLE, arr_delay DOUBLE, air_time INTEGER, distance INTEGER
+) WITH (time = 'ts')
+"""
+
+# Name in the views' names, width in SQL, name for people.
+WINDOWS = [
+    ("5m", "INTERVAL '5 minutes'", "5 min"),
+    ("30m", "INTERVAL '30 minutes'", "30 min"),
+    ("hour", "INTERVAL '1 hour'", "hour"),
+    ("day", "INTERVAL '1 day'", "day"),
+    ("week", "INTERVAL '7 days'", "week"),
+]
+KEYS = ["carrier", "origin"]
+
+
+def view_name(window, key):
+    return f"flights_{window}_by_{key}"
+
+
+def definition(width, key):
+    """The view's SELECT. Run over the raw rows it is the view's own check.
+
+    A flight without a departure delay never left. Sums and counts rather than means are what can be added up over
+    several windows.
+    """
+    return f"""
+SELECT time_bucket({width}, ts) AS window_start, {key},
+       count(*) AS flights, count(dep_delay) AS departed,
+       sum(dep_delay) AS delay_minutes, avg(dep_delay) AS mean_delay, max(dep_delay) AS worst_delay,
+       count(*) FILTER (WHERE dep_delay >= 15) AS late
+FROM flights GROUP BY ALL"""
+
+
+def views():
+    """(name, definition) of every view."""
+    return [(view_name(window, key), definition(width, key)) for window, width, _ in WINDOWS for key in KEYS]

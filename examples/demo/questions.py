@@ -1,0 +1,93 @@
+"""Questions that a person would ask about the flights, each put to the views and to the raw rows."""
+
+import dataclasses
+
+from flight_views import WINDOWS, definition, view_name
+
+
+@dataclasses.dataclass
+class Question:
+    title: str
+    of_views: str  # the SQL that a dashboard would send
+    of_rows: str  # the same answer computed from every raw row: what the demo checks against
+
+
+BUSIEST = Question(
+    "When were the busiest 5 minutes of the year?",
+    """
+SELECT window_start, sum(flights)::BIGINT AS flights, sum(late)::BIGINT AS late
+FROM flights_5m_by_origin GROUP BY ALL
+ORDER BY flights DESC, window_start LIMIT 3""",
+    """
+SELECT time_bucket(INTERVAL '5 minutes', ts) AS window_start, count(*) AS flights,
+       count(*) FILTER (WHERE dep_delay >= 15) AS late
+FROM flights GROUP BY ALL
+ORDER BY flights DESC, window_start LIMIT 3""",
+)
+
+LAST_WEEK = "(SELECT max(window_start) FROM flights_hour_by_origin) - INTERVAL '7 days'"
+
+WORST_HOUR = Question(
+    "What was each airport's worst hour in the last week (10 departures or more)?",
+    f"""
+SELECT origin, window_start, departed, round(mean_delay, 1) AS mean_delay, worst_delay
+FROM flights_hour_by_origin
+WHERE window_start > {LAST_WEEK} AND departed >= 10
+QUALIFY row_number() OVER (PARTITION BY origin ORDER BY flights_hour_by_origin.mean_delay DESC, window_start) = 1
+ORDER BY origin""",
+    """
+WITH hours AS (
+  SELECT origin, date_trunc('hour', ts) AS window_start, count(dep_delay) AS departed,
+         avg(dep_delay) AS mean_delay, max(dep_delay) AS worst_delay
+  FROM flights
+  WHERE date_trunc('hour', ts) > (SELECT date_trunc('hour', max(ts)) FROM flights) - INTERVAL '7 days'
+  GROUP BY ALL)
+SELECT origin, window_start, departed, round(mean_delay, 1) AS mean_delay, worst_delay
+FROM hours WHERE departed >= 10
+QUALIFY row_number() OVER (PARTITION BY origin ORDER BY hours.mean_delay DESC, window_start) = 1
+ORDER BY origin""",
+)
+
+WEEK_BY_CARRIER = Question(
+    "How did the carriers do in the week before Christmas?",
+    """
+SELECT name, flights, round(mean_delay, 1) AS mean_delay, round(100 * late / departed, 1) AS late_percent
+FROM flights_week_by_carrier JOIN airlines USING (carrier)
+WHERE window_start = TIMESTAMP '2013-12-16'
+ORDER BY flights DESC LIMIT 8""",
+    """
+SELECT any_value(name) AS name, count(*) AS flights, round(avg(dep_delay), 1) AS mean_delay,
+       round(100 * count(*) FILTER (WHERE dep_delay >= 15) / count(dep_delay), 1) AS late_percent
+FROM flights JOIN airlines USING (carrier)
+WHERE ts >= TIMESTAMP '2013-12-16' AND ts < TIMESTAMP '2013-12-23'
+GROUP BY carrier
+ORDER BY flights DESC LIMIT 8""",
+)
+
+WORST_DAY = Question(
+    "Which days had the most hours of delay, all airports together?",
+    """
+SELECT window_start, sum(flights)::BIGINT AS flights, (sum(flights) - sum(departed))::BIGINT AS never_left,
+       round(sum(delay_minutes) / 60) AS hours_of_delay
+FROM flights_day_by_origin GROUP BY ALL
+ORDER BY hours_of_delay DESC LIMIT 3""",
+    """
+SELECT time_bucket(INTERVAL '1 day', ts) AS window_start, count(*) AS flights,
+       count(*) - count(dep_delay) AS never_left, round(sum(dep_delay) / 60) AS hours_of_delay
+FROM flights GROUP BY ALL
+ORDER BY hours_of_delay DESC LIMIT 3""",
+)
+
+QUESTIONS = [BUSIEST, WORST_HOUR, WEEK_BY_CARRIER, WORST_DAY]
+
+
+def differing_groups():
+    """For each view, SQL that counts groups that are in the view or in its SELECT over the raw rows, but not in both."""
+    for window, width, _ in WINDOWS:
+        for key in ("carrier", "origin"):
+            view, select = view_name(window, key), definition(width, key)
+            yield view, f"""
+SELECT count(*) FROM (
+  (SELECT * FROM {view} EXCEPT ALL ({select}))
+  UNION ALL
+  (({select}) EXCEPT ALL SELECT * FROM {view}))"""

@@ -1,0 +1,164 @@
+// DuckDB in this process, with its default settings: what the server is held against.
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+
+#include <atomic>
+#include <chrono>
+#include <duckdb.hpp>
+#include <duckdb/common/arrow/arrow_format.hpp>
+#include <duckdb/common/arrow/arrow_wrapper.hpp>
+#include <duckdb/main/prepared_statement.hpp>
+#include <duckdb/main/query_result_stream.hpp>
+#include <thread>
+#include <utility>
+
+#include "bench/bench_rows.h"
+#include "bench/task.h"
+#include "duckdb.h"
+
+namespace hyprstream::bench {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
+
+constexpr duckdb::idx_t kResultBatchRows = 122'880;  // as the server's
+
+double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+class DuckDbTask : public Task {
+ public:
+  arrow::Status Open(const TaskOptions& options) {
+    options_ = options;
+    return RunAll(options.setup);
+  }
+
+ protected:
+  arrow::Status RunAll(const std::vector<std::string>& statements) {
+    for (const auto& sql : statements) {
+      const auto result = connection_.Query(sql);
+      if (result->HasError()) return arrow::Status::Invalid(result->GetError());
+    }
+    return arrow::Status::OK();
+  }
+
+  TaskOptions options_;
+  duckdb::DuckDB database_{nullptr};
+  duckdb::Connection connection_{database_};
+};
+
+// INSERT ... SELECT from an Arrow scan: a statement (and so a commit) for each batch, as the acknowledgements of a
+// DoPut promise, or one for the whole stream.
+class InsertTask final : public DuckDbTask {
+ public:
+  arrow::Result<double> Run() override {
+    if (batches_.empty()) batches_ = MakeRows(options_.rows, options_.batch_rows);
+    ARROW_RETURN_NOT_OK(RunAll(options_.reset));
+    const auto start = Clock::now();
+    if (options_.kind == "duckdb-insert-all") {
+      ARROW_RETURN_NOT_OK(Insert(batches_));
+    } else {
+      for (const auto& batch : batches_) ARROW_RETURN_NOT_OK(Insert({batch}));
+    }
+    return static_cast<double>(options_.rows) / Since(start);
+  }
+
+ private:
+  arrow::Status Insert(const Batches& batches) {
+    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::RecordBatchReader::Make(batches, RowSchema()));
+    ArrowArrayStream stream{};
+    ARROW_RETURN_NOT_OK(arrow::ExportRecordBatchReader(reader, &stream));
+    // The C call registers the stream as a view for the statement; a C connection is DuckDB's own behind a pointer.
+    auto* connection = reinterpret_cast<duckdb_connection>(&connection_);
+    if (duckdb_arrow_scan(connection, "bench_input", reinterpret_cast<duckdb_arrow_stream>(&stream)) == DuckDBError) {
+      return arrow::Status::Invalid("DuckDB refuses the stream");
+    }
+    const auto result = connection_.Query("INSERT INTO " + options_.table + " SELECT * FROM bench_input");
+    if (stream.release != nullptr) stream.release(&stream);
+    return result->HasError() ? arrow::Status::Invalid(result->GetError()) : arrow::Status::OK();
+  }
+
+  Batches batches_;
+};
+
+// A query's rows as Arrow arrays, read and dropped.
+class ExportTask final : public DuckDbTask {
+ public:
+  arrow::Result<double> Run() override {
+    const auto start = Clock::now();
+    auto result = connection_.Submit(
+        options_.sql, duckdb::QueryParameters(duckdb::make_shared_ptr<duckdb::ArrowFormat>(kResultBatchRows)));
+    if (result->HasError()) return arrow::Status::Invalid(result->GetError());
+    duckdb::QueryResultStream<duckdb::ArrowFormat> stream(std::move(result));
+    std::int64_t rows = 0;
+    while (const auto array = stream.Fetch()) rows += array->arrow_array.length;
+    if (rows != options_.rows) return arrow::Status::Invalid("expected ", options_.rows, " rows, got ", rows);
+    return static_cast<double>(rows) / Since(start);
+  }
+};
+
+class PointTask final : public DuckDbTask {
+ public:
+  arrow::Result<double> Run() override {
+    if (prepared_ == nullptr) prepared_ = connection_.Prepare(options_.sql);
+    if (prepared_->HasError()) return arrow::Status::Invalid(prepared_->GetError());
+    std::vector<double> seconds;
+    for (int i = 0; i < options_.iterations; ++i) {
+      const auto start = Clock::now();
+      duckdb::vector<duckdb::Value> values{duckdb::Value::BIGINT((i * 7919LL) % options_.rows)};
+      const auto result = prepared_->Execute(values);
+      if (result->HasError()) return arrow::Status::Invalid(result->GetError());
+      const auto chunk = result->Fetch();
+      if (!chunk || chunk->size() != 1) return arrow::Status::Invalid("expected one row");
+      seconds.push_back(Since(start));
+    }
+    return Median(std::move(seconds));
+  }
+
+ private:
+  duckdb::unique_ptr<duckdb::PreparedStatement> prepared_;
+};
+
+class ClientsTask final : public DuckDbTask {
+ public:
+  arrow::Result<double> Run() override {
+    std::atomic<std::int64_t> statements = 0;
+    std::atomic<bool> failed = false;
+    std::vector<std::thread> threads;
+    const auto start = Clock::now();
+    for (int i = 0; i < options_.clients; ++i) {
+      threads.emplace_back([&] {
+        duckdb::Connection connection(database_);
+        while (Since(start) < options_.seconds) {
+          failed = connection.Query(options_.sql)->HasError() || failed;
+          ++statements;
+        }
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    if (failed) return arrow::Status::Invalid("a statement failed: ", options_.sql);
+    return static_cast<double>(statements.load()) / Since(start);
+  }
+};
+
+template <class T>
+arrow::Result<std::unique_ptr<Task>> Make(const TaskOptions& options) {
+  auto task = std::make_unique<T>();
+  ARROW_RETURN_NOT_OK(task->Open(options));
+  return task;
+}
+
+}  // namespace
+
+arrow::Result<std::unique_ptr<Task>> MakeDuckDbTask(const TaskOptions& options) {
+  if (options.kind == "duckdb-insert" || options.kind == "duckdb-insert-all") return Make<InsertTask>(options);
+  if (options.kind == "duckdb-export") return Make<ExportTask>(options);
+  if (options.kind == "duckdb-point") return Make<PointTask>(options);
+  if (options.kind == "duckdb-clients") return Make<ClientsTask>(options);
+  return arrow::Status::Invalid("Unknown kind of task: ", options.kind);
+}
+
+}  // namespace hyprstream::bench

@@ -1,0 +1,195 @@
+// The Flight clients of bench_worker.
+#include <arrow/array.h>
+#include <arrow/buffer.h>
+#include <arrow/flight/client.h>
+#include <arrow/flight/sql/client.h>
+#include <arrow/record_batch.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "bench/bench_rows.h"
+#include "bench/task.h"
+
+namespace hyprstream::bench {
+
+namespace {
+
+namespace fl = arrow::flight;
+using Clock = std::chrono::steady_clock;
+
+double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+arrow::Result<std::unique_ptr<fl::sql::FlightSqlClient>> Connect(const std::string& url) {
+  ARROW_ASSIGN_OR_RAISE(const auto location, fl::Location::Parse(url));
+  ARROW_ASSIGN_OR_RAISE(auto client, fl::FlightClient::Connect(location));
+  return std::make_unique<fl::sql::FlightSqlClient>(std::move(client));
+}
+
+arrow::Status RunAll(fl::sql::FlightSqlClient& client, const std::vector<std::string>& statements) {
+  for (const auto& sql : statements) ARROW_RETURN_NOT_OK(client.ExecuteUpdate({}, sql).status());
+  return arrow::Status::OK();
+}
+
+// Reads a statement's only endpoint to its end; returns the number of rows.
+arrow::Result<std::int64_t> Drain(fl::sql::FlightSqlClient& client, const fl::FlightInfo& info) {
+  ARROW_ASSIGN_OR_RAISE(auto stream, client.DoGet({}, info.endpoints()[0].ticket));
+  std::int64_t rows = 0;
+  for (;;) {
+    ARROW_ASSIGN_OR_RAISE(const auto chunk, stream->Next());
+    if (chunk.data == nullptr) return rows;
+    rows += chunk.data->num_rows();
+  }
+}
+
+arrow::Status ExpectRows(std::int64_t expected, std::int64_t rows) {
+  if (rows == expected) return arrow::Status::OK();
+  return arrow::Status::Invalid("expected ", expected, " rows, got ", rows);
+}
+
+class FlightTask : public Task {
+ public:
+  arrow::Status Open(const TaskOptions& options) {
+    options_ = options;
+    ARROW_ASSIGN_OR_RAISE(client_, Connect(options.url));
+    return RunAll(*client_, options.setup);
+  }
+
+ protected:
+  TaskOptions options_;
+  std::unique_ptr<fl::sql::FlightSqlClient> client_;
+};
+
+// One DoPut of all batches; acknowledgements are read meanwhile, as a client that does not wait would. The clock stops
+// at the last one, when every row is visible.
+class PutTask final : public FlightTask {
+ public:
+  arrow::Result<double> Run() override {
+    if (batches_.empty()) {
+      batches_ = MakeRows(options_.rows, options_.batch_rows);
+      ARROW_ASSIGN_OR_RAISE(plain_, fl::FlightClient::Connect(fl::Location::Parse(options_.url).ValueOrDie()));
+    }
+    ARROW_RETURN_NOT_OK(RunAll(*client_, options_.reset));
+    const auto start = Clock::now();
+    ARROW_ASSIGN_OR_RAISE(auto put, plain_->DoPut(fl::FlightDescriptor::Path({options_.table}), RowSchema()));
+    std::size_t acknowledged = 0;
+    std::thread reader([&] {
+      std::shared_ptr<arrow::Buffer> metadata;
+      while (acknowledged < batches_.size() && put.reader->ReadMetadata(&metadata).ok() && metadata != nullptr) {
+        ++acknowledged;
+      }
+    });
+    auto sent = Send(*put.writer);
+    reader.join();
+    const auto closed = put.writer->Close();
+    const double seconds = Since(start);
+    ARROW_RETURN_NOT_OK(sent);
+    ARROW_RETURN_NOT_OK(closed);
+    ARROW_RETURN_NOT_OK(
+        ExpectRows(static_cast<std::int64_t>(batches_.size()), static_cast<std::int64_t>(acknowledged)));
+    return static_cast<double>(options_.rows) / seconds;
+  }
+
+ private:
+  arrow::Status Send(fl::FlightStreamWriter& writer) {
+    for (const auto& batch : batches_) ARROW_RETURN_NOT_OK(writer.WriteRecordBatch(*batch));
+    return writer.DoneWriting();
+  }
+
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches_;
+  std::unique_ptr<fl::FlightClient> plain_;
+};
+
+class ExportTask final : public FlightTask {
+ public:
+  arrow::Result<double> Run() override {
+    const auto start = Clock::now();
+    ARROW_ASSIGN_OR_RAISE(const auto info, client_->Execute({}, options_.sql));
+    ARROW_ASSIGN_OR_RAISE(const auto rows, Drain(*client_, *info));
+    ARROW_RETURN_NOT_OK(ExpectRows(options_.rows, rows));
+    return static_cast<double>(rows) / Since(start);
+  }
+};
+
+// Bind, info, get of one prepared statement, with another key each time.
+class PointTask final : public FlightTask {
+ public:
+  arrow::Result<double> Run() override {
+    if (prepared_ == nullptr) {
+      ARROW_ASSIGN_OR_RAISE(prepared_, client_->Prepare({}, options_.sql));
+    }
+    std::vector<double> seconds;
+    for (int i = 0; i < options_.iterations; ++i) {
+      const auto start = Clock::now();
+      const std::vector<std::int64_t> key{(i * 7919LL) % options_.rows};
+      const auto column = std::make_shared<arrow::Int64Array>(1, arrow::Buffer::FromVector(key));
+      ARROW_RETURN_NOT_OK(prepared_->SetParameters(
+          arrow::RecordBatch::Make(arrow::schema({arrow::field("1", arrow::int64())}), 1, {column})));
+      ARROW_ASSIGN_OR_RAISE(const auto info, prepared_->Execute());
+      ARROW_ASSIGN_OR_RAISE(const auto rows, Drain(*client_, *info));
+      ARROW_RETURN_NOT_OK(ExpectRows(1, rows));
+      seconds.push_back(Since(start));
+    }
+    return Median(std::move(seconds));
+  }
+
+ private:
+  std::shared_ptr<fl::sql::PreparedStatement> prepared_;
+};
+
+// Clients with a connection each, asking one after the other until the time is over.
+class ClientsTask final : public FlightTask {
+ public:
+  arrow::Result<double> Run() override {
+    while (clients_.size() < static_cast<std::size_t>(options_.clients)) {
+      ARROW_ASSIGN_OR_RAISE(auto client, Connect(options_.url));
+      clients_.push_back(std::move(client));
+    }
+    std::atomic<std::int64_t> statements = 0;
+    std::vector<arrow::Status> outcomes(clients_.size());
+    std::vector<std::thread> threads;
+    const auto start = Clock::now();
+    for (std::size_t i = 0; i < clients_.size(); ++i) {
+      threads.emplace_back([&, i] {
+        outcomes[i] = [&]() -> arrow::Status {
+          while (Since(start) < options_.seconds) {
+            ARROW_ASSIGN_OR_RAISE(const auto info, clients_[i]->Execute({}, options_.sql));
+            ARROW_RETURN_NOT_OK(Drain(*clients_[i], *info).status());
+            ++statements;
+          }
+          return arrow::Status::OK();
+        }();
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    const double seconds = Since(start);
+    for (const auto& outcome : outcomes) ARROW_RETURN_NOT_OK(outcome);
+    return static_cast<double>(statements.load()) / seconds;
+  }
+
+ private:
+  std::vector<std::unique_ptr<fl::sql::FlightSqlClient>> clients_;
+};
+
+template <class T>
+arrow::Result<std::unique_ptr<Task>> Make(const TaskOptions& options) {
+  auto task = std::make_unique<T>();
+  ARROW_RETURN_NOT_OK(task->Open(options));
+  return task;
+}
+
+}  // namespace
+
+arrow::Result<std::unique_ptr<Task>> MakeFlightTask(const TaskOptions& options) {
+  if (options.kind == "put") return Make<PutTask>(options);
+  if (options.kind == "export") return Make<ExportTask>(options);
+  if (options.kind == "point") return Make<PointTask>(options);
+  if (options.kind == "clients") return Make<ClientsTask>(options);
+  return arrow::Status::Invalid("Unknown kind of task: ", options.kind);
+}
+
+}  // namespace hyprstream::bench

@@ -85,10 +85,10 @@ duckdb::unique_ptr<duckdb::FunctionData> StreamScanData::Copy() const {
   throw duckdb::InternalException("a scan over Arrow batches cannot be copied");
 }
 
-duckdb::TableFunction MakeStreamFunction(const char* name, duckdb::vector<duckdb::LogicalType> arguments,
+duckdb::TableFunction MakeStreamFunction(const char* name, const duckdb::vector<duckdb::LogicalType>& arguments,
                                          duckdb::table_function_bind_t bind) {
-  duckdb::TableFunction function(name, std::move(arguments), duckdb::ArrowTableFunction::ArrowScanFunction, bind,
-                                 InitGlobal, duckdb::ArrowTableFunction::ArrowScanInitLocal);
+  duckdb::TableFunction function(name, arguments, duckdb::ArrowTableFunction::ArrowScanFunction, bind, InitGlobal,
+                                 duckdb::ArrowTableFunction::ArrowScanInitLocal);
   function.projection_pushdown = true;
   return function;
 }

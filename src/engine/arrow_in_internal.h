@@ -45,7 +45,7 @@ struct StreamScanData : duckdb::ArrowScanFunctionData {
 };
 
 // A table function over StreamScanData with this bind function; projection is pushed down.
-duckdb::TableFunction MakeStreamFunction(const char* name, duckdb::vector<duckdb::LogicalType> arguments,
+duckdb::TableFunction MakeStreamFunction(const char* name, const duckdb::vector<duckdb::LogicalType>& arguments,
                                          duckdb::table_function_bind_t bind);
 
 }  // namespace hyprstream::engine

@@ -76,7 +76,7 @@ arrow::Status ToFlightStatus(const arrow::Status& status) {
     case arrow::StatusCode::Invalid:
     case arrow::StatusCode::NotImplemented:
     case arrow::StatusCode::Cancelled:
-      return {status.code(), std::move(text)};
+      return {status.code(), text};
     case arrow::StatusCode::TypeError:
     case arrow::StatusCode::IndexError:
     case arrow::StatusCode::SerializationError:

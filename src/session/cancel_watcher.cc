@@ -23,26 +23,26 @@ std::shared_ptr<CancelWatcher::Watch> CancelWatcher::Begin(const RequestContext&
                                                            engine::Connection& connection) {
   std::shared_ptr<Watch> watch(new Watch(*this, context, connection));
   const MutexLock lock(mutex_);
-  watch->place_ = watches_.insert(watches_.end(), watch.get());
+  watches_.emplace(watch.get(), false);
   if (watches_.size() == 1) changed_.NotifyAll();
   return watch;
 }
 
 CancelWatcher::Watch::~Watch() {
   const MutexLock lock(watcher_.mutex_);
-  watcher_.watches_.erase(place_);
+  watcher_.watches_.erase(this);
 }
 
 void CancelWatcher::Watch::Stop() {
   const MutexLock lock(watcher_.mutex_);
-  stop_ = true;
+  watcher_.watches_[this] = true;
   connection_.Interrupt();
 }
 
 bool CancelWatcher::Watch::stopped() const {
   {
     const MutexLock lock(watcher_.mutex_);
-    if (stop_) return true;
+    if (watcher_.watches_.at(this)) return true;
   }
   return context_.IsCancelled();
 }
@@ -55,8 +55,8 @@ void CancelWatcher::Run() {
       continue;
     }
     changed_.WaitUntil(mutex_, std::chrono::steady_clock::now() + kPollInterval);
-    for (const auto* watch : watches_) {
-      if (watch->stop_ || watch->context_.IsCancelled()) watch->connection_.Interrupt();
+    for (const auto& [watch, stopped] : watches_) {
+      if (stopped || watch->context_.IsCancelled()) watch->connection_.Interrupt();
     }
   }
 }

@@ -3,7 +3,7 @@
 // Thread safety: all methods. Ownership: joins its thread ("cancel-watch") when destroyed; watches must have ended.
 #pragma once
 
-#include <list>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -36,8 +36,6 @@ class CancelWatcher {
     CancelWatcher& watcher_;
     const RequestContext& context_;
     engine::Connection& connection_;
-    bool stop_ GUARDED_BY(watcher_.mutex_) = false;
-    std::list<Watch*>::iterator place_ GUARDED_BY(watcher_.mutex_);
   };
   // `context` and `connection` must outlive the watch.
   std::shared_ptr<Watch> Begin(const RequestContext& context, engine::Connection& connection);
@@ -47,7 +45,7 @@ class CancelWatcher {
 
   mutable Mutex mutex_;
   CondVar changed_;
-  std::list<Watch*> watches_ GUARDED_BY(mutex_);
+  std::map<const Watch*, bool> watches_ GUARDED_BY(mutex_);  // true: Stop() was called
   bool closing_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -12,6 +12,7 @@
 #include <duckdb/main/query_result_stream.hpp>
 #include <utility>
 
+#include "engine/bounded_format_internal.h"
 #include "engine/guard_internal.h"
 
 namespace hyprstream::engine {
@@ -83,13 +84,15 @@ class BufferedReader : public arrow::RecordBatchReader {
       auto names = std::vector<std::string>(schema_->field_names());
       BatchBuilder builder(*context_, result_->GetTypes(), std::move(names));
       duckdb::idx_t rows = 0;
-      while (rows < kResultBatchRows) {
+      std::int64_t bytes = 0;
+      while (rows < kResultBatchRows && bytes < kResultBatchBytes) {
         auto chunk = result_->FetchRaw();
         if (!chunk || chunk->size() == 0) {
           done_ = true;
           break;
         }
         rows += chunk->size();
+        bytes += BytesOf(*chunk);
         builder.Append(*chunk);
       }
       auto batches = builder.Finish();

@@ -9,7 +9,6 @@
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
-#include <duckdb/common/arrow/arrow_format.hpp>
 #include <duckdb/main/appender.hpp>
 #include <duckdb/main/attached_database.hpp>
 #include <duckdb/main/prepared_statement.hpp>
@@ -18,6 +17,7 @@
 
 #include "engine/arrow_in_internal.h"
 #include "engine/arrow_out_internal.h"
+#include "engine/bounded_format_internal.h"
 #include "engine/capture_internal.h"
 #include "engine/connection_internal.h"
 #include "engine/context_state_internal.h"
@@ -140,7 +140,7 @@ class ConnectionImpl : public Connection {
       const bool rows = statement.info().schema->num_fields() > 0;
       if (rows && mode == ResultMode::kStreaming) {
         auto result = statement.statement().Submit(
-            values, duckdb::QueryParameters(duckdb::make_shared_ptr<duckdb::ArrowFormat>(kResultBatchRows)));
+            values, duckdb::QueryParameters(duckdb::make_shared_ptr<BoundedArrowFormat>(kResultBatchRows)));
         if (result->HasError()) return StatusFrom(result->GetErrorObject());
         auto schema = ToArrowSchema(context(), result->GetTypes(), ToNames(result->GetNames()));
         return Execution{.rows = StreamResult(std::move(result), std::move(schema)), .rows_changed = 0};

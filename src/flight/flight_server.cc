@@ -10,6 +10,7 @@
 #include <grpcpp/resource_quota.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -19,8 +20,11 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "flight/connection_acceptor.h"
 #include "flight/exchange_handler.h"
+#include "flight/ipc_guard.h"
 #include "flight/path_flights.h"
+#include "flight/private_folder.h"
 #include "flight/put_handler.h"
 #include "flight/result_stream.h"
 #include "flight/rpc_middleware.h"
@@ -34,7 +38,7 @@ namespace fl = arrow::flight;
 
 namespace {
 
-constexpr int kHeaderBytesMax = 64 << 10;
+constexpr int kHandshakeMillisMax = 10'000;  // until a new connection has said what it is
 
 const std::vector<fl::ActionType>& OwnActions() {
   static const std::vector<fl::ActionType> actions{
@@ -167,60 +171,99 @@ class FlightServerImpl final : public FlightServer {
   ~FlightServerImpl() override { ARROW_UNUSED(Shutdown(std::chrono::milliseconds(0))); }
 
   arrow::Status Start() override {
-    const bool tls = !options_.tls_cert_pem.empty();
-    ARROW_ASSIGN_OR_RAISE(const auto location, tls ? fl::Location::ForGrpcTls(options_.host, options_.port)
-                                                   : fl::Location::ForGrpcTcp(options_.host, options_.port));
-    fl::FlightServerOptions server(location);
-    if (tls) server.tls_certificates.push_back({options_.tls_cert_pem, options_.tls_key_pem});
-    server.auth_handler = std::make_shared<HandshakeHandler>(authenticator_);
-    server.middleware.emplace_back(
-        RpcMiddlewareFactory::kKey,
-        std::make_shared<RpcMiddlewareFactory>(authenticator_, dependencies_.clock, dependencies_.on_rpc));
-    server.builder_hook = [this](void* builder) { Bound(*static_cast<grpc::ServerBuilder*>(builder)); };
-    const auto started = dispatcher_.Init(server);
-    if (!started.ok()) {
-      return arrow::Status::IOError("Cannot listen on ", options_.host, ":", options_.port,
-                                    "; is the port in use? Choose another one, or 0 for any free one");
+    auto acceptor = ConnectionAcceptor::Listen(
+        {.host = options_.host, .port = options_.port, .connections_max = options_.connections_max});
+    if (!acceptor.ok()) {
+      const bool taken = acceptor.status().IsAlreadyExists();
+      return arrow::Status::IOError("Cannot listen on ", options_.host, ":", options_.port, ": ",
+                                    acceptor.status().message(),
+                                    taken ? "; choose another one, or 0 for any free one" : "");
     }
+    ARROW_RETURN_NOT_OK(StartGrpc());
     const MutexLock lock(mutex_);
-    running_ = true;
+    acceptor_ = std::move(acceptor).ValueUnsafe();
+    port_ = acceptor_->port();
+    acceptor_->Start([this](int socket) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.fd = socket;
+      connections_->HandleNewConnection(&connection);
+    });
     return arrow::Status::OK();
   }
 
-  int port() const override { return dispatcher_.port(); }
+  int port() const override { return port_; }
 
   arrow::Status Shutdown(std::chrono::milliseconds bound) override {
     {
       const MutexLock lock(mutex_);
-      if (!running_) return arrow::Status::OK();
-      running_ = false;
+      if (acceptor_ == nullptr) return arrow::Status::OK();
+      acceptor_->Stop();
+      acceptor_.reset();
     }
     const auto deadline = std::chrono::system_clock::now() + bound;
     return dispatcher_.Shutdown(&deadline);
   }
 
  private:
+  // gRPC gets its connections from our acceptor. Flight wants an address all the same: a socket file that nobody but
+  // this user could reach, and that is gone once gRPC listens.
+  arrow::Status StartGrpc() {
+    ARROW_ASSIGN_OR_RAISE(const auto folder, PrivateFolder::Make());
+    ARROW_ASSIGN_OR_RAISE(const auto location, fl::Location::ForScheme("grpc+unix", folder.path() + "/socket", 0));
+    fl::FlightServerOptions server(location);
+    server.auth_handler = std::make_shared<HandshakeHandler>(authenticator_);
+    server.middleware.emplace_back(
+        RpcMiddlewareFactory::kKey,
+        std::make_shared<RpcMiddlewareFactory>(authenticator_, dependencies_.clock, dependencies_.on_rpc));
+    server.builder_hook = [this](void* builder) { Bound(*static_cast<grpc::ServerBuilder*>(builder)); };
+    const auto started = dispatcher_.Init(server);
+    if (started.ok()) return started;
+    return started.WithMessage("Cannot start Flight: ", started.message());
+  }
+
+  std::shared_ptr<grpc::ServerCredentials> Credentials() const {
+    if (options_.tls_cert_pem.empty()) return grpc::InsecureServerCredentials();
+    grpc::SslServerCredentialsOptions tls;
+    tls.pem_key_cert_pairs.push_back({options_.tls_key_pem, options_.tls_cert_pem});
+    return grpc::SslServerCredentials(tls);
+  }
+
   // What one client may cost: size of a message (after decompression), of headers, calls at once, silent connections.
-  void Bound(grpc::ServerBuilder& builder) const {
+  void Bound(grpc::ServerBuilder& builder) {
+    using External = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+    connections_ = builder.experimental().AddExternalConnectionAcceptor(External::FROM_FD, Credentials());
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+    interceptors.push_back(std::make_unique<IpcGuardFactory>(options_.batch_bytes_max));
+    builder.experimental().SetInterceptorCreators(std::move(interceptors));
     const auto message_max = std::min<std::int64_t>(options_.message_bytes_max, std::numeric_limits<int>::max());
     builder.SetMaxReceiveMessageSize(static_cast<int>(message_max));
-    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kHeaderBytesMax);
+    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(kHeaderBytesMax));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.streams_max);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMillisMax);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, IdleMillisMax());
     grpc::ResourceQuota quota("hyprstream");
     quota.SetMaxThreads(options_.threads_max);
+    quota.Resize(static_cast<std::size_t>(options_.network_bytes_max));
     builder.SetResourceQuota(quota);
+  }
+
+  int IdleMillisMax() const {
+    const auto millis = std::chrono::milliseconds(options_.connection_idle_max).count();
+    return static_cast<int>(std::clamp<std::int64_t>(millis, 1, std::numeric_limits<int>::max()));
   }
 
   const FlightOptions options_;
   const FlightDependencies dependencies_;
   Authenticator authenticator_;
   Dispatcher dispatcher_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
+  std::atomic<int> port_{0};
   Mutex mutex_;
-  bool running_ GUARDED_BY(mutex_) = false;
+  std::unique_ptr<ConnectionAcceptor> acceptor_ GUARDED_BY(mutex_);  // while it serves
 };
 
 }  // namespace

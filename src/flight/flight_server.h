@@ -35,10 +35,14 @@ struct FlightOptions {
   std::string tls_cert_pem;  // both or none
   std::string tls_key_pem;
   std::int64_t message_bytes_max = 256LL << 20;     // one incoming message, after gRPC's decompression
+  std::int64_t network_bytes_max = 1LL << 30;       // messages that gRPC is reading or sending, of all connections
+  std::int64_t batch_bytes_max = 1LL << 30;         // one incoming batch, once it is decompressed
   std::int64_t put_queue_bytes_max = 64LL << 20;    // batches of one DoPut that wait for the commit path
   std::int64_t bind_bytes_max = 256LL << 20;        // parameters of one prepared statement
   std::int64_t result_batch_bytes_max = 8LL << 20;  // one outgoing batch
   std::int64_t result_row_bytes_max = 15LL << 20;   // one outgoing row
+  int connections_max = 1000;                       // more are closed at once
+  std::chrono::seconds connection_idle_max{3600};   // a connection that long without a call is closed
   int streams_max = 256;                            // concurrent calls of one connection
   int threads_max = 1024;                           // of gRPC: calls that run at once
   int tokens_max = 10'000;                          // issued by handshakes

@@ -9,6 +9,7 @@
 
 #include <utility>
 
+#include "flight/ipc_guard.h"
 #include "flight/rpc_middleware.h"
 
 namespace hyprstream::flight {
@@ -19,6 +20,7 @@ namespace {
 
 arrow::Status BadStream(const fl::ServerCallContext& call, const arrow::Status& status) {
   if (call.is_cancelled()) return arrow::Status::Cancelled("The client went away");
+  ARROW_RETURN_NOT_OK(RefusalOf(status));
   if (status.IsOutOfMemory() || status.IsCapacityError() || status.IsCancelled()) return status;
   return arrow::Status::Invalid("Bad Arrow stream: ", status.message());
 }

@@ -13,6 +13,16 @@ namespace fl = arrow::flight;
 
 namespace {
 
+constexpr std::size_t kHeaderOverheadBytes = 32;  // of each, as HTTP/2 counts
+
+// Counted here once more: gRPC 1.51 counts each HTTP/2 frame of the headers for itself.
+arrow::Status CheckHeaders(const fl::CallHeaders& headers) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : headers) bytes += name.size() + value.size() + kHeaderOverheadBytes;
+  if (bytes <= kHeaderBytesMax) return arrow::Status::OK();
+  return arrow::Status::Invalid("The call's headers take ", bytes, " bytes; at most ", kHeaderBytesMax, " are taken");
+}
+
 std::string_view Header(const fl::CallHeaders& headers, std::string_view name) {
   const auto found = headers.find(name);
   return found == headers.end() ? std::string_view() : found->second;
@@ -58,6 +68,7 @@ arrow::Status RpcMiddlewareFactory::StartCall(const fl::CallInfo& info, const fl
   std::string request_id = "r" + std::to_string(++calls_);
   const auto status = Guarded([&]() -> arrow::Status {
     const auto& headers = context.incoming_headers();
+    ARROW_RETURN_NOT_OK(CheckHeaders(headers));
     ARROW_ASSIGN_OR_RAISE(auto admission,
                           authenticator_.Admit({.authorization = Header(headers, "authorization"),
                                                 .token = Header(headers, "auth-token-bin"),
@@ -73,7 +84,7 @@ arrow::Status RpcMiddlewareFactory::StartCall(const fl::CallInfo& info, const fl
              .method = fl::ToString(info.method),
              .user = {},
              .session = {},
-             .status = "Unauthenticated",
+             .status = status.IsInvalid() ? "Invalid" : "Unauthenticated",
              .error = status.message()});
   }
   return status;

@@ -19,6 +19,8 @@
 
 namespace hyprstream::flight {
 
+inline constexpr std::size_t kHeaderBytesMax = 64 << 10;  // of one call, all together
+
 // One call. Reach it by Rpc::Of(context).
 class Rpc final : public arrow::flight::ServerMiddleware {
  public:

@@ -78,6 +78,10 @@ arrow::Status Server::BuildFlight() {
   options.host = config.host;
   options.port = config.port;
   options.message_bytes_max = config.message_bytes_max;
+  options.network_bytes_max = config::SharesOf(config.memory_max).messages;
+  options.batch_bytes_max = std::min(config.batch_bytes_max, options.network_bytes_max);
+  options.connections_max = config.connections_max;
+  options.connection_idle_max = std::chrono::seconds(config.session_idle_s);
   options.version = HYPRSTREAM_VERSION;
   if (!config.tls_cert.empty()) {
     ARROW_ASSIGN_OR_RAISE(options.tls_cert_pem, ReadPem(config.tls_cert, "tls_cert"));

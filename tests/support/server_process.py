@@ -8,6 +8,7 @@ What it prints is in `server.log()`. Leaving the block sends SIGTERM and expects
 
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import tempfile
@@ -35,8 +36,11 @@ def wait_until(condition, seconds=20, what="the condition"):
 
 
 class ServerProcess:
-    def __init__(self, *arguments, environment=None, scheme="grpc"):
-        """Starts `hyprstream serve --port 0` with more arguments; returns once it accepts calls."""
+    def __init__(self, *arguments, environment=None, scheme="grpc", files_max=None):
+        """Starts `hyprstream serve --port 0` with more arguments; returns once it accepts calls.
+
+        `files_max` is its limit of open files.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="hyprstream-test-")
         self._ready = pathlib.Path(self._folder.name, "ready")
         self._log_path = pathlib.Path(self._folder.name, "log")
@@ -45,6 +49,7 @@ class ServerProcess:
         self.process = subprocess.Popen(
             command, stdout=self._log_file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env=clean_environment(environment),
+            preexec_fn=files_max and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))),
         )
         try:
             self.address = wait_until(self._read_address, what="the server's start")

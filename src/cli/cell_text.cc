@@ -32,16 +32,19 @@ void AppendFloat(Float value, std::string& out) {
   }
 }
 
+// Of a second; nothing when it is 0.
+void AppendFraction(std::int64_t nanos, std::string& out) {
+  if (nanos == 0) return;
+  const std::string digits = std::format(".{:09}", nanos);
+  out += digits.substr(0, digits.find_last_not_of('0') + 1);
+}
+
 template <class Unit>
 void AppendTime(std::int64_t ticks, bool zoned, std::string& out) {
   const std::chrono::sys_time<Unit> time{Unit(ticks)};
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
   out += std::format("{:%F %T}", seconds);
-  if (const auto fraction = time - seconds; fraction.count() != 0) {
-    const auto nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(fraction).count();
-    std::string digits = std::format(".{:09}", nanos);
-    out += digits.substr(0, digits.find_last_not_of('0') + 1);
-  }
+  AppendFraction(std::chrono::duration_cast<std::chrono::nanoseconds>(time - seconds).count(), out);
   if (zoned) out += "+00";
 }
 
@@ -63,6 +66,23 @@ void AppendTimestamp(const arrow::TimestampArray& array, std::int64_t row, std::
 void AppendBytes(std::string_view bytes, std::string& out) {
   out += "\\x";
   for (const char byte : bytes) out += std::format("{:02x}", static_cast<unsigned>(static_cast<unsigned char>(byte)));
+}
+
+// As SQL writes it: `1 year 2 months 3 days 04:05:06.5`.
+void AppendInterval(const arrow::MonthDayNanoIntervalType::MonthDayNanos& interval, std::string& out) {
+  const std::size_t begin = out.size();
+  const auto append = [&](std::int64_t count, const char* unit) {
+    if (count == 0) return;
+    out += std::format("{}{} {}{}", out.size() == begin ? "" : " ", count, unit, count == 1 || count == -1 ? "" : "s");
+  };
+  append(interval.months / 12, "year");
+  append(interval.months % 12, "month");
+  append(interval.days, "day");
+  if (interval.nanoseconds == 0 && out.size() > begin) return;
+  const std::chrono::nanoseconds size(interval.nanoseconds < 0 ? -interval.nanoseconds : interval.nanoseconds);
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(size);
+  out += std::format("{}{}{:%T}", out.size() == begin ? "" : " ", interval.nanoseconds < 0 ? "-" : "", seconds);
+  AppendFraction((size - seconds).count(), out);
 }
 
 void AppendScalar(const arrow::Array& array, std::int64_t row, std::string& out) {
@@ -156,6 +176,8 @@ void AppendText(const arrow::Array& array, std::int64_t row, std::string& out) {
       return AppendFloat(checked_cast<const arrow::DoubleArray&>(array).Value(row), out);
     case arrow::Type::TIMESTAMP:
       return AppendTimestamp(checked_cast<const arrow::TimestampArray&>(array), row, out);
+    case arrow::Type::INTERVAL_MONTH_DAY_NANO:
+      return AppendInterval(checked_cast<const arrow::MonthDayNanoIntervalArray&>(array).Value(row), out);
     case arrow::Type::DICTIONARY: {
       const auto& dictionary = checked_cast<const arrow::DictionaryArray&>(array);
       return AppendText(*dictionary.dictionary(), dictionary.GetValueIndex(row), out);

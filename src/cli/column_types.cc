@@ -1,7 +1,14 @@
+#include <arrow/array/array_binary.h>
+#include <arrow/array/builder_binary.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
 #include <arrow/util/checked_cast.h>
 #include <strings.h>
+
+#include <charconv>
+#include <optional>
 
 #include "cli/column_types_internal.h"
 
@@ -12,6 +19,7 @@ bool ReadsFromText(const arrow::DataType& type) {
   switch (type.id()) {
     case arrow::Type::BOOL:
     case arrow::Type::STRING:
+    case arrow::Type::BINARY:
     case arrow::Type::DATE32:
     case arrow::Type::TIME32:
     case arrow::Type::TIME64:
@@ -25,7 +33,44 @@ bool ReadsFromText(const arrow::DataType& type) {
   }
 }
 
+// The bytes of `\x01ff`; nothing when the text is not written like that.
+std::optional<std::string> BytesOfHex(std::string_view text) {
+  if (!text.starts_with("\\x") || text.size() % 2 != 0) return std::nullopt;
+  std::string bytes;
+  for (std::size_t at = 2; at < text.size(); at += 2) {
+    unsigned char byte = 0;
+    const char* end = text.data() + at + 2;
+    if (std::from_chars(text.data() + at, end, byte, 16).ptr != end) return std::nullopt;
+    bytes += static_cast<char>(byte);
+  }
+  return bytes;
+}
+
+arrow::Result<std::shared_ptr<arrow::Array>> Decode(const arrow::BinaryArray& column) {
+  arrow::BinaryBuilder decoded;
+  for (std::int64_t row = 0; row < column.length(); ++row) {
+    if (column.IsNull(row)) {
+      ARROW_RETURN_NOT_OK(decoded.AppendNull());
+      continue;
+    }
+    const std::string_view text = column.GetView(row);
+    const auto bytes = BytesOfHex(text);
+    ARROW_RETURN_NOT_OK(decoded.Append(bytes ? std::string_view(*bytes) : text));
+  }
+  return decoded.Finish();
+}
+
 }  // namespace
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> DecodeBinary(std::shared_ptr<arrow::RecordBatch> batch) {
+  for (int i = 0; i < batch->num_columns(); ++i) {
+    if (batch->column(i)->type_id() != arrow::Type::BINARY) continue;
+    const auto& column = arrow::internal::checked_cast<const arrow::BinaryArray&>(*batch->column(i));
+    ARROW_ASSIGN_OR_RAISE(const auto decoded, Decode(column));
+    ARROW_ASSIGN_OR_RAISE(batch, batch->SetColumn(i, batch->schema()->field(i), decoded));
+  }
+  return batch;
+}
 
 std::shared_ptr<arrow::DataType> TypeFor(const std::string& name, const std::shared_ptr<arrow::DataType>& inferred,
                                          const arrow::Schema* table) {

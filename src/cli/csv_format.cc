@@ -70,7 +70,8 @@ class CsvFormat final : public TextFormat {
     options.read.column_names = names_;
     for (const auto& field : schema_->fields()) options.convert.column_types[field->name()] = field->type();
     ARROW_ASSIGN_OR_RAISE(const auto table, Read(records, std::move(options)));
-    return table->CombineChunksToBatch();
+    ARROW_ASSIGN_OR_RAISE(auto batch, table->CombineChunksToBatch());
+    return DecodeBinary(std::move(batch));
   }
 
   std::string Explain(std::string_view, const arrow::Status& status) const override {

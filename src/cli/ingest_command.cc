@@ -1,68 +1,72 @@
 #include "cli/ingest_command.h"
 
-#include <arrow/buffer.h>
-#include <arrow/record_batch.h>
+#include <arrow/compute/initialize.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
-#include <arrow/type.h>
+#include <unistd.h>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
-#include "cli/row_source.h"
+#include "base/clock.h"
+#include "cli/ingest_progress.h"
+#include "cli/ingest_run.h"
+#include "cli/interrupt_watch.h"
 #include "cli/server_link.h"
+#include "cli/stop_signal.h"
 
 namespace hyprstream::cli {
 namespace {
 
-namespace flight = arrow::flight;
+constexpr int kFailed = 1;
+constexpr int kInterrupted = 130;  // as a shell says it
 
-std::vector<std::string> PathOf(const std::string& table) {
-  const auto dot = table.find('.');
-  if (dot == std::string::npos) return {table};
-  return {table.substr(0, dot), table.substr(dot + 1)};
+IngestProgressOptions ProgressOf(const config::IngestCommand& command) {
+  return {.terminal = isatty(STDERR_FILENO) == 1, .quiet = command.quiet, .write = [](std::string_view text) {
+            std::fwrite(text.data(), 1, text.size(), stderr);
+          }};
 }
 
-arrow::Status SendFile(ServerLink& link, const config::IngestCommand& command, const std::string& path) {
-  RowSourceOptions options{.path = path,
-                           .format = command.format,
-                           .table = nullptr,
-                           .on_error = command.on_error,
-                           .on_skip = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }};
-  if (command.batch_rows > 0) options.batch_rows = command.batch_rows;
-  ARROW_ASSIGN_OR_RAISE(auto source, RowSource::Open(std::move(options)));
-  ARROW_ASSIGN_OR_RAISE(
-      auto put,
-      link.flight().DoPut(link.options(), flight::FlightDescriptor::Path(PathOf(command.table)), source->schema()));
-  bool first = true;
-  while (true) {
-    ARROW_ASSIGN_OR_RAISE(const auto batch, source->Next());
-    if (batch == nullptr) break;
-    if (first && command.create) {
-      ARROW_RETURN_NOT_OK(put.writer->WriteWithMetadata(*batch, arrow::Buffer::FromString(R"({"create": true})")));
-    } else {
-      ARROW_RETURN_NOT_OK(put.writer->WriteRecordBatch(*batch));
-    }
-    first = false;
-    std::shared_ptr<arrow::Buffer> acknowledgement;
-    ARROW_RETURN_NOT_OK(put.reader->ReadMetadata(&acknowledgement));
-  }
-  return put.writer->Close();
+std::string Counted(std::int64_t count, const char* what) {
+  return Grouped(count) + " " + what + (count == 1 ? "" : "s");
 }
 
-arrow::Status RunCommand(const config::IngestCommand& command) {
-  ARROW_ASSIGN_OR_RAISE(const auto link, ServerLink::Open(command.client));
-  for (const std::string& path : command.files) ARROW_RETURN_NOT_OK(SendFile(*link, command, path));
-  return arrow::Status::OK();
+void Summarize(const config::IngestCommand& command, const IngestRun& run, double seconds) {
+  const std::string rate = RowRate(run.rows_accepted(), seconds);
+  const std::string skipped =
+      run.records_skipped() == 0 ? "" : ", " + Counted(run.records_skipped(), "bad record") + " skipped";
+  std::printf("%s into %s from %s in %.2f s%s%s%s\n", Counted(run.rows_accepted(), "row").c_str(),
+              command.table.c_str(), Counted(static_cast<std::int64_t>(command.files.size()), "file").c_str(), seconds,
+              rate.empty() ? "" : ", ", rate.c_str(), skipped.c_str());
+}
+
+int Fail(const arrow::Status& status, const std::string& accepted) {
+  std::fprintf(stderr, "hyprstream: %s%s\n", OneLine(status).c_str(), accepted.c_str());
+  return kFailed;
 }
 
 }  // namespace
 
 int RunIngest(const config::IngestCommand& command) {
-  const arrow::Status status = RunCommand(command);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "hyprstream: %s\n", OneLine(status).c_str());
-  return 1;
+  BlockInterrupts();
+  if (const arrow::Status ready = arrow::compute::Initialize(); !ready.ok()) return Fail(ready, "");
+  const SystemClock clock;
+  StopSignal stop;
+  IngestProgress progress(ProgressOf(command), clock);
+  const InterruptWatch watch([&stop] { stop.Raise(); });
+  const auto link = ServerLink::Open(command.client);
+  if (!link.ok()) return Fail(link.status(), "");
+  IngestRun run(command, {.link = **link, .clock = clock, .stop = stop, .progress = progress});
+  const arrow::Status status = run.Run();
+  progress.Finish();
+  if (status.ok()) {
+    Summarize(command, run, progress.seconds());
+    return 0;
+  }
+  const std::string accepted =
+      Counted(run.rows_accepted(), "row") + (run.rows_accepted() == 1 ? " was" : " were") + " accepted";
+  if (!stop.raised()) return Fail(status, "; " + accepted);
+  std::fprintf(stderr, "hyprstream: Interrupted; %s\n", accepted.c_str());
+  return kInterrupted;
 }
 
 }  // namespace hyprstream::cli

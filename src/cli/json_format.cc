@@ -1,10 +1,16 @@
+#include <arrow/array/array_binary.h>
+#include <arrow/array/builder_base.h>
 #include <arrow/buffer.h>
+#include <arrow/compute/cast.h>
 #include <arrow/json/options.h>
 #include <arrow/json/reader.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
+#include <arrow/scalar.h>
 #include <arrow/status.h>
 #include <arrow/type.h>
+#include <arrow/type_traits.h>
+#include <arrow/util/checked_cast.h>
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +19,8 @@
 
 namespace hyprstream::cli {
 namespace {
+
+constexpr std::string_view kColumn = "Column(/";  // how Arrow's errors begin
 
 class JsonFormat final : public TextFormat {
  public:
@@ -45,6 +53,7 @@ class JsonFormat final : public TextFormat {
       fields.push_back(arrow::field(field->name(), TypeFor(field->name(), field->type(), table_.get())));
     }
     schema_ = arrow::schema(std::move(fields));
+    parsed_schema_ = AsParsed(*schema_);
     return std::size_t{0};
   }
 
@@ -52,9 +61,11 @@ class JsonFormat final : public TextFormat {
 
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Parse(std::string_view records) override {
     auto options = arrow::json::ParseOptions::Defaults();
-    options.explicit_schema = schema_;
+    options.explicit_schema = parsed_schema_;
     options.unexpected_field_behavior = arrow::json::UnexpectedFieldBehavior::Error;
-    return ParseAs(records, options);
+    ARROW_ASSIGN_OR_RAISE(auto batch, ParseAs(records, options));
+    ARROW_ASSIGN_OR_RAISE(batch, CastTexts(*batch));
+    return DecodeBinary(std::move(batch));
   }
 
   std::string Explain(std::string_view record, const arrow::Status& status) const override {
@@ -66,7 +77,6 @@ class JsonFormat final : public TextFormat {
     }
     std::string text = status.message();
     text = text.substr(0, text.rfind(" in row "));
-    constexpr std::string_view kColumn = "Column(/";
     if (const std::size_t at = text.find(kColumn); at != std::string::npos) {
       const std::size_t name = at + kColumn.size();
       const std::size_t end = text.find(')', name);
@@ -76,6 +86,49 @@ class JsonFormat final : public TextFormat {
   }
 
  private:
+  // Arrow's reader takes dates and times only as numbers: they are read as text first.
+  static bool ComesAsText(const arrow::DataType& type) {
+    return type.id() == arrow::Type::DATE32 || arrow::is_time(type.id());
+  }
+
+  static std::shared_ptr<arrow::Schema> AsParsed(const arrow::Schema& schema) {
+    arrow::FieldVector fields;
+    for (const auto& field : schema.fields()) {
+      fields.push_back(ComesAsText(*field->type()) ? field->WithType(arrow::utf8()) : field);
+    }
+    return arrow::schema(std::move(fields));
+  }
+
+  static arrow::Result<std::shared_ptr<arrow::Array>> FromText(const arrow::Array& texts,
+                                                               const std::shared_ptr<arrow::DataType>& type) {
+    if (type->id() == arrow::Type::DATE32) return arrow::compute::Cast(texts, type);
+    // Times have no cast from text.
+    ARROW_ASSIGN_OR_RAISE(const auto builder, arrow::MakeBuilder(type));
+    for (std::int64_t row = 0; row < texts.length(); ++row) {
+      if (texts.IsNull(row)) {
+        ARROW_RETURN_NOT_OK(builder->AppendNull());
+        continue;
+      }
+      const auto text = arrow::internal::checked_cast<const arrow::StringArray&>(texts).GetView(row);
+      auto time = arrow::Scalar::Parse(type, text);
+      if (!time.ok()) return arrow::Status::Invalid("'", text, "' is no time of day; write HH:MM:SS.ssssss");
+      ARROW_RETURN_NOT_OK(builder->AppendScalar(**time));
+    }
+    return builder->Finish();
+  }
+
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> CastTexts(const arrow::RecordBatch& batch) const {
+    arrow::ArrayVector columns = batch.columns();
+    for (int i = 0; i < batch.num_columns(); ++i) {
+      const auto& field = schema_->field(i);
+      if (!ComesAsText(*field->type())) continue;
+      auto cast = FromText(*columns[static_cast<std::size_t>(i)], field->type());
+      if (!cast.ok()) return cast.status().WithMessage(kColumn, field->name(), ") ", cast.status().message());
+      columns[static_cast<std::size_t>(i)] = std::move(*cast);
+    }
+    return arrow::RecordBatch::Make(schema_, batch.num_rows(), std::move(columns));
+  }
+
   static arrow::Result<std::shared_ptr<arrow::RecordBatch>> ParseAs(std::string_view text,
                                                                     const arrow::json::ParseOptions& options) {
     return arrow::json::ParseOne(options, arrow::Buffer::FromString(std::string(text)));
@@ -83,6 +136,7 @@ class JsonFormat final : public TextFormat {
 
   const std::shared_ptr<arrow::Schema> table_;
   std::shared_ptr<arrow::Schema> schema_;
+  std::shared_ptr<arrow::Schema> parsed_schema_;  // as Arrow's reader gives it
 };
 
 }  // namespace

@@ -21,13 +21,19 @@ LineSource::~LineSource() = default;
 
 arrow::Result<std::unique_ptr<RowSource>> LineSource::Open(LineSourceOptions options) {
   std::unique_ptr<LineSource> source(new LineSource(std::move(options)));
-  ARROW_RETURN_NOT_OK(source->ReadBlock());
+  const auto sample_bytes = static_cast<std::size_t>(source->options_.infers ? source->options_.block_bytes : 0);
+  ARROW_RETURN_NOT_OK(source->ReadBlock(sample_bytes));
   if (source->text_.starts_with("\xEF\xBB\xBF")) {  // a byte order mark
     source->text_.erase(0, 3);
     source->whole_ -= 3;
   }
   const std::string& name = source->options_.name;
-  if (IsBlank(source->text_)) return arrow::Status::Invalid(name, ": the file is empty");
+  while (IsBlank(source->text_) && !source->at_end_) ARROW_RETURN_NOT_OK(source->ReadBlock(sample_bytes));
+  if (IsBlank(source->text_)) {
+    source->empty_ = source->options_.schema_when_empty != nullptr;
+    if (!source->empty_) return arrow::Status::Invalid(name, ": the file is empty");
+    return source;
+  }
   const std::string_view records = std::string_view(source->text_).substr(0, source->whole_);
   const auto header = source->options_.format->Learn(records);
   if (!header.ok()) return arrow::Status::Invalid(name, ", ", header.status().message());
@@ -37,9 +43,9 @@ arrow::Result<std::unique_ptr<RowSource>> LineSource::Open(LineSourceOptions opt
   return source;
 }
 
-arrow::Status LineSource::ReadBlock() {
+arrow::Status LineSource::ReadBlock(std::size_t bytes_least) {
   whole_ = 0;
-  while (whole_ == 0 && !at_end_) {
+  while ((whole_ == 0 || text_.size() < bytes_least) && !at_end_) {
     ARROW_ASSIGN_OR_RAISE(const auto block, options_.stream->Read(options_.block_bytes));
     at_end_ = block->size() == 0;
     bytes_read_ += block->size();
@@ -56,7 +62,7 @@ arrow::Status LineSource::ReadBlock() {
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> LineSource::Next() {
   while (ready_.empty()) {
     ARROW_RETURN_NOT_OK(failure_);
-    if (whole_ == 0) ARROW_RETURN_NOT_OK(ReadBlock());
+    if (whole_ == 0) ARROW_RETURN_NOT_OK(ReadBlock(0));
     if (whole_ == 0) return nullptr;
     const std::string_view records = std::string_view(text_).substr(0, whole_);
     ParseRecords(records, line_);

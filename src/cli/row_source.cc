@@ -2,20 +2,26 @@
 
 #include <arrow/io/file.h>
 #include <arrow/io/memory.h>
-#include <arrow/io/stdio.h>
 #include <arrow/ipc/reader.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
 #include <arrow/type.h>
+#include <fcntl.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/file_reader.h>
 #include <parquet/properties.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "cli/line_source.h"
+#include "cli/pipe_stream.h"
+#include "cli/sized_source.h"
 #include "cli/text_format.h"
 
 namespace hyprstream::cli {
@@ -95,81 +101,67 @@ class ArrowStreamSource final : public RowSource {
   std::shared_ptr<arrow::Schema> schema_;
 };
 
-// The file's bytes, and what its first ones say. Standard input gives its first bytes back through `head`.
+// The file's bytes, and what its first ones say.
 struct Input {
-  std::shared_ptr<arrow::io::InputStream> stream;
-  std::shared_ptr<arrow::io::RandomAccessFile> file;  // null: it cannot be read at random
-  std::string head;                                   // bytes already taken from `stream`
+  std::string name;                                   // for messages
+  std::shared_ptr<arrow::io::RandomAccessFile> file;  // null: it is a pipe
+  std::shared_ptr<PipeStream> pipe;                   // null: it is a file
+  std::string head;                                   // its first bytes, still to be read
   std::int64_t bytes = -1;
 };
 
-constexpr std::int64_t kHeadBytes = 8;
+constexpr std::int64_t kHeadBytes = 4;
 
-arrow::Result<Input> OpenInput(const std::string& path) {
+arrow::Result<Input> OpenPipe(const std::string& path, const StopSignal* stop) {
+  const int descriptor = path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return arrow::Status::IOError("Cannot read ", path, ": ", std::strerror(errno));
   Input input;
-  if (path == "-") {
-    input.stream = std::make_shared<arrow::io::StdinStream>();
-    ARROW_ASSIGN_OR_RAISE(const auto head, input.stream->Read(kHeadBytes));
-    input.head = head->ToString();
-    return input;
+  input.name = path == "-" ? "standard input" : path;
+  input.pipe = std::make_shared<PipeStream>(descriptor, stop);
+  ARROW_ASSIGN_OR_RAISE(input.head, input.pipe->Head());
+  return input;
+}
+
+arrow::Result<Input> OpenInput(const std::string& path, const StopSignal* stop) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (path == "-" || std::filesystem::is_other(status) || std::filesystem::is_fifo(status) ||
+      std::filesystem::is_character_file(status)) {
+    return OpenPipe(path, stop);
   }
+  if (error) return arrow::Status::IOError("Cannot read ", path, ": ", error.message());
+  if (std::filesystem::is_directory(status)) {
+    return arrow::Status::IOError("Cannot read ", path, ": it is a folder; name the files in it");
+  }
+  if (access(path.c_str(), R_OK) != 0) return arrow::Status::IOError("Cannot read ", path, ": ", std::strerror(errno));
+  Input input;
+  input.name = path;
   ARROW_ASSIGN_OR_RAISE(auto file, arrow::io::ReadableFile::Open(path));
   ARROW_ASSIGN_OR_RAISE(input.bytes, file->GetSize());
   ARROW_ASSIGN_OR_RAISE(const auto head, file->ReadAt(0, kHeadBytes));
   ARROW_RETURN_NOT_OK(file->Seek(0));  // Arrow forgets where a file stood at ReadAt()
   input.head = head->ToString();
-  input.file = file;
-  input.stream = file;
+  input.file = std::move(file);
   return input;
 }
 
 // Parquet and Arrow files are read at random: what comes by a pipe is taken into memory first.
-arrow::Result<std::shared_ptr<arrow::io::RandomAccessFile>> AtRandom(Input& input) {
+arrow::Result<std::shared_ptr<arrow::io::RandomAccessFile>> AtRandom(const Input& input) {
   if (input.file != nullptr) return input.file;
-  std::string bytes = std::exchange(input.head, {});
+  std::string bytes;
   constexpr std::int64_t kChunkBytes = 1 << 20;
   while (true) {
-    ARROW_ASSIGN_OR_RAISE(const auto chunk, input.stream->Read(kChunkBytes));
+    ARROW_ASSIGN_OR_RAISE(const auto chunk, input.pipe->Read(kChunkBytes));
     if (chunk->size() == 0) break;
     bytes += std::string_view(*chunk);
   }
   return std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::move(bytes)));
 }
 
-// Bytes already read, then the stream's.
-class HeadFirst final : public arrow::io::InputStream {
- public:
-  HeadFirst(std::string head, std::shared_ptr<arrow::io::InputStream> rest)
-      : head_(std::move(head)), rest_(std::move(rest)) {}
-
-  arrow::Status Close() override { return rest_->Close(); }
-  bool closed() const override { return rest_->closed(); }
-  arrow::Result<std::int64_t> Tell() const override { return position_; }
-  arrow::Result<std::int64_t> Read(std::int64_t bytes, void* out) override {
-    const auto from_head = std::min<std::int64_t>(bytes, static_cast<std::int64_t>(head_.size()));
-    std::copy_n(head_.data(), from_head, static_cast<char*>(out));
-    head_.erase(0, static_cast<std::size_t>(from_head));
-    std::int64_t got = from_head;
-    while (got < bytes) {
-      ARROW_ASSIGN_OR_RAISE(const std::int64_t more, rest_->Read(bytes - got, static_cast<char*>(out) + got));
-      if (more == 0) break;
-      got += more;
-    }
-    position_ += got;
-    return got;
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(std::int64_t bytes) override {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(bytes));
-    ARROW_ASSIGN_OR_RAISE(const std::int64_t got, Read(bytes, buffer->mutable_data()));
-    ARROW_RETURN_NOT_OK(buffer->Resize(got));
-    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
-  }
-
- private:
-  std::string head_;
-  std::shared_ptr<arrow::io::InputStream> rest_;
-  std::int64_t position_ = 0;
-};
+std::shared_ptr<arrow::io::InputStream> StreamOf(const Input& input) {
+  if (input.file != nullptr) return input.file;
+  return input.pipe;
+}
 
 std::string FormatOf(const RowSourceOptions& options, const std::string& head) {
   if (!options.format.empty()) return options.format;
@@ -185,47 +177,73 @@ std::string FormatOf(const RowSourceOptions& options, const std::string& head) {
     if (options.path.ends_with(ending)) return format;
   }
   if (head.starts_with("PAR1")) return "parquet";
-  if (head.starts_with("ARROW1") || head.starts_with("\xFF\xFF\xFF\xFF")) return "arrow";
+  if (head.starts_with("ARRO") || head.starts_with("\xFF\xFF\xFF\xFF")) return "arrow";
   return head.starts_with('{') ? "json" : "csv";
 }
 
-arrow::Result<std::unique_ptr<RowSource>> OpenArrow(Input input) {
-  if (input.head.starts_with("ARROW1")) {
+arrow::Result<std::unique_ptr<RowSource>> OpenArrow(const Input& input) {
+  if (input.head.starts_with("ARRO")) {
     ARROW_ASSIGN_OR_RAISE(auto file, AtRandom(input));
     ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(file));
     return std::make_unique<ArrowFileSource>(std::move(reader));
   }
-  if (input.file == nullptr) input.stream = std::make_shared<HeadFirst>(std::move(input.head), std::move(input.stream));
-  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(input.stream));
+  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(StreamOf(input)));
   return std::make_unique<ArrowStreamSource>(std::move(reader));
 }
 
-arrow::Result<std::unique_ptr<RowSource>> OpenAs(const std::string& format, Input input, RowSourceOptions options) {
-  if (format == "parquet") {
-    ARROW_ASSIGN_OR_RAISE(const auto file, AtRandom(input));
-    return ParquetSource::Open(file, options);
-  }
-  if (format == "arrow") return OpenArrow(std::move(input));
-  if (input.file == nullptr) input.stream = std::make_shared<HeadFirst>(std::move(input.head), std::move(input.stream));
-  auto text = format == "csv" ? MakeCsvFormat(options.table) : MakeJsonFormat(options.table);
-  return LineSource::Open({.name = options.path == "-" ? "standard input" : options.path,
-                           .stream = std::move(input.stream),
+arrow::Result<std::unique_ptr<RowSource>> OpenText(const std::string& format, const Input& input,
+                                                   const RowSourceOptions& options) {
+  if (input.pipe != nullptr) input.pipe->set_reads(PipeStream::Reads::kWhatIsThere);
+  const bool csv = format == "csv";
+  return LineSource::Open({.name = input.name,
+                           .stream = StreamOf(input),
                            .bytes = input.bytes,
-                           .format = std::move(text),
+                           .format = csv ? MakeCsvFormat(options.table) : MakeJsonFormat(options.table),
+                           .infers = options.table == nullptr,
+                           .schema_when_empty = csv ? nullptr : options.table,
                            .on_error = options.on_error,
-                           .on_skip = std::move(options.on_skip)});
+                           .on_skip = options.on_skip});
 }
+
+arrow::Result<std::unique_ptr<RowSource>> OpenAs(const std::string& format, const Input& input,
+                                                 const RowSourceOptions& options) {
+  if (format == "csv" || format == "json") return OpenText(format, input, options);
+  if (format == "arrow") return OpenArrow(input);
+  ARROW_ASSIGN_OR_RAISE(const auto file, AtRandom(input));
+  return ParquetSource::Open(file, options);
+}
+
+// Says which file an error is about; texts do that themselves, down to the line.
+class NamedSource final : public RowSource {
+ public:
+  NamedSource(std::string name, std::unique_ptr<RowSource> source)
+      : name_(std::move(name)), source_(std::move(source)) {}
+
+  const std::shared_ptr<arrow::Schema>& schema() const override { return source_->schema(); }
+  double fraction() const override { return source_->fraction(); }
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
+    auto batch = source_->Next();
+    if (!batch.ok()) return Name(name_, batch.status());
+    return batch;
+  }
+
+ private:
+  const std::string name_;
+  const std::unique_ptr<RowSource> source_;
+};
 
 }  // namespace
 
 arrow::Result<std::unique_ptr<RowSource>> RowSource::Open(RowSourceOptions options) {
-  auto input = OpenInput(options.path);
-  ARROW_RETURN_NOT_OK(input.status());
-  const std::string format = FormatOf(options, input->head);
-  const std::string path = options.path;
-  auto source = OpenAs(format, std::move(*input), std::move(options));
-  if (source.ok() || format == "csv" || format == "json") return source;
-  return Name(path, source.status());
+  ARROW_ASSIGN_OR_RAISE(const Input input, OpenInput(options.path, options.stop));
+  const std::string format = FormatOf(options, input.head);
+  auto source = OpenAs(format, input, options);
+  if (format != "csv" && format != "json") {
+    if (!source.ok()) return Name(input.name, source.status());
+    source = std::make_unique<NamedSource>(input.name, std::move(*source));
+  }
+  ARROW_RETURN_NOT_OK(source.status());
+  return MakeSizedSource(std::move(*source), {.batch_rows = options.batch_rows, .join = input.file != nullptr});
 }
 
 }  // namespace hyprstream::cli

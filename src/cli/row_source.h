@@ -19,15 +19,21 @@ class Result;
 
 namespace hyprstream::cli {
 
+class StopSignal;
+
 struct RowSourceOptions {
   std::string path;    // `-` is standard input
   std::string format;  // parquet, csv, json, arrow; empty: by name, else by its first bytes
+  // Rows in a batch; fewer at the end, when they are large, and when they come through a pipe, where rows that are
+  // there do not wait for others.
   std::int64_t batch_rows = 65536;
   // Types for columns of text formats, by name; null: all are inferred.
   std::shared_ptr<arrow::Schema> table;
   config::OnError on_error = config::OnError::kStop;
   // Told about each line that is skipped, in words that name file, line and column.
   std::function<void(const std::string&)> on_skip;
+  // Ends a wait for a pipe with Cancelled; null: nothing does.
+  const StopSignal* stop = nullptr;
 };
 
 class RowSource {

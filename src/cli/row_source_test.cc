@@ -14,9 +14,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "cli/line_source.h"
 
@@ -29,6 +31,7 @@ using ::testing::HasSubstr;
 class RowSourceTest : public ::testing::Test {
  protected:
   void SetUp() override {
+    ASSERT_TRUE(arrow::compute::Initialize().ok());
     folder_ =
         std::filesystem::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
     std::filesystem::create_directories(folder_);
@@ -107,6 +110,56 @@ TEST_F(RowSourceTest, JsonLinesAreReadAndBadOnesNamed) {
   EXPECT_THAT(skipped_, ElementsAre(HasSubstr("line 4, character"), HasSubstr("line 5, column a")));
 }
 
+TEST_F(RowSourceTest, JsonTypesComeFromTheTable) {
+  auto options = File(
+      "t.jsonl", R"({"d": 1.25, "h": 12345678901234567890123, "dt": "2013-01-02", "ti": "05:06:07.5", "b": "\\x01fF"})"
+                 "\n"
+                 R"({"d": 2, "dt": "2013-02-30"})"
+                 "\n");
+  options.table =
+      arrow::schema({arrow::field("d", arrow::decimal128(10, 2)), arrow::field("h", arrow::decimal128(38, 0)),
+                     arrow::field("dt", arrow::date32()), arrow::field("ti", arrow::time64(arrow::TimeUnit::MICRO)),
+                     arrow::field("b", arrow::binary())});
+  const auto [rows, error] = Read(options);
+  EXPECT_EQ(rows, "1.25 12345678901234567890123 2013-01-02 05:06:07.500000 \x1\xFF | ");
+  EXPECT_THAT(error, HasSubstr("t.jsonl, line 2, column dt: Failed to parse string: '2013-02-30'"));
+}
+
+TEST_F(RowSourceTest, AnEmptyJsonTextHoldsNoRowsOfAKnownTable) {
+  auto options = File("t.jsonl", "\n\n");
+  EXPECT_THAT(Read(options).second, HasSubstr("t.jsonl: the file is empty"));
+  options.table = arrow::schema({arrow::field("a", arrow::int64())});
+  EXPECT_EQ(Read(options), std::pair(std::string(), std::string()));
+}
+
+TEST_F(RowSourceTest, BatchesHaveTheSizeThatIsAskedFor) {
+  auto options = File("t.csv", "a\n1\n2\n3\n4\n5\n");
+  options.batch_rows = 2;
+  const auto source = RowSource::Open(options).ValueOrDie();
+  for (const std::int64_t rows : {2, 2, 1}) EXPECT_EQ(source->Next().ValueOrDie()->num_rows(), rows);
+  EXPECT_EQ(source->Next().ValueOrDie(), nullptr);
+}
+
+TEST_F(RowSourceTest, ANamedPipeIsReadAsItComes) {
+  RowSourceOptions options;
+  options.path = (folder_ / "pipe").string();
+  options.table = arrow::schema({arrow::field("a", arrow::int64())});
+  ASSERT_EQ(mkfifo(options.path.c_str(), 0600), 0);
+  std::promise<void> first_is_read;
+  auto writing = std::async([&] {
+    std::ofstream pipe(options.path);
+    pipe << "a\n1\n2\n" << std::flush;
+    first_is_read.get_future().wait();
+    pipe << "3\n";
+  });
+  const auto source = RowSource::Open(options).ValueOrDie();
+  EXPECT_EQ(source->Next().ValueOrDie()->num_rows(), 2);
+  first_is_read.set_value();
+  EXPECT_EQ(source->Next().ValueOrDie()->num_rows(), 1);
+  EXPECT_EQ(source->Next().ValueOrDie(), nullptr);
+  writing.get();
+}
+
 TEST_F(RowSourceTest, ArrowAndParquetKeepTheirTypes) {
   const auto schema = arrow::schema({arrow::field("n", arrow::int16())});
   const auto batch =
@@ -138,7 +191,9 @@ TEST_F(RowSourceTest, FilesThatAreNotWhatTheySay) {
   EXPECT_THAT(Read(File("t.csv", "")).second, HasSubstr("t.csv: the file is empty"));
   RowSourceOptions missing;
   missing.path = "/nowhere/x.csv";
-  EXPECT_THAT(Read(missing).second, HasSubstr("/nowhere/x.csv"));
+  EXPECT_THAT(Read(missing).second, HasSubstr("Cannot read /nowhere/x.csv: No such file or directory"));
+  missing.path = folder_.string();
+  EXPECT_THAT(Read(missing).second, HasSubstr("it is a folder; name the files in it"));
 }
 
 }  // namespace

@@ -32,6 +32,20 @@ arrow::Result<std::string> ReadSecret(const std::string& path) {
   return text.substr(0, text.find_first_of("\r\n"));
 }
 
+// gRPC's own errors in words that say what to do; a server's as they are.
+std::string Explained(std::string text) {
+  if (text.starts_with("failed to connect")) {
+    constexpr std::string_view kReason = "last error: ";
+    if (const std::size_t at = text.find(kReason); at != std::string::npos) text = text.substr(at + kReason.size());
+    if (text.starts_with("UNKNOWN: ")) text = text.substr(text.find(' ') + 1);
+    return "No server answers there (" + text + "); start it with `hyprstream serve`, or name another with --url";
+  }
+  for (const char* broken : {"Socket closed", "Connection reset", "Broken pipe", "GOAWAY"}) {
+    if (text.find(broken) != std::string::npos) return "The server has gone away (" + text + ")";
+  }
+  return text;
+}
+
 }  // namespace
 
 ServerLink::~ServerLink() {
@@ -89,7 +103,7 @@ std::string PlainMessage(const arrow::Status& status) {
     const std::size_t message = text.find("with message: ");
     if (message != std::string::npos) text = text.substr(message + std::strlen("with message: "));
   }
-  return text;
+  return Explained(std::move(text));
 }
 
 std::string OneLine(const arrow::Status& status) {

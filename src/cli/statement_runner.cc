@@ -2,6 +2,7 @@
 
 #include <arrow/array/array_binary.h>
 #include <arrow/buffer.h>
+#include <arrow/flight/types_async.h>
 #include <arrow/io/memory.h>
 #include <arrow/ipc/dictionary.h>
 #include <arrow/ipc/reader.h>
@@ -12,6 +13,7 @@
 #include <arrow/type.h>
 #include <arrow/util/checked_cast.h>
 
+#include <optional>
 #include <utility>
 
 #include "cli/server_link.h"
@@ -40,29 +42,94 @@ const ArrayType* ColumnOf(const arrow::Table& table, const std::string& name) {
   return dynamic_cast<const ArrayType*>(column->chunk(0).get());
 }
 
+void AppendField(char tag, std::string_view bytes, std::string& out) {
+  out += tag;
+  std::size_t length = bytes.size();
+  for (; length >= 0x80; length >>= 7) out += static_cast<char>(0x80 | (length & 0x7F));
+  out += static_cast<char>(length);
+  out += bytes;
+}
+
+// Flight SQL's CommandStatementQuery as a protobuf Any. Arrow's client makes it, too, but keeps it to calls that cannot
+// be cancelled.
+flight::FlightDescriptor QueryDescriptor(const std::string& sql) {
+  constexpr char kFirstBytesField = 0x0A;
+  constexpr char kSecondBytesField = 0x12;
+  std::string command;
+  AppendField(kFirstBytesField, sql, command);
+  std::string any;
+  AppendField(kFirstBytesField, "type.googleapis.com/arrow.flight.protocol.sql.CommandStatementQuery", any);
+  AppendField(kSecondBytesField, command, any);
+  return flight::FlightDescriptor::Command(std::move(any));
+}
+
+bool HasRows(const flight::sql::PreparedStatement& statement) {
+  return statement.dataset_schema() != nullptr && statement.dataset_schema()->num_fields() > 0;
+}
+
 }  // namespace
+
+// GetFlightInfo that can be cancelled from another thread.
+class StatementRunner::InfoCall final : public flight::AsyncListener<flight::FlightInfo> {
+ public:
+  void OnNext(flight::FlightInfo info) override {
+    const MutexLock lock(mutex_);
+    info_ = std::move(info);
+  }
+  void OnFinish(arrow::Status status) override {
+    const MutexLock lock(mutex_);
+    finished_ = std::move(status);
+    changed_.NotifyAll();
+  }
+  arrow::Result<flight::FlightInfo> Wait() {
+    const MutexLock lock(mutex_);
+    while (!finished_) changed_.Wait(mutex_);
+    ARROW_RETURN_NOT_OK(*finished_);
+    if (!info_) return arrow::Status::IOError("The server answered without saying where the rows are");
+    return *info_;
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  std::optional<flight::FlightInfo> info_ GUARDED_BY(mutex_);
+  std::optional<arrow::Status> finished_ GUARDED_BY(mutex_);
+};
 
 arrow::Status StatementRunner::Run(const std::string& sql) {
   {
     MutexLock lock(mutex_);
     cancelled_ = false;
   }
+  bool has_rows = true;
   auto prepared = link_.sql().Prepare(link_.options(), sql);
-  if (prepared.status().IsNotImplemented()) {
-    ARROW_ASSIGN_OR_RAISE(const auto info, link_.sql().Execute(link_.options(), sql));
-    return RunQuery(*info);
-  }
-  ARROW_RETURN_NOT_OK(prepared.status());
-  if (IsCancelled()) return arrow::Status::Cancelled("Cancelled");
-  if ((*prepared)->dataset_schema() == nullptr || (*prepared)->dataset_schema()->num_fields() == 0) {
-    ARROW_ASSIGN_OR_RAISE(const std::int64_t rows, (*prepared)->ExecuteUpdate(link_.options()));
+  if (!prepared.status().IsNotImplemented()) {
+    ARROW_RETURN_NOT_OK(prepared.status());
+    has_rows = HasRows(**prepared);
+    if (!has_rows && !options_.interactive) {
+      ARROW_RETURN_NOT_OK((*prepared)->ExecuteUpdate(link_.options()).status());
+      return (*prepared)->Close(link_.options());
+    }
     (void)(*prepared)->Close(link_.options());
-    return ReportChanges(rows);
   }
-  ARROW_ASSIGN_OR_RAISE(const auto info, (*prepared)->Execute(link_.options()));
-  const arrow::Status status = RunQuery(*info);
-  (void)(*prepared)->Close(link_.options());
-  return status;
+  ARROW_ASSIGN_OR_RAISE(const auto info, Execute(sql));
+  ARROW_RETURN_NOT_OK(RunQuery(info));
+  return has_rows ? arrow::Status::OK() : ReportChanges(info.total_records());
+}
+
+arrow::Result<flight::FlightInfo> StatementRunner::Execute(const std::string& sql) {
+  const auto call = std::make_shared<InfoCall>();
+  link_.flight().GetFlightInfoAsync(link_.options(), QueryDescriptor(sql), call);
+  {
+    MutexLock lock(mutex_);
+    call_ = call.get();
+    if (cancelled_) call_->TryCancel();
+  }
+  auto info = call->Wait();
+  MutexLock lock(mutex_);
+  call_ = nullptr;
+  if (cancelled_) return arrow::Status::Cancelled("Cancelled");
+  return info;
 }
 
 arrow::Status StatementRunner::RunQuery(const flight::FlightInfo& info) {
@@ -96,7 +163,6 @@ arrow::Status StatementRunner::PrintStream(flight::FlightStreamReader& stream,
 }
 
 arrow::Status StatementRunner::ReportChanges(std::int64_t rows) {
-  if (!options_.interactive) return arrow::Status::OK();
   if (rows > 0) {
     std::fprintf(options_.out, "%lld %s changed\n", static_cast<long long>(rows), rows == 1 ? "row" : "rows");
   } else {
@@ -119,6 +185,7 @@ void StatementRunner::Watch(flight::FlightStreamReader* stream) {
 void StatementRunner::Cancel() {
   MutexLock lock(mutex_);
   cancelled_ = true;
+  if (call_ != nullptr) call_->TryCancel();
   if (stream_ != nullptr) stream_->Cancel();
 }
 

@@ -24,9 +24,10 @@ class StatementRunner {
  public:
   StatementRunner(ServerLink& link, PrinterOptions options) : link_(link), options_(options) {}
 
-  // A query is printed; of any other statement the number of changed rows is said, when interactive.
+  // A query is printed; of any other statement the number of changed rows is said, when interactive. Interactive
+  // statements all go the way of queries, as in stock drivers: Flight's updates cannot be cancelled.
   arrow::Status Run(const std::string& sql);
-  // Ends the running statement with Cancelled, at the latest with its first row. No effect when none runs.
+  // Ends the running statement with Cancelled. No effect when none runs.
   void Cancel();
 
   struct TableName {
@@ -38,6 +39,9 @@ class StatementRunner {
   arrow::Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& table);
 
  private:
+  class InfoCall;
+
+  arrow::Result<arrow::flight::FlightInfo> Execute(const std::string& sql);
   arrow::Status RunQuery(const arrow::flight::FlightInfo& info);
   arrow::Status PrintStream(arrow::flight::FlightStreamReader& stream, std::unique_ptr<ResultPrinter>& printer);
   arrow::Status ReportChanges(std::int64_t rows);
@@ -48,6 +52,8 @@ class StatementRunner {
   const PrinterOptions options_;
   mutable Mutex mutex_;
   bool cancelled_ GUARDED_BY(mutex_) = false;
+  // What runs now.
+  InfoCall* call_ GUARDED_BY(mutex_) = nullptr;
   arrow::flight::FlightStreamReader* stream_ GUARDED_BY(mutex_) = nullptr;
 };
 

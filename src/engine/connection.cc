@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
+#include <duckdb/catalog/catalog_entry/duck_table_entry.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/main/appender.hpp>
 #include <duckdb/main/attached_database.hpp>
 #include <duckdb/main/prepared_statement.hpp>
+#include <duckdb/main/valid_checker.hpp>
 #include <duckdb/transaction/meta_transaction.hpp>
 #include <utility>
 
@@ -23,6 +25,7 @@
 #include "engine/context_state_internal.h"
 #include "engine/guard_internal.h"
 #include "engine/parser_internal.h"
+#include "engine/table_append_internal.h"
 
 namespace hyprstream::engine {
 
@@ -86,7 +89,12 @@ class ConnectionImpl : public Connection {
   }
 
   arrow::Status Commit() override {
-    auto status = Guard([&] {
+    auto status = Guard([&]() -> arrow::Status {
+      // DuckDB turns the COMMIT of an aborted transaction into a ROLLBACK that looks like success.
+      if (in_transaction() && duckdb::ValidChecker::IsInvalidated(context().ActiveTransaction())) {
+        return arrow::Status::Invalid(
+            "The transaction was aborted by an earlier error and is rolled back; begin again");
+      }
       connection_.Commit();
       return arrow::Status::OK();
     });
@@ -173,10 +181,19 @@ class ConnectionImpl : public Connection {
                        const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) override {
     if (batches.empty()) return arrow::Status::OK();
     return Guard([&] {
+      ChunkSource source(context(), *batches[0]->schema());
+      auto& entry = TableEntry(table);
+      const bool direct = columns.empty() && entry.IsDuckTable() &&
+                          CanAppendDirectly(context(), entry.Cast<duckdb::DuckTableEntry>(), source.types());
+      if (direct) {
+        AppendDirectly(context(), entry.Cast<duckdb::DuckTableEntry>(), [&](const auto& sink) {
+          for (const auto& batch : batches) source.ForEachChunk(*batch, sink);
+        });
+        return arrow::Status::OK();
+      }
       duckdb::Appender appender(connection_, duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
                                 duckdb::Identifier(table.name));
       for (const auto& column : columns) appender.AddColumn(duckdb::Identifier(column));
-      ChunkSource source(context(), *batches[0]->schema());
       for (const auto& batch : batches) {
         source.ForEachChunk(*batch, [&](duckdb::DataChunk& chunk) { appender.AppendDataChunk(chunk); });
       }
@@ -187,9 +204,7 @@ class ConnectionImpl : public Connection {
 
   arrow::Result<std::shared_ptr<arrow::Schema>> ArrowSchemaOf(const TableRef& table) override {
     return Guard([&]() -> arrow::Result<std::shared_ptr<arrow::Schema>> {
-      auto& entry = duckdb::Catalog::GetEntry<duckdb::TableCatalogEntry>(
-          context(), duckdb::QualifiedName(duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
-                                           duckdb::Identifier(table.name)));
+      auto& entry = TableEntry(table);
       duckdb::vector<duckdb::LogicalType> types;
       std::vector<std::string> names;
       for (const auto& column : entry.GetColumns().Logical()) {
@@ -239,6 +254,12 @@ class ConnectionImpl : public Connection {
 
  private:
   duckdb::ClientContext& context() { return *connection_.context; }
+
+  duckdb::TableCatalogEntry& TableEntry(const TableRef& table) {
+    return duckdb::Catalog::GetEntry<duckdb::TableCatalogEntry>(
+        context(), duckdb::QualifiedName(duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
+                                         duckdb::Identifier(table.name)));
+  }
 
   arrow::Result<duckdb::vector<duckdb::Value>> ValuesOf(PreparedStatement& statement,
                                                         const std::shared_ptr<arrow::RecordBatch>& parameters) {

@@ -16,7 +16,9 @@ namespace hyprstream::session {
 
 namespace {
 
-constexpr std::int64_t kRowsPreferred = 122'880;  // DuckDB's row group: merged at COMMIT without a copy
+// DuckDB merges row groups (122,880 rows) at COMMIT without a copy. Several at once, so that batches of other sizes
+// leave few groups that are not full.
+constexpr std::int64_t kRowsPreferred = 4 * 122'880;
 constexpr std::int64_t kBytesPreferredMax = 64LL << 20;
 
 // `CREATE TABLE name AS SELECT * FROM hyprstream_input() LIMIT 0`: DuckDB's own mapping of Arrow's types.

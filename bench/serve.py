@@ -32,7 +32,7 @@ class Sizes:
     export_rows: int = 5_000_000
     point_rows: int = 1_000_000
     point_iterations: int = 1000
-    scan_rows: int = 1_000_000
+    scan_rows: int = 2_500_000
     clients: int = 32
     clients_seconds: float = 60.0  # of each side, over all rounds
 

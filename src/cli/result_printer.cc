@@ -9,9 +9,12 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "cli/cell_text.h"
@@ -50,7 +53,15 @@ class TablePrinter final : public ResultPrinter {
   TableLayout layout_;
 };
 
-// RFC 4180, but for line ends; a null is an empty cell, empty text is "".
+// What readers of CSV take for a null unless it is quoted.
+bool ReadsAsNull(std::string_view text) {
+  constexpr std::array kSpellings = {"",         "NULL",   "null",    "Null",    "NA",      "N/A",  "n/a",
+                                     "NaN",      "nan",    "-NaN",    "-nan",    "<NA>",    "#N/A", "#NA",
+                                     "#N/A N/A", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"};
+  return std::ranges::find(kSpellings, text) != kSpellings.end();
+}
+
+// RFC 4180, but for line ends; a null is an empty cell, empty text is "", as is in quotes whatever reads as a null.
 class CsvPrinter final : public ResultPrinter {
  public:
   CsvPrinter(const PrinterOptions& options, std::shared_ptr<arrow::Schema> schema)
@@ -84,7 +95,7 @@ class CsvPrinter final : public ResultPrinter {
     return line + '\n';
   }
   static void AppendQuoted(std::string_view text, std::string& line) {
-    if (!text.empty() && text.find_first_of(",\"\r\n") == std::string_view::npos) {
+    if (!ReadsAsNull(text) && text.find_first_of(",\"\r\n") == std::string_view::npos) {
       line += text;
       return;
     }

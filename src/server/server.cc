@@ -26,7 +26,8 @@ constexpr std::chrono::milliseconds kLastCalls{1000};  // for calls that run no 
 
 engine::EngineOptions OptionsOfEngine(const config::ServerConfig& config) {
   const bool spills_beside_data = config.temp_directory.empty() && !config.data.empty();
-  return {.path = config.data.empty() ? "" : config.data + "/hyprstream.duckdb",
+  // The file's name is the catalog's; it must not be that of a schema of ours.
+  return {.path = config.data.empty() ? "" : config.data + "/tables.duckdb",
           .memory_bytes_max = config::SharesOf(config.memory_max).engine,
           .threads = config.threads,
           .temp_directory = spills_beside_data ? config.data + "/tmp" : config.temp_directory,

@@ -180,7 +180,8 @@ class ConnectionImpl : public Connection {
   arrow::Status Append(const TableRef& table, const std::vector<std::string>& columns,
                        const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) override {
     if (batches.empty()) return arrow::Status::OK();
-    return Guard([&] {
+    state_->appending = true;
+    auto status = Guard([&] {
       ChunkSource source(context(), *batches[0]->schema());
       auto& entry = TableEntry(table);
       const bool direct = columns.empty() && entry.IsDuckTable() &&
@@ -200,6 +201,8 @@ class ConnectionImpl : public Connection {
       appender.Close();
       return arrow::Status::OK();
     });
+    state_->appending = false;
+    return status;
   }
 
   arrow::Result<std::shared_ptr<arrow::Schema>> ArrowSchemaOf(const TableRef& table) override {

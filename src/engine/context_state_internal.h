@@ -42,7 +42,8 @@ struct ContextState : duckdb::ClientContextState {
   Trust trust = Trust::kInternal;
   std::shared_ptr<const Snapshot> snapshot;
   const InputBatches* input = nullptr;
-  PlanFacts facts;  // of everything bound since the statement's preparation began
+  bool appending = false;  // what is bound is the insert of Connection::Append
+  PlanFacts facts;         // of everything bound since the statement's preparation began
   void Note(PlanFacts more);
 };
 

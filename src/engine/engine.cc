@@ -29,8 +29,9 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   if (!state || !statement.plan) return;
   state->Note(Inspect(input.context, *statement.plan));
   if (state->trust == Trust::kInternal) return;
-  const auto status = CheckPlan(input.context, *statement.plan,
-                                {.database = state->shared->database, .read_check = state->shared->read_check});
+  const auto status = CheckPlan(
+      input.context, *statement.plan,
+      {.database = state->shared->database, .read_check = state->shared->read_check, .appending = state->appending});
   if (!status.ok()) throw duckdb::BinderException(status.message());
   BoundValues(*statement.plan);
 }

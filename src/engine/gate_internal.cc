@@ -184,7 +184,7 @@ class Gate {
 
   // SHOW of a setting is bound to one constant row. It may show what the settings that a client can read hold.
   arrow::Status CheckShownSetting(const duckdb::LogicalColumnDataGet& get) const {
-    if (get.chunk_types.size() != 1 || get.collection->Count() != 1) return arrow::Status::OK();
+    if (policy_.appending || get.chunk_types.size() != 1 || get.collection->Count() != 1) return arrow::Status::OK();
     const auto shown = get.collection->GetRows().GetValue(0, 0).ToString();
     if (shown.empty() || shown == "NULL") return arrow::Status::OK();
     for (const auto& name : ClientSettingNames()) {

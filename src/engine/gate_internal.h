@@ -34,6 +34,7 @@ struct Policy {
   std::string database;  // the catalog name of the one local database
   // Asked for every local table and materialized view that the plan reads; OK or empty: it may be read.
   std::function<arrow::Status(const TableRef&)> read_check;
+  bool appending = false;  // rows that are handed in, not read by SQL: one value is then no SHOW of a setting
 };
 
 // What a bound plan touches. Lists are without repetition, in the order met.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <format>
+#include <utility>
 
 #include "base/log.h"
 #include "base/memory_budget.h"
@@ -33,6 +34,13 @@ engine::EngineOptions OptionsOfEngine(const config::ServerConfig& config) {
           .temp_directory = spills_beside_data ? config.data + "/tmp" : config.temp_directory,
           .temp_bytes_max = config.temp_max,
           .sql_bytes_max = config.sql_bytes_max};
+}
+
+// DuckDB's words for a locked file name its file and its manual.
+arrow::Status ExplainLock(const arrow::Status& status, const std::string& folder) {
+  if (status.message().find("Conflicting lock") == std::string::npos) return status;
+  return status.WithMessage("The data folder ", folder,
+                            " is used by another server; stop that one, or choose another --data");
 }
 
 session::SessionLimits LimitsOfSessions(const config::ServerConfig& config) {
@@ -64,7 +72,9 @@ arrow::Status Server::BuildRooms() {
   const engine::EngineOptions options = OptionsOfEngine(config);
   if (!config.data.empty()) ARROW_RETURN_NOT_OK(PrepareFolder(config.data, "data"));
   if (!options.temp_directory.empty()) ARROW_RETURN_NOT_OK(PrepareFolder(options.temp_directory, "temp_directory"));
-  ARROW_ASSIGN_OR_RAISE(engine_, engine::Engine::Make(options));
+  auto engine = engine::Engine::Make(options);
+  ARROW_RETURN_NOT_OK(ExplainLock(engine.status(), config.data));
+  engine_ = std::move(*engine);
   ARROW_ASSIGN_OR_RAISE(commits_, commit::CommitPath::Make(*engine_));
   ARROW_ASSIGN_OR_RAISE(sessions_, session::SessionRegistry::Make(*engine_, *commits_, LimitsOfSessions(config)));
   for (engine::SystemTable& table : SystemTables(*commits_, *sessions_, settings_)) {

@@ -120,7 +120,7 @@ def test_a_busy_server_drains(number):
 
 
 def test_short_work_is_finished_before_the_end(tmp_path):
-    with ServerProcess("--data", tmp_path) as server:
+    with ServerProcess("--data", tmp_path, "--drain-ms", 60000) as server:
         results = []
         statement = "SELECT count(*) AS n FROM range(300000000) a WHERE hash(a.range) % 7 = 1"
         work = threading.Thread(target=lambda: results.append(sql(server, statement)))

@@ -18,6 +18,7 @@ enum class Verdict { kAllowed, kRefused, kUnknown };
 Verdict OnTableFunction(const std::string& name);
 // Scalar, aggregate and window functions, by what a bound plan calls them (operators and casts are functions too).
 Verdict OnFunction(const std::string& name);
+const std::unordered_set<std::string>& RefusedFunctionNames();
 
 // Settings that a client may SET, RESET and read.
 bool IsClientSetting(const std::string& name);

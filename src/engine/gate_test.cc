@@ -11,6 +11,7 @@
 
 #include "engine/function_lists_internal.h"
 #include "engine/gate_internal.h"
+#include "engine/value_bounds_internal.h"
 
 namespace hyprstream::engine {
 namespace {
@@ -44,6 +45,9 @@ class GateTest : public ::testing::Test {
     duckdb::PlannerExtension::Register(config, gate);
     database_ = std::make_unique<duckdb::DuckDB>(nullptr, &config);
     connection_ = std::make_unique<duckdb::Connection>(*database_);
+    connection_->BeginTransaction();
+    ReplaceUnsafeFunctions(*connection_);
+    connection_->Commit();
     seen_ = duckdb::make_shared_ptr<Seen>();
     seen_->policy.database = "memory";
     connection_->context->registered_state->Insert("seen", seen_);
@@ -284,6 +288,9 @@ TEST_F(GateTest, RefusesServerStateAndPointers) {
            "SELECT current_setting('temp_directory')",
            "SELECT current_setting('temp_' || 'directory')",
            "SELECT current_setting(s) FROM t",
+           "SELECT current_setting('temp_directory') || ''",
+           "SELECT 1 WHERE length(upper(current_setting('temp_directory'))) > 0",
+           "SELECT setting() || ''",
            "SELECT setting()",
            "SHOW temp_directory",
            "SHOW memory_limit",
@@ -294,6 +301,7 @@ TEST_F(GateTest, RefusesServerStateAndPointers) {
            "SELECT pg_sleep(1)",
            "SELECT setseed(0.5)",
            "SELECT write_log('x')",
+           "SELECT upper(json_serialize_plan('SELECT 1')::VARCHAR)",
            "SELECT json_serialize_plan('SELECT 1')",
            "SELECT finalize(combine(NULL, NULL))",
            "INSERT INTO leaky (i) VALUES (1)",

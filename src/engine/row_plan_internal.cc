@@ -2,14 +2,29 @@
 
 #include <arrow/status.h>
 
+#include <duckdb.hpp>
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/catalog/catalog_entry/macro_catalog_entry.hpp>
+#include <duckdb/catalog/catalog_entry/scalar_function_catalog_entry.hpp>
+#include <duckdb/catalog/entry_lookup_info.hpp>
+#include <duckdb/function/scalar_macro_function.hpp>
+#include <duckdb/parser/expression/function_expression.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
 #include <duckdb/planner/expression_iterator.hpp>
 #include <duckdb/planner/logical_operator.hpp>
 #include <duckdb/planner/logical_operator_visitor.hpp>
+#include <string>
+
+#include "core/table_ref.h"
 
 namespace hyprstream::engine {
 
 namespace {
+
+arrow::Status Unstable(const std::string& name) {
+  return arrow::Status::NotImplemented("A materialized view cannot use ", name,
+                                       "(): its result changes from call to call; keep the value in a column");
+}
 
 arrow::Status CheckBound(const duckdb::Expression& expression) {
   using duckdb::ExpressionClass;
@@ -22,8 +37,7 @@ arrow::Status CheckBound(const duckdb::Expression& expression) {
   if (kind == ExpressionClass::BOUND_FUNCTION) {
     const auto& function = expression.Cast<duckdb::BoundFunctionExpression>().Function();
     if (function.GetStability() != duckdb::FunctionStability::CONSISTENT) {
-      return arrow::Status::NotImplemented("A materialized view cannot use ", function.GetName().GetIdentifierName(),
-                                           "(): its result changes from call to call; keep the value in a column");
+      return Unstable(function.GetName().GetIdentifierName());
     }
   }
   auto status = arrow::Status::OK();
@@ -33,7 +47,45 @@ arrow::Status CheckBound(const duckdb::Expression& expression) {
   return status;
 }
 
+bool IsStable(const duckdb::ScalarFunctionCatalogEntry& entry) {
+  bool stable = true;
+  auto overloads = entry.functions;
+  overloads.ApplyToFunctions([&](const duckdb::ScalarFunction& function) {
+    stable &= function.GetStability() == duckdb::FunctionStability::CONSISTENT;
+  });
+  return stable;
+}
+
+arrow::Status CheckCall(duckdb::ClientContext& context, const duckdb::FunctionExpression& call) {
+  const auto name = FoldIdentifier(call.FunctionName().GetIdentifierName());
+  if (name == "age" && call.GetArguments().size() == 1) return Unstable("age");  // as of today
+  const auto entry = duckdb::Catalog::GetEntry(
+      context, duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, call.GetQualifiedName()),
+      duckdb::OnEntryNotFound::RETURN_NULL);
+  if (!entry) return arrow::Status::OK();
+  if (entry->type == duckdb::CatalogType::SCALAR_FUNCTION_ENTRY) {
+    return IsStable(entry->Cast<duckdb::ScalarFunctionCatalogEntry>()) ? arrow::Status::OK() : Unstable(name);
+  }
+  if (entry->type != duckdb::CatalogType::MACRO_ENTRY) return arrow::Status::OK();
+  for (const auto& macro : entry->Cast<duckdb::MacroCatalogEntry>().macros) {
+    if (macro->type != duckdb::MacroType::SCALAR_MACRO) continue;
+    ARROW_RETURN_NOT_OK(CheckStable(context, *macro->Cast<duckdb::ScalarMacroFunction>().expression));
+  }
+  return arrow::Status::OK();
+}
+
 }  // namespace
+
+arrow::Status CheckStable(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression) {
+  if (expression.GetExpressionClass() == duckdb::ExpressionClass::FUNCTION) {
+    ARROW_RETURN_NOT_OK(CheckCall(context, expression.Cast<duckdb::FunctionExpression>()));
+  }
+  auto status = arrow::Status::OK();
+  for (const auto& child : expression.Children()) {
+    if (status.ok()) status = CheckStable(context, child);
+  }
+  return status;
+}
 
 arrow::Status CheckRowWise(const duckdb::LogicalOperator& plan) {
   using duckdb::LogicalOperatorType;

@@ -6,13 +6,20 @@ class Status;
 }
 
 namespace duckdb {
+class ClientContext;
 class LogicalOperator;
-}
+class ParsedExpression;
+}  // namespace duckdb
 
 namespace hyprstream::engine {
 
 // OK when the plan only scans, filters and projects, and every function gives the same result for the same row at any
 // time; else NotImplemented naming the function. It sees what macros expanded to.
 arrow::Status CheckRowWise(const duckdb::LogicalOperator& plan);
+
+// NotImplemented when the text calls a function whose result may be another one at another time, macros included. It
+// sees what a bound plan no longer shows: DuckDB evaluates constant arguments while it binds a call, the now() of
+// `now() - INTERVAL '1 day'` among them.
+arrow::Status CheckStable(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression);
 
 }  // namespace hyprstream::engine

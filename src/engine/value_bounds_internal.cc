@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "core/table_ref.h"
+#include "engine/function_lists_internal.h"
 
 namespace hyprstream::engine {
 
@@ -297,6 +298,23 @@ void Replace(duckdb::Connection& connection, duckdb::CreateScalarFunctionInfo& i
   duckdb::Catalog::GetSystemCatalog(*connection.context).CreateFunction(*connection.context, info);
 }
 
+void KeepUnevaluated(duckdb::ScalarFunction& function) { function.SetStability(duckdb::FunctionStability::VOLATILE); }
+
+// Replaces a scalar function of the catalog, all its overloads, by a changed one; nothing when there is none.
+void Change(duckdb::Connection& connection, std::string_view name, void (*change)(duckdb::ScalarFunction&)) {
+  auto& catalog = duckdb::Catalog::GetSystemCatalog(*connection.context);
+  const auto entry = catalog.GetEntry(*connection.context, duckdb::CatalogType::SCALAR_FUNCTION_ENTRY,
+                                      duckdb::Identifier::DefaultSchema(), duckdb::Identifier(std::string(name)),
+                                      duckdb::OnEntryNotFound::RETURN_NULL);
+  if (!entry || entry->type != duckdb::CatalogType::SCALAR_FUNCTION_ENTRY) return;
+  const auto& function = entry->Cast<duckdb::ScalarFunctionCatalogEntry>();
+  auto overloads = function.functions;
+  overloads.ApplyToFunctions(change);
+  duckdb::CreateScalarFunctionInfo info(std::move(overloads));
+  info.descriptions = function.descriptions;
+  Replace(connection, info);
+}
+
 }  // namespace
 
 void BoundValues(duckdb::LogicalOperator& plan) {
@@ -312,18 +330,9 @@ void ReplaceUnsafeFunctions(duckdb::Connection& connection) {
     duckdb::CreateScalarFunctionInfo info(function);
     Replace(connection, info);
   }
-  auto& catalog = duckdb::Catalog::GetSystemCatalog(*connection.context);
-  for (const auto& [name, cost] : Costs()) {
-    const auto& entry = catalog
-                            .GetEntry(*connection.context, duckdb::CatalogType::SCALAR_FUNCTION_ENTRY,
-                                      duckdb::Identifier::DefaultSchema(), duckdb::Identifier(name))
-                            .Cast<duckdb::ScalarFunctionCatalogEntry>();
-    auto functions = entry.functions;
-    functions.ApplyToFunctions([](duckdb::ScalarFunction& function) { Bound(function); });
-    duckdb::CreateScalarFunctionInfo info(std::move(functions));
-    info.descriptions = entry.descriptions;
-    Replace(connection, info);
-  }
+  for (const auto& [name, cost] : Costs()) Change(connection, name, Bound<duckdb::ScalarFunction>);
+  for (const auto& name : RefusedFunctionNames()) Change(connection, name, KeepUnevaluated);
+  Change(connection, "current_setting", KeepUnevaluated);
 }
 
 }  // namespace hyprstream::engine

@@ -87,8 +87,11 @@ class ViewAnalysis {
     for (const auto& item : select_->select_list) {
       // count(*) may be kept as a star below count
       if (!IsCountStar(*item)) ARROW_RETURN_NOT_OK(CheckExpression(*item));
+      ARROW_RETURN_NOT_OK(CheckStable(context_, *item));
     }
-    return select_->where_clause ? CheckExpression(*select_->where_clause) : arrow::Status::OK();
+    if (!select_->where_clause) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(CheckExpression(*select_->where_clause));
+    return CheckStable(context_, *select_->where_clause);
   }
 
   arrow::Status FindBase() {
@@ -199,7 +202,9 @@ class ViewAnalysis {
       if (names[0] == duckdb::Identifier("rowid")) {
         return arrow::Status::NotImplemented("A materialized view cannot use rowid: it is not part of the row");
       }
-      return arrow::Status::OK();  // DuckDB has bound it: a value function such as current_date, refused later
+      // DuckDB has bound it: a value function such as current_date.
+      return arrow::Status::NotImplemented("A materialized view cannot use ", Show(*expression),
+                                           ": its result changes from call to call; keep the value in a column");
     }
     names.erase(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(qualifier));
     names.insert(names.begin(), duckdb::Identifier(query_.alias));

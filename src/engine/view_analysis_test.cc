@@ -26,6 +26,7 @@ class ViewAnalysisTest : public ::testing::Test {
     Run("CREATE MACRO half(x) AS x / 2");
     Run("CREATE MACRO total(x) AS sum(x)");
     Run("CREATE MACRO dice(x) AS x + random()");
+    Run("CREATE MACRO recent(days) AS now()::TIMESTAMP - to_days(days)");
   }
 
   void Run(const std::string& sql) {
@@ -196,6 +197,11 @@ TEST_F(ViewAnalysisTest, RefusesWithTheNearestThing) {
       {"SELECT region, count(*) FROM sales WHERE ts > now()::TIMESTAMP GROUP BY ALL", "changes from call to call"},
       {"SELECT region, count(*) FROM sales WHERE ts > current_timestamp::TIMESTAMP GROUP BY ALL", "call to call"},
       {"SELECT region, count(*) FROM sales WHERE ts > current_date GROUP BY ALL", "call to call"},
+      {"SELECT region, count(*) FROM sales WHERE ts > now() - INTERVAL '1 day' GROUP BY ALL", "call to call"},
+      {"SELECT date_trunc('day', now()) AS d, count(*) FROM sales GROUP BY ALL", "call to call"},
+      {"SELECT region, count(*) FROM sales WHERE ts > current_date - 1 GROUP BY ALL", "call to call"},
+      {"SELECT region, count(*) FROM sales WHERE age(ts) > INTERVAL '1 day' GROUP BY ALL", "call to call"},
+      {"SELECT region, count(*) FROM sales WHERE ts > recent(7) GROUP BY ALL", "call to call"},
       {"SELECT region, sum(n) FILTER (ts > today()) FROM sales GROUP BY ALL", "call to call"},
       {"SELECT rowid, count(*) FROM sales GROUP BY ALL", "rowid"},
       {"SELECT unnest([1, 2]) AS u, count(*) FROM sales GROUP BY ALL", "UNNEST"},

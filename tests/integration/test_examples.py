@@ -1,0 +1,39 @@
+"""The examples for Python run against an empty server, and again, and leave nothing behind."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import adbc_driver_flightsql.dbapi
+import pytest
+
+from server_process import ServerProcess
+
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / "examples" / "client" / "python"
+PRINTS = {
+    "ingest.py": ["DoPut: 2000 rows accepted", "adbc_ingest: 500 rows", "'readings': 2500"],
+    "query.py": ["pandas", "Lisbon       300", "Polars", "180"],
+    "windows.py": ["The last hour", "The past 7 days", "north", "south"],
+    "live_chart.py": ["wrote live_chart.png"],
+}
+
+
+def test_every_example_is_tested():
+    assert {path.name for path in FOLDER.glob("*.py")} == set(PRINTS)
+
+
+@pytest.mark.parametrize("name", PRINTS)
+def test_example(name, tmp_path):
+    with ServerProcess() as server:
+        for _ in range(2):
+            done = subprocess.run([sys.executable, str(FOLDER / name), server.url], cwd=tmp_path, text=True, timeout=120,
+                                  capture_output=True, env={**os.environ, "MPLBACKEND": "Agg"})
+            assert done.returncode == 0, done.stderr
+            for part in PRINTS[name]:
+                assert part in done.stdout
+        with adbc_driver_flightsql.dbapi.connect(server.url, autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'example%'")
+            assert cursor.fetchall() == []
+    if name == "live_chart.py":
+        assert (tmp_path / "live_chart.png").read_bytes().startswith(b"\x89PNG")

@@ -15,7 +15,10 @@ CODE = {".cc", ".h", ".py", ".sh", ".java", ".go", ".rs"}
 
 VAGUE_NAME = re.compile(r"(^|[/_])(utils?|helpers?|common|misc)[._/]|(^|/)managers?[._/]")
 SLEEP = re.compile(r"sleep_for|sleep_until|time\.sleep\(|Thread\.sleep\(|\busleep\(|^\s*sleep \d", re.MULTILINE)
-REGISTRY_HOST = re.compile(r"\b(pypi|pythonhosted|crates|npmjs|maven|debian|golang)[a-z.-]*\.(org|io|com)\b")
+# Go's modules are named by hosts; only those of its proxy are registries.
+REGISTRY_HOST = re.compile(
+    r"\b(pypi|pythonhosted|crates|npmjs|maven|debian)[a-z.-]*\.(org|io|com)\b|\b(proxy|sum|index)\.golang\.org\b"
+)
 # What waits on a condition with a deadline lives here and may poll.
 MAY_POLL = "tests/support/"
 NOT_A_FUNCTION = ("namespace", "class", "struct", "enum", "}", "extern", "union")

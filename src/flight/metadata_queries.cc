@@ -1,5 +1,7 @@
 #include "flight/metadata_queries.h"
 
+#include <arrow/type.h>
+
 #include <algorithm>
 #include <cctype>
 #include <optional>
@@ -18,8 +20,10 @@ constexpr std::string_view kRelations = R"(
   FROM duckdb_tables() WHERE NOT internal AND schema_name <> '__hyprstream'
   UNION ALL
   SELECT database_name::VARCHAR, schema_name::VARCHAR, view_name::VARCHAR,
-         CASE WHEN contains(sql, ' AS SELECT * FROM view_scan(') THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END
-  FROM duckdb_views() WHERE NOT internal AND schema_name <> '__hyprstream')";
+         CASE WHEN database_name = current_database() AND EXISTS (
+           FROM __hyprstream.views m WHERE m.schema_name = v.schema_name AND m.table_name = v.view_name)
+         THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END
+  FROM duckdb_views() v WHERE NOT internal AND schema_name <> '__hyprstream')";
 
 constexpr std::string_view kSchemas = R"(
   SELECT database_name::VARCHAR AS c, schema_name::VARCHAR AS s
@@ -92,6 +96,15 @@ MetadataQuery TablesQuery(const sql::GetTables& command) {
   return {.sql = "SELECT c, s, t, kind FROM (" + std::string(kRelations) + ")" + where.text + " ORDER BY kind, c, s, t",
           .parameters = std::move(where.parameters),
           .schema = sql::SqlSchema::GetTablesSchema()};
+}
+
+MetadataQuery RequiredColumnsQuery() {
+  return {.sql = R"(SELECT database_name::VARCHAR, schema_name::VARCHAR, table_name::VARCHAR, column_name::VARCHAR
+  FROM duckdb_columns() WHERE NOT is_nullable AND NOT internal)",
+          .parameters = {},
+          .schema =
+              arrow::schema({arrow::field("catalog_name", arrow::utf8()), arrow::field("db_schema_name", arrow::utf8()),
+                             arrow::field("table_name", arrow::utf8()), arrow::field("column_name", arrow::utf8())})};
 }
 
 MetadataQuery TableTypesQuery() {

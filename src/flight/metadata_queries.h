@@ -23,6 +23,8 @@ struct MetadataQuery {
 MetadataQuery CatalogsQuery();
 MetadataQuery SchemasQuery(const arrow::flight::sql::GetDbSchemas& command);
 MetadataQuery TablesQuery(const arrow::flight::sql::GetTables& command);
+// Catalog, schema, table and name of every column that is NOT NULL.
+MetadataQuery RequiredColumnsQuery();
 MetadataQuery TableTypesQuery();
 MetadataQuery PrimaryKeysQuery(const arrow::flight::sql::TableRef& table);
 // Foreign keys whose parent and child are these tables; null: any.

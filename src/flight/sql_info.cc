@@ -125,7 +125,6 @@ void SetFeatures(Values& values) {
            {Id::SQL_SUPPORTED_POSITIONED_COMMANDS, 0},
            {Id::SQL_SUPPORTED_SUBQUERIES, 0b1111},
            {Id::SQL_SUPPORTED_UNIONS, 0b11},
-           {Id::SQL_DEFAULT_TRANSACTION_ISOLATION, 3},  // repeatable read: snapshots
            {Id::SQL_SUPPORTED_TRANSACTIONS_ISOLATION_LEVELS, 0b1000},
            {Id::SQL_SUPPORTED_RESULT_SET_TYPES, 0b10},  // forward only
            {Id::SQL_SUPPORTED_CONCURRENCIES_FOR_RESULT_SET_UNSPECIFIED, 0b10},
@@ -134,6 +133,8 @@ void SetFeatures(Values& values) {
            {Id::SQL_SUPPORTED_CONCURRENCIES_FOR_RESULT_SET_SCROLL_INSENSITIVE, 0}}) {
     Set(values, id, mask);
   }
+  // Repeatable read: snapshots. Wide, because JDBC unboxes a long.
+  Set(values, Id::SQL_DEFAULT_TRANSACTION_ISOLATION, std::int64_t{3});
 }
 
 void SetLimits(Values& values) {

@@ -9,6 +9,9 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 
+#include <array>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "flight/metadata_queries.h"
@@ -62,14 +65,44 @@ std::shared_ptr<arrow::Schema> SchemaOf(const SessionCall& call, const std::stri
   return known.ok() ? *known : arrow::schema({});
 }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> WithSchemas(const SessionCall& call,
+// Catalog, schema, table, column.
+using RequiredColumns = std::set<std::array<std::string, 4>>;
+
+arrow::Result<RequiredColumns> FindRequiredColumns(const SessionCall& call) {
+  RequiredColumns found;
+  ARROW_ASSIGN_OR_RAISE(const auto batches, Run(call, RequiredColumnsQuery()));
+  for (const auto& batch : batches) {
+    for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
+      std::array<std::string, 4> names;
+      for (int i = 0; i < 4; ++i) {
+        names[static_cast<std::size_t>(i)] = static_cast<const arrow::StringArray&>(*batch->column(i)).GetString(row);
+      }
+      found.insert(std::move(names));
+    }
+  }
+  return found;
+}
+
+// A query's columns may always be NULL; a table's are what its constraints say.
+std::shared_ptr<arrow::Schema> WithRequired(const std::shared_ptr<arrow::Schema>& schema, const RequiredColumns& all,
+                                            std::array<std::string, 4> name) {
+  arrow::FieldVector fields;
+  for (const auto& field : schema->fields()) {
+    name[3] = field->name();
+    fields.push_back(all.contains(name) ? field->WithNullable(false) : field);
+  }
+  return arrow::schema(std::move(fields), schema->metadata());
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> WithSchemas(const SessionCall& call, const RequiredColumns& required,
                                                                const arrow::RecordBatch& tables) {
   arrow::BinaryBuilder builder;
   const auto& catalogs = static_cast<const arrow::StringArray&>(*tables.column(0));
   const auto& schemas = static_cast<const arrow::StringArray&>(*tables.column(1));
   const auto& names = static_cast<const arrow::StringArray&>(*tables.column(2));
   for (std::int64_t row = 0; row < tables.num_rows(); ++row) {
-    const auto schema = SchemaOf(call, catalogs.GetString(row), schemas.GetString(row), names.GetString(row));
+    const std::array<std::string, 4> name{catalogs.GetString(row), schemas.GetString(row), names.GetString(row), ""};
+    const auto schema = WithRequired(SchemaOf(call, name[0], name[1], name[2]), required, name);
     ARROW_ASSIGN_OR_RAISE(const auto bytes, arrow::ipc::SerializeSchema(*schema));
     ARROW_RETURN_NOT_OK(builder.Append(bytes->data(), static_cast<std::int32_t>(bytes->size())));
     if (call.context.IsCancelled()) return arrow::Status::Cancelled("The client went away");
@@ -112,8 +145,9 @@ SqlService::Result<SqlService::Stream> SqlService::DoGetTables(const Context& co
   if (!command.include_schema) return Answer(access_, context, TablesQuery(command));
   ARROW_ASSIGN_OR_RAISE(const auto call, access_.Open(context));
   ARROW_ASSIGN_OR_RAISE(auto batches, Run(call, TablesQuery(command)));
+  ARROW_ASSIGN_OR_RAISE(const auto required, FindRequiredColumns(call));
   for (auto& batch : batches) {
-    ARROW_ASSIGN_OR_RAISE(batch, WithSchemas(call, *batch));
+    ARROW_ASSIGN_OR_RAISE(batch, WithSchemas(call, required, *batch));
   }
   return StreamOf(context, sql::SqlSchema::GetTablesSchemaWithIncludedSchema(), std::move(batches), access_.bounds());
 }

@@ -78,6 +78,13 @@ ensure_root() {  # build|test
   fi
 }
 
+# The machine's Go, for the clients' tests: the root has none, and a Go tree runs wherever it is.
+bind_toolchains() {
+  local tree
+  tree=$(command -v go >/dev/null && GOTOOLCHAIN=local go env GOROOT 2>/dev/null || true)
+  if [ -x "$tree/bin/go" ]; then bwrap_arguments+=(--ro-bind "$tree" /opt/go); fi
+}
+
 # Arguments of bwrap, in the array `bwrap_arguments`. A sealed entry sees the repository, the cache and a /tmp of its
 # own; an open one also the host's folders that are not the system's, at their own paths, for files named on a command
 # line.
@@ -96,6 +103,7 @@ compose_bwrap() {  # build|test sealed|open
     private_tmp=$(mktemp -d "${TMPDIR:-/tmp}/hyprstream.XXXXXX")
     bwrap_arguments+=(--bind "$private_tmp" /tmp --setenv HOME /tmp --setenv TMPDIR /tmp)
   fi
+  if [ "$1" = test ]; then bind_toolchains; fi
   # Package clients inside use the machine's resolver, certificates and mirror settings.
   bwrap_arguments+=(--ro-bind /etc/resolv.conf /etc/resolv.conf --ro-bind-try /etc/hosts /etc/hosts
     --ro-bind-try /etc/ssl/certs /etc/ssl/certs --ro-bind-try /etc/pip.conf /etc/pip.conf

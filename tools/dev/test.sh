@@ -56,6 +56,38 @@ accept_empty() {
   [ $status = 0 ] || [ $status = 5 ]
 }
 
+# The JDBC driver. Maven's first run fills the cache; later ones need no network.
+run_jdbc() {
+  if ! command -v mvn >/dev/null; then say "== JDBC tests: skipped, Maven is not here"; return; fi
+  local mode=() options=(-q -B "-Dhyprstream.output=$repo/build/jdbc" "-Dhyprstream.results=$results/jdbc")
+  local complete
+  complete=$cache/maven/$(sha256sum <"$repo/tests/clients/jdbc/pom.xml" | cut -c1-12).complete
+  [ -e "$complete" ] && mode=(-o)
+  mkdir -p "$results/jdbc"
+  say "== JDBC tests"
+  (cd "$repo/tests/clients/jdbc" && record jdbc mvn "${mode[@]}" "${options[@]}" ${filter:+"-Dtest=*$filter*"} \
+    test >"$results/jdbc/maven.log" 2>&1)
+  if compgen -G "$results/jdbc/TEST-*.xml" >/dev/null; then touch "$complete"; fi
+  grep -E '^\[ERROR\]' "$results/jdbc/maven.log" >&2 || true
+}
+
+# The Go clients, with the machine's toolchain (see bind_toolchains in root.sh).
+run_go() {
+  local go=/opt/go/bin/go
+  [ -x "$go" ] || go=$(command -v go || true)
+  if [ -z "$go" ]; then say "== Go client tests: skipped, the machine has no Go"; return; fi
+  mkdir -p "$results/go"
+  say "== Go client tests"
+  record go go_tests "$go" >&2
+}
+
+go_tests() {  # go
+  (set -o pipefail
+    cd "$repo/tests/clients/go" &&
+      GOMODCACHE=$cache/go/mod GOCACHE=$cache/go/build CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-buildvcs=false \
+        "$1" test -count=1 -v ${filter:+-run "$filter"} ./... 2>&1 | python3 "$repo/tools/go_results.py" "$results/go/go.xml")
+}
+
 sanitizer_tests() {  # preset
   say "== building ($1)"
   build "$1" unit_tests
@@ -88,7 +120,7 @@ run_tests() {  # words, see ./dev help
       unit) run_ctest release unit; run_ctest release fuzz ;;
       sql) run_ctest release sql; run_pytest sql sqllogic docs ;;
       integration) run_ctest release integration; run_pytest integration integration ;;
-      clients) run_pytest clients clients ;;
+      clients) run_pytest clients clients; run_jdbc; run_go ;;
       *) sanitizer_tests "$word" ;;
     esac
   done

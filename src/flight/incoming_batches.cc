@@ -18,6 +18,8 @@ namespace fl = arrow::flight;
 
 namespace {
 
+constexpr int kColumnsMax = 10'000;  // making a table takes time with the square of its columns
+
 arrow::Status BadStream(const fl::ServerCallContext& call, const arrow::Status& status) {
   if (call.is_cancelled()) return arrow::Status::Cancelled("The client went away");
   ARROW_RETURN_NOT_OK(RefusalOf(status));
@@ -63,6 +65,10 @@ arrow::Result<IncomingMessage> IncomingBatches::Next() {
 arrow::Result<std::shared_ptr<arrow::Schema>> IncomingBatches::Schema() {
   auto schema = messages_.GetSchema();
   if (!schema.ok()) return BadStream(call_, schema.status());
+  if ((*schema)->num_fields() > kColumnsMax) {
+    return arrow::Status::Invalid("The stream has ", (*schema)->num_fields(), " columns; at most ", kColumnsMax,
+                                  " are taken");
+  }
   return schema;
 }
 

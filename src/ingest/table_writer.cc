@@ -5,13 +5,13 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
-#include <arrow/util/byte_size.h>
 
 #include <algorithm>
 #include <set>
 #include <utility>
 
 #include "base/nearest_name.h"
+#include "ingest/batch_check.h"
 
 namespace hyprstream::ingest {
 
@@ -81,15 +81,9 @@ arrow::Result<std::unique_ptr<TableWriter>> TableWriter::Make(engine::Connection
 }
 
 arrow::Status TableWriter::Check(const arrow::RecordBatch& batch) const {
-  const auto valid = batch.ValidateFull();
-  if (!valid.ok()) return arrow::Status::Invalid("The batch is not valid Arrow data: ", valid.message());
+  ARROW_RETURN_NOT_OK(CheckBatch(batch, options_.batch_bytes_max));
   if (!batch.schema()->Equals(*incoming_, /*check_metadata=*/false)) {
     return arrow::Status::Invalid("A batch's schema differs from the stream's first message");
-  }
-  const auto bytes = arrow::util::TotalBufferSize(batch);
-  if (bytes > options_.batch_bytes_max) {
-    return arrow::Status::Invalid("A batch of ", bytes, " bytes is over the limit of ", options_.batch_bytes_max,
-                                  "; send smaller batches");
   }
   return arrow::Status::OK();
 }

@@ -7,12 +7,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "ingest/batch_check.h"
 #include "session/result_reader.h"
 #include "session/session_internal.h"
 
 namespace hyprstream::session {
 
 namespace {
+
+constexpr std::int64_t kParameterRowsMax = 1'000'000;  // each is an execution
 
 // What a streaming query holds until its end: the lane and its transaction, the watch, the log entry.
 struct RunningQuery {
@@ -224,9 +227,15 @@ arrow::Result<PreparedDescription> SessionImpl::DescribePrepared(const RequestCo
 }
 
 arrow::Status SessionImpl::Bind(const Handle& handle, Batches parameters) {
+  std::int64_t rows = 0;
   for (const auto& batch : parameters) {
-    const auto valid = batch->ValidateFull();
-    if (!valid.ok()) return arrow::Status::Invalid("The parameters are not valid Arrow data: ", valid.message());
+    const auto valid = ingest::CheckBatch(*batch, services_.limits.batch_bytes_max);
+    if (!valid.ok()) return valid.WithMessage("The parameters: ", valid.message());
+    rows += batch->num_rows();
+  }
+  if (rows > kParameterRowsMax) {
+    return arrow::Status::Invalid("The parameters have ", rows, " rows; at most ", kParameterRowsMax,
+                                  " are taken at once. Bind fewer, or ingest them into a table");
   }
   const MutexLock lock(mutex_);
   const auto found = prepared_.find(handle);

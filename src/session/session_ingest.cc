@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ingest/batch_check.h"
 #include "ingest/table_writer.h"
 #include "session/session_internal.h"
 
@@ -150,7 +151,8 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
     while (waiting < kRowsPreferred) {
       ARROW_ASSIGN_OR_RAISE(auto batch, rows.Next());
       if (batch == nullptr) break;
-      if (writer != nullptr) ARROW_RETURN_NOT_OK(writer->Check(*batch));
+      ARROW_RETURN_NOT_OK(writer != nullptr ? writer->Check(*batch)
+                                            : ingest::CheckBatch(*batch, services_.limits.batch_bytes_max));
       waiting += batch->num_rows();
       batches.push_back(std::move(batch));
     }

@@ -1,3 +1,0 @@
-package hyprstream;
-import org.junit.jupiter.api.Test;
-class ProbeTest { @Test void ok() {} }

@@ -28,20 +28,49 @@ std::string_view Name(LogLevel level) {
   return "off";
 }
 
-// JSON's escapes; bytes that are not ASCII pass as they are.
+// One character of UTF-8 and its length in bytes; a byte that begins none is U+FFFD.
+struct Character {
+  char32_t code;
+  std::size_t bytes;
+};
+
+Character FirstCharacter(std::string_view text) {
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  constexpr Character kInvalid{.code = 0xFFFD, .bytes = 1};
+  if (byte(0) < 0x80) return {.code = byte(0), .bytes = 1};
+  const std::size_t bytes = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
+  if (byte(0) < 0xC2 || byte(0) > 0xF4 || text.size() < bytes) return kInvalid;
+  char32_t code = byte(0) & (0xFFU >> (bytes + 1));
+  for (std::size_t at = 1; at < bytes; ++at) {
+    if ((byte(at) & 0xC0U) != 0x80U) return kInvalid;
+    code = code << 6U | (byte(at) & 0x3FU);
+  }
+  constexpr char32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  if (code < kSmallest[bytes] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) return kInvalid;
+  return {.code = code, .bytes = bytes};
+}
+
+// Characters that some program takes for the end of a line, or a terminal for a command.
+bool IsControl(char32_t code) {
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029;
+}
+
+// JSON's escapes. The line stays one line, and valid UTF-8, whatever a client put into the text.
 void AppendQuoted(std::string& line, std::string_view text) {
   line += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
+  while (!text.empty()) {
+    const auto [code, bytes] = FirstCharacter(text);
+    if (code == '"' || code == '\\') {
       line += '\\';
-      line += c;
-    } else if (c == '\n') {
+      line += static_cast<char>(code);
+    } else if (code == '\n') {
       line += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      line += std::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    } else if (IsControl(code) || (code == 0xFFFD && bytes == 1)) {
+      line += std::format("\\u{:04x}", static_cast<std::uint32_t>(code));
     } else {
-      line += c;
+      line += text.substr(0, bytes);
     }
+    text.remove_prefix(bytes);
   }
   line += '"';
 }
@@ -49,7 +78,8 @@ void AppendQuoted(std::string& line, std::string_view text) {
 bool NeedsQuotes(std::string_view text) {
   if (text.empty()) return true;
   for (const char c : text) {
-    if (static_cast<unsigned char>(c) <= 0x20 || c == '"' || c == '=' || c == '\\' || c == 0x7f) return true;
+    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) return true;
+    if (c == '"' || c == '=' || c == '\\') return true;
   }
   return false;
 }

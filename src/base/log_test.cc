@@ -25,6 +25,17 @@ TEST(Logger, JsonEscapesWhatClientsSend) {
             ",\"level\":\"warn\",\"event\":\"login\",\"user\":\"a\\\"}\\n\\u0001\",\"left\":-3}\n");
 }
 
+TEST(Logger, EveryTextStaysOneLineOfValidUtf8) {
+  std::string lines;
+  Logger log(LogFormat::kText, LogLevel::kInfo, lines);
+  log.Info(
+      "e",
+      {{"a", "\u00e9\U0001F600"}, {"b", "\u0085\u2028\u2029\x7f"}, {"c", "\xff\xc3(\xed\xa0\x80\xc0\xaf\xe2\x80"}});
+  EXPECT_EQ(WithoutTime(lines),
+            "info e a=\"\u00e9\U0001F600\" b=\"\\u0085\\u2028\\u2029\\u007f\" "
+            "c=\"\\ufffd\\ufffd(\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"\n");
+}
+
 TEST(Logger, LevelsBelowTheBoundAreSilent) {
   std::string lines;
   Logger log(LogFormat::kText, LogLevel::kWarn, lines);

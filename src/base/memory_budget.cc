@@ -49,6 +49,13 @@ arrow::Result<MemoryShare::Reservation> MemoryShare::Reserve(std::int64_t bytes,
   return Reservation(this, bytes);
 }
 
+std::optional<MemoryShare::Reservation> MemoryShare::TryReserve(std::int64_t bytes) {
+  const MutexLock lock(mutex_);
+  if (bytes < 0 || bytes > bytes_max_ - bytes_used_) return std::nullopt;
+  bytes_used_ += bytes;
+  return Reservation(this, bytes);
+}
+
 MemoryShare::Usage MemoryShare::Snapshot() const {
   MutexLock lock(mutex_);
   return {.name = name_, .bytes_max = bytes_max_, .bytes_used = bytes_used_, .waiting = waiting_};

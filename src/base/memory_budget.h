@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,6 +58,8 @@ class MemoryShare {
   // Waits for room. CapacityError at once when `bytes` can never fit; Cancelled when `cancelled` turns true meanwhile
   // (asked about every 20 ms; empty: never).
   arrow::Result<Reservation> Reserve(std::int64_t bytes, const std::function<bool()>& cancelled);
+  // Nothing when there is no room now.
+  std::optional<Reservation> TryReserve(std::int64_t bytes);
   Usage Snapshot() const;
 
  private:

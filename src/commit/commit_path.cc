@@ -52,7 +52,7 @@ class PinnedSnapshot : public Snapshot {
 
 class CommitPathImpl : public CommitPath {
  public:
-  explicit CommitPathImpl(engine::Engine& engine) : engine_(engine), pool_(engine) {}
+  CommitPathImpl(engine::Engine& engine, CommitLimits limits) : engine_(engine), limits_(limits), pool_(engine) {}
 
   arrow::Status Open();
   arrow::Status Begin(engine::Connection& connection) override;
@@ -97,6 +97,7 @@ class CommitPathImpl : public CommitPath {
   std::shared_ptr<const PinnedSnapshot> Pin();
   arrow::Result<Staged> Stage(engine::Connection& connection, const engine::TransactionFacts& facts);
   arrow::Status Fold(Staged& staged);
+  arrow::Status CheckStateBytes(const Staged& staged) const;
   void Publish(Staged staged, int batches);
   void PublishViews(PendingViews pending, const Staged& staged);
   PendingViews TakePending(engine::Connection& connection);
@@ -116,6 +117,7 @@ class CommitPathImpl : public CommitPath {
   arrow::Status Abort(engine::Connection& connection, arrow::Status why);
 
   engine::Engine& engine_;
+  const CommitLimits limits_;
   ConnectionPool pool_;
 
   // The gate: exclusive for a commit's last step and for changes of the registry, shared for a moment by every read.
@@ -278,9 +280,30 @@ arrow::Result<CommitReceipt> CommitPathImpl::Commit(engine::Connection& connecti
     const auto folded = Fold(*staged);
     if (!folded.ok()) return Abort(connection, folded);
   }
+  const auto fits = CheckStateBytes(*staged);
+  if (!fits.ok()) return Abort(connection, fits);
   ARROW_RETURN_NOT_OK(connection.Commit());
   Publish(std::move(staged).ValueUnsafe(), batches);
   return CommitReceipt{.position = position()};
+}
+
+// Counts a delta's groups as if all of them were new. What takes no state in is never refused.
+arrow::Status CommitPathImpl::CheckStateBytes(const Staged& staged) const {
+  std::int64_t more = 0;
+  for (const auto& delta : staged.deltas) more += delta.delta != nullptr ? delta.delta->bytes() : 0;
+  for (const auto& [ref, view] : staged.pending.created) more += view->state->Stats().bytes;
+  if (more == 0) return arrow::Status::OK();
+  std::int64_t bytes = more;
+  for (const auto& [ref, view] : views_) {
+    if (!staged.pending.dropped.contains(ref) && !staged.pending.created.contains(ref)) {
+      bytes += view->state->Stats().bytes;
+    }
+  }
+  if (bytes <= limits_.state_bytes_max) return arrow::Status::OK();
+  return arrow::Status::CapacityError("The states of materialized views would take up to ", bytes, " bytes, more than ",
+                                      limits_.state_bytes_max,
+                                      ", their share of memory_max; drop a view, use coarser windows or fewer keys, or "
+                                      "raise memory_max");
 }
 
 void CommitPathImpl::Publish(Staged staged, int batches) {
@@ -626,8 +649,8 @@ arrow::Status CommitPathImpl::SaveStates() {
 
 }  // namespace
 
-arrow::Result<std::unique_ptr<CommitPath>> CommitPath::Make(engine::Engine& engine) {
-  auto path = std::make_unique<CommitPathImpl>(engine);
+arrow::Result<std::unique_ptr<CommitPath>> CommitPath::Make(engine::Engine& engine, CommitLimits limits) {
+  auto path = std::make_unique<CommitPathImpl>(engine, limits);
   ARROW_RETURN_NOT_OK(path->Open());
   return path;
 }

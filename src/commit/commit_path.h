@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,6 +49,11 @@ struct ViewInfo {
   std::int64_t windows = 0, groups = 0, rows = 0, bytes = 0;
 };
 
+struct CommitLimits {
+  // Of the states of all views together. A commit or CREATE whose new states might not fit is refused.
+  std::int64_t state_bytes_max = std::numeric_limits<std::int64_t>::max();
+};
+
 struct WindowInfo {
   TableRef view;
   std::string window;
@@ -58,13 +64,15 @@ class CommitPath {
  public:
   // Reads table options and view definitions that the database file holds and rebuilds (or, where rows are not kept,
   // restores) their states before it returns.
-  static arrow::Result<std::unique_ptr<CommitPath>> Make(engine::Engine& engine);
+  // A file whose states are beyond the limit opens all the same.
+  static arrow::Result<std::unique_ptr<CommitPath>> Make(engine::Engine& engine, CommitLimits limits = {});
   virtual ~CommitPath() = default;
 
   // Opens a transaction on the connection, its snapshot and the views pinned at one position.
   virtual arrow::Status Begin(engine::Connection& connection) = 0;
   // Commits what the open transaction did. `batches` positions are taken (one per acknowledged batch, at least one).
-  // On error nothing of it is visible, and the transaction is over. A transaction that changed nothing takes none and
+  // On error nothing of it is visible, and the transaction is over; CapacityError when the states of views would exceed
+  // their limit. A transaction that changed nothing takes none and
   // reports the current position.
   virtual arrow::Result<CommitReceipt> Commit(engine::Connection& connection, int batches = 1) = 0;
 

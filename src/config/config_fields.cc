@@ -137,8 +137,8 @@ std::int64_t MachineMemoryBytes() {
 
 ConfigField MemoryMax() {
   ConfigField field = Bytes("memory_max", "auto", &ServerConfig::memory_max, 256LL << 20, 1LL << 50,
-                            "The one memory bound: 60 % for DuckDB, 20 % for the states of views, 15 % for batches and "
-                            "messages in flight, 5 % for the rest. auto takes 75 % of the machine's or container's.");
+                            "The one memory bound: 60 % for DuckDB, 20 % for the states of views, 15 % for incoming "
+                            "batches, 5 % for bound parameters. auto takes 75 % of the machine's or container's.");
   field.set = [bytes = field.set](ServerConfig& config, std::string_view text) {
     if (text != "auto") return bytes(config, text);
     config.memory_max = std::max<std::int64_t>(256LL << 20, MachineMemoryBytes() / 4 * 3 >> 20 << 20);
@@ -178,16 +178,18 @@ std::vector<ConfigField> LimitFields() {
   return {
       Integer("connections_max", "1000", &ServerConfig::connections_max, 1, 100000,
               "Network connections at once; more are refused."),
-      Integer("sessions_max", "1000", &ServerConfig::sessions_max, 1, 100000, "Sessions at once; more are refused."),
+      Integer("sessions_max", "1000", &ServerConfig::sessions_max, 1, 100000,
+              "Sessions at once; then a user's longest unused one makes room, or the new one is refused."),
       Integer("session_idle_s", "3600", &ServerConfig::session_idle_s, 1, kIntMax,
-              "Seconds after which an unused session ends; what it had not committed is rolled back."),
+              "Seconds after which an unused session ends, likewise unused transactions, prepared statements and "
+              "tickets; what was not committed is rolled back."),
       Bytes("sql_bytes_max", "1MiB", &ServerConfig::sql_bytes_max, 1024, kGiB, "Longest SQL text."),
       Bytes("message_bytes_max", "256MiB", &ServerConfig::message_bytes_max, 1LL << 20, 2 * kGiB - 1,
-            "Largest message taken from the network."),
+            "Largest message taken from the network; never more than the share of memory_max for messages."),
       Bytes("batch_bytes_max", "1GiB", &ServerConfig::batch_bytes_max, 1LL << 20, 1LL << 40,
             "Largest incoming batch after decompression; never more than the share of memory_max for messages."),
       Integer("statement_timeout_s", "0", &ServerConfig::statement_timeout_s, 0, kIntMax,
-              "Seconds after which a statement is cancelled; 0: never."),
+              "Seconds after which a statement is cancelled, the reading of its rows included; 0: never."),
       Integer("drain_ms", "10000", &ServerConfig::drain_ms, 0, kIntMax,
               "Milliseconds that running statements get to finish at shutdown before they are cancelled."),
   };
@@ -242,7 +244,10 @@ std::vector<std::string> FieldNames() {
 }
 
 MemoryShares SharesOf(std::int64_t memory_max) {
-  return {.engine = memory_max / 100 * 60, .states = memory_max / 100 * 20, .messages = memory_max / 100 * 15};
+  return {.engine = memory_max / 100 * 60,
+          .states = memory_max / 100 * 20,
+          .messages = memory_max / 100 * 15,
+          .rest = memory_max / 100 * 5};
 }
 
 }  // namespace hyprstream::config

@@ -53,6 +53,7 @@ struct MemoryShares {
   std::int64_t engine;    // DuckDB: tables, operators, buffered results
   std::int64_t states;    // states of materialized views
   std::int64_t messages;  // batches and messages in flight
+  std::int64_t rest;      // bound parameters and everything else
 };
 MemoryShares SharesOf(std::int64_t memory_max);
 

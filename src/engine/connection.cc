@@ -17,6 +17,7 @@
 #include <duckdb/transaction/meta_transaction.hpp>
 #include <utility>
 
+#include "base/mutex.h"
 #include "engine/arrow_in_internal.h"
 #include "engine/arrow_out_internal.h"
 #include "engine/bounded_format_internal.h"
@@ -89,7 +90,7 @@ class ConnectionImpl : public Connection {
   }
 
   arrow::Status Commit() override {
-    auto status = Guard([&]() -> arrow::Status {
+    auto status = Uninterrupted([&]() -> arrow::Status {
       // DuckDB turns the COMMIT of an aborted transaction into a ROLLBACK that looks like success.
       if (in_transaction() && duckdb::ValidChecker::IsInvalidated(context().ActiveTransaction())) {
         return arrow::Status::Invalid(
@@ -106,7 +107,7 @@ class ConnectionImpl : public Connection {
   arrow::Status Rollback() override {
     state_->snapshot.reset();
     if (!in_transaction()) return arrow::Status::OK();
-    return Guard([&] {
+    return Uninterrupted([&] {
       connection_.Rollback();
       return arrow::Status::OK();
     });
@@ -251,7 +252,12 @@ class ConnectionImpl : public Connection {
     return Guard([&]() -> arrow::Result<TransactionFacts> { return InspectTransaction(context(), shared_->database); });
   }
 
-  void Interrupt() override { connection_.Interrupt(); }
+  void ActFor(const Identity& reader) override { state_->reader = reader; }
+
+  void Interrupt() override {
+    const MutexLock lock(interrupt_mutex_);
+    if (!uninterruptible_) connection_.Interrupt();
+  }
 
   duckdb::Connection& duck() { return connection_; }
 
@@ -262,6 +268,17 @@ class ConnectionImpl : public Connection {
     return duckdb::Catalog::GetEntry<duckdb::TableCatalogEntry>(
         context(), duckdb::QualifiedName(duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
                                          duckdb::Identifier(table.name)));
+  }
+
+  arrow::Status Uninterrupted(const std::function<arrow::Status()>& step) {
+    const auto set = [this](bool uninterruptible) {
+      const MutexLock lock(interrupt_mutex_);
+      uninterruptible_ = uninterruptible;
+    };
+    set(true);
+    auto status = Guard(step);
+    set(false);
+    return status;
   }
 
   arrow::Result<duckdb::vector<duckdb::Value>> ValuesOf(PreparedStatement& statement,
@@ -296,6 +313,8 @@ class ConnectionImpl : public Connection {
   duckdb::Connection connection_;
   duckdb::shared_ptr<ContextState> state_;
   Parse parse_;
+  Mutex interrupt_mutex_;
+  bool uninterruptible_ GUARDED_BY(interrupt_mutex_) = false;
 };
 
 }  // namespace

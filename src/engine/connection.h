@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/request_context.h"
 #include "core/row_changes.h"
 #include "core/snapshot.h"
 #include "core/table_ref.h"
@@ -130,7 +131,11 @@ class Connection {
   // What the open transaction has done so far. Cheap.
   virtual arrow::Result<TransactionFacts> Facts() = 0;
 
-  // Stops the running statement from any thread; it ends with Cancelled. No effect when none runs.
+  // Whose rows system tables show to statements of this connection.
+  virtual void ActFor(const Identity& reader) = 0;
+
+  // Stops the running statement from any thread; it ends with Cancelled. No effect when none runs, and none on Commit()
+  // and Rollback(): a commit that has begun is not to be told apart from one that was stopped.
   virtual void Interrupt() = 0;
 };
 

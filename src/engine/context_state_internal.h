@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/request_context.h"
 #include "core/snapshot.h"
 #include "engine/connection.h"
 #include "engine/engine.h"
@@ -40,6 +41,7 @@ struct ContextState : duckdb::ClientContextState {
 
   std::shared_ptr<EngineShared> shared;
   Trust trust = Trust::kInternal;
+  Identity reader;  // of system tables
   std::shared_ptr<const Snapshot> snapshot;
   const InputBatches* input = nullptr;
   bool appending = false;  // what is bound is the insert of Connection::Append

@@ -7,6 +7,7 @@
 #include <duckdb.hpp>
 #include <duckdb/main/config.hpp>
 #include <duckdb/planner/planner_extension.hpp>
+#include <duckdb/storage/buffer_manager.hpp>
 #include <utility>
 
 #include "engine/connection_internal.h"
@@ -80,6 +81,10 @@ class EngineImpl : public Engine {
   }
 
   void SetReadCheck(ReadCheck check) override { shared_->read_check = std::move(check); }
+
+  std::int64_t memory_bytes() const override {
+    return static_cast<std::int64_t>(duckdb::BufferManager::GetBufferManager(*database_->instance).GetUsedMemory());
+  }
 
  private:
   arrow::Status Run(const std::string& sql) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/aggregate_query.h"
+#include "core/request_context.h"
 #include "core/table_source.h"
 #include "engine/connection.h"
 #include "engine/statement.h"
@@ -27,11 +28,11 @@ struct EngineOptions {
   int expression_depth_max = 1000;
 };
 
-// A system table of ours, `hyprstream.<name>`: asked for its rows each time it is scanned.
+// A system table of ours, `hyprstream.<name>`: asked for its rows each time it is scanned, with whom to show them to.
 struct SystemTable {
   std::string name;
   std::shared_ptr<arrow::Schema> schema;
-  std::function<arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>>()> rows;
+  std::function<arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>>(const Identity& reader)> rows;
 };
 
 class Engine {
@@ -59,6 +60,9 @@ class Engine {
   // Asked by the gate for every table of a client's plan; OK: it may be read.
   using ReadCheck = std::function<arrow::Status(const TableRef&)>;
   virtual void SetReadCheck(ReadCheck check) = 0;
+
+  // What DuckDB holds of its memory now.
+  virtual std::int64_t memory_bytes() const = 0;
 };
 
 }  // namespace hyprstream::engine

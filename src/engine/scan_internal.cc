@@ -66,15 +66,16 @@ duckdb::unique_ptr<duckdb::FunctionData> BindSystem(duckdb::ClientContext& conte
                                                     duckdb::TableFunctionBindInput& input,
                                                     duckdb::vector<duckdb::LogicalType>& types,
                                                     duckdb::vector<duckdb::Identifier>& names) {
-  const auto shared = ContextState::Of(context).shared;
+  const auto& state = ContextState::Of(context);
+  const auto shared = state.shared;
   const auto found = shared->system_tables.find(input.inputs[0].ToString());
   if (found == shared->system_tables.end()) {
     throw duckdb::BinderException("Unknown system table: hyprstream." + input.inputs[0].ToString());
   }
   const auto& table = found->second;
   auto data = duckdb::make_uniq<StreamScanData>(context, *table.schema);
-  data->make_stream = [shared, &table](const std::vector<int>& columns) {
-    return ReadColumns(table.schema, OrThrow(table.rows()), columns);
+  data->make_stream = [shared, &table, reader = state.reader](const std::vector<int>& columns) {
+    return ReadColumns(table.schema, OrThrow(table.rows(reader)), columns);
   };
   return Describe(std::move(data), types, names);
 }

@@ -70,7 +70,9 @@ arrow::Result<Admission> Authenticator::Admit(const CallCredentials& call) {
 }
 
 arrow::Result<Admission> Authenticator::AdmitBasic(std::string_view encoded, const CallCredentials& call) {
-  const auto decoded = arrow::util::base64_decode(encoded);
+  std::string padded(encoded);  // Go's client leaves the padding out
+  while (padded.size() % 4 != 0) padded += '=';
+  const auto decoded = arrow::util::base64_decode(padded);
   if (!decoded.ok()) return WrongCredentials();
   const std::string pair = *decoded;
   const auto colon = pair.find(':');

@@ -43,6 +43,20 @@ TEST_F(AuthenticatorTest, TheCookieFindsTheConnectionsSessionAgain) {
   EXPECT_TRUE(elsewhere.issued_cookie.empty());
 }
 
+TEST_F(AuthenticatorTest, TakesBase64WithoutItsPadding) {
+  // bob's password is "x"; Go's client sends Ym9iOng where others send Ym9iOng=.
+  const config::Credentials users{{{.name = "bob",
+                                    .token = {},
+                                    .password_hash = "$5$rounds=1000$salt$7KVl3mKg4nimV/qrrylYq3/eyzK/PGCputoW3DE3xU8",
+                                    .admin = false}}};
+  Authenticator authenticator(users, clock_, {});
+  const auto padded = authenticator.Admit({.authorization = "Basic Ym9iOng=", .peer = "p"});
+  const auto bare = authenticator.Admit({.authorization = "Basic Ym9iOng", .peer = "p"});
+  ASSERT_TRUE(padded.ok()) << padded.status();
+  ASSERT_TRUE(bare.ok()) << bare.status();
+  EXPECT_EQ(bare->identity.user, "bob");
+}
+
 TEST_F(AuthenticatorTest, RefusesWrongAndMissingCredentials) {
   Authenticator authenticator(users_, clock_, {});
   EXPECT_FALSE(authenticator.Admit({.peer = "p"}).ok());

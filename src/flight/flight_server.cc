@@ -214,7 +214,9 @@ class FlightServerImpl final : public FlightServer {
     server.auth_handler = std::make_shared<HandshakeHandler>(authenticator_);
     server.middleware.emplace_back(
         RpcMiddlewareFactory::kKey,
-        std::make_shared<RpcMiddlewareFactory>(authenticator_, dependencies_.clock, dependencies_.on_rpc));
+        std::make_shared<RpcMiddlewareFactory>(
+            authenticator_, dependencies_.clock, dependencies_.on_rpc,
+            CallMemory{.messages = dependencies_.messages, .parameters = dependencies_.parameters}));
     server.builder_hook = [this](void* builder) { Bound(*static_cast<grpc::ServerBuilder*>(builder)); };
     const auto started = dispatcher_.Init(server);
     if (started.ok()) return started;

@@ -19,6 +19,7 @@ class Result;
 }  // namespace arrow
 namespace hyprstream {
 class Clock;
+class MemoryShare;
 namespace config {
 class Credentials;
 }
@@ -57,6 +58,8 @@ struct FlightDependencies {
   const Clock& clock;
   std::function<void(const RpcEvent&)> on_rpc;  // one for each finished call; may be empty
   std::function<arrow::Status()> flush;         // the `flush` action; may be empty
+  MemoryShare* messages = nullptr;    // batches on their way in; when it is full, senders wait. Null: not accounted
+  MemoryShare* parameters = nullptr;  // bound to prepared statements; when it is full, binding is refused. Likewise
 };
 
 class FlightServer {

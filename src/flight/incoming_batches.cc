@@ -7,8 +7,10 @@
 #include <arrow/type.h>
 #include <arrow/util/byte_size.h>
 
+#include <optional>
 #include <utility>
 
+#include "base/memory_budget.h"
 #include "flight/ipc_guard.h"
 #include "flight/rpc_middleware.h"
 
@@ -27,13 +29,34 @@ arrow::Status BadStream(const fl::ServerCallContext& call, const arrow::Status& 
   return arrow::Status::Invalid("Bad Arrow stream: ", status.message());
 }
 
-class IncomingReader final : public arrow::RecordBatchReader {
+// The same batch; its memory is given back when the last reference to it goes.
+std::shared_ptr<arrow::RecordBatch> Holding(std::shared_ptr<arrow::RecordBatch> batch,
+                                            MemoryShare::Reservation reservation,
+                                            std::shared_ptr<std::atomic<int>> held) {
+  struct Holder {
+    Holder(std::shared_ptr<arrow::RecordBatch> b, MemoryShare::Reservation r, std::shared_ptr<std::atomic<int>> h)
+        : reservation(std::move(r)), batch(std::move(b)), held(std::move(h)) {
+      if (held != nullptr) ++*held;
+    }
+    ~Holder() {
+      if (held != nullptr) --*held;
+    }
+    MemoryShare::Reservation reservation;
+    std::shared_ptr<arrow::RecordBatch> batch;
+    std::shared_ptr<std::atomic<int>> held;
+  };
+  auto holder = std::make_shared<Holder>(std::move(batch), std::move(reservation), std::move(held));
+  return {holder, holder->batch.get()};
+}
+
+class IncomingReader final : public CollectingReader {
  public:
   IncomingReader(const fl::ServerCallContext& call, fl::FlightMessageReader& messages,
                  std::shared_ptr<arrow::Schema> schema)
-      : rpc_(Rpc::Of(call)), incoming_(call, messages), schema_(std::move(schema)) {}
+      : rpc_(Rpc::Of(call)), incoming_(call, messages, IncomingBatches::Use::kCollected), schema_(std::move(schema)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+  bool crowded() const override { return incoming_.crowded(); }
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
     for (;;) {
       ARROW_ASSIGN_OR_RAISE(auto message, incoming_.Next());
@@ -49,6 +72,26 @@ class IncomingReader final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::Schema> schema_;
 };
 
+// Parameters may be kept for as long as their statement: they must not take the room of messages, nor wait for it.
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Keep(const fl::ServerCallContext& call,
+                                                        std::shared_ptr<arrow::RecordBatch> batch) {
+  constexpr std::int64_t kSmall = 64 << 10;
+  auto* share = Rpc::Of(call).memory().parameters;
+  const auto bytes = BufferBytes(*batch);
+  std::optional<MemoryShare::Reservation> room;
+  if (share != nullptr && bytes > kSmall) {
+    room = share->TryReserve(bytes);
+    if (!room.has_value()) {
+      return arrow::Status::CapacityError("The memory for bound parameters is full (", share->Snapshot().bytes_max,
+                                          " bytes, the rest of memory_max); bind fewer rows at once, close prepared "
+                                          "statements, or ingest the rows into a table");
+    }
+  }
+  // A copy of the record only: the message's own reservation ends here.
+  auto own = arrow::RecordBatch::Make(batch->schema(), batch->num_rows(), batch->columns());
+  return Holding(std::move(own), room.has_value() ? *std::move(room) : MemoryShare::Reservation(), nullptr);
+}
+
 }  // namespace
 
 arrow::Result<IncomingMessage> IncomingBatches::Next() {
@@ -56,10 +99,26 @@ arrow::Result<IncomingMessage> IncomingBatches::Next() {
   if (!chunk.ok()) return BadStream(call_, chunk.status());
   IncomingMessage message;
   if (chunk->app_metadata != nullptr) message.metadata = chunk->app_metadata->ToString();
-  message.batch = std::move(chunk->data);
+  if (chunk->data != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(message.batch, Account(std::move(chunk->data)));
+  }
   message.end = message.batch == nullptr && chunk->app_metadata == nullptr;
   if (message.end && call_.is_cancelled()) return arrow::Status::Cancelled("The client went away");
   return message;
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> IncomingBatches::Account(std::shared_ptr<arrow::RecordBatch> batch) {
+  auto* share = Rpc::Of(call_).memory().messages;
+  if (share == nullptr) return batch;
+  const auto bytes = BufferBytes(*batch);
+  crowded_ = false;
+  if (use_ == Use::kCollected && *held_ > 0) {
+    auto room = share->TryReserve(bytes);
+    crowded_ = !room.has_value();
+    return Holding(std::move(batch), room.has_value() ? *std::move(room) : MemoryShare::Reservation(), held_);
+  }
+  ARROW_ASSIGN_OR_RAISE(auto reservation, share->Reserve(bytes, [this] { return call_.is_cancelled(); }));
+  return Holding(std::move(batch), std::move(reservation), held_);
 }
 
 arrow::Result<std::shared_ptr<arrow::Schema>> IncomingBatches::Schema() {
@@ -72,8 +131,8 @@ arrow::Result<std::shared_ptr<arrow::Schema>> IncomingBatches::Schema() {
   return schema;
 }
 
-arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> ReadIncoming(const fl::ServerCallContext& call,
-                                                                      fl::FlightMessageReader& messages) {
+arrow::Result<std::unique_ptr<CollectingReader>> ReadIncoming(const fl::ServerCallContext& call,
+                                                              fl::FlightMessageReader& messages) {
   ARROW_ASSIGN_OR_RAISE(auto schema, IncomingBatches(call, messages).Schema());
   return std::make_unique<IncomingReader>(call, messages, std::move(schema));
 }
@@ -94,7 +153,8 @@ arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadParameters(c
                                           " bytes; bind fewer rows at once, or ingest them into a table");
     }
     ARROW_RETURN_NOT_OK(message.batch->ValidateFull());
-    batches.push_back(std::move(message.batch));
+    ARROW_ASSIGN_OR_RAISE(auto kept, Keep(call, std::move(message.batch)));
+    batches.push_back(std::move(kept));
   }
 }
 

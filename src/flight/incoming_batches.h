@@ -5,6 +5,7 @@
 
 #include <arrow/record_batch.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,30 +24,49 @@ struct IncomingMessage {
   bool end = false;
 };
 
+// What a batch holds is reserved of the call's share for messages as long as the batch lives. When the share is full,
+// Next() waits, and gRPC's flow control holds back the sender.
+//
 // Invalid for bytes that are no Arrow stream, CapacityError when a message is over the bound, Cancelled when the client
 // went away: Flight shows that as an end, and half a stream must never pass for a whole one.
 class IncomingBatches {
  public:
-  IncomingBatches(const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages)
-      : call_(call), messages_(messages) {}
+  // A reader that collects batches must not wait for memory while it holds some, or several would wait for each other:
+  // it gets one batch more, and must write what it has as soon as crowded() says so.
+  enum class Use { kOneByOne, kCollected };
+
+  IncomingBatches(const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages,
+                  Use use = Use::kOneByOne)
+      : call_(call), messages_(messages), use_(use) {}
 
   arrow::Result<IncomingMessage> Next();
   // After the first batch, or the end: of the stream; Invalid when none was sent.
   arrow::Result<std::shared_ptr<arrow::Schema>> Schema();
+  // Was there no room for the last batch beside those that are still held?
+  bool crowded() const { return crowded_; }
 
  private:
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Account(std::shared_ptr<arrow::RecordBatch> batch);
+
   const arrow::flight::ServerCallContext& call_;
   arrow::flight::FlightMessageReader& messages_;
+  const Use use_;
+  bool crowded_ = false;
+  std::shared_ptr<std::atomic<int>> held_ = std::make_shared<std::atomic<int>>(0);
 };
 
-// The same as a reader; its schema is read (and may fail) when it is made. Adds to the call's rows. Batches are not
-// validated: the commit path does that.
-arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> ReadIncoming(const arrow::flight::ServerCallContext& call,
-                                                                      arrow::flight::FlightMessageReader& messages);
+// The same as a reader that collects; its schema is read (and may fail) when it is made. Adds to the call's rows.
+// Batches are not validated: the commit path does that.
+class CollectingReader : public arrow::RecordBatchReader {
+ public:
+  virtual bool crowded() const = 0;
+};
+arrow::Result<std::unique_ptr<CollectingReader>> ReadIncoming(const arrow::flight::ServerCallContext& call,
+                                                              arrow::flight::FlightMessageReader& messages);
 
 // All batches, fully validated: the parameters of a prepared statement. Batches without columns are left out, those
-// without rows are not: they ask for no execution.
-// CapacityError when they are larger than `bytes_max` together.
+// without rows are not: they ask for no execution. CapacityError when they are larger than `bytes_max` together, or
+// find no room in the share for parameters.
 arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadParameters(
     const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages, std::int64_t bytes_max);
 

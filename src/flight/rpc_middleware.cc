@@ -76,7 +76,7 @@ arrow::Status RpcMiddlewareFactory::StartCall(const fl::CallInfo& info, const fl
                                                 .peer = context.peer(),
                                                 .handshake = info.method == fl::FlightMethod::Handshake}));
     *middleware = std::make_shared<Rpc>(request_id, fl::ToString(info.method), context.peer(), std::move(admission),
-                                        clock_, report_);
+                                        clock_, report_, memory_);
     return arrow::Status::OK();
   });
   if (!status.ok() && report_) {

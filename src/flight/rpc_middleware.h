@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "base/memory_budget.h"
 #include "base/mutex.h"
 #include "flight/authenticator.h"
 #include "flight/rpc_event.h"
@@ -21,19 +22,26 @@ namespace hyprstream::flight {
 
 inline constexpr std::size_t kHeaderBytesMax = 64 << 10;  // of one call, all together
 
+// Where calls account for what they hold; null: nowhere.
+struct CallMemory {
+  MemoryShare* messages = nullptr;    // batches on their way in
+  MemoryShare* parameters = nullptr;  // values bound to prepared statements
+};
+
 // One call. Reach it by Rpc::Of(context).
 class Rpc final : public arrow::flight::ServerMiddleware {
  public:
   using Report = std::function<void(const RpcEvent&)>;
 
   Rpc(std::string request_id, std::string method, std::string peer, Admission admission, const Clock& clock,
-      const Report& report)
+      const Report& report, CallMemory memory)
       : request_id_(std::move(request_id)),
         method_(std::move(method)),
         peer_(std::move(peer)),
         admission_(std::move(admission)),
         clock_(clock),
         report_(report),
+        memory_(memory),
         started_(clock.Now()) {}
 
   static Rpc& Of(const arrow::flight::ServerCallContext& context);
@@ -43,6 +51,7 @@ class Rpc final : public arrow::flight::ServerMiddleware {
   const Identity& identity() const { return admission_.identity; }
   const session::SessionKey& session_key() const { return admission_.key; }
   bool authenticated() const { return admission_.authenticated; }
+  const CallMemory& memory() const { return memory_; }
   void set_session(std::string id);
   void AddRows(std::int64_t rows) { rows_ += rows; }
 
@@ -57,6 +66,7 @@ class Rpc final : public arrow::flight::ServerMiddleware {
   const Admission admission_;
   const Clock& clock_;
   const Report& report_;
+  const CallMemory memory_;
   const Clock::TimePoint started_;
   std::atomic<std::int64_t> rows_{0};
   Mutex mutex_;
@@ -67,8 +77,8 @@ class RpcMiddlewareFactory final : public arrow::flight::ServerMiddlewareFactory
  public:
   static constexpr char kKey[] = "hyprstream-rpc";
 
-  RpcMiddlewareFactory(Authenticator& authenticator, const Clock& clock, Rpc::Report report)
-      : authenticator_(authenticator), clock_(clock), report_(std::move(report)) {}
+  RpcMiddlewareFactory(Authenticator& authenticator, const Clock& clock, Rpc::Report report, CallMemory memory)
+      : authenticator_(authenticator), clock_(clock), report_(std::move(report)), memory_(memory) {}
 
   arrow::Status StartCall(const arrow::flight::CallInfo& info, const arrow::flight::ServerCallContext& context,
                           std::shared_ptr<arrow::flight::ServerMiddleware>* middleware) override;
@@ -77,6 +87,7 @@ class RpcMiddlewareFactory final : public arrow::flight::ServerMiddlewareFactory
   Authenticator& authenticator_;
   const Clock& clock_;
   const Rpc::Report report_;
+  const CallMemory memory_;
   std::atomic<std::uint64_t> calls_{0};
 };
 

@@ -99,10 +99,11 @@ SqlService::Result<int64_t> SqlService::DoPutCommandStatementUpdate(const Contex
 SqlService::Result<int64_t> SqlService::DoPutCommandStatementIngest(const Context& context,
                                                                     const sql::StatementIngest& command,
                                                                     fl::FlightMessageReader* messages) {
-  ARROW_ASSIGN_OR_RAISE(const auto options, ToIngestOptions(command));
+  ARROW_ASSIGN_OR_RAISE(auto options, ToIngestOptions(command));
   ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
   ARROW_RETURN_NOT_OK(CheckCatalog(call, command.catalog));
   ARROW_ASSIGN_OR_RAISE(auto rows, ReadIncoming(context, *messages));
+  options.must_write = [&rows] { return rows->crowded(); };
   return call.session->Ingest(call.context, options, *rows);
 }
 

@@ -47,6 +47,7 @@ session::SessionLimits LimitsOfSessions(const config::ServerConfig& config) {
   session::SessionLimits limits;
   limits.sessions_max = config.sessions_max;
   limits.idle_max = std::chrono::seconds(config.session_idle_s);
+  limits.statement_max = std::chrono::seconds(config.statement_timeout_s);
   limits.batch_bytes_max = std::min(config.batch_bytes_max, config::SharesOf(config.memory_max).messages);
   return limits;
 }
@@ -68,14 +69,15 @@ arrow::Result<std::unique_ptr<Server>> Server::Make(const config::LoadedConfig& 
 arrow::Status Server::BuildRooms() {
   const config::ServerConfig& config = settings_.values;
   const config::MemoryShares shares = config::SharesOf(config.memory_max);
-  ARROW_ASSIGN_OR_RAISE(memory_, MemoryBudget::Make(config.memory_max, {{"messages", shares.messages}}));
+  ARROW_ASSIGN_OR_RAISE(
+      memory_, MemoryBudget::Make(config.memory_max, {{"messages", shares.messages}, {"parameters", shares.rest}}));
   const engine::EngineOptions options = OptionsOfEngine(config);
   if (!config.data.empty()) ARROW_RETURN_NOT_OK(PrepareFolder(config.data, "data"));
   if (!options.temp_directory.empty()) ARROW_RETURN_NOT_OK(PrepareFolder(options.temp_directory, "temp_directory"));
   auto engine = engine::Engine::Make(options);
   ARROW_RETURN_NOT_OK(ExplainLock(engine.status(), config.data));
   engine_ = std::move(*engine);
-  ARROW_ASSIGN_OR_RAISE(commits_, commit::CommitPath::Make(*engine_));
+  ARROW_ASSIGN_OR_RAISE(commits_, commit::CommitPath::Make(*engine_, {.state_bytes_max = shares.states}));
   ARROW_ASSIGN_OR_RAISE(sessions_, session::SessionRegistry::Make(*engine_, *commits_, LimitsOfSessions(config)));
   for (engine::SystemTable& table : SystemTables(*commits_, *sessions_, settings_)) {
     ARROW_RETURN_NOT_OK(engine_->AddSystemTable(std::move(table)));
@@ -88,7 +90,7 @@ arrow::Status Server::BuildFlight() {
   flight::FlightOptions options;
   options.host = config.host;
   options.port = config.port;
-  options.message_bytes_max = config.message_bytes_max;
+  options.message_bytes_max = std::min(config.message_bytes_max, config::SharesOf(config.memory_max).messages);
   options.network_bytes_max = config::SharesOf(config.memory_max).messages;
   options.batch_bytes_max = std::min(config.batch_bytes_max, options.network_bytes_max);
   options.connections_max = config.connections_max;
@@ -103,7 +105,9 @@ arrow::Status Server::BuildFlight() {
                                                                .credentials = credentials_,
                                                                .clock = clock_,
                                                                .on_rpc = [this](const auto& event) { LogCall(event); },
-                                                               .flush = [this] { return commits_->SaveStates(); }}));
+                                                               .flush = [this] { return commits_->SaveStates(); },
+                                                               .messages = &memory_->share("messages"),
+                                                               .parameters = &memory_->share("parameters")}));
   return arrow::Status::OK();
 }
 
@@ -112,10 +116,13 @@ arrow::Status Server::StartHttp() {
   if (!config.http_port) return arrow::Status::OK();
   http::HttpSources sources;
   sources.ready = [this] { return ready_.load(); };
-  sources.metrics = [this] {
+  sources.metrics = [this, shares = config::SharesOf(config.memory_max)] {
     std::vector<http::Metric> metrics = CollectMetrics({.commits = *commits_,
                                                         .sessions = *sessions_,
                                                         .memory = *memory_,
+                                                        .state_bytes_max = shares.states,
+                                                        .engine_bytes = engine_->memory_bytes(),
+                                                        .engine_bytes_max = shares.engine,
                                                         .version = HYPRSTREAM_VERSION,
                                                         .started = started_});
     metrics.push_back(rpc_counts_.Snapshot());

@@ -58,14 +58,23 @@ Metric QueriesByState(const session::SessionRegistry& sessions) {
   return metric;
 }
 
-void AddMemory(const MemoryBudget& memory, std::vector<Metric>& metrics) {
-  Metric used{.name = "hyprstream_memory_bytes", .help = "Bytes reserved of a memory share.", .samples = {}};
+void AddMemory(const MetricSources& sources, std::vector<Metric>& metrics) {
+  Metric used{.name = "hyprstream_memory_bytes", .help = "Bytes in use of a memory share.", .samples = {}};
   Metric bound{.name = "hyprstream_memory_bytes_max", .help = "Bound of a memory share.", .samples = {}};
-  for (const MemoryShare::Usage& share : memory.Snapshot()) {
+  Metric waiting{
+      .name = "hyprstream_memory_waiting", .help = "Calls that wait for room in a memory share.", .samples = {}};
+  for (const MemoryShare::Usage& share : sources.memory.Snapshot()) {
     used.samples.push_back({{{"share", share.name}}, static_cast<double>(share.bytes_used)});
     bound.samples.push_back({{{"share", share.name}}, static_cast<double>(share.bytes_max)});
+    waiting.samples.push_back({{{"share", share.name}}, static_cast<double>(share.waiting)});
   }
-  metrics.insert(metrics.end(), {std::move(used), std::move(bound)});
+  std::int64_t states = 0;
+  for (const commit::ViewInfo& view : sources.commits.Views()) states += view.bytes;
+  used.samples.push_back({{{"share", "states"}}, static_cast<double>(states)});
+  bound.samples.push_back({{{"share", "states"}}, static_cast<double>(sources.state_bytes_max)});
+  used.samples.push_back({{{"share", "engine"}}, static_cast<double>(sources.engine_bytes)});
+  bound.samples.push_back({{{"share", "engine"}}, static_cast<double>(sources.engine_bytes_max)});
+  metrics.insert(metrics.end(), {std::move(used), std::move(bound), std::move(waiting)});
 }
 
 }  // namespace
@@ -84,7 +93,7 @@ std::vector<Metric> CollectMetrics(const MetricSources& sources) {
   metrics.push_back(One("hyprstream_sessions", "Open sessions.", MetricKind::kGauge,
                         static_cast<double>(sources.sessions.Sessions().size())));
   AddViews(sources.commits, metrics);
-  AddMemory(sources.memory, metrics);
+  AddMemory(sources, metrics);
   metrics.push_back(
       One("process_resident_memory_bytes", "Memory of the process.", MetricKind::kGauge, ResidentBytes()));
   return metrics;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct MetricSources {
   const commit::CommitPath& commits;
   const session::SessionRegistry& sessions;
   const MemoryBudget& memory;
+  std::int64_t state_bytes_max = 0;  // of the views together
+  std::int64_t engine_bytes = 0;     // of DuckDB
+  std::int64_t engine_bytes_max = 0;
   std::string version;
   std::chrono::steady_clock::time_point started;
 };

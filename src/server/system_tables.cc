@@ -79,13 +79,13 @@ Column<Row> TextsColumn(const char* name, std::function<Texts(const Row&)> get) 
 
 template <class Row>
 engine::SystemTable TableOf(const char* name, std::vector<Column<Row>> columns,
-                            std::function<std::vector<Row>()> rows_of) {
+                            std::function<std::vector<Row>(const Identity& reader)> rows_of) {
   arrow::FieldVector fields;
   for (const Column<Row>& column : columns) fields.push_back(column.field);
   auto schema = arrow::schema(std::move(fields));
-  auto read = [schema, columns = std::move(columns),
-               rows_of = std::move(rows_of)]() -> arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> {
-    const std::vector<Row> rows = rows_of();
+  auto read = [schema, columns = std::move(columns), rows_of = std::move(rows_of)](
+                  const Identity& reader) -> arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> {
+    const std::vector<Row> rows = rows_of(reader);
     arrow::ArrayVector arrays;
     for (const Column<Row>& column : columns) {
       ARROW_ASSIGN_OR_RAISE(auto array, column.values(rows));
@@ -110,7 +110,7 @@ engine::SystemTable Tables(commit::CommitPath& commits) {
                                           for (const TableRef& view : row.views) names.push_back(view.ToString());
                                           return names;
                                         })},
-                      [&commits] { return commits.Tables(); });
+                      [&commits](const Identity&) { return commits.Tables(); });
 }
 
 engine::SystemTable Views(commit::CommitPath& commits) {
@@ -127,7 +127,7 @@ engine::SystemTable Views(commit::CommitPath& commits) {
        TextColumn<Row>("problem", [](const Row& row) { return row.problem; }),
        CountColumn<Row>("windows", &Row::windows), CountColumn<Row>("groups", &Row::groups),
        CountColumn<Row>("rows", &Row::rows), CountColumn<Row>("bytes", &Row::bytes)},
-      [&commits] { return commits.Views(); });
+      [&commits](const Identity&) { return commits.Views(); });
 }
 
 engine::SystemTable Windows(commit::CommitPath& commits) {
@@ -138,7 +138,14 @@ engine::SystemTable Windows(commit::CommitPath& commits) {
                        TextColumn<Row>("window_start", [](const Row& row) { return row.window; }),
                        CountColumn<Row>("groups", &Row::groups), CountColumn<Row>("rows", &Row::rows),
                        CountColumn<Row>("bytes", &Row::bytes)},
-                      [&commits] { return commits.Windows(); });
+                      [&commits](const Identity&) { return commits.Windows(); });
+}
+
+// What others do is for operators.
+template <class Row>
+std::vector<Row> ShownTo(const Identity& reader, std::vector<Row> rows) {
+  if (!reader.admin) std::erase_if(rows, [&](const Row& row) { return row.user != reader.user; });
+  return rows;
 }
 
 engine::SystemTable Queries(session::SessionRegistry& sessions) {
@@ -152,7 +159,7 @@ engine::SystemTable Queries(session::SessionRegistry& sessions) {
                        TextColumn<Row>("state", [](const Row& row) { return row.state; }),
                        TextColumn<Row>("error", [](const Row& row) { return row.error; }),
                        RealColumn<Row>("ms", &Row::ms), CountColumn<Row>("rows", &Row::rows)},
-                      [&sessions] { return sessions.Queries(); });
+                      [&sessions](const Identity& reader) { return ShownTo(reader, sessions.Queries()); });
 }
 
 engine::SystemTable Sessions(session::SessionRegistry& sessions) {
@@ -164,7 +171,7 @@ engine::SystemTable Sessions(session::SessionRegistry& sessions) {
        TextColumn<Row>("peer", [](const Row& row) { return row.peer; }),
        CountColumn<Row>("statements", &Row::statements), CountColumn<Row>("idle_seconds", &Row::idle_seconds),
        TruthColumn<Row>("in_transaction", [](const Row& row) { return row.in_transaction; })},
-      [&sessions] { return sessions.Sessions(); });
+      [&sessions](const Identity& reader) { return ShownTo(reader, sessions.Sessions()); });
 }
 
 struct Setting {
@@ -190,7 +197,7 @@ engine::SystemTable Settings(const config::LoadedConfig& settings) {
                        TextColumn<Row>("value", [](const Row& row) { return row.value; }),
                        TextColumn<Row>("origin", [](const Row& row) { return row.origin; }),
                        TextColumn<Row>("description", [](const Row& row) { return row.help; })},
-                      [rows = std::move(rows)] { return rows; });
+                      [rows = std::move(rows)](const Identity&) { return rows; });
 }
 
 }  // namespace

@@ -40,11 +40,12 @@ class SystemTablesTest : public ::testing::Test {
     sessions_.queries.emplace_back(query).state = "failed";
   }
 
-  std::shared_ptr<arrow::RecordBatch> Read(const std::string& name, const config::LoadedConfig& settings) {
+  std::shared_ptr<arrow::RecordBatch> Read(const std::string& name, const config::LoadedConfig& settings,
+                                           const Identity& reader = {.user = "root", .admin = true}) {
     const auto tables = SystemTables(commits_, sessions_, settings);
     const auto table = std::ranges::find(tables, name, &engine::SystemTable::name);
     EXPECT_NE(table, tables.end()) << name;
-    auto batches = table->rows().ValueOrDie();
+    auto batches = table->rows(reader).ValueOrDie();
     EXPECT_EQ(batches.size(), 1u);
     EXPECT_TRUE(batches[0]->schema()->Equals(*table->schema));
     EXPECT_TRUE(batches[0]->ValidateFull().ok());
@@ -70,6 +71,19 @@ TEST_F(SystemTablesTest, ShowWhatTheRoomsReport) {
   EXPECT_EQ(Cell(*Read("queries", settings_), "state", 1), "failed");
   EXPECT_EQ(Read("windows", settings_)->num_rows(), 0);
   EXPECT_EQ(Read("sessions", settings_)->num_rows(), 0);
+}
+
+TEST_F(SystemTablesTest, OnlyAnAdminSeesWhatOthersDo) {
+  sessions_.queries[0].user = "ada";
+  sessions_.queries[1].user = "bob";
+  sessions_.sessions = {{.id = "s1", .user = "ada", .peer = {}}, {.id = "s2", .user = "bob", .peer = {}}};
+  const Identity ada{.user = "ada", .admin = false};
+  EXPECT_EQ(Read("queries", settings_, ada)->num_rows(), 1);
+  EXPECT_EQ(Cell(*Read("queries", settings_, ada), "user_name", 0), "ada");
+  EXPECT_EQ(Read("sessions", settings_, ada)->num_rows(), 1);
+  EXPECT_EQ(Read("sessions", settings_, {.user = "eve", .admin = false})->num_rows(), 0);
+  EXPECT_EQ(Read("queries", settings_)->num_rows(), 2);
+  EXPECT_EQ(Read("sessions", settings_)->num_rows(), 2);
 }
 
 TEST_F(SystemTablesTest, SettingsHidePathsAndUsers) {

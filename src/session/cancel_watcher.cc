@@ -1,14 +1,19 @@
 #include "session/cancel_watcher.h"
 
-#include <chrono>
+#include <arrow/status.h>
+
+#include <algorithm>
+#include <utility>
 
 namespace hyprstream::session {
 
 namespace {
+using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPollInterval{20};
-}
+}  // namespace
 
-CancelWatcher::CancelWatcher() : thread_([this] { Run(); }) {}
+CancelWatcher::CancelWatcher(std::chrono::milliseconds statement_max)
+    : statement_max_(statement_max), thread_([this] { Run(); }) {}
 
 CancelWatcher::~CancelWatcher() {
   {
@@ -19,32 +24,71 @@ CancelWatcher::~CancelWatcher() {
   thread_.join();
 }
 
-std::shared_ptr<CancelWatcher::Watch> CancelWatcher::Begin(const RequestContext& context,
-                                                           engine::Connection& connection) {
-  std::shared_ptr<Watch> watch(new Watch(*this, context, connection));
+std::unique_ptr<CancelWatcher::Watch> CancelWatcher::Begin(const RequestContext& context,
+                                                           engine::Connection& connection, const void* owner) {
+  const auto deadline = statement_max_.count() > 0 ? Clock::now() + statement_max_ : Clock::time_point::max();
+  auto watched = std::make_shared<Watched>(
+      Watched{.context = &context, .connection = &connection, .owner = owner, .deadline = deadline});
   const MutexLock lock(mutex_);
-  watches_.emplace(watch.get(), false);
+  watches_.push_back(watched);
   if (watches_.size() == 1) changed_.NotifyAll();
-  return watch;
+  return std::unique_ptr<Watch>(new Watch(*this, std::move(watched)));
 }
 
 CancelWatcher::Watch::~Watch() {
   const MutexLock lock(watcher_.mutex_);
-  watcher_.watches_.erase(this);
-}
-
-void CancelWatcher::Watch::Stop() {
-  const MutexLock lock(watcher_.mutex_);
-  watcher_.watches_[this] = true;
-  connection_.Interrupt();
+  watched_->ended = true;
+  watcher_.watches_.remove(watched_);
 }
 
 bool CancelWatcher::Watch::stopped() const {
-  {
-    const MutexLock lock(watcher_.mutex_);
-    if (watcher_.watches_.at(this)) return true;
+  const MutexLock lock(watcher_.mutex_);
+  return watched_->reason != Reason::kNone || watched_->context->IsCancelled();
+}
+
+arrow::Status CancelWatcher::Watch::Explain(arrow::Status status) const {
+  if (status.ok()) return status;
+  const MutexLock lock(watcher_.mutex_);
+  switch (watched_->reason) {
+    case Reason::kTimeout:
+      return arrow::Status::Cancelled("The statement took longer than statement_timeout_s, ",
+                                      std::chrono::duration<double>(watcher_.statement_max_).count(),
+                                      " s, and was stopped");
+    case Reason::kClosed:
+      return arrow::Status::Cancelled("The session was closed while the statement ran");
+    case Reason::kCancelled:
+    case Reason::kCaller:
+      return arrow::Status::Cancelled("The query was cancelled");
+    case Reason::kNone:
+      break;
   }
-  return context_.IsCancelled();
+  if (watched_->context->IsCancelled()) return arrow::Status::Cancelled("The query was cancelled");
+  return status;
+}
+
+bool CancelWatcher::Stop(const Name& name) {
+  const auto watched = name.lock();
+  if (watched == nullptr) return false;
+  const MutexLock lock(mutex_);
+  if (watched->ended) return false;
+  watched->reason = Reason::kCancelled;
+  watched->connection->Interrupt();
+  return true;
+}
+
+void CancelWatcher::StopAll(const void* owner) {
+  const MutexLock lock(mutex_);
+  for (const auto& watched : watches_) {
+    if (watched->owner != owner) continue;
+    watched->reason = Reason::kClosed;
+    watched->connection->Interrupt();
+  }
+}
+
+void CancelWatcher::Look(Watched& watched, Clock::time_point now) {
+  if (watched.reason == Reason::kNone && watched.context->IsCancelled()) watched.reason = Reason::kCaller;
+  if (watched.reason == Reason::kNone && now >= watched.deadline) watched.reason = Reason::kTimeout;
+  if (watched.reason != Reason::kNone) watched.connection->Interrupt();
 }
 
 void CancelWatcher::Run() {
@@ -54,10 +98,9 @@ void CancelWatcher::Run() {
       changed_.Wait(mutex_);
       continue;
     }
-    changed_.WaitUntil(mutex_, std::chrono::steady_clock::now() + kPollInterval);
-    for (const auto& [watch, stopped] : watches_) {
-      if (stopped || watch->context_.IsCancelled()) watch->connection_.Interrupt();
-    }
+    changed_.WaitUntil(mutex_, Clock::now() + kPollInterval);
+    const auto now = Clock::now();
+    for (const auto& watched : watches_) Look(*watched, now);
   }
 }
 

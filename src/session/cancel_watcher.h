@@ -1,9 +1,11 @@
-// Stops statements whose caller has gone: polls every watched call and interrupts its connection.
+// Stops statements whose caller has gone, whose session was closed, or that run longer than they may: polls every
+// watched call and interrupts its connection.
 //
 // Thread safety: all methods. Ownership: joins its thread ("cancel-watch") when destroyed; watches must have ended.
 #pragma once
 
-#include <map>
+#include <chrono>
+#include <list>
 #include <memory>
 #include <thread>
 
@@ -12,40 +14,67 @@
 #include "core/request_context.h"
 #include "engine/connection.h"
 
+namespace arrow {
+class Status;
+}
+
 namespace hyprstream::session {
 
 class CancelWatcher {
+  enum class Reason { kNone, kCaller, kCancelled, kClosed, kTimeout };
+  struct Watched {
+    const RequestContext* context;
+    engine::Connection* connection;
+    const void* owner;
+    std::chrono::steady_clock::time_point deadline;
+    Reason reason = Reason::kNone;
+    bool ended = false;  // then neither pointer may be followed
+  };
+
  public:
-  CancelWatcher();
+  // `statement_max`: after which a watched statement is stopped; zero: never.
+  explicit CancelWatcher(std::chrono::milliseconds statement_max);
   ~CancelWatcher();
   CancelWatcher(const CancelWatcher&) = delete;
   CancelWatcher& operator=(const CancelWatcher&) = delete;
 
-  // While it lives, `connection` is interrupted as soon as the call is cancelled, or Stop() was called, and again until
-  // the watch ends: an interrupt that comes between two statements is lost.
+  // Names a watch without keeping it: may outlive it.
+  using Name = std::weak_ptr<Watched>;
+
+  // While it lives, `connection` is interrupted as soon as there is a reason to, and again until the watch ends: an
+  // interrupt that comes between two statements is lost.
   class Watch {
    public:
     ~Watch();
-    void Stop();           // from any thread
-    bool stopped() const;  // by Stop() or by its caller's going
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+    bool stopped() const;
+    // `status` as the client should see it: an error of a stopped statement is Cancelled and says why.
+    arrow::Status Explain(arrow::Status status) const;
+    Name name() const { return watched_; }
 
    private:
     friend class CancelWatcher;
-    Watch(CancelWatcher& watcher, const RequestContext& context, engine::Connection& connection)
-        : watcher_(watcher), context_(context), connection_(connection) {}
+    Watch(CancelWatcher& watcher, std::shared_ptr<Watched> watched) : watcher_(watcher), watched_(std::move(watched)) {}
     CancelWatcher& watcher_;
-    const RequestContext& context_;
-    engine::Connection& connection_;
+    std::shared_ptr<Watched> watched_;
   };
-  // `context` and `connection` must outlive the watch.
-  std::shared_ptr<Watch> Begin(const RequestContext& context, engine::Connection& connection);
+  // `context` and `connection` must outlive the watch. `owner` is whom StopAll means.
+  std::unique_ptr<Watch> Begin(const RequestContext& context, engine::Connection& connection, const void* owner);
+
+  // Stops the statement, from any thread. False when it has ended.
+  bool Stop(const Name& name);
+  // Stops all statements of an owner that is closing.
+  void StopAll(const void* owner);
 
  private:
   void Run();
+  void Look(Watched& watched, std::chrono::steady_clock::time_point now) REQUIRES(mutex_);
 
+  const std::chrono::milliseconds statement_max_;
   mutable Mutex mutex_;
   CondVar changed_;
-  std::map<const Watch*, bool> watches_ GUARDED_BY(mutex_);  // true: Stop() was called
+  std::list<std::shared_ptr<Watched>> watches_ GUARDED_BY(mutex_);  // and what they point to
   bool closing_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -3,6 +3,7 @@
 // A lane is used by one call at a time; the session hands it out (LaneLease) and takes it back.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <list>
 #include <memory>
@@ -18,9 +19,10 @@ struct Lane {
   explicit Lane(std::unique_ptr<engine::Connection> c) : connection(std::move(c)) {}
 
   std::unique_ptr<engine::Connection> connection;
-  std::size_t settings_applied = 0;  // of the session's list
-  bool busy = false;                 // guarded by the session's mutex
-  bool transaction = false;          // BEGIN or BeginTransaction opened one that its client will end
+  std::size_t settings_applied = 0;                 // of the session's list
+  bool busy = false;                                // guarded by the session's mutex
+  bool transaction = false;                         // BEGIN or BeginTransaction opened one that its client will end
+  std::chrono::steady_clock::time_point used = {};  // given back last; guarded by the session's mutex
 
   // A plan for this text made earlier on this lane; nullptr when there is none. DuckDB binds it again by itself when
   // the catalog has changed.

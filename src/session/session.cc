@@ -21,8 +21,7 @@ SessionImpl::SessionImpl(SessionServices& services, Identity identity, std::stri
     : services_(services), identity_(std::move(identity)), id_(std::move(id)), peer_(std::move(peer)) {}
 
 arrow::Status SessionImpl::Open() {
-  ARROW_ASSIGN_OR_RAISE(auto connection, services_.engine.Connect());
-  home_ = std::make_unique<Lane>(std::move(connection));
+  ARROW_ASSIGN_OR_RAISE(home_, MakeLane());
   return arrow::Status::OK();
 }
 
@@ -48,13 +47,42 @@ void SessionImpl::Touch() {
   last_used_ = std::chrono::steady_clock::now();
 }
 
+bool SessionImpl::idle() const {
+  const MutexLock lock(mutex_);
+  const auto holds = [](const Lane& lane) { return lane.busy || lane.transaction; };
+  return !holds(*home_) && std::ranges::none_of(extras_, [&](const auto& lane) { return holds(*lane); });
+}
+
+void SessionImpl::Expire(std::chrono::steady_clock::time_point unused_since) {
+  std::vector<Ticket> dropped;  // their rows and log entries end outside the lock
+  std::vector<Lane*> rolled_back;
+  {
+    const MutexLock lock(mutex_);
+    while (!ticket_order_.empty() && tickets_.at(ticket_order_.front()).made < unused_since) {
+      dropped.push_back(std::move(tickets_.extract(ticket_order_.front()).mapped()));
+      ticket_order_.pop_front();
+    }
+    std::erase_if(prepared_, [&](const auto& entry) { return entry.second.used < unused_since; });
+    std::erase_if(transactions_, [&](const auto& entry) {
+      Lane& lane = *entry.second;
+      if (lane.busy || lane.used >= unused_since) return false;
+      lane.busy = true;
+      lane.transaction = false;
+      rolled_back.push_back(&lane);
+      return true;
+    });
+  }
+  for (auto* lane : rolled_back) {
+    ARROW_UNUSED(lane->connection->Rollback());
+    GiveBack(*lane);
+  }
+}
+
 void SessionImpl::Close() {
-  std::vector<std::shared_ptr<CancelWatcher::Watch>> watches;
   std::vector<Lane*> rolled_back;
   {
     const MutexLock lock(mutex_);
     closed_ = true;
-    for (const auto& [handle, running] : running_) watches.push_back(running.lock());
     const auto take = [&](Lane& lane) {
       if (lane.busy || !lane.transaction) return;
       lane.busy = true;
@@ -70,9 +98,7 @@ void SessionImpl::Close() {
     sql_transaction_ = false;
     lane_free_.NotifyAll();
   }
-  for (const auto& watch : watches) {
-    if (watch != nullptr) watch->Stop();
-  }
+  services_.watcher.StopAll(this);
   for (auto* lane : rolled_back) ARROW_UNUSED(lane->connection->Rollback());
 }
 

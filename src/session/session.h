@@ -68,6 +68,8 @@ struct IngestOptions {
   IngestIfMissing if_missing = IngestIfMissing::kFail;
   IngestIfExists if_exists = IngestIfExists::kAppend;
   Handle transaction;
+  // Asked after each batch: must what was read be written before more is read? Empty: never.
+  std::function<bool()> must_write;
 };
 
 struct PutOptions {

@@ -20,7 +20,7 @@ constexpr std::int64_t kParameterRowsMax = 1'000'000;  // each is an execution
 // What a streaming query holds until its end: the lane and its transaction, the watch, the log entry.
 struct RunningQuery {
   LaneLease lease;
-  std::shared_ptr<CancelWatcher::Watch> watch;
+  std::unique_ptr<CancelWatcher::Watch> watch;
   std::unique_ptr<QueryLog::Entry> log;
   engine::Prepared* plan = nullptr;
   Batches parameters = {};  // one row each
@@ -60,19 +60,16 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextBatch(RunningQuery& query
       const auto row = query.parameters.empty() ? nullptr : query.parameters[query.next_parameters++];
       query.started = true;
       if (query.watch->stopped()) return arrow::Status::Cancelled("The query was cancelled");
-      ARROW_ASSIGN_OR_RAISE(auto executed,
-                            query.lease.connection().Execute(*query.plan, row, engine::ResultMode::kStreaming));
-      query.rows = NormalizeResult(std::move(executed.rows));
+      auto executed = query.lease.connection().Execute(*query.plan, row, engine::ResultMode::kStreaming);
+      ARROW_RETURN_NOT_OK(query.watch->Explain(executed.status()));
+      query.rows = NormalizeResult(std::move(executed->rows));
       if (!query.rows->schema()->Equals(*schema, /*check_metadata=*/false)) {
         return arrow::Status::Invalid("The result's columns changed since the statement was planned; run it again");
       }
     }
     std::shared_ptr<arrow::RecordBatch> batch;
     const auto read = query.rows->ReadNext(&batch);
-    if (!read.ok()) {
-      if (query.watch->stopped()) return arrow::Status::Cancelled("The query was cancelled");
-      return read;
-    }
+    if (!read.ok()) return query.watch->Explain(read);
     if (batch != nullptr) return batch;
     query.rows.reset();
   }
@@ -85,7 +82,7 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextBatch(RunningQuery& query
 bool SessionImpl::HasSharedTicket(const Handle& ticket) const {
   const MutexLock lock(mutex_);
   const auto found = tickets_.find(ticket);
-  return found != tickets_.end() && found->second.shared;
+  return found != tickets_.end() ? found->second.shared : running_.contains(ticket);
 }
 
 arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::Fetch(const RequestContext& context,
@@ -109,26 +106,32 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::Fetch(cons
 arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery(const RequestContext& context,
                                                                                  const Handle& handle, Ticket ticket) {
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, ticket.transaction, Purpose::kQuery));
-  auto log = services_.log.Begin(context, id_, ticket.statement->text());
+  auto log = std::move(ticket.log);
+  if (log == nullptr) log = services_.log.Begin(context, id_, ticket.statement->text());
+  log->Resume();
   log->SetRoute(ticket.provenance.route);
-  auto watch = services_.watcher.Begin(context, lease.connection());
+  auto watch = services_.watcher.Begin(context, lease.connection(), this);
   {
     const MutexLock lock(mutex_);
     std::erase_if(running_, [](const auto& running) { return running.second.expired(); });
-    running_[handle] = watch;
+    running_[handle] = watch->name();
   }
   const bool at_home = &*lease == home_.get();
   if (lease->transaction || at_home) {  // the connection must be free for the session's next statement
     auto outcome = RunStatement(lease, *ticket.statement, ticket.parameters);
-    log->Finish(outcome.status(), 0);
-    if (!outcome.ok() && watch->stopped()) return arrow::Status::Cancelled("The query was cancelled");
-    ARROW_RETURN_NOT_OK(outcome.status());
-    return MakeReader(
-        {.schema = outcome->schema,
-         .next = [rows = outcome->rows]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
-           return rows->Next();
-         },
-         .finish = [self = shared_from_this()](const arrow::Status& status, std::int64_t) { return status; }});
+    const auto status = watch->Explain(outcome.status());
+    if (!status.ok()) log->Finish(status, 0);
+    ARROW_RETURN_NOT_OK(status);
+    return MakeReader({.schema = outcome->schema,
+                       .next = [rows = outcome->rows]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
+                         return rows->Next();
+                       },
+                       .finish =
+                           [self = shared_from_this(), log = std::shared_ptr(std::move(log))](const arrow::Status& read,
+                                                                                              std::int64_t rows) {
+                             log->Finish(read, rows);
+                             return read;
+                           }});
   }
   ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
   auto plan = PlanQuery(*lease, *ticket.statement);
@@ -156,7 +159,7 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
 }
 
 arrow::Result<bool> SessionImpl::Cancel(const Handle& handle) {
-  std::shared_ptr<CancelWatcher::Watch> watch;
+  CancelWatcher::Name running;
   {
     const MutexLock lock(mutex_);
     if (tickets_.erase(handle) > 0) {
@@ -165,11 +168,9 @@ arrow::Result<bool> SessionImpl::Cancel(const Handle& handle) {
     }
     const auto found = running_.find(handle);
     if (found == running_.end()) return UnknownTicket();
-    watch = found->second.lock();
+    running = found->second;
   }
-  if (watch == nullptr) return false;
-  watch->Stop();
-  return true;
+  return services_.watcher.Stop(running);
 }
 
 // ---- prepared statements
@@ -179,8 +180,10 @@ arrow::Result<PreparedHandle> SessionImpl::DescribeHandle(const RequestContext& 
                                                           const Handle& transaction) {
   const auto version = services_.commits.catalog_version();
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kQuery));
-  const auto watch = services_.watcher.Begin(context, lease.connection());
-  ARROW_ASSIGN_OR_RAISE(const auto info, DescribeOn(lease, *statement));
+  const auto watch = services_.watcher.Begin(context, lease.connection(), this);
+  const auto described = DescribeOn(lease, *statement);
+  ARROW_RETURN_NOT_OK(watch->Explain(described.status()));
+  const auto& info = *described;
   PreparedHandle prepared{
       .statement = statement, .transaction = transaction, .description = {}, .catalog_version = version};
   prepared.open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
@@ -189,6 +192,14 @@ arrow::Result<PreparedHandle> SessionImpl::DescribeHandle(const RequestContext& 
   prepared.description.parameter_schema = ParameterSchema(info.parameters);
   prepared.description.is_query = info.schema->num_fields() > 0 && !info.changes_rows;
   return prepared;
+}
+
+arrow::Result<PreparedHandle> SessionImpl::FindPrepared(const Handle& handle) {
+  const MutexLock lock(mutex_);
+  const auto found = prepared_.find(handle);
+  if (found == prepared_.end()) return UnknownPrepared();
+  found->second.used = std::chrono::steady_clock::now();
+  return found->second;
 }
 
 arrow::Result<PreparedDescription> SessionImpl::Prepare(const RequestContext& context, std::string_view sql,
@@ -206,13 +217,7 @@ arrow::Result<PreparedDescription> SessionImpl::Prepare(const RequestContext& co
 }
 
 arrow::Result<PreparedDescription> SessionImpl::DescribePrepared(const RequestContext& context, const Handle& handle) {
-  PreparedHandle prepared;
-  {
-    const MutexLock lock(mutex_);
-    const auto found = prepared_.find(handle);
-    if (found == prepared_.end()) return UnknownPrepared();
-    prepared = found->second;
-  }
+  ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
   if (prepared.catalog_version == services_.commits.catalog_version() && !in_transaction(prepared.transaction)) {
     return prepared.description;
   }
@@ -247,36 +252,26 @@ arrow::Status SessionImpl::Bind(const Handle& handle, Batches parameters) {
                                   " values were bound");
   }
   found->second.parameters = std::move(parameters);
+  found->second.used = std::chrono::steady_clock::now();
   return arrow::Status::OK();
 }
 
 arrow::Result<Started> SessionImpl::StartPrepared(const RequestContext& context, const Handle& handle) {
-  PreparedHandle prepared;
-  {
-    const MutexLock lock(mutex_);
-    const auto found = prepared_.find(handle);
-    if (found == prepared_.end()) return UnknownPrepared();
-    prepared = found->second;
-  }
+  ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
   return StartStatement(context, prepared.statement, prepared.transaction, prepared.parameters, &prepared);
 }
 
 arrow::Result<std::int64_t> SessionImpl::UpdatePrepared(const RequestContext& context, const Handle& handle,
                                                         const Batches& parameters) {
   if (!parameters.empty()) ARROW_RETURN_NOT_OK(Bind(handle, parameters));
-  PreparedHandle prepared;
-  {
-    const MutexLock lock(mutex_);
-    const auto found = prepared_.find(handle);
-    if (found == prepared_.end()) return UnknownPrepared();
-    prepared = found->second;
-  }
+  ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, prepared.transaction, Purpose::kStatement));
   auto log = services_.log.Begin(context, id_, prepared.statement->text());
-  const auto watch = services_.watcher.Begin(context, lease.connection());
+  const auto watch = services_.watcher.Begin(context, lease.connection(), this);
   const auto outcome = RunStatement(lease, *prepared.statement, prepared.parameters);
-  log->Finish(outcome.status(), outcome.ok() ? outcome->rows_changed : 0);
-  ARROW_RETURN_NOT_OK(outcome.status());
+  const auto status = watch->Explain(outcome.status());
+  log->Finish(status, outcome.ok() ? outcome->rows_changed : 0);
+  ARROW_RETURN_NOT_OK(status);
   return outcome->rows_changed;
 }
 

@@ -5,6 +5,7 @@
 #include <arrow/scalar.h>
 #include <arrow/status.h>
 #include <arrow/type.h>
+#include <arrow/util/byte_size.h>
 
 #include <algorithm>
 #include <utility>
@@ -129,7 +130,7 @@ arrow::Status SessionImpl::PrepareTarget(LaneLease& lease, const IngestOptions& 
 }
 
 arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
-                                      std::int64_t& count) {
+                                      const CancelWatcher::Watch& watch, std::int64_t& count) {
   auto& connection = lease.connection();
   TableRef table = options.table;
   if (!options.schema_given && !options.temporary) {
@@ -148,13 +149,17 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
   for (;;) {
     Batches batches;
     std::int64_t waiting = 0;
-    while (waiting < kRowsPreferred) {
+    std::int64_t bytes = 0;
+    while (waiting < kRowsPreferred && bytes < kBytesPreferredMax) {
       ARROW_ASSIGN_OR_RAISE(auto batch, rows.Next());
       if (batch == nullptr) break;
       ARROW_RETURN_NOT_OK(writer != nullptr ? writer->Check(*batch)
                                             : ingest::CheckBatch(*batch, services_.limits.batch_bytes_max));
+      if (watch.stopped()) return arrow::Status::Cancelled("The ingest was cancelled");
       waiting += batch->num_rows();
+      bytes += arrow::util::TotalBufferSize(*batch);
       batches.push_back(std::move(batch));
+      if (options.must_write && options.must_write()) break;
     }
     if (batches.empty()) return arrow::Status::OK();
     if (writer != nullptr) {
@@ -173,11 +178,14 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
 arrow::Result<std::int64_t> SessionImpl::Ingest(const RequestContext& context, const IngestOptions& options,
                                                 arrow::RecordBatchReader& rows) {
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, options.transaction, Purpose::kStatement));
-  const auto watch = services_.watcher.Begin(context, lease.connection());
+  auto log = services_.log.Begin(context, id_, "ingest into " + options.table.ToString());
+  const auto watch = services_.watcher.Begin(context, lease.connection(), this);
   const bool own = !lease->transaction;
   if (own) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
   std::int64_t count = 0;
-  const auto ingested = IngestRows(lease, options, rows, count);
+  auto ingested = watch->Explain(IngestRows(lease, options, rows, *watch, count));
+  if (own && ingested.ok()) ingested = services_.commits.Commit(lease.connection()).status();
+  log->Finish(ingested, ingested.ok() ? count : 0);
   if (!ingested.ok()) {
     if (own) ARROW_RETURN_NOT_OK(lease.connection().Rollback());
     return ingested;
@@ -186,7 +194,6 @@ arrow::Result<std::int64_t> SessionImpl::Ingest(const RequestContext& context, c
     const MutexLock lock(mutex_);
     pinned_home_ = true;
   }
-  if (own) ARROW_RETURN_NOT_OK(services_.commits.Commit(lease.connection()).status());
   return count;
 }
 

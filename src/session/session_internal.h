@@ -26,7 +26,7 @@ struct SessionServices {
   engine::Engine& engine;
   commit::CommitPath& commits;
   const SessionLimits limits;
-  CancelWatcher watcher = {};
+  CancelWatcher watcher{limits.statement_max};
   QueryLog log = QueryLog(1000);
 };
 
@@ -62,6 +62,8 @@ struct Ticket {
   std::shared_ptr<arrow::RecordBatchReader> result;  // already run: its rows
   bool shared = false;                               // another session of the user may fetch it
   Provenance provenance = {};
+  std::unique_ptr<QueryLog::Entry> log = nullptr;  // of a planned query
+  std::chrono::steady_clock::time_point made = std::chrono::steady_clock::now();
 };
 
 struct PreparedHandle {
@@ -72,6 +74,7 @@ struct PreparedHandle {
   bool open_types = false;  // some parameter's type, and so perhaps the schema, depends on the value
   Provenance provenance = {};
   Batches parameters = {};
+  std::chrono::steady_clock::time_point used = std::chrono::steady_clock::now();
 };
 
 class SessionImpl : public Session, public std::enable_shared_from_this<SessionImpl> {
@@ -112,10 +115,15 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   Position position() const override { return services_.commits.position(); }
 
   // ---- for the registry
+  // A ticket that the user's other sessions may fetch, or one that is being read.
   bool HasSharedTicket(const Handle& ticket) const;
   SessionInfo Info() const;
   std::chrono::steady_clock::time_point last_used() const;
   void Touch();
+  // Could it end without anybody's losing uncommitted work?
+  bool idle() const;
+  // Forgets tickets and prepared statements that nobody used since then, and rolls back such transactions.
+  void Expire(std::chrono::steady_clock::time_point unused_since);
   // Interrupts what runs; later calls fail; open transactions are rolled back as their lanes come free.
   void Close();
   void GiveBack(Lane& lane);
@@ -133,6 +141,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   // ---- lanes (session_lanes.cc)
   arrow::Result<LaneLease> AcquireFor(const RequestContext& context, const Handle& transaction, Purpose purpose);
   arrow::Result<LaneLease> Acquire(const RequestContext& context, Lane& lane);
+  arrow::Result<std::unique_ptr<Lane>> MakeLane();
   arrow::Result<LaneLease> AcquireExtra();
   arrow::Result<LaneLease> Ready(LaneLease lease);
   bool in_transaction(const Handle& transaction) const;
@@ -157,6 +166,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                                             LaneLease& lease);
   Provenance ProvenanceOf(const engine::PreparedInfo& info) const;
   arrow::Result<Handle> KeepTicket(Ticket ticket);
+  arrow::Result<PreparedHandle> FindPrepared(const Handle& handle);
   arrow::Result<PreparedHandle> DescribeHandle(const RequestContext& context,
                                                const std::shared_ptr<const engine::Statement>& statement,
                                                const Handle& transaction);
@@ -164,7 +174,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                                                                       const Handle& handle, Ticket ticket);
   arrow::Result<std::string> TimeZone(engine::Connection& connection);
   arrow::Status IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
-                           std::int64_t& count);
+                           const CancelWatcher::Watch& watch, std::int64_t& count);
   arrow::Status PrepareTarget(LaneLease& lease, const IngestOptions& options, const TableRef& table,
                               const std::shared_ptr<arrow::Schema>& schema);
   arrow::Status RunText(LaneLease& lease, const std::string& sql);
@@ -185,7 +195,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   std::map<Handle, Lane*> transactions_ GUARDED_BY(mutex_);
   std::map<Handle, Ticket> tickets_ GUARDED_BY(mutex_);
   std::list<Handle> ticket_order_ GUARDED_BY(mutex_);
-  std::map<Handle, std::weak_ptr<CancelWatcher::Watch>> running_ GUARDED_BY(mutex_);  // by ticket
+  std::map<Handle, CancelWatcher::Name> running_ GUARDED_BY(mutex_);  // by ticket
   std::map<Handle, PreparedHandle> prepared_ GUARDED_BY(mutex_);
   bool closed_ GUARDED_BY(mutex_) = false;
   std::int64_t statements_ GUARDED_BY(mutex_) = 0;

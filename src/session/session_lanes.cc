@@ -23,7 +23,7 @@ void SessionImpl::GiveBack(Lane& lane) {
   if (!lane.transaction && lane.connection->in_transaction()) ARROW_UNUSED(lane.connection->Rollback());
   const MutexLock lock(mutex_);
   lane.busy = false;
-  last_used_ = std::chrono::steady_clock::now();
+  lane.used = last_used_ = std::chrono::steady_clock::now();
   if (closed_ && lane.transaction) {
     lane.transaction = false;
     ARROW_UNUSED(lane.connection->Rollback());
@@ -55,6 +55,12 @@ arrow::Result<LaneLease> SessionImpl::Acquire(const RequestContext& context, Lan
   return LaneLease(shared_from_this(), lane);
 }
 
+arrow::Result<std::unique_ptr<Lane>> SessionImpl::MakeLane() {
+  ARROW_ASSIGN_OR_RAISE(auto connection, services_.engine.Connect());
+  connection->ActFor(identity_);
+  return std::make_unique<Lane>(std::move(connection));
+}
+
 arrow::Result<LaneLease> SessionImpl::AcquireExtra() {
   {
     const MutexLock lock(mutex_);
@@ -70,8 +76,7 @@ arrow::Result<LaneLease> SessionImpl::AcquireExtra() {
                                           " open results and transactions; read or close some of them");
     }
   }
-  ARROW_ASSIGN_OR_RAISE(auto connection, services_.engine.Connect());
-  auto lane = std::make_unique<Lane>(std::move(connection));
+  ARROW_ASSIGN_OR_RAISE(auto lane, MakeLane());
   lane->busy = true;
   Lane& made = *lane;
   const MutexLock lock(mutex_);

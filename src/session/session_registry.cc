@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "base/random_handle.h"
@@ -14,14 +15,23 @@ namespace hyprstream::session {
 
 namespace {
 
+using SteadyClock = std::chrono::steady_clock;
+
 constexpr std::chrono::milliseconds kDrainPoll{10};
+constexpr std::chrono::milliseconds kSweepMax{30'000};
 
 class SessionRegistryImpl : public SessionRegistry {
  public:
   SessionRegistryImpl(engine::Engine& engine, commit::CommitPath& commits, SessionLimits limits)
-      : services_{.engine = engine, .commits = commits, .limits = limits} {}
+      : services_{.engine = engine, .commits = commits, .limits = limits}, sweeper_([this] { Sweep(); }) {}
 
   ~SessionRegistryImpl() override {
+    {
+      const MutexLock lock(mutex_);
+      closing_ = true;
+      sweep_.NotifyAll();
+    }
+    sweeper_.join();
     for (const auto& session : All()) session->Close();
   }
 
@@ -62,12 +72,12 @@ class SessionRegistryImpl : public SessionRegistry {
   std::vector<QueryInfo> Queries() const override { return services_.log.Entries(); }
 
   void Drain(std::chrono::milliseconds bound) override {
-    const auto deadline = std::chrono::steady_clock::now() + bound;
+    const auto deadline = SteadyClock::now() + bound;
     {
       const MutexLock lock(mutex_);
       draining_ = true;
-      while (services_.log.running() > 0 && std::chrono::steady_clock::now() < deadline) {
-        tick_.WaitUntil(mutex_, std::chrono::steady_clock::now() + kDrainPoll);
+      while (services_.log.running() > 0 && SteadyClock::now() < deadline) {
+        tick_.WaitUntil(mutex_, SteadyClock::now() + kDrainPoll);
       }
     }
     for (const auto& session : All()) session->Close();
@@ -87,10 +97,12 @@ class SessionRegistryImpl : public SessionRegistry {
       found->second->Touch();
       return found->second;
     }
-    DropIdle(expired);
-    if (static_cast<int>(sessions_.size()) >= services_.limits.sessions_max) {
+    if (Full()) DropIdle(expired);
+    if (Full()) MakeRoom(identity, expired);
+    if (Full()) {
       return arrow::Status::CapacityError("The server has ", sessions_.size(),
-                                          " sessions (sessions_max); close some or try again later");
+                                          " sessions (sessions_max), all of them busy, in a transaction or of other "
+                                          "users; close some or try again later");
     }
     auto session = std::make_shared<SessionImpl>(services_, identity, "s" + std::to_string(++made_), peer);
     ARROW_RETURN_NOT_OK(session->Open());
@@ -98,8 +110,39 @@ class SessionRegistryImpl : public SessionRegistry {
     return session;
   }
 
+  bool Full() const REQUIRES(mutex_) { return static_cast<int>(sessions_.size()) >= services_.limits.sessions_max; }
+
+  // Clients that never close their session (most do not) must not lock their user out.
+  void MakeRoom(const Identity& identity, std::vector<std::shared_ptr<SessionImpl>>& expired) REQUIRES(mutex_) {
+    auto oldest = sessions_.end();
+    for (auto at = sessions_.begin(); at != sessions_.end(); ++at) {
+      if (!(at->second->identity() == identity) || !at->second->idle()) continue;
+      if (oldest == sessions_.end() || at->second->last_used() < oldest->second->last_used()) oldest = at;
+    }
+    if (oldest == sessions_.end()) return;
+    expired.push_back(std::move(oldest->second));
+    sessions_.erase(oldest);
+  }
+
+  // "session-sweep": ends what nobody uses any more.
+  void Sweep() {
+    const auto interval = std::clamp(services_.limits.idle_max / 4, std::chrono::milliseconds(10), kSweepMax);
+    for (;;) {
+      std::vector<std::shared_ptr<SessionImpl>> expired;
+      {
+        const MutexLock lock(mutex_);
+        const auto next = SteadyClock::now() + interval;
+        while (!closing_ && SteadyClock::now() < next) sweep_.WaitUntil(mutex_, next);
+        if (closing_) return;
+        DropIdle(expired);
+      }
+      for (const auto& session : expired) session->Close();
+      for (const auto& session : All()) session->Expire(SteadyClock::now() - services_.limits.idle_max);
+    }
+  }
+
   void DropIdle(std::vector<std::shared_ptr<SessionImpl>>& expired) REQUIRES(mutex_) {
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = SteadyClock::now();
     std::erase_if(sessions_, [&](const auto& entry) {
       if (now - entry.second->last_used() < services_.limits.idle_max) return false;
       expired.push_back(entry.second);
@@ -120,6 +163,9 @@ class SessionRegistryImpl : public SessionRegistry {
   std::map<SessionKey, std::shared_ptr<SessionImpl>> sessions_ GUARDED_BY(mutex_);
   std::int64_t made_ GUARDED_BY(mutex_) = 0;
   bool draining_ GUARDED_BY(mutex_) = false;
+  CondVar sweep_;
+  bool closing_ GUARDED_BY(mutex_) = false;
+  std::thread sweeper_;  // last: it uses the rest
 };
 
 }  // namespace

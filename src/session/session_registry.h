@@ -17,8 +17,10 @@
 namespace hyprstream::session {
 
 struct SessionLimits {
-  int sessions_max = 1000;
-  std::chrono::seconds idle_max{3600};
+  int sessions_max = 1000;  // at which a user's longest unused session with nothing uncommitted makes room
+  std::chrono::milliseconds idle_max{3'600'000};    // of sessions, and of the tickets, prepared statements and
+                                                    // transactions inside them
+  std::chrono::milliseconds statement_max{0};       // how long one statement may take; zero: no bound
   int tickets_max = 1000;                           // per session; the oldest is forgotten
   int prepared_max = 10000;                         // per session; CapacityError beyond
   int transactions_max = 100;                       // per session
@@ -42,17 +44,17 @@ struct SessionInfo {
   bool in_transaction = false;
 };
 
-// A statement that runs or ran lately (the last 1,000).
+// A statement that runs or ran lately (the last 1,000). A query is one from its planning to the end of its rows.
 struct QueryInfo {
   std::string id;
   std::string session;
   std::string user;
   std::string text;   // cut to 1 KB
   std::string route;  // aggregate, cache, local, backend, federated
-  std::string state;  // planned, running, finished, failed, cancelled
+  std::string state;  // running, planned (its rows are not fetched yet), finished, failed, cancelled
   std::string error;
-  double ms = 0;
-  std::int64_t rows = 0;
+  double ms = 0;          // so far; without the time between planning and fetching
+  std::int64_t rows = 0;  // sent, or changed
 };
 
 class SessionRegistry {
@@ -67,8 +69,8 @@ class SessionRegistry {
                                                        const std::string& peer) = 0;
   // Rolls back what is uncommitted and forgets the session. False when there is none.
   virtual bool Close(const SessionKey& key) = 0;
-  // A ticket that another session of the same user made, once its planning is finished and outside transactions.
-  // KeyError when unknown, of another user, or redeemed.
+  // The session of a ticket that the same user made elsewhere: planned outside transactions, or being read (to cancel
+  // it). KeyError when unknown, of another user, or finished.
   virtual arrow::Result<std::shared_ptr<Session>> FindTicket(const Identity& identity, const Handle& ticket) = 0;
 
   virtual std::vector<SessionInfo> Sessions() const = 0;

@@ -251,8 +251,8 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
   ARROW_ASSIGN_OR_RAISE(auto lease,
                         AcquireFor(context, transaction, may_be_query ? Purpose::kQuery : Purpose::kStatement));
   auto log = services_.log.Begin(context, id_, statement->text());
-  const auto watch = services_.watcher.Begin(context, lease.connection());
-  const auto run = [&]() -> arrow::Status {
+  const auto watch = services_.watcher.Begin(context, lease.connection(), this);
+  auto run = [&]() -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(const auto info, DescribeOn(lease, *statement));
     note(ProvenanceOf(info));
     log->SetRoute(started.route);
@@ -270,7 +270,13 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
     ticket.shared = false;
     return arrow::Status::OK();
   }();
-  log->Finish(run, std::max<std::int64_t>(started.rows_changed, 0));
+  run = watch->Explain(std::move(run));
+  if (run.ok() && ticket.result == nullptr) {
+    log->Plan();
+    ticket.log = std::move(log);
+  } else {
+    log->Finish(run, std::max<std::int64_t>(started.rows_changed, 0));
+  }
   ARROW_RETURN_NOT_OK(run);
   ARROW_ASSIGN_OR_RAISE(started.ticket, KeepTicket(std::move(ticket)));
   return started;
@@ -286,8 +292,10 @@ arrow::Result<std::shared_ptr<arrow::Schema>> SessionImpl::Describe(const Reques
                                                                     const Handle& transaction) {
   ARROW_ASSIGN_OR_RAISE(const auto statement, ParseOne(sql));
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kQuery));
-  ARROW_ASSIGN_OR_RAISE(const auto info, DescribeOn(lease, *statement));
-  return info.schema;
+  const auto watch = services_.watcher.Begin(context, lease.connection(), this);
+  const auto info = DescribeOn(lease, *statement);
+  ARROW_RETURN_NOT_OK(watch->Explain(info.status()));
+  return info->schema;
 }
 
 arrow::Result<std::int64_t> SessionImpl::Update(const RequestContext& context, std::string_view sql,
@@ -297,7 +305,6 @@ arrow::Result<std::int64_t> SessionImpl::Update(const RequestContext& context, s
     if (statement->kind() == StatementKind::kForbidden) return Forbidden();
   }
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kStatement));
-  const auto watch = services_.watcher.Begin(context, lease.connection());
   return UpdateSeveral(context, statements, lease);
 }
 
@@ -312,14 +319,16 @@ arrow::Result<std::int64_t> SessionImpl::UpdateSeveral(
   std::int64_t rows = 0;
   for (const auto& statement : statements) {
     auto log = services_.log.Begin(context, id_, statement->text());
+    const auto watch = services_.watcher.Begin(context, lease.connection(), this);
     auto outcome = together ? RunInTransaction(lease, *statement, {}) : RunStatement(lease, *statement, {});
-    log->Finish(outcome.status(), outcome.ok() ? outcome->rows_changed : 0);
-    if (!outcome.ok()) {
+    const auto status = watch->Explain(outcome.status());
+    log->Finish(status, outcome.ok() ? outcome->rows_changed : 0);
+    if (!status.ok()) {
       if (together) ARROW_RETURN_NOT_OK(lease.connection().Rollback());
-      if (statements.size() == 1) return outcome.status();
+      if (statements.size() == 1) return status;
       const auto number = &statement - statements.data() + 1;
-      return outcome.status().WithMessage("Statement ", number, " of ", statements.size(), ": ",
-                                          outcome.status().message(), together ? " (none of them was applied)" : "");
+      return status.WithMessage("Statement ", number, " of ", statements.size(), ": ", status.message(),
+                                together ? " (none of them was applied)" : "");
     }
     rows += outcome->rows_changed;
   }

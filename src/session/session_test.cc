@@ -14,7 +14,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <functional>
+#include <future>
 #include <thread>
 
 #include "commit/commit_path.h"
@@ -88,6 +91,31 @@ class SessionTest : public ::testing::Test {
       "SELECT time_bucket(INTERVAL '5 minutes', ts) AS window_start, region, count(*) AS orders, sum(amount) AS "
       "revenue, "
       "avg(amount) AS mean, min(n) AS low, max(n) AS high, sum(n) AS total FROM sales GROUP BY ALL";
+
+  // An hour's work, unless somebody stops it.
+  static constexpr const char* kEndless =
+      "SELECT count(*) FROM range(10000000000) a, range(1000) b WHERE a.range % 7 = b.range % 5";
+
+  void Reopen(SessionLimits limits) {
+    session_.reset();
+    registry_ = SessionRegistry::Make(*engine_, *commits_, limits).ValueOrDie();
+    session_ = NewSession("main");
+  }
+
+  std::string StateOf(const std::string& text) {
+    for (const auto& query : registry_->Queries()) {
+      if (query.text.starts_with(text)) return query.state;
+    }
+    return "";
+  }
+
+  static void WaitFor(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the condition did not come true";
+      std::this_thread::yield();
+    }
+  }
 
   RequestContext context_{.request_id = "test", .identity = {}, .cancelled = {}};
   std::unique_ptr<engine::Engine> engine_;
@@ -316,6 +344,88 @@ TEST_F(SessionTest, CancelStopsAnEndlessQuery) {
   gone = true;
   EXPECT_TRUE(reader->Next().status().IsCancelled());
   EXPECT_EQ(Rows("SELECT 1"), "1\n");
+}
+
+TEST_F(SessionTest, ClosingASessionStopsWhatItRuns) {
+  Update("CREATE TABLE t (i BIGINT)");
+  auto running = std::async(std::launch::async, [&] {
+    return session_->Update(context_, std::string("INSERT INTO t ") + kEndless, {}).status();
+  });
+  WaitFor([&] { return StateOf("INSERT INTO t") == "running"; });
+  EXPECT_TRUE(registry_->Close({.kind = SessionKey::Kind::kConnection, .value = "main"}));
+  const auto status = running.get();
+  EXPECT_TRUE(status.IsCancelled()) << status;
+  EXPECT_THAT(status.message(), HasSubstr("session was closed"));
+  EXPECT_EQ(StateOf("INSERT INTO t"), "cancelled");
+  EXPECT_EQ(Rows("SELECT count(*) FROM t", NewSession("other").get()), "0\n");
+}
+
+TEST_F(SessionTest, StatementsEndAtTheirTimeLimit) {
+  Reopen({.statement_max = std::chrono::milliseconds(100)});
+  EXPECT_THAT(Rows(kEndless), HasSubstr("statement_timeout_s"));
+  EXPECT_EQ(StateOf("SELECT count(*) FROM range"), "cancelled");
+  Update("CREATE TABLE t (i BIGINT)");
+  EXPECT_THAT(UpdateError(std::string("INSERT INTO t ") + kEndless), HasSubstr("statement_timeout_s"));
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "0\n");
+}
+
+TEST_F(SessionTest, ATicketIsCancelledFromAnotherSessionOfItsUser) {
+  const auto started = session_->Start(context_, kEndless, {}).ValueOrDie();
+  auto reader = session_->Fetch(context_, started.ticket).ValueOrDie();
+  auto next = std::async(std::launch::async, [&] { return reader->Next().status(); });
+  const auto found = registry_->FindTicket({}, started.ticket).ValueOrDie();
+  EXPECT_TRUE(registry_->FindTicket({.user = "eve", .admin = true}, started.ticket).status().IsKeyError());
+  EXPECT_TRUE(found->Cancel(started.ticket).ValueOrDie());
+  EXPECT_TRUE(next.get().IsCancelled());
+  reader.reset();
+  EXPECT_FALSE(found->Cancel(started.ticket).ValueOrDie());
+}
+
+TEST_F(SessionTest, AbandonedThingsExpire) {
+  Reopen({.idle_max = std::chrono::milliseconds(200)});
+  Update("CREATE TABLE t (i BIGINT)");
+  const auto ticket = session_->Start(context_, "SELECT 1", {}).ValueOrDie().ticket;
+  const auto prepared = session_->Prepare(context_, "SELECT 2", {}).ValueOrDie().handle;
+  const auto transaction = session_->BeginTransaction(context_).ValueOrDie();
+  Update("INSERT INTO t VALUES (1)", transaction);
+  NewSession("leaver");
+  // The main session is used all the time, what is inside it is not; the other one is not used at all.
+  WaitFor(
+      [&] { return NewSession("main")->ClosePrepared(prepared).IsKeyError() && registry_->Sessions().size() == 1; });
+  WaitFor([&] { return session_->EndTransaction(context_, transaction, true).IsKeyError(); });
+  EXPECT_TRUE(session_->Fetch(context_, ticket).status().IsKeyError());
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "0\n");
+}
+
+TEST_F(SessionTest, AUsersLongestUnusedSessionMakesRoom) {
+  Reopen({.sessions_max = 3});
+  const Identity ada{.user = "ada", .admin = false};
+  const auto open = [&](const std::string& key, const Identity& identity) {
+    return registry_->Open({.kind = SessionKey::Kind::kConnection, .value = key}, identity, "test");
+  };
+  EXPECT_TRUE(open("a", ada).ok());
+  EXPECT_TRUE(open("b", ada).ok());
+  ASSERT_TRUE(open("c", ada).ok());  // in the place of a
+  const auto mine = open("b", ada).ValueOrDie();
+  EXPECT_TRUE(mine->BeginTransaction(context_).ok());
+  const auto other = open("c", ada).ValueOrDie();
+  EXPECT_TRUE(other->BeginTransaction(context_).ok());
+  const auto full = open("d", ada).status();  // b and c hold work, the third is another user's
+  EXPECT_TRUE(full.IsCapacityError()) << full;
+  EXPECT_EQ(registry_->Sessions().size(), 3U);
+}
+
+TEST_F(SessionTest, AQueryIsOneEntryFromPlanningToItsLastRow) {
+  const auto started = session_->Start(context_, "SELECT * FROM range(5000) AS rows_of_five_thousand", {}).ValueOrDie();
+  EXPECT_EQ(StateOf("SELECT * FROM range(5000)"), "planned");
+  auto reader = session_->Fetch(context_, started.ticket).ValueOrDie();
+  EXPECT_EQ(StateOf("SELECT * FROM range(5000)"), "running");
+  EXPECT_TRUE(reader->ToRecordBatches().ok());
+  const auto entries = registry_->Queries();
+  ASSERT_EQ(entries.size(), 1U);
+  EXPECT_EQ(entries[0].state, "finished");
+  EXPECT_EQ(entries[0].rows, 5000);
+  EXPECT_GT(entries[0].ms, 0);
 }
 
 TEST_F(SessionTest, EveryReadShowsOnePrefixOfCommits) {

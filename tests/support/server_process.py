@@ -3,7 +3,8 @@
     with ServerProcess("--memory-max", "1GiB") as server:
         server.url          # grpc://127.0.0.1:41234
 
-What it prints is in `server.log()`. Leaving the block sends SIGTERM and expects exit status 0.
+What it prints is in `server.log()`, afterwards in `server.last_log`. Leaving the block sends SIGTERM and expects exit
+status 0.
 """
 
 import os
@@ -36,16 +37,16 @@ def wait_until(condition, seconds=20, what="the condition"):
 
 
 class ServerProcess:
-    def __init__(self, *arguments, environment=None, scheme="grpc", files_max=None):
+    def __init__(self, *arguments, environment=None, scheme="grpc", files_max=None, wrapper=()):
         """Starts `hyprstream serve --port 0` with more arguments; returns once it accepts calls.
 
-        `files_max` is its limit of open files.
+        `files_max` is its limit of open files, `wrapper` a command that runs it.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="hyprstream-test-")
         self._ready = pathlib.Path(self._folder.name, "ready")
         self._log_path = pathlib.Path(self._folder.name, "log")
         self._log_file = self._log_path.open("wb")
-        command = [BINARY, "serve", "--port", "0", "--ready-file", str(self._ready), *map(str, arguments)]
+        command = [*wrapper, BINARY, "serve", "--port", "0", "--ready-file", str(self._ready), *map(str, arguments)]
         self.process = subprocess.Popen(
             command, stdout=self._log_file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env=clean_environment(environment),
@@ -79,6 +80,23 @@ class ServerProcess:
                 return int(line.split()[1])
         raise KeyError(name)
 
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def wait_until_idle(self, seconds=20):
+        """Until the process used less than a tenth of a core for a third of a second."""
+        since, used = time.monotonic(), self.cpu_seconds()
+
+        def idle():
+            nonlocal since, used
+            now, cpu = time.monotonic(), self.cpu_seconds()
+            if cpu - used > (now - since) / 10 + 0.02:
+                since, used = now, cpu
+            return now - since > 1 / 3
+
+        wait_until(idle, seconds, "an idle server")
+
     def open_files(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
@@ -93,6 +111,14 @@ class ServerProcess:
             self.process.kill()
         self.process.wait()
 
+    def close(self):
+        """For a server outside a with block, ended already; returns what it printed."""
+        self.kill()
+        self.last_log = self.log()
+        self._log_file.close()
+        self._folder.cleanup()
+        return self.last_log
+
     def __enter__(self):
         return self
 
@@ -103,9 +129,7 @@ class ServerProcess:
             self.kill()
             status = "no exit within 30 s"
         finally:
-            log = self.log()
-            self._log_file.close()
-            self._folder.cleanup()
+            log = self.close()
         if kind is None and status != 0:
             raise AssertionError(f"the server ended with {status}: {log[-4000:]}")
 

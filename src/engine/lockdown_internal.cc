@@ -35,9 +35,6 @@ void Configure(const EngineOptions& options, duckdb::DBConfig& config) {
   if (options.threads > 0) config.SetOptionByName("threads", duckdb::Value::BIGINT(options.threads));
   config.options.use_temporary_directory = !options.temp_directory.empty();
   config.SetOptionByName("temp_directory", duckdb::Value(options.temp_directory));
-  if (!options.temp_directory.empty()) {
-    config.SetOptionByName("max_temp_directory_size", duckdb::Value(std::to_string(options.temp_bytes_max) + "B"));
-  }
   config.SetOptionByName("max_expression_depth",
                          duckdb::Value::UBIGINT(static_cast<std::uint64_t>(options.expression_depth_max)));
   config.SetOptionByName("autoinstall_known_extensions", duckdb::Value::BOOLEAN(false));
@@ -45,13 +42,17 @@ void Configure(const EngineOptions& options, duckdb::DBConfig& config) {
   config.SetOptionByName("allow_community_extensions", duckdb::Value::BOOLEAN(false));
 }
 
-arrow::Status LockDown(const EngineOptions&, duckdb::Connection& connection) {
+arrow::Status LockDown(const EngineOptions& options, duckdb::Connection& connection) {
   ARROW_RETURN_NOT_OK(Guard([&] {
     connection.BeginTransaction();
     ReplaceUnsafeFunctions(connection);
     connection.Commit();
     return arrow::Status::OK();
   }));
+  if (!options.temp_directory.empty()) {  // only a running instance takes it to heart
+    ARROW_RETURN_NOT_OK(
+        Set(connection, "SET GLOBAL max_temp_directory_size = '" + std::to_string(options.temp_bytes_max) + "B'"));
+  }
   for (const auto& sql : {
            std::string("SET GLOBAL TimeZone = 'UTC'"),
            std::string("SET GLOBAL enable_external_access = false"),

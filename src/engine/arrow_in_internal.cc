@@ -8,6 +8,8 @@
 #include <duckdb.hpp>
 #include <utility>
 
+#include "engine/arrow_readable_internal.h"
+
 namespace hyprstream::engine {
 
 namespace {
@@ -50,19 +52,21 @@ duckdb::unique_ptr<duckdb::GlobalTableFunctionState> InitGlobal(duckdb::ClientCo
 
 }  // namespace
 
-ChunkSource::ChunkSource(duckdb::ClientContext& context, const arrow::Schema& schema) : context_(context) {
+ChunkSource::ChunkSource(duckdb::ClientContext& context, const std::shared_ptr<arrow::Schema>& schema)
+    : context_(context) {
   duckdb::ArrowSchemaWrapper exported;
-  ExportSchema(schema, exported);
+  ExportSchema(*ReadableSchema(schema), exported);
   duckdb::ArrowTableFunction::PopulateArrowTableSchema(context, table_, exported.arrow_schema);
 }
 
-void ChunkSource::ForEachChunk(const arrow::RecordBatch& batch, const std::function<void(duckdb::DataChunk&)>& sink) {
-  if (batch.num_rows() == 0) return;
+void ChunkSource::ForEachChunk(const std::shared_ptr<arrow::RecordBatch>& batch,
+                               const std::function<void(duckdb::DataChunk&)>& sink) {
+  if (batch->num_rows() == 0) return;
   auto array = duckdb::make_uniq<duckdb::ArrowArrayWrapper>();
-  ThrowIfFailed(arrow::ExportRecordBatch(batch, &array->arrow_array));
+  ThrowIfFailed(arrow::ExportRecordBatch(*ReadableBatch(batch), &array->arrow_array));
   duckdb::ArrowScanLocalState state(std::move(array), context_);
   for (duckdb::idx_t column = 0; column < types().size(); ++column) state.column_ids.push_back(column);
-  const auto rows = static_cast<duckdb::idx_t>(batch.num_rows());
+  const auto rows = static_cast<duckdb::idx_t>(batch->num_rows());
   while (state.chunk_offset < rows) {
     const auto count = std::min<duckdb::idx_t>(STANDARD_VECTOR_SIZE, rows - state.chunk_offset);
     duckdb::DataChunk chunk;

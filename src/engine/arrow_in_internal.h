@@ -21,11 +21,12 @@ using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 // Turns record batches of one schema into DataChunks. Throws DuckDB's exceptions; stays inside the room.
 class ChunkSource {
  public:
-  ChunkSource(duckdb::ClientContext& context, const arrow::Schema& schema);
+  ChunkSource(duckdb::ClientContext& context, const std::shared_ptr<arrow::Schema>& schema);
 
   const duckdb::vector<duckdb::LogicalType>& types() { return table_.GetTypes(); }
   // Calls `sink` with chunks of at most STANDARD_VECTOR_SIZE rows, in order; each is valid during its call.
-  void ForEachChunk(const arrow::RecordBatch& batch, const std::function<void(duckdb::DataChunk&)>& sink);
+  void ForEachChunk(const std::shared_ptr<arrow::RecordBatch>& batch,
+                    const std::function<void(duckdb::DataChunk&)>& sink);
 
  private:
   duckdb::ClientContext& context_;

@@ -12,6 +12,7 @@
 #include <duckdb/main/query_result_stream.hpp>
 #include <utility>
 
+#include "engine/arrow_carrier_internal.h"
 #include "engine/bounded_format_internal.h"
 #include "engine/guard_internal.h"
 
@@ -72,8 +73,11 @@ class StreamReader : public arrow::RecordBatchReader {
 class BufferedReader : public arrow::RecordBatchReader {
  public:
   BufferedReader(duckdb::shared_ptr<duckdb::ClientContext> context, duckdb::unique_ptr<duckdb::QueryResult> result,
-                 std::shared_ptr<arrow::Schema> schema)
-      : context_(std::move(context)), result_(std::move(result)), schema_(std::move(schema)) {}
+                 duckdb::vector<duckdb::LogicalType> types, std::shared_ptr<arrow::Schema> schema)
+      : context_(std::move(context)),
+        result_(std::move(result)),
+        types_(std::move(types)),
+        schema_(std::move(schema)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
@@ -82,7 +86,7 @@ class BufferedReader : public arrow::RecordBatchReader {
     if (done_) return arrow::Status::OK();
     return Guard([&]() -> arrow::Status {
       auto names = std::vector<std::string>(schema_->field_names());
-      BatchBuilder builder(*context_, result_->GetTypes(), std::move(names));
+      BatchBuilder builder(*context_, types_, std::move(names));
       duckdb::idx_t rows = 0;
       std::int64_t bytes = 0;
       while (rows < kResultBatchRows && bytes < kResultBatchBytes) {
@@ -93,7 +97,13 @@ class BufferedReader : public arrow::RecordBatchReader {
         }
         rows += chunk->size();
         bytes += BytesOf(*chunk);
-        builder.Append(*chunk);
+        if (chunk->GetTypes() == types_) {
+          builder.Append(*chunk);
+          continue;
+        }
+        duckdb::DataChunk carried;
+        CastToCarriers(*context_, *chunk, types_, carried);
+        builder.Append(carried);
       }
       auto batches = builder.Finish();
       if (!batches.empty()) *batch = arrow::RecordBatch::Make(schema_, batches[0]->num_rows(), batches[0]->columns());
@@ -104,6 +114,7 @@ class BufferedReader : public arrow::RecordBatchReader {
  private:
   duckdb::shared_ptr<duckdb::ClientContext> context_;
   duckdb::unique_ptr<duckdb::QueryResult> result_;
+  duckdb::vector<duckdb::LogicalType> types_;
   std::shared_ptr<arrow::Schema> schema_;
   bool done_ = false;
 };
@@ -162,8 +173,9 @@ std::shared_ptr<arrow::RecordBatchReader> StreamResult(duckdb::unique_ptr<duckdb
 
 std::shared_ptr<arrow::RecordBatchReader> BufferedResult(duckdb::shared_ptr<duckdb::ClientContext> context,
                                                          duckdb::unique_ptr<duckdb::QueryResult> result,
+                                                         duckdb::vector<duckdb::LogicalType> types,
                                                          std::shared_ptr<arrow::Schema> schema) {
-  return std::make_shared<BufferedReader>(std::move(context), std::move(result), std::move(schema));
+  return std::make_shared<BufferedReader>(std::move(context), std::move(result), std::move(types), std::move(schema));
 }
 
 }  // namespace hyprstream::engine

@@ -25,7 +25,7 @@ namespace hyprstream::engine {
 // Rows of one outgoing batch: large enough to amortise, small enough for a first row soon.
 inline constexpr duckdb::idx_t kResultBatchRows = 122'880;
 
-// The Arrow schema of columns, as every door shows them.
+// The Arrow schema of columns. Clients see those of CarriersOf(types).
 std::shared_ptr<arrow::Schema> ToArrowSchema(duckdb::ClientContext& context,
                                              const duckdb::vector<duckdb::LogicalType>& types,
                                              const std::vector<std::string>& names);
@@ -56,9 +56,11 @@ class BatchBuilder {
 // The rows of a submitted result, computed while they are read. The connection must outlive the reader.
 std::shared_ptr<arrow::RecordBatchReader> StreamResult(duckdb::unique_ptr<duckdb::QueryResult> result,
                                                        std::shared_ptr<arrow::Schema> schema);
-// The rows of a result that is complete, in DuckDB's buffer manager; independent of the connection's next statement.
+// The rows of a result that is complete, in DuckDB's buffer manager, cast to `types` (the schema's) where theirs
+// differ; independent of the connection's next statement.
 std::shared_ptr<arrow::RecordBatchReader> BufferedResult(duckdb::shared_ptr<duckdb::ClientContext> context,
                                                          duckdb::unique_ptr<duckdb::QueryResult> result,
+                                                         duckdb::vector<duckdb::LogicalType> types,
                                                          std::shared_ptr<arrow::Schema> schema);
 
 }  // namespace hyprstream::engine

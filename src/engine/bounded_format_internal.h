@@ -18,7 +18,7 @@ namespace hyprstream::engine {
 // One outgoing batch; a batch may be larger by what one vector (2,048 rows) holds.
 inline constexpr std::int64_t kResultBatchBytes = 4LL << 20;
 
-class BoundedArrowFormat final : public duckdb::ArrowFormat {
+class BoundedArrowFormat : public duckdb::ArrowFormat {
  public:
   explicit BoundedArrowFormat(duckdb::idx_t rows_max) : ArrowFormat(rows_max) {}
 

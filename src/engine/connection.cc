@@ -18,10 +18,11 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "engine/arrow_carrier_internal.h"
 #include "engine/arrow_in_internal.h"
 #include "engine/arrow_out_internal.h"
-#include "engine/bounded_format_internal.h"
 #include "engine/capture_internal.h"
+#include "engine/chunk_cast_internal.h"
 #include "engine/connection_internal.h"
 #include "engine/context_state_internal.h"
 #include "engine/guard_internal.h"
@@ -59,7 +60,7 @@ std::vector<ParameterInfo> ParametersOf(duckdb::ClientContext& context, duckdb::
     ParameterInfo parameter{.name = name, .type = nullptr};
     if (statement.TryGetParameterType(duckdb::Identifier(name), type) && type.id() != duckdb::LogicalTypeId::UNKNOWN &&
         type.id() != duckdb::LogicalTypeId::INVALID && type.id() != duckdb::LogicalTypeId::SQLNULL) {
-      parameter.type = ToArrowSchema(context, {type}, {name})->field(0)->type();
+      parameter.type = ToArrowSchema(context, CarriersOf({type}), {name})->field(0)->type();
     }
     parameters.push_back(std::move(parameter));
   }
@@ -133,7 +134,7 @@ class ConnectionImpl : public Connection {
                         .changes_rows = state_->facts.changes_rows,
                         .temporary = state_->facts.temporary};
       if (prepared->GetStatementProperties().return_type == duckdb::StatementReturnType::QUERY_RESULT) {
-        info.schema = ToArrowSchema(context(), prepared->GetTypes(), ToNames(prepared->GetNames()));
+        info.schema = ToArrowSchema(context(), TypesFor(trust, prepared->GetTypes()), ToNames(prepared->GetNames()));
       }
       info.parameters = ParametersOf(context(), *prepared);
       return std::make_unique<PreparedStatement>(std::move(prepared), std::move(info), trust);
@@ -149,9 +150,9 @@ class ConnectionImpl : public Connection {
       const bool rows = statement.info().schema->num_fields() > 0;
       if (rows && mode == ResultMode::kStreaming) {
         auto result = statement.statement().Submit(
-            values, duckdb::QueryParameters(duckdb::make_shared_ptr<BoundedArrowFormat>(kResultBatchRows)));
+            values, duckdb::QueryParameters(duckdb::make_shared_ptr<CarrierFormat>(kResultBatchRows)));
         if (result->HasError()) return StatusFrom(result->GetErrorObject());
-        auto schema = ToArrowSchema(context(), result->GetTypes(), ToNames(result->GetNames()));
+        auto schema = ToArrowSchema(context(), CarriersOf(result->GetTypes()), ToNames(result->GetNames()));
         return Execution{.rows = StreamResult(std::move(result), std::move(schema)), .rows_changed = 0};
       }
       auto result =
@@ -160,9 +161,11 @@ class ConnectionImpl : public Connection {
       result->Complete();
       if (result->HasError()) return StatusFrom(result->GetErrorObject());
       if (rows) {
-        auto schema = ToArrowSchema(context(), result->GetTypes(), ToNames(result->GetNames()));
-        return Execution{.rows = BufferedResult(connection_.context, std::move(result), std::move(schema)),
-                         .rows_changed = 0};
+        auto types = TypesFor(statement.trust(), result->GetTypes());
+        auto schema = ToArrowSchema(context(), types, ToNames(result->GetNames()));
+        return Execution{
+            .rows = BufferedResult(connection_.context, std::move(result), std::move(types), std::move(schema)),
+            .rows_changed = 0};
       }
       return Execution{.rows = nullptr, .rows_changed = ChangedRows(*result)};
     });
@@ -183,21 +186,31 @@ class ConnectionImpl : public Connection {
     if (batches.empty()) return arrow::Status::OK();
     state_->appending = true;
     auto status = Guard([&] {
-      ChunkSource source(context(), *batches[0]->schema());
+      ChunkSource source(context(), batches[0]->schema());
       auto& entry = TableEntry(table);
       const bool direct = columns.empty() && entry.IsDuckTable() &&
                           CanAppendDirectly(context(), entry.Cast<duckdb::DuckTableEntry>(), source.types());
       if (direct) {
         AppendDirectly(context(), entry.Cast<duckdb::DuckTableEntry>(), [&](const auto& sink) {
-          for (const auto& batch : batches) source.ForEachChunk(*batch, sink);
+          for (const auto& batch : batches) source.ForEachChunk(batch, sink);
         });
         return arrow::Status::OK();
       }
       duckdb::Appender appender(connection_, duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
                                 duckdb::Identifier(table.name));
       for (const auto& column : columns) appender.AddColumn(duckdb::Identifier(column));
+      const auto types = appender.GetActiveTypes();
+      const auto describe = [&](duckdb::idx_t column) {
+        return "Column " + batches[0]->schema()->field(static_cast<int>(column))->name() + " of " + table.ToString() +
+               " is " + types[column].ToString();
+      };
       for (const auto& batch : batches) {
-        source.ForEachChunk(*batch, [&](duckdb::DataChunk& chunk) { appender.AppendDataChunk(chunk); });
+        source.ForEachChunk(batch, [&](duckdb::DataChunk& chunk) {
+          if (chunk.GetTypes() == types) return appender.AppendDataChunk(chunk);
+          duckdb::DataChunk cast;
+          CastChunk(context(), chunk, types, describe, cast);
+          appender.AppendDataChunk(cast);
+        });
       }
       appender.Close();
       return arrow::Status::OK();
@@ -215,7 +228,7 @@ class ConnectionImpl : public Connection {
         types.push_back(column.Type());
         names.push_back(column.Name().GetIdentifierName());
       }
-      return ToArrowSchema(context(), types, names);
+      return ToArrowSchema(context(), CarriersOf(types), names);
     });
   }
 
@@ -265,9 +278,20 @@ class ConnectionImpl : public Connection {
   duckdb::ClientContext& context() { return *connection_.context; }
 
   duckdb::TableCatalogEntry& TableEntry(const TableRef& table) {
-    return duckdb::Catalog::GetEntry<duckdb::TableCatalogEntry>(
-        context(), duckdb::QualifiedName(duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
-                                         duckdb::Identifier(table.name)));
+    auto& found = duckdb::Catalog::GetEntry(
+        context(), duckdb::EntryLookupInfo(
+                       duckdb::CatalogType::TABLE_ENTRY,
+                       duckdb::QualifiedName(duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
+                                             duckdb::Identifier(table.name))));
+    if (found.type != duckdb::CatalogType::TABLE_ENTRY) {
+      throw duckdb::InvalidInputException(table.ToString() + " is a view; rows go into the table that it reads");
+    }
+    return found.Cast<duckdb::TableCatalogEntry>();
+  }
+
+  // Our own statements see DuckDB's types as they are; a client sees their carriers.
+  static duckdb::vector<duckdb::LogicalType> TypesFor(Trust trust, const duckdb::vector<duckdb::LogicalType>& types) {
+    return trust == Trust::kClient ? CarriersOf(types) : types;
   }
 
   arrow::Status Uninterrupted(const std::function<arrow::Status()>& step) {
@@ -290,8 +314,8 @@ class ConnectionImpl : public Connection {
       return arrow::Status::Invalid("The statement has ", expected, " parameters but ", given, " values were bound");
     }
     if (expected == 0) return values;
-    ChunkSource source(context(), *parameters->schema());
-    source.ForEachChunk(*parameters, [&](duckdb::DataChunk& chunk) {
+    ChunkSource source(context(), parameters->schema());
+    source.ForEachChunk(parameters, [&](duckdb::DataChunk& chunk) {
       for (duckdb::idx_t column = 0; column < chunk.ColumnCount(); ++column) {
         values.push_back(chunk.GetValue(column, 0));
       }

@@ -112,11 +112,13 @@ class Connection {
   virtual arrow::Result<Execution> Run(std::string_view sql) = 0;
 
   // ---- rows in
-  // Appends batches whose columns are named by `columns` (the rest take their defaults) and whose types are exactly the
-  // table's (ArrowSchemaOf). Constraint errors that can be known now come now; the caller rolls back.
+  // Appends batches whose columns are named by `columns` (the rest take their defaults); other types than the table's
+  // are cast, and a value that does not fit is an error. Constraint errors that can be known now come now; the caller
+  // rolls back.
   virtual arrow::Status Append(const TableRef& table, const std::vector<std::string>& columns,
                                const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) = 0;
-  // The table's columns as Arrow; KeyError when there is no such table (with a suggestion).
+  // The table's columns as Arrow; KeyError when there is no such table (with a suggestion), Invalid for a
+  // view.
   virtual arrow::Result<std::shared_ptr<arrow::Schema>> ArrowSchemaOf(const TableRef& table) = 0;
   // `batches` as a relation named `hyprstream_input` for the statement `sql` (Trust::kInternal): how expressions of a
   // view are evaluated over a batch, and how batches of other types are cast. All batches share `schema`.

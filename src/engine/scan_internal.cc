@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/arrow_in_internal.h"
+#include "engine/arrow_readable_internal.h"
 #include "engine/context_state_internal.h"
 
 namespace hyprstream::engine {
@@ -85,9 +86,12 @@ duckdb::unique_ptr<duckdb::FunctionData> BindInput(duckdb::ClientContext& contex
                                                    duckdb::vector<duckdb::Identifier>& names) {
   const auto* batches = ContextState::Of(context).input;
   if (batches == nullptr) throw duckdb::BinderException("hyprstream_input() is for internal statements only");
-  auto data = duckdb::make_uniq<StreamScanData>(context, *batches->schema);
-  data->make_stream = [batches](const std::vector<int>& columns) {
-    return ReadColumns(batches->schema, batches->batches, columns);
+  const auto schema = ReadableSchema(batches->schema);
+  auto data = duckdb::make_uniq<StreamScanData>(context, *schema);
+  data->make_stream = [batches, schema](const std::vector<int>& columns) {
+    std::vector<std::shared_ptr<arrow::RecordBatch>> readable;
+    for (const auto& batch : batches->batches) readable.push_back(ReadableBatch(batch));
+    return ReadColumns(schema, readable, columns);
   };
   return Describe(std::move(data), types, names);
 }

@@ -32,13 +32,21 @@ arrow::Status AnswerQuery(const SessionAccess& access, const fl::ServerCallConte
   ARROW_ASSIGN_OR_RAISE(auto fetched, call.session->Fetch(call.context, started.ticket));
   SlicedReader rows(std::move(fetched), access.bounds());
   ARROW_RETURN_NOT_OK(answer.Begin(rows.schema(), arrow::ipc::IpcWriteOptions::Defaults()));
-  ARROW_RETURN_NOT_OK(answer.WriteMetadata(ProvenanceOf(started)));
+  // With the first batch: a message of metadata alone ends a stock client's read_all().
+  auto provenance = ProvenanceOf(started);
   for (;;) {
     std::shared_ptr<arrow::RecordBatch> batch;
     ARROW_RETURN_NOT_OK(rows.ReadNext(&batch));
-    if (batch == nullptr) return rows.Close();
+    if (batch == nullptr) {
+      if (provenance != nullptr) ARROW_RETURN_NOT_OK(answer.WriteMetadata(std::move(provenance)));
+      return rows.Close();
+    }
     Rpc::Of(context).AddRows(batch->num_rows());
-    ARROW_RETURN_NOT_OK(answer.WriteRecordBatch(*batch));
+    if (provenance != nullptr) {
+      ARROW_RETURN_NOT_OK(answer.WriteWithMetadata(*batch, std::exchange(provenance, nullptr)));
+    } else {
+      ARROW_RETURN_NOT_OK(answer.WriteRecordBatch(*batch));
+    }
   }
 }
 

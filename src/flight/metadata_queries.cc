@@ -36,7 +36,17 @@ constexpr std::string_view kSchemas = R"(
 class Conditions {
  public:
   void Equal(std::string_view column, const std::string& value) { Add(column, " = ", value, ""); }
-  void Like(std::string_view column, const std::string& pattern) { Add(column, " LIKE ", pattern, " ESCAPE '\\'"); }
+  // Clients pass plain names as patterns: a backslash that escapes nothing is itself.
+  void Like(std::string_view column, const std::string& pattern) {
+    std::string strict;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+      strict += pattern[i];
+      if (pattern[i] != '\\') continue;
+      const bool escapes = i + 1 < pattern.size() && std::string_view("%_\\").contains(pattern[i + 1]);
+      strict += escapes ? pattern[++i] : '\\';
+    }
+    Add(column, " LIKE ", strict, " ESCAPE '\\'");
+  }
   // Catalogs, schemas and tables are compared as DuckDB compares identifiers.
   void Named(std::string_view column, const std::string& value) {
     parameters.push_back(value);

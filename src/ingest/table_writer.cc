@@ -18,7 +18,10 @@ namespace hyprstream::ingest {
 namespace {
 
 const arrow::DataType& ValueType(const arrow::DataType& type) {
-  return type.id() == arrow::Type::DICTIONARY ? *static_cast<const arrow::DictionaryType&>(type).value_type() : type;
+  if (type.id() == arrow::Type::DICTIONARY) return *static_cast<const arrow::DictionaryType&>(type).value_type();
+  if (type.id() == arrow::Type::RUN_END_ENCODED)
+    return *static_cast<const arrow::RunEndEncodedType&>(type).value_type();
+  return type;
 }
 
 enum class TypeFamily { kText, kBinary, kNumber, kBool, kTime, kNested, kNull, kOther };

@@ -5,11 +5,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "engine/connection.h"
 
@@ -21,18 +21,23 @@ struct Lane {
   std::unique_ptr<engine::Connection> connection;
   std::size_t settings_applied = 0;                 // of the session's list
   bool busy = false;                                // guarded by the session's mutex
-  bool transaction = false;                         // BEGIN or BeginTransaction opened one that its client will end
+  bool transaction = false;                         // its client has opened one; begins at the first statement
   std::chrono::steady_clock::time_point used = {};  // given back last; guarded by the session's mutex
 
-  // A plan for this text made earlier on this lane; nullptr when there is none. DuckDB binds it again by itself when
-  // the catalog has changed.
-  engine::Prepared* FindPlan(std::string_view sql);
-  engine::Prepared* KeepPlan(std::string sql, std::unique_ptr<engine::Prepared> plan);
+  // A plan for this text made earlier on this lane, at this version of the catalog; nullptr when there is none. (DuckDB
+  // would bind an older one again by itself, but its description would stay the old one.)
+  engine::Prepared* FindPlan(std::string_view sql, std::uint64_t catalog_version);
+  engine::Prepared* KeepPlan(std::string sql, std::uint64_t catalog_version, std::unique_ptr<engine::Prepared> plan);
   void ForgetPlans() { plans_.clear(); }
 
  private:
   static constexpr std::size_t kPlansMax = 32;
-  std::list<std::pair<std::string, std::unique_ptr<engine::Prepared>>> plans_;  // used last first
+  struct Plan {
+    std::string sql;
+    std::uint64_t catalog_version;
+    std::unique_ptr<engine::Prepared> prepared;
+  };
+  std::list<Plan> plans_;  // used last first
 };
 
 }  // namespace hyprstream::session

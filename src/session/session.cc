@@ -107,7 +107,7 @@ void SessionImpl::Close() {
 arrow::Result<Batches> SessionImpl::Metadata(const RequestContext& context, std::string_view sql,
                                              const std::vector<std::string>& parameters) {
   ARROW_ASSIGN_OR_RAISE(const auto statements, services_.engine.Parse(sql));
-  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, {}, Purpose::kQuery));
+  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, OnlyTransaction(), Purpose::kQuery));
   const bool own = !lease.connection().in_transaction();
   if (own) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
   const auto rows = [&]() -> arrow::Result<Batches> {
@@ -131,7 +131,7 @@ arrow::Result<Batches> SessionImpl::Metadata(const RequestContext& context, std:
 
 arrow::Result<std::shared_ptr<arrow::Schema>> SessionImpl::TableSchema(const RequestContext& context,
                                                                        const TableRef& table) {
-  return Describe(context, "SELECT * FROM " + table.ToSql(), {});
+  return Describe(context, "SELECT * FROM " + table.ToSql(), OnlyTransaction());
 }
 
 // ---- settings

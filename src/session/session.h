@@ -5,7 +5,7 @@
 // cursors can be open at once. Inside a transaction results are buffered, never cut off by the next statement.
 //
 // Data-changing statements and DDL run exactly once, when they are started (Start, Update); reading their ticket gives
-// an empty stream. Queries run when their ticket is fetched.
+// an empty stream. Queries run when their ticket is fetched; inside a transaction when they are started.
 //
 // Thread safety: all methods, from any thread; calls that need the home connection wait for one another.
 // Errors: Invalid (bad SQL, bad values), KeyError (unknown table, ticket, handle, transaction), AlreadyExists,
@@ -38,7 +38,9 @@ class Result;
 namespace hyprstream::session {
 
 // Handles are 16 random bytes in hex: unguessable, and bound to the session (tickets of finished planning also to its
-// user). An empty transaction id means: the session's own transaction if SQL BEGIN opened one, else autocommit.
+// user). An empty transaction id means: the session's own transaction if SQL BEGIN opened one, else autocommit. Ingest,
+// metadata and prepared statements, for which stock clients cannot name a transaction, run in the only one that is
+// open.
 using Handle = std::string;
 
 // What can be fetched: a query that is planned, or a statement that has run.

@@ -133,8 +133,9 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
                              return read;
                            }});
   }
+  const auto version = services_.commits.catalog_version();
   ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
-  auto plan = PlanQuery(*lease, *ticket.statement);
+  auto plan = PlanQuery(*lease, *ticket.statement, version);
   if (!plan.ok()) log->Finish(plan.status(), 0);
   ARROW_RETURN_NOT_OK(plan.status());
   auto query = std::make_shared<RunningQuery>(
@@ -206,6 +207,7 @@ arrow::Result<PreparedDescription> SessionImpl::Prepare(const RequestContext& co
                                                         const Handle& transaction) {
   ARROW_ASSIGN_OR_RAISE(const auto statement, ParseOne(sql));
   ARROW_ASSIGN_OR_RAISE(auto prepared, DescribeHandle(context, statement, transaction));
+  prepared.follows = !transaction.empty() || OnlyTransaction().empty();
   prepared.description.handle = RandomHandle();
   auto description = prepared.description;
   const MutexLock lock(mutex_);
@@ -218,11 +220,14 @@ arrow::Result<PreparedDescription> SessionImpl::Prepare(const RequestContext& co
 
 arrow::Result<PreparedDescription> SessionImpl::DescribePrepared(const RequestContext& context, const Handle& handle) {
   ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
-  if (prepared.catalog_version == services_.commits.catalog_version() && !in_transaction(prepared.transaction)) {
+  const auto transaction = TransactionOf(prepared);
+  if (prepared.catalog_version == services_.commits.catalog_version() && !in_transaction(transaction)) {
     return prepared.description;
   }
-  ARROW_ASSIGN_OR_RAISE(auto again, DescribeHandle(context, prepared.statement, prepared.transaction));
+  ARROW_ASSIGN_OR_RAISE(auto again, DescribeHandle(context, prepared.statement, transaction));
   again.description.handle = handle;
+  again.transaction = prepared.transaction;
+  again.follows = prepared.follows;
   const MutexLock lock(mutex_);
   const auto found = prepared_.find(handle);
   if (found == prepared_.end()) return UnknownPrepared();
@@ -258,14 +263,14 @@ arrow::Status SessionImpl::Bind(const Handle& handle, Batches parameters) {
 
 arrow::Result<Started> SessionImpl::StartPrepared(const RequestContext& context, const Handle& handle) {
   ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
-  return StartStatement(context, prepared.statement, prepared.transaction, prepared.parameters, &prepared);
+  return StartStatement(context, prepared.statement, TransactionOf(prepared), prepared.parameters, &prepared);
 }
 
 arrow::Result<std::int64_t> SessionImpl::UpdatePrepared(const RequestContext& context, const Handle& handle,
                                                         const Batches& parameters) {
   if (!parameters.empty()) ARROW_RETURN_NOT_OK(Bind(handle, parameters));
   ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
-  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, prepared.transaction, Purpose::kStatement));
+  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, TransactionOf(prepared), Purpose::kStatement));
   auto log = services_.log.Begin(context, id_, prepared.statement->text());
   const auto watch = services_.watcher.Begin(context, lease.connection(), this);
   const auto outcome = RunStatement(lease, *prepared.statement, prepared.parameters);

@@ -177,7 +177,9 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
 
 arrow::Result<std::int64_t> SessionImpl::Ingest(const RequestContext& context, const IngestOptions& options,
                                                 arrow::RecordBatchReader& rows) {
-  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, options.transaction, Purpose::kStatement));
+  // Stock clients leave the transaction out, even inside one.
+  const auto transaction = options.transaction.empty() ? OnlyTransaction() : options.transaction;
+  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kStatement));
   auto log = services_.log.Begin(context, id_, "ingest into " + options.table.ToString());
   const auto watch = services_.watcher.Begin(context, lease.connection(), this);
   const bool own = !lease->transaction;

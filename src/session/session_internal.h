@@ -70,6 +70,7 @@ struct PreparedHandle {
   std::shared_ptr<const engine::Statement> statement;
   Handle transaction;
   PreparedDescription description;
+  bool follows = false;  // in no transaction yet, or its own has ended: runs in the one that the session has open then
   std::uint64_t catalog_version = 0;
   bool open_types = false;  // some parameter's type, and so perhaps the schema, depends on the value
   Provenance provenance = {};
@@ -144,7 +145,10 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   arrow::Result<std::unique_ptr<Lane>> MakeLane();
   arrow::Result<LaneLease> AcquireExtra();
   arrow::Result<LaneLease> Ready(LaneLease lease);
+  arrow::Status BeginIfOpened(LaneLease& lease);
   bool in_transaction(const Handle& transaction) const;
+  Handle OnlyTransaction() const;
+  Handle TransactionOf(const PreparedHandle& prepared) const;
 
   // ---- running (session_statements.cc)
   // Runs a statement on the lane; opens and commits a transaction of its own unless the lane is inside one.
@@ -155,7 +159,8 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   arrow::Result<Outcome> RunRows(LaneLease& lease, engine::Prepared& plan, const Batches& parameters);
   void NoteEffects(Lane& lane, const engine::Statement& statement, const engine::PreparedInfo& info);
   arrow::Result<engine::PreparedInfo> DescribeOn(LaneLease& lease, const engine::Statement& statement);
-  arrow::Result<engine::Prepared*> PlanQuery(Lane& lane, const engine::Statement& statement);
+  arrow::Result<engine::Prepared*> PlanQuery(Lane& lane, const engine::Statement& statement,
+                                             std::uint64_t catalog_version);
   arrow::Result<std::shared_ptr<const engine::Statement>> ParseOne(std::string_view sql);
   arrow::Result<Started> StartStatement(const RequestContext& context,
                                         const std::shared_ptr<const engine::Statement>& statement,

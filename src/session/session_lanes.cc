@@ -43,6 +43,20 @@ bool SessionImpl::in_transaction(const Handle& transaction) const {
   return !transaction.empty() || sql_transaction_;
 }
 
+// The session's open Flight SQL transaction; "" when it has none, or several.
+Handle SessionImpl::OnlyTransaction() const {
+  const MutexLock lock(mutex_);
+  return transactions_.size() == 1 ? transactions_.begin()->first : Handle();
+}
+
+// Stock clients keep a prepared statement across transactions and name none when they run it.
+Handle SessionImpl::TransactionOf(const PreparedHandle& prepared) const {
+  const MutexLock lock(mutex_);
+  if (!prepared.transaction.empty() && transactions_.contains(prepared.transaction)) return prepared.transaction;
+  if (prepared.transaction.empty() && !prepared.follows) return {};
+  return transactions_.size() == 1 ? transactions_.begin()->first : Handle();
+}
+
 arrow::Result<LaneLease> SessionImpl::Acquire(const RequestContext& context, Lane& lane) {
   const MutexLock lock(mutex_);
   while (lane.busy) {
@@ -110,6 +124,13 @@ arrow::Result<LaneLease> SessionImpl::AcquireFor(const RequestContext& context, 
   return Ready(std::move(lease));
 }
 
+// A transaction that a client has opened begins at its first statement: it reads what is there then, and a client that
+// opens one and idles pins nothing.
+arrow::Status SessionImpl::BeginIfOpened(LaneLease& lease) {
+  if (!lease->transaction || lease.connection().in_transaction()) return arrow::Status::OK();
+  return services_.commits.Begin(lease.connection());
+}
+
 // Brings the lane's settings up to the session's.
 arrow::Result<LaneLease> SessionImpl::Ready(LaneLease lease) {
   std::vector<std::string> missing;
@@ -118,12 +139,14 @@ arrow::Result<LaneLease> SessionImpl::Ready(LaneLease lease) {
     missing.assign(settings_.begin() + static_cast<std::ptrdiff_t>(lease->settings_applied), settings_.end());
     lease->settings_applied = settings_.size();
   }
-  if (missing.empty()) return lease;
-  const bool own = !lease.connection().in_transaction();
-  if (own) ARROW_RETURN_NOT_OK(lease.connection().Begin());
-  for (const auto& setting : missing) ARROW_RETURN_NOT_OK(lease.connection().Run(setting).status());
-  if (own) ARROW_RETURN_NOT_OK(lease.connection().Commit());
-  lease->ForgetPlans();
+  if (!missing.empty()) {
+    const bool own = !lease.connection().in_transaction();
+    if (own) ARROW_RETURN_NOT_OK(lease.connection().Begin());
+    for (const auto& setting : missing) ARROW_RETURN_NOT_OK(lease.connection().Run(setting).status());
+    if (own) ARROW_RETURN_NOT_OK(lease.connection().Commit());
+    lease->ForgetPlans();
+  }
+  ARROW_RETURN_NOT_OK(BeginIfOpened(lease));
   return lease;
 }
 
@@ -138,8 +161,7 @@ arrow::Result<Handle> SessionImpl::BeginTransaction(const RequestContext& contex
   }
   auto acquired = home_free ? Acquire(context, *home_) : AcquireExtra();
   ARROW_RETURN_NOT_OK(acquired.status());
-  ARROW_ASSIGN_OR_RAISE(auto lease, Ready(std::move(acquired).ValueUnsafe()));
-  ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
+  auto lease = std::move(acquired).ValueUnsafe();
   const Handle handle = RandomHandle();
   const MutexLock lock(mutex_);
   lease->transaction = true;
@@ -165,6 +187,7 @@ arrow::Status SessionImpl::EndTransaction(const RequestContext& context, const H
     }
     lease->transaction = false;
   }
+  if (!lease.connection().in_transaction()) return arrow::Status::OK();  // no statement ran in it
   if (!commit) return lease.connection().Rollback();
   return services_.commits.Commit(lease.connection()).status();
 }

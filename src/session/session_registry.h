@@ -69,8 +69,8 @@ class SessionRegistry {
                                                        const std::string& peer) = 0;
   // Rolls back what is uncommitted and forgets the session. False when there is none.
   virtual bool Close(const SessionKey& key) = 0;
-  // The session of a ticket that the same user made elsewhere: planned outside transactions, or being read (to cancel
-  // it). KeyError when unknown, of another user, or finished.
+  // The session of a ticket that the same user made elsewhere, for a query that is planned, whose rows are complete, or
+  // that is being read (to cancel it). KeyError when unknown, of another user, or finished.
   virtual arrow::Result<std::shared_ptr<Session>> FindTicket(const Identity& identity, const Handle& ticket) = 0;
 
   virtual std::vector<SessionInfo> Sessions() const = 0;

@@ -63,10 +63,12 @@ arrow::Result<std::shared_ptr<const engine::Statement>> SessionImpl::ParseOne(st
   return std::move(statements[0]);
 }
 
-arrow::Result<engine::Prepared*> SessionImpl::PlanQuery(Lane& lane, const engine::Statement& statement) {
-  if (auto* kept = lane.FindPlan(statement.text())) return kept;
+// `catalog_version` was read before the lane's transaction began: a plan may be newer than it says, never older.
+arrow::Result<engine::Prepared*> SessionImpl::PlanQuery(Lane& lane, const engine::Statement& statement,
+                                                        std::uint64_t catalog_version) {
+  if (auto* kept = lane.FindPlan(statement.text(), catalog_version)) return kept;
   ARROW_ASSIGN_OR_RAISE(auto plan, lane.connection->Prepare(statement, engine::Trust::kClient));
-  return lane.KeepPlan(statement.text(), std::move(plan));
+  return lane.KeepPlan(statement.text(), catalog_version, std::move(plan));
 }
 
 // One execution per row of parameters. Several results are concatenated.
@@ -104,12 +106,10 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunTransactionStatement(LaneLea
       return arrow::Status::Invalid("No transaction is open; BEGIN opens one");
     }
   }
-  auto status = arrow::Status::OK();
-  if (statement.kind() == StatementKind::kBegin) {
-    ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
-  } else if (statement.kind() == StatementKind::kCommit) {
+  auto status = arrow::Status::OK();  // of BEGIN: the transaction begins at its first statement
+  if (statement.kind() == StatementKind::kCommit) {
     status = services_.commits.Commit(lease.connection()).status();
-  } else {
+  } else if (statement.kind() == StatementKind::kRollback) {
     status = lease.connection().Rollback();
   }
   const MutexLock lock(mutex_);
@@ -165,6 +165,7 @@ void SessionImpl::NoteEffects(Lane& lane, const engine::Statement& statement, co
 
 arrow::Result<SessionImpl::Outcome> SessionImpl::RunStatement(LaneLease& lease, const engine::Statement& statement,
                                                               const Batches& parameters) {
+  ARROW_RETURN_NOT_OK(BeginIfOpened(lease));
   if (EndsOrBeginsTransaction(statement.kind())) return RunTransactionStatement(lease, statement);
   if (lease->transaction) return RunInTransaction(lease, statement, parameters);
   ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
@@ -183,10 +184,11 @@ arrow::Result<engine::PreparedInfo> SessionImpl::DescribeOn(LaneLease& lease, co
     return engine::PreparedInfo{
         .kind = statement.kind(), .schema = arrow::schema({}), .parameters = {}, .reads = {}, .writes = {}};
   const bool own = !lease.connection().in_transaction();
+  const auto version = services_.commits.catalog_version();
   if (own) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
   auto info = [&]() -> arrow::Result<engine::PreparedInfo> {
     if (statement.kind() == StatementKind::kQuery && own) {
-      ARROW_ASSIGN_OR_RAISE(const auto* plan, PlanQuery(*lease, statement));
+      ARROW_ASSIGN_OR_RAISE(const auto* plan, PlanQuery(*lease, statement, version));
       return plan->info();
     }
     ARROW_ASSIGN_OR_RAISE(const auto plan, lease.connection().Prepare(statement, engine::Trust::kClient));
@@ -257,7 +259,8 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
     note(ProvenanceOf(info));
     log->SetRoute(started.route);
     const bool open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
-    if (IsReadOnlyQuery(info) && !open_types && info.kind != StatementKind::kExplain) {
+    // Inside a transaction a query runs now: by the time it is fetched the transaction may have changed or ended.
+    if (IsReadOnlyQuery(info) && !open_types && !transactional && info.kind != StatementKind::kExplain) {
       started.is_query = true;
       ticket.schema = started.schema = info.schema;
       return arrow::Status::OK();
@@ -267,7 +270,7 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
     started.rows_changed = started.is_query ? -1 : outcome.rows_changed;
     ticket.schema = started.schema = outcome.schema;
     ticket.result = outcome.rows != nullptr ? outcome.rows : EmptyResult(outcome.schema);
-    ticket.shared = false;
+    ticket.shared = started.is_query;
     return arrow::Status::OK();
   }();
   run = watch->Explain(std::move(run));

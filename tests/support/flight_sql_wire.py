@@ -128,7 +128,12 @@ def update(client, sql, options=None, transaction=None):
     return _fields(answer.to_pybytes()).get(1, 0)
 
 
+def read_to_end(reader):
+    """The rows as a list of dicts. pyarrow's read_all() turns a cancelled call into a SIGINT of its own process."""
+    return [row for chunk in reader if chunk.data is not None for row in chunk.data.to_pylist()]
+
+
 def query(client, sql, options=None, transaction=None):
     """The rows as a list of dicts."""
     info = client.get_flight_info(statement_query(sql, transaction), options)
-    return client.do_get(info.endpoints[0].ticket, options).read_all().to_pylist()
+    return read_to_end(client.do_get(info.endpoints[0].ticket, options))

@@ -68,9 +68,7 @@ class SlicedViewState final : public ViewState {
   arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>& windows, const Delta& delta) override
       EXCLUDES(mutex_) {
     if (!spec_->window) {
-      SliceMap slices = SlicesOf(delta);
-      if (slices.empty()) slices = EmptySlices(*spec_);
-      Publish(std::move(slices));
+      ReplaceAll(delta);
       return arrow::Status::OK();
     }
     ARROW_ASSIGN_OR_RAISE(const std::set<SliceKey> replaced, WindowsIn(windows));
@@ -90,11 +88,22 @@ class SlicedViewState final : public ViewState {
     return arrow::Status::OK();
   }
 
+  void ReplaceAll(const Delta& delta) override {
+    SliceMap slices = SlicesOf(delta);
+    if (slices.empty()) slices = EmptySlices(*spec_);
+    Publish(std::move(slices));
+  }
+
   std::shared_ptr<const ViewVersion> Pin() override { return PinNow(); }
 
   ViewStats Stats() const override EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     return stats_;
+  }
+
+  std::int64_t PinnedBytes() const override EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return copied_ - registry_->OldestCopied(copied_);
   }
 
   std::vector<WindowStats> Windows() const override {
@@ -126,7 +135,7 @@ class SlicedViewState final : public ViewState {
     const MutexLock lock(mutex_);
     std::shared_ptr<const ViewVersion> version = current_.lock();
     if (version == nullptr) {
-      version = std::make_shared<const ViewVersion>(spec_, slices_, registry_, generation_, stats_.groups);
+      version = std::make_shared<const ViewVersion>(spec_, slices_, registry_, generation_, stats_.groups, copied_);
       ++generation_;
       current_ = version;
     }
@@ -145,6 +154,7 @@ class SlicedViewState final : public ViewState {
 
   SliceMap& WritableMap(std::uint64_t pinned) REQUIRES(mutex_) {
     if (map_created_ <= pinned) {
+      copied_ += static_cast<std::int64_t>(slices_->size() * sizeof(SliceEntry));
       slices_ = std::make_shared<SliceMap>(*slices_);
       map_created_ = generation_;
     }
@@ -161,6 +171,7 @@ class SlicedViewState final : public ViewState {
     }
     Count(*at->slice, -1);
     if (at->created <= pinned) {
+      if (at->slice.use_count() > 1) copied_ += at->slice->bytes();  // somebody keeps it
       at->slice = at->slice->Clone();
       at->created = generation_;
     }
@@ -181,6 +192,7 @@ class SlicedViewState final : public ViewState {
   }
 
   void PublishLocked(SliceMap slices) REQUIRES(mutex_) {
+    copied_ += stats_.bytes;
     stats_ = StatsOf(slices);
     slices_ = std::make_shared<SliceMap>(std::move(slices));
     map_created_ = generation_;
@@ -194,6 +206,7 @@ class SlicedViewState final : public ViewState {
   ViewStats stats_ GUARDED_BY(mutex_);
   mutable std::uint64_t generation_ GUARDED_BY(mutex_) = 1;              // of the next pin
   std::uint64_t map_created_ GUARDED_BY(mutex_) = 1;                     // generation of *slices_
+  std::int64_t copied_ GUARDED_BY(mutex_) = 0;                           // bytes left to pins, ever
   mutable std::weak_ptr<const ViewVersion> current_ GUARDED_BY(mutex_);  // of the state as it is now, while pinned
 };
 

@@ -4,10 +4,11 @@
 // A slice holds the groups of one window start (the whole view is one slice when it has no window). Slices are
 // copy-on-write while a pinned ViewVersion refers to them.
 //
-// Thread safety: Fold and scans from any thread. Merge, Replace and Restore only by the holder of the commit gate, one
-// at a time; Pin by the gate's holders, shared or not, so that what it sees is a whole commit (beside a Merge it is
-// safe, and shows that delta whole or not at all). Stats, Windows and Serialize from any thread; they may wait for a
-// Merge to end, never for a scan. A ViewVersion is immutable and may outlive its ViewState.
+// Thread safety: Fold and scans from any thread. Merge, Replace, ReplaceAll and Restore wait for one another; of a view
+// that is read they are called only by the holder of the commit gate; Pin by the gate's holders, shared or not, so that
+// what it sees is a whole commit (beside a Merge it is safe, and shows that delta whole or not at all). Stats, Windows
+// and Serialize from any thread; they may wait for a Merge to end, never for a scan. A ViewVersion is immutable and may
+// outlive its ViewState.
 #pragma once
 
 #include <cstdint>
@@ -74,8 +75,13 @@ class ViewState {
   // may be null when the view has no window: all is replaced) by the delta's. Windows that the delta does not mention
   // vanish. Invalid, and nothing is changed, when the delta holds a window that is not among `windows`.
   virtual arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>& windows, const Delta& delta) = 0;
+  // Replaces everything by the delta's. Cannot fail.
+  virtual void ReplaceAll(const Delta& delta) = 0;
   // Cheap; pins without a change between them share one version.
   virtual std::shared_ptr<const ViewVersion> Pin() = 0;
+
+  // Of states that are kept for pins alone, at most: what was replaced or copied since the oldest live one.
+  virtual std::int64_t PinnedBytes() const = 0;
 
   virtual ViewStats Stats() const = 0;
   virtual std::vector<WindowStats> Windows() const = 0;  // ascending, the NULL window last

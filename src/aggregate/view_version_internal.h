@@ -5,8 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "aggregate/slice_internal.h"
@@ -18,9 +18,10 @@ namespace hyprstream::aggregate {
 // Generations start at 1.
 class PinRegistry {
  public:
-  void Add(std::uint64_t generation) EXCLUDES(mutex_) {
+  // `copied`: the bytes that the state had copied when the pin was made.
+  void Add(std::uint64_t generation, std::int64_t copied) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    live_.insert(generation);
+    live_[generation] = copied;
   }
   void Remove(std::uint64_t generation) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
@@ -29,25 +30,30 @@ class PinRegistry {
   // 0 when nothing is pinned. Whatever readers did before they let go happens before this returns.
   std::uint64_t Youngest() const EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    return live_.empty() ? 0 : *live_.rbegin();
+    return live_.empty() ? 0 : live_.rbegin()->first;
+  }
+  // What the oldest pin was added with; `otherwise` when nothing is pinned.
+  std::int64_t OldestCopied(std::int64_t otherwise) const EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return live_.empty() ? otherwise : live_.begin()->second;
   }
 
  private:
   mutable Mutex mutex_;
-  std::set<std::uint64_t> live_ GUARDED_BY(mutex_);
+  std::map<std::uint64_t, std::int64_t> live_ GUARDED_BY(mutex_);
 };
 
 class ViewVersion {
  public:
   // Registers the pin; the destructor removes it.
   ViewVersion(std::shared_ptr<const ViewSpec> spec, std::shared_ptr<const SliceMap> slices,
-              std::shared_ptr<PinRegistry> registry, std::uint64_t generation, std::int64_t groups)
+              std::shared_ptr<PinRegistry> registry, std::uint64_t generation, std::int64_t groups, std::int64_t copied)
       : spec_(std::move(spec)),
         slices_(std::move(slices)),
         registry_(std::move(registry)),
         generation_(generation),
         groups_(groups) {
-    registry_->Add(generation_);
+    registry_->Add(generation_, copied);
   }
   ~ViewVersion() { registry_->Remove(generation_); }
   ViewVersion(const ViewVersion&) = delete;

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -76,17 +75,17 @@ class CommitPath {
   // reports the current position.
   virtual arrow::Result<CommitReceipt> Commit(engine::Connection& connection, int batches = 1) = 0;
 
-  // DDL of ours, inside the open transaction; it takes effect at Commit(), where a view whose table changed meanwhile
-  // is filled again under the gate. Until then the view cannot be read, not even by its own transaction. `time_zone` is
-  // frozen into the definition. False when IF [NOT] EXISTS made it a no-op.
+  // DDL of ours, inside the open transaction; it takes effect at Commit(). Until then only its own transaction can read
+  // the view: its table as that transaction saw it when the view was created. Others' commits reach it from its
+  // creation on. `time_zone` is frozen into the definition. False when IF [NOT] EXISTS made it a no-op.
   virtual arrow::Result<bool> CreateView(engine::Connection& connection, const engine::CreateMaterializedView& create,
                                          const std::string& time_zone) = 0;
   virtual arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) = 0;
   // Stores the options beside the table just created in the open transaction; they hold from its commit on. Invalid for
   // an unknown option (with the nearest) or a time column that the table does not have.
   virtual arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) = 0;
-  // May this statement run on its tables? Refuses DROP, ALTER and replacement of tables that views read or of views
-  // themselves by other than DROP MATERIALIZED VIEW, row changes of views, UPDATE and DELETE where rows are not kept.
+  // May this statement run on its tables? Refuses UPDATE, DELETE and MERGE where rows are not kept. That no table
+  // is dropped, replaced or altered under a view, and no view by other than DROP MATERIALIZED VIEW, Commit() checks.
   virtual arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) = 0;
 
   virtual bool IsView(const TableRef& table) const = 0;

@@ -49,23 +49,39 @@ std::string Where(const TableRef& table) {
 
 std::string Values(const TableRef& table) { return QuoteLiteral(table.schema) + ", " + QuoteLiteral(table.name); }
 
-arrow::Result<bool> ParseBool(const std::string& name, const std::string& value) {
+}  // namespace
+
+arrow::Result<bool> ParseBoolOption(const std::string& owner, const std::string& name, const std::string& value) {
   const std::string folded = FoldIdentifier(value);
   if (folded == "true" || folded == "1" || folded == "on") return true;
   if (folded == "false" || folded == "0" || folded == "off") return false;
-  return arrow::Status::Invalid("Table option ", name, " must be true or false, not '", value, "'");
+  return arrow::Status::Invalid(owner, " option ", name, " must be true or false, not '", value, "'");
 }
 
-}  // namespace
+arrow::Result<std::string> FindTimeColumn(const TableRef& table, const arrow::Schema& schema, const std::string& name) {
+  const auto names = schema.field_names();
+  const auto found =
+      std::ranges::find_if(names, [&](const auto& column) { return FoldIdentifier(column) == FoldIdentifier(name); });
+  if (found == names.end()) {
+    return arrow::Status::Invalid("The event-time column ", name, " is not a column of ", table.ToString(),
+                                  DidYouMean(name, names));
+  }
+  const auto type = schema.field(static_cast<int>(found - names.begin()))->type();
+  if (type->id() != arrow::Type::TIMESTAMP && type->id() != arrow::Type::DATE32) {
+    return arrow::Status::Invalid("The event-time column ", *found, " must be a TIMESTAMP, TIMESTAMPTZ or DATE, not ",
+                                  type->ToString());
+  }
+  return *found;
+}
 
 arrow::Status CreateCatalog(engine::Connection& connection) {
   ARROW_RETURN_NOT_OK(Run(connection, std::string("CREATE SCHEMA IF NOT EXISTS ") + kCatalogSchema));
   ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kOptions +
                                           " (schema_name VARCHAR, table_name VARCHAR, time_column VARCHAR, "
-                                          "keep_rows VARCHAR)"));
+                                          "keep_rows VARCHAR, rows_gone VARCHAR)"));
   ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kViews +
-                                          " (schema_name VARCHAR, table_name VARCHAR, definition VARCHAR, "
-                                          "time_zone VARCHAR)"));
+                                          " (schema_name VARCHAR, table_name VARCHAR, base_schema VARCHAR, "
+                                          "base_name VARCHAR, definition VARCHAR, time_zone VARCHAR)"));
   return Run(connection,
              "CREATE TABLE IF NOT EXISTS " + kStates + " (schema_name VARCHAR, table_name VARCHAR, state BLOB)");
 }
@@ -78,7 +94,7 @@ arrow::Result<TableOptions> ParseTableOptions(const engine::Options& options) {
     if (name == "time") {
       parsed.time_column = value;
     } else if (name == "keep_rows") {
-      ARROW_ASSIGN_OR_RAISE(parsed.keep_rows, ParseBool(name, value));
+      ARROW_ASSIGN_OR_RAISE(parsed.keep_rows, ParseBoolOption("Table", name, value));
     } else if (std::ranges::find(kLater, name) != kLater.end()) {
       return arrow::Status::NotImplemented("Table option ", name, " is not available in this version; leave it out");
     } else {
@@ -92,7 +108,7 @@ arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& 
   ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kOptions + Where(table)));
   return Run(connection, "INSERT INTO " + kOptions + " VALUES (" + Values(table) + ", " +
                              QuoteLiteral(options.time_column) + ", " + (options.keep_rows ? "'true'" : "'false'") +
-                             ")");
+                             ", 'unknown')");
 }
 
 arrow::Result<TableOptionsMap> LoadTableOptions(engine::Connection& connection) {
@@ -114,9 +130,23 @@ arrow::Status PruneTableOptions(engine::Connection& connection) {
                              "lower(o.schema_name) AND lower(t.table_name) = lower(o.table_name) AND NOT t.temporary)");
 }
 
+arrow::Result<std::set<TableRef>> TakeRowsGone(engine::Connection& connection) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT schema_name, table_name FROM " + kOptions +
+                                                              " WHERE keep_rows = 'false' AND rows_gone <> 'false'"));
+  std::set<TableRef> gone;
+  for (const auto& row : rows) gone.insert({.schema = row[0], .name = row[1]});
+  ARROW_RETURN_NOT_OK(Run(connection, "UPDATE " + kOptions + " SET rows_gone = 'unknown'"));
+  return gone;
+}
+
+arrow::Status StoreRowsGone(engine::Connection& connection, const TableRef& table, bool gone) {
+  return Run(connection,
+             "UPDATE " + kOptions + " SET rows_gone = " + (gone ? "'true'" : "'false'") + " " + Where(table));
+}
+
 arrow::Status StoreView(engine::Connection& connection, const StoredView& view) {
   ARROW_RETURN_NOT_OK(RemoveView(connection, view.view));
-  return Run(connection, "INSERT INTO " + kViews + " VALUES (" + Values(view.view) + ", " +
+  return Run(connection, "INSERT INTO " + kViews + " VALUES (" + Values(view.view) + ", " + Values(view.base) + ", " +
                              QuoteLiteral(view.definition) + ", " + QuoteLiteral(view.time_zone) + ")");
 }
 
@@ -129,7 +159,10 @@ arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection)
   ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT * FROM " + kViews + " ORDER BY ALL"));
   std::vector<StoredView> views;
   for (const auto& row : rows) {
-    views.push_back({.view = {.schema = row[0], .name = row[1]}, .definition = row[2], .time_zone = row[3]});
+    views.push_back({.view = {.schema = row[0], .name = row[1]},
+                     .base = {.schema = row[2], .name = row[3]},
+                     .definition = row[4],
+                     .time_zone = row[5]});
   }
   return views;
 }

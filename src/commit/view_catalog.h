@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,8 @@
 
 namespace arrow {
 class Buffer;
-}
+class Schema;
+}  // namespace arrow
 
 namespace hyprstream::commit {
 
@@ -22,6 +24,7 @@ inline constexpr const char* kCatalogSchema = "__hyprstream";
 
 struct StoredView {
   TableRef view;
+  TableRef base;
   std::string definition;
   std::string time_zone;
 };
@@ -33,12 +36,21 @@ arrow::Status CreateCatalog(engine::Connection& connection);
 
 // Invalid for an unknown option (the message suggests the nearest) or a bad value.
 arrow::Result<TableOptions> ParseTableOptions(const engine::Options& options);
+// `owner`: "Table" or "View", for the message.
+arrow::Result<bool> ParseBoolOption(const std::string& owner, const std::string& name, const std::string& value);
+// The table's spelling of its event-time column. Invalid when it has none of that name, or of another type than a time.
+arrow::Result<std::string> FindTimeColumn(const TableRef& table, const arrow::Schema& schema, const std::string& name);
 
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options);
 // Options of tables that exist.
 arrow::Result<TableOptionsMap> LoadTableOptions(engine::Connection& connection);
 // Forgets options of tables that are gone.
 arrow::Status PruneTableOptions(engine::Connection& connection);
+
+// Which tables had accepted rows without keeping them when the server ended; those of a server that did not end in
+// order may have. Until StoreRowsGone says otherwise, the file says so of all of them.
+arrow::Result<std::set<TableRef>> TakeRowsGone(engine::Connection& connection);
+arrow::Status StoreRowsGone(engine::Connection& connection, const TableRef& table, bool gone);
 
 arrow::Status StoreView(engine::Connection& connection, const StoredView& view);
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view);

@@ -7,6 +7,7 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include <exception>
 #include <utility>
 
 namespace hyprstream::commit {
@@ -35,18 +36,37 @@ std::string EvaluationSql(const AggregateQuery& query, const std::string& from, 
 
 std::string WindowSql(const AggregateQuery& query) { return query.key_sql[static_cast<std::size_t>(query.window_key)]; }
 
-// Relabels evaluated columns with the schema that the states expect; the types are DuckDB's either way.
+// Relabels evaluated columns with the schema that the states expect. Their types are the same, unless a setting has
+// changed what an expression means since the view was created.
 arrow::Result<Batches> Relabel(const AggregateQuery& query, const Batches& evaluated) {
   Batches out;
   for (const auto& batch : evaluated) {
     const auto columns = query.evaluated_schema->num_fields() == 0 ? arrow::ArrayVector{} : batch->columns();
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const auto& type = query.evaluated_schema->field(static_cast<int>(i))->type();
+      if (columns[i]->type()->Equals(type)) continue;
+      return arrow::Status::Invalid("Materialized view ", query.view.ToString(), " expects ", type->ToString(),
+                                    " where its SELECT now gives ", columns[i]->type()->ToString());
+    }
     out.push_back(arrow::RecordBatch::Make(query.evaluated_schema, batch->num_rows(), columns));
   }
   return out;
 }
 
-arrow::Status SetTimeZone(engine::Connection& connection, const AggregateQuery& query) {
-  return connection.Run("SET TimeZone = " + QuoteLiteral(query.time_zone)).status();
+arrow::Status SetTimeZone(engine::Connection& connection, const std::string& zone) {
+  return connection.Run("SET TimeZone = " + QuoteLiteral(zone)).status();
+}
+
+// Runs `work` in the view's time zone.
+template <class Work>
+auto InZoneOf(engine::Connection& connection, const AggregateQuery& query, Work work) -> decltype(work()) {
+  ARROW_ASSIGN_OR_RAISE(const auto zone, connection.TimeZone());
+  if (zone == query.time_zone) return work();
+  ARROW_RETURN_NOT_OK(SetTimeZone(connection, query.time_zone));
+  auto result = work();
+  const auto restored = SetTimeZone(connection, zone);
+  if (result.ok()) ARROW_RETURN_NOT_OK(restored);
+  return result;
 }
 
 // The windows that old and new images fall into.
@@ -67,16 +87,16 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> TouchedWindows(engine::Connec
 
 arrow::Result<Batches> EvaluateRows(engine::Connection& connection, const AggregateQuery& query,
                                     const std::shared_ptr<arrow::Schema>& schema, const Batches& rows) {
-  ARROW_RETURN_NOT_OK(SetTimeZone(connection, query));
   const std::string sql = EvaluationSql(query, "hyprstream_input() AS " + QuoteIdentifier(query.alias), "");
-  ARROW_ASSIGN_OR_RAISE(const auto evaluated, connection.Evaluate(sql, schema, rows));
+  ARROW_ASSIGN_OR_RAISE(const auto evaluated,
+                        InZoneOf(connection, query, [&] { return connection.Evaluate(sql, schema, rows); }));
   return Relabel(query, evaluated);
 }
 
 arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared_ptr<MaintainedView> view,
                                      const TableChanges& changes) {
   const auto& query = *view->query;
-  ViewDelta delta{.view = view, .delta = nullptr, .recompute = false, .windows = nullptr};
+  ViewDelta delta{.view = view, .delta = nullptr, .windows = nullptr};
   if (!changes.inserted.empty()) {
     ARROW_ASSIGN_OR_RAISE(const auto evaluated, EvaluateRows(connection, query, changes.schema, changes.inserted));
     ARROW_ASSIGN_OR_RAISE(delta.delta, view->state->Fold(evaluated));
@@ -84,8 +104,8 @@ arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared
   if (!changes.removed.empty()) {
     delta.recompute = true;
     if (query.window_key >= 0) {
-      ARROW_RETURN_NOT_OK(SetTimeZone(connection, query));
-      ARROW_ASSIGN_OR_RAISE(delta.windows, TouchedWindows(connection, query, changes));
+      ARROW_ASSIGN_OR_RAISE(delta.windows,
+                            InZoneOf(connection, query, [&] { return TouchedWindows(connection, query, changes); }));
     }
   }
   return delta;
@@ -94,7 +114,6 @@ arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared
 arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& connection, const MaintainedView& view,
                                                            const std::shared_ptr<arrow::RecordBatch>& windows) {
   const auto& query = *view.query;
-  ARROW_RETURN_NOT_OK(SetTimeZone(connection, query));
   std::string touched;
   Batches input;
   auto schema = arrow::schema({});
@@ -104,10 +123,33 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& c
     schema = windows->schema();
     input = {windows};
   }
+  const std::string sql = EvaluationSql(query, query.from_sql, touched);
   ARROW_ASSIGN_OR_RAISE(const auto evaluated,
-                        connection.Evaluate(EvaluationSql(query, query.from_sql, touched), schema, input));
+                        InZoneOf(connection, query, [&] { return connection.Evaluate(sql, schema, input); }));
   ARROW_ASSIGN_OR_RAISE(const auto relabelled, Relabel(query, evaluated));
   return view.state->Fold(relabelled);
+}
+
+void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta) {
+  try {
+    view.state->Merge(delta);
+  } catch (const std::exception& error) {
+    view.Break(std::string("adding rows to it failed (") + error.what() + "); drop and create it again");
+  }
+}
+
+void ReplaceOrBreak(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows,
+                    const aggregate::Delta& delta) {
+  try {
+    if (windows == nullptr) {
+      view.state->ReplaceAll(delta);
+      return;
+    }
+    const auto replaced = view.state->Replace(windows, delta);
+    if (!replaced.ok()) view.Break("recomputing it failed (" + replaced.message() + "); drop and create it again");
+  } catch (const std::exception& error) {
+    view.Break(std::string("recomputing it failed (") + error.what() + "); drop and create it again");
+  }
 }
 
 }  // namespace hyprstream::commit

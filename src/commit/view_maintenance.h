@@ -14,13 +14,19 @@
 
 namespace hyprstream::commit {
 
-// A view in the registry. `state` is replaced only under the gate.
+// A view in the registry. But for `query`, and `state` while it is being filled, changed only under the gate.
 struct MaintainedView {
   std::shared_ptr<const AggregateQuery> query;
   std::unique_ptr<aggregate::ViewState> state;
-  bool filled_from_table = true;  // false: it counts from its creation on
+  bool filling = false;  // its CREATE has not committed; nobody but its transaction knows it
+  bool refill = false;   // it must be filled again when its CREATE commits
   ViewStatus status = ViewStatus::kReady;
   std::string problem;
+
+  void Break(std::string why) {
+    status = ViewStatus::kBroken;
+    problem = std::move(why);
+  }
 };
 
 // What one transaction does to one view.
@@ -29,6 +35,9 @@ struct ViewDelta {
   std::unique_ptr<aggregate::Delta> delta;      // of inserted rows; null when there are none
   bool recompute = false;                       // rows were changed or deleted
   std::shared_ptr<arrow::RecordBatch> windows;  // which to recompute; null: all
+  // The windows as the transaction sees them; right only if nobody else changes the table before it commits. Null: they
+  // are to be computed after the commit.
+  std::unique_ptr<aggregate::Delta> recomputed = nullptr;
 };
 
 // Keys and arguments of raw rows, in query.evaluated_schema; `connection` is idle or in a transaction of its own.
@@ -39,8 +48,15 @@ arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> EvaluateRows(
 arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared_ptr<MaintainedView> view,
                                      const TableChanges& changes);
 
-// Folds the base table's rows as `connection`'s transaction sees them: all of them, or those of `windows`.
+// Folds the base table's rows as `connection`'s transaction sees them: all of them, or those of `windows`. The
+// session's time zone is left as it was.
 arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& connection, const MaintainedView& view,
                                                            const std::shared_ptr<arrow::RecordBatch>& windows);
+
+// What DuckDB has committed must reach the view or make it unreadable, also when memory runs out. Without `windows` all
+// of them are replaced.
+void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta);
+void ReplaceOrBreak(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows,
+                    const aggregate::Delta& delta);
 
 }  // namespace hyprstream::commit

@@ -45,13 +45,44 @@ struct TouchedRows {
 
 using TouchedTables = std::map<duckdb::DuckTableEntry*, TouchedRows>;
 
+struct Touched {
+  TouchedTables tables;
+  std::vector<TransactionFacts::ChangedEntry> entries;
+};
+
 void SortUnique(std::vector<duckdb::row_t>& rows) {
   std::ranges::sort(rows);
   rows.erase(std::ranges::unique(rows).begin(), rows.end());
 }
 
-void Collect(duckdb::UndoFlags kind, duckdb::data_ptr_t payload, TouchedTables& touched) {
-  if (kind == duckdb::UndoFlags::DELETE_TUPLE) {
+bool IsTableOrView(const duckdb::CatalogEntry& entry) {
+  return entry.type == duckdb::CatalogType::TABLE_ENTRY || entry.type == duckdb::CatalogType::VIEW_ENTRY;
+}
+
+// A version of an entry that the transaction replaced: the placeholder before a CREATE, the table before an ALTER or
+// DROP. Its parent is what came after it.
+void CollectEntry(duckdb::CatalogEntry& before, std::vector<TransactionFacts::ChangedEntry>& entries) {
+  if (!before.HasParent()) return;
+  auto& after = before.Parent();
+  const bool existed = IsTableOrView(before) && !before.deleted;
+  const bool exists = IsTableOrView(after) && !after.deleted;
+  if (!existed && !exists) return;
+  auto& known = existed ? before : after;
+  const TableRef ref{.schema = known.ParentSchema().name.GetIdentifierName(), .name = known.name.GetIdentifierName()};
+  const auto found = std::ranges::find_if(entries, [&](const auto& entry) { return entry.entry == ref; });
+  if (found == entries.end()) {
+    entries.push_back({.entry = ref, .existed = existed, .exists = exists, .dropped = existed && !exists});
+  } else {  // versions come in the order in which they were replaced
+    found->exists = exists;
+    found->dropped |= found->existed && !exists;
+  }
+}
+
+void Collect(duckdb::UndoFlags kind, duckdb::data_ptr_t payload, Touched& all) {
+  auto& touched = all.tables;
+  if (kind == duckdb::UndoFlags::CATALOG_ENTRY) {
+    CollectEntry(*duckdb::Load<duckdb::CatalogEntry*>(payload), all.entries);
+  } else if (kind == duckdb::UndoFlags::DELETE_TUPLE) {
     const auto* info = reinterpret_cast<duckdb::DeleteInfo*>(payload);
     auto& rows = touched[info->table].deleted;
     for (duckdb::idx_t i = 0; i < info->count; ++i) {
@@ -68,8 +99,8 @@ void Collect(duckdb::UndoFlags kind, duckdb::data_ptr_t payload, TouchedTables& 
 }
 
 // The layout of an entry is {UndoFlags, uint32 length, payload}; see UndoBuffer::CreateEntry.
-TouchedTables ReadUndoBuffer(duckdb::DuckTransaction& transaction) {
-  TouchedTables touched;
+Touched ReadUndoBuffer(duckdb::DuckTransaction& transaction) {
+  Touched touched;
   auto& allocator = (transaction.*Reveal(UndoBufferTag())).*Reveal(AllocatorTag());
   for (auto* entry = allocator.head.get(); entry != nullptr; entry = entry->next.get()) {
     auto handle = allocator.buffer_manager.Pin(entry->block);
@@ -84,7 +115,7 @@ TouchedTables ReadUndoBuffer(duckdb::DuckTransaction& transaction) {
       at += length;
     }
   }
-  for (auto& [table, rows] : touched) {
+  for (auto& [table, rows] : touched.tables) {
     SortUnique(rows.deleted);
     SortUnique(rows.updated);
     std::vector<duckdb::row_t> kept;  // an updated row that was deleted in the end is a deleted row
@@ -182,14 +213,16 @@ TransactionFacts InspectTransaction(duckdb::ClientContext& context, const std::s
   if (!transaction.ChangesMade()) return facts;
   facts.changes = true;
   facts.catalog_changes = transaction.GetUndoProperties().has_catalog_changes;
-  const auto touched = ReadUndoBuffer(transaction);
+  auto touched = ReadUndoBuffer(transaction);
+  facts.entries = std::move(touched.entries);
   auto& local = duckdb::LocalStorage::Get(transaction);
   for (auto* table : TablesOf(context, database)) {
     auto& storage = table->GetStorage();
     const auto inserted = local.Find(storage) ? static_cast<std::int64_t>(local.AddedRows(storage)) : 0;
+    const auto ref = RefOf(*table);
     const bool edited =
-        std::ranges::any_of(touched, [&](const auto& entry) { return &entry.first->GetStorage() == &storage; });
-    if (inserted > 0 || edited) facts.tables.push_back({.table = RefOf(*table), .rows_inserted = inserted});
+        std::ranges::any_of(touched.tables, [&](const auto& entry) { return RefOf(*entry.first) == ref; });
+    if (inserted > 0 || edited) facts.tables.push_back({.table = ref, .rows_inserted = inserted});
   }
   return facts;
 }
@@ -210,8 +243,9 @@ RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext&
                         .inserted = ScanInserted(context, local, *table),
                         .updated = {},
                         .removed = {}};
-    for (auto& [entry, rows] : touched) {
-      if (&entry->GetStorage() != &table->GetStorage()) continue;
+    for (auto& [entry, rows] : touched.tables) {
+      // By name: an ALTER after the change has given the table a storage of its own, with the rows where they were.
+      if (!(RefOf(*entry) == ref)) continue;
       change.updated = FetchRows(context, database, *table, rows.updated);
       auto removed = rows.deleted;
       removed.insert(removed.end(), rows.updated.begin(), rows.updated.end());

@@ -119,6 +119,7 @@ class ConnectionImpl : public Connection {
   std::shared_ptr<const Snapshot> Attach(std::shared_ptr<const Snapshot> snapshot) override {
     return std::exchange(state_->snapshot, std::move(snapshot));
   }
+  std::shared_ptr<const Snapshot> snapshot() const override { return state_->snapshot; }
 
   arrow::Result<std::unique_ptr<Prepared>> Prepare(const Statement& statement, Trust trust) override {
     return Guard([&]() -> arrow::Result<std::unique_ptr<Prepared>> {
@@ -179,6 +180,14 @@ class ConnectionImpl : public Connection {
       ARROW_ASSIGN_OR_RAISE(last, Execute(*prepared, nullptr, ResultMode::kBuffered));
     }
     return last;
+  }
+
+  arrow::Result<std::string> TimeZone() override {
+    return Guard([&]() -> arrow::Result<std::string> {
+      duckdb::Value zone;
+      if (!context().TryGetCurrentSetting("TimeZone", zone)) return arrow::Status::UnknownError("no time zone is set");
+      return zone.ToString();
+    });
   }
 
   arrow::Status Append(const TableRef& table, const std::vector<std::string>& columns,

@@ -81,9 +81,16 @@ struct TransactionFacts {
     TableRef table;
     std::int64_t rows_inserted = 0;
   };
-  bool changes = false;              // anything at all
-  bool catalog_changes = false;      // tables, views, schemas, ...
-  std::vector<ChangedTable> tables;  // whose rows it changed
+  struct ChangedEntry {
+    TableRef entry;        // a table or a view
+    bool existed;          // before the transaction, under this name
+    bool exists;           // after it
+    bool dropped = false;  // what existed is no more, whether or not something else has taken its name
+  };
+  bool changes = false;               // anything at all
+  bool catalog_changes = false;       // tables, views, schemas, macros, ...
+  std::vector<ChangedTable> tables;   // whose rows it changed
+  std::vector<ChangedEntry> entries;  // that it created, altered or dropped; each once
 };
 
 class Connection {
@@ -98,6 +105,7 @@ class Connection {
   virtual bool in_transaction() const = 0;
   // What view scans of this transaction read; returns what they read before. Dropped at the transaction's end.
   virtual std::shared_ptr<const Snapshot> Attach(std::shared_ptr<const Snapshot> snapshot) = 0;
+  virtual std::shared_ptr<const Snapshot> snapshot() const = 0;  // the attached one; null: none
 
   // ---- statements
   // Binds and plans. Errors: SerializationError never; Invalid for text that does not bind (the message is DuckDB's,
@@ -110,6 +118,8 @@ class Connection {
                                            ResultMode mode) = 0;
   // Parse, prepare, run and collect, as Trust::kInternal; for our own statements.
   virtual arrow::Result<Execution> Run(std::string_view sql) = 0;
+  // The session's time zone. Cheap.
+  virtual arrow::Result<std::string> TimeZone() = 0;
 
   // ---- rows in
   // Appends batches whose columns are named by `columns` (the rest take their defaults); other types than the table's

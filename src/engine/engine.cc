@@ -66,9 +66,11 @@ class EngineImpl : public Engine {
   }
 
   arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view, std::string_view select,
-                                            const std::string& time_zone) override {
-    return AnalyzeViewSelect(DuckConnectionOf(connection),
-                             {.view = view, .select = select, .time_zone = time_zone, .database = shared_->database});
+                                            const std::string& time_zone,
+                                            const std::optional<TableRef>& base) override {
+    return AnalyzeViewSelect(
+        DuckConnectionOf(connection),
+        {.view = view, .select = select, .time_zone = time_zone, .database = shared_->database, .base = base});
   }
 
   arrow::Status AddSystemTable(SystemTable table) override {

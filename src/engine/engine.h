@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,9 +50,11 @@ class Engine {
   virtual arrow::Result<std::vector<std::shared_ptr<const Statement>>> Parse(std::string_view sql) = 0;
 
   // What a view's SELECT means, checked against the tables of the connection's transaction. Invalid or NotImplemented
-  // with the reason, and the nearest thing that can be maintained.
+  // with the reason, and the nearest thing that can be maintained. `base` is the table that its FROM means; without one
+  // it is looked up as the connection's session looks names up.
   virtual arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view,
-                                                    std::string_view select, const std::string& time_zone) = 0;
+                                                    std::string_view select, const std::string& time_zone,
+                                                    const std::optional<TableRef>& base = std::nullopt) = 0;
 
   // Makes `hyprstream.<name>` readable by every connection. Before the first client connects.
   virtual arrow::Status AddSystemTable(SystemTable table) = 0;

@@ -60,7 +60,7 @@ class ViewAnalysis {
   arrow::Result<AggregateQuery> Run() {
     ARROW_RETURN_NOT_OK(ParseSelect());
     ARROW_RETURN_NOT_OK(FindBase());
-    ARROW_ASSIGN_OR_RAISE(const auto bound, Bind(std::string(text_.select), false));
+    ARROW_ASSIGN_OR_RAISE(const auto bound, Bind(statement_->Copy(), false));
     ARROW_RETURN_NOT_OK(CheckNames(bound.names));
     ARROW_RETURN_NOT_OK(ReadItems(bound));
     ARROW_RETURN_NOT_OK(ReadWhere());
@@ -95,7 +95,11 @@ class ViewAnalysis {
   }
 
   arrow::Status FindBase() {
-    const auto& from = select_->from_table->Cast<duckdb::BaseTableRef>();
+    auto& from = select_->from_table->Cast<duckdb::BaseTableRef>();
+    if (text_.base.has_value()) {
+      from.SetQualifiedName(duckdb::Identifier(text_.database), duckdb::Identifier(text_.base->schema),
+                            duckdb::Identifier(text_.base->name));
+    }
     const duckdb::EntryLookupInfo lookup(duckdb::CatalogType::TABLE_ENTRY, from.GetQualifiedName());
     const auto& entry = duckdb::Catalog::GetEntry(context_, lookup);
     const auto name = from.GetQualifiedName().Name().GetIdentifierName();
@@ -120,12 +124,10 @@ class ViewAnalysis {
   }
 
   // Binds without optimizing. `row_wise`: refuse what needs more than one row, or depends on more than the row.
-  arrow::Result<BoundSelect> Bind(const std::string& sql, bool row_wise) {
-    auto parser = duckdb::Parser(context_);
-    parser.ParseQuery(sql);
+  arrow::Result<BoundSelect> Bind(duckdb::unique_ptr<duckdb::SQLStatement> statement, bool row_wise) {
     BoundSelect bound;
     duckdb::Planner planner(context_);
-    planner.CreatePlan(std::move(parser.statements.at(0)));
+    planner.CreatePlan(std::move(statement));
     bound.types = planner.types;
     bound.names = ToNames(planner.names);
     if (row_wise) ARROW_RETURN_NOT_OK(CheckRowWise(*planner.plan));
@@ -404,7 +406,9 @@ class ViewAnalysis {
   }
 
   arrow::Status BindEvaluation(const BoundSelect& output) {
-    ARROW_ASSIGN_OR_RAISE(auto bound, Bind(EvaluationSql(), true));
+    auto parser = duckdb::Parser(context_);
+    parser.ParseQuery(EvaluationSql());
+    ARROW_ASSIGN_OR_RAISE(auto bound, Bind(std::move(parser.statements.at(0)), true));
     const auto keys = query_.key_sql.size();
     const auto arguments = query_.argument_sql.size();
     bound.types.resize(keys + arguments);

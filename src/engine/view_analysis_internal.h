@@ -4,6 +4,7 @@
 // types. Nothing is evaluated or written.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,7 +26,8 @@ struct ViewText {
   TableRef view;
   std::string_view select;
   std::string time_zone = "UTC";
-  std::string database;  // the catalog name of the one local database
+  std::string database;                         // the catalog name of the one local database
+  std::optional<TableRef> base = std::nullopt;  // the table that FROM means; else as the session looks names up
 };
 
 // Runs inside the connection's open transaction (or one of its own when none is open). Never throws. Errors as

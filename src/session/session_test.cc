@@ -173,6 +173,29 @@ TEST_F(SessionTest, TransactionsCommitAndRollBack) {
   EXPECT_THAT(UpdateError("COMMIT"), HasSubstr("No transaction is open"));
 }
 
+TEST_F(SessionTest, TransactionsStayWhereTheirFirstReadWas) {
+  Update("CREATE TABLE t (i INTEGER); CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c FROM t");
+  const auto other = NewSession("other");
+  const auto insert = [&] { EXPECT_TRUE(other->Update(context_, "INSERT INTO t VALUES (1)", {}).ok()); };
+  const std::string both = "SELECT (SELECT count(*) FROM t), c FROM v";
+  const auto transaction = session_->BeginTransaction(context_).ValueOrDie();
+  insert();  // a client that works without autocommit opens its transaction long before it uses it
+  EXPECT_EQ(Rows(both, nullptr, transaction), "1|1\n");
+  insert();
+  EXPECT_EQ(Rows(both, nullptr, transaction), "1|1\n");
+  EXPECT_TRUE(session_->EndTransaction(context_, transaction, true).ok());
+  Update("BEGIN");
+  insert();
+  EXPECT_EQ(Rows(both), "3|3\n");
+  insert();
+  EXPECT_EQ(Rows(both), "3|3\n");
+  Update("COMMIT");
+  EXPECT_EQ(Rows(both), "4|4\n");
+  Update("BEGIN; COMMIT; BEGIN; ROLLBACK");
+  const auto unused = session_->BeginTransaction(context_).ValueOrDie();
+  EXPECT_TRUE(session_->EndTransaction(context_, unused, true).ok());
+}
+
 TEST_F(SessionTest, KeepsTwoCursorsOpen) {
   const auto a = session_->Start(context_, "SELECT * FROM range(1000000)", {}).ValueOrDie();
   const auto b = session_->Start(context_, "SELECT * FROM range(1000000)", {}).ValueOrDie();
@@ -282,6 +305,161 @@ TEST_F(SessionTest, ViewsAreCreatedReplacedAndDropped) {
   EXPECT_EQ(Rows("SELECT * FROM v"), "3|8\n");
   Update("BEGIN; DROP MATERIALIZED VIEW v; ROLLBACK");
   EXPECT_EQ(Rows("SELECT * FROM v"), "3|8\n");
+}
+
+TEST_F(SessionTest, ATransactionReadsTheViewsItCreated) {
+  Update("CREATE TABLE other (n INTEGER); CREATE MATERIALIZED VIEW o AS SELECT count(*) AS c FROM other");
+  Update("BEGIN");
+  Update("CREATE TABLE t (k INTEGER, v INTEGER)");
+  Update("INSERT INTO t VALUES (1, 10), (2, 20)");
+  Update("CREATE MATERIALIZED VIEW v AS SELECT k, sum(v) AS s FROM t GROUP BY ALL");
+  EXPECT_EQ(Rows("SELECT * FROM v ORDER BY k"), "1|10\n2|20\n");
+  Update("INSERT INTO t VALUES (1, 5)");
+  EXPECT_EQ(Rows("SELECT * FROM v ORDER BY k"), "1|10\n2|20\n");  // as its table was when it was created
+  const auto other = NewSession("other");
+  EXPECT_THAT(Rows("SELECT * FROM v", other.get()), HasSubstr("ERROR"));
+  Update("DROP MATERIALIZED VIEW o");
+  EXPECT_EQ(Rows("SELECT * FROM o", other.get()), "0\n");
+  Update("COMMIT");
+  EXPECT_EQ(Rows("SELECT * FROM v ORDER BY k", other.get()), "1|15\n2|20\n");
+  EXPECT_THAT(Rows("SELECT * FROM o", other.get()), HasSubstr("ERROR"));
+  Update("BEGIN; CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT count(*) AS c FROM t");
+  EXPECT_EQ(Rows("SELECT * FROM v"), "3\n");
+  EXPECT_EQ(Rows("SELECT * FROM v ORDER BY k", other.get()), "1|15\n2|20\n");
+  Update("DELETE FROM t WHERE k = 2");
+  Update("DROP MATERIALIZED VIEW v");
+  EXPECT_THAT(Rows("SELECT * FROM v"), HasSubstr("ERROR"));
+  Update("ROLLBACK");
+  EXPECT_EQ(Rows("SELECT * FROM v ORDER BY k"), "1|15\n2|20\n");
+}
+
+TEST_F(SessionTest, AViewMadeBesideItsTableGetsEveryRowOfTheTransaction) {
+  Update("BEGIN; CREATE TABLE e (k INTEGER) WITH (keep_rows = false); INSERT INTO e VALUES (1), (1)");
+  Update("CREATE MATERIALIZED VIEW ev AS SELECT k, count(*) AS c FROM e GROUP BY ALL; INSERT INTO e VALUES (2)");
+  EXPECT_EQ(Rows("SELECT * FROM ev ORDER BY k"), "1|2\n");
+  Update("COMMIT");
+  EXPECT_EQ(Rows("SELECT * FROM ev ORDER BY k"), "1|2\n2|1\n");
+  Update("BEGIN; CREATE TABLE t (k INTEGER); INSERT INTO t VALUES (1); ALTER TABLE t ADD COLUMN n INTEGER DEFAULT 7");
+  Update("CREATE MATERIALIZED VIEW tv AS SELECT k, sum(n) AS s FROM t GROUP BY ALL; INSERT INTO t VALUES (1, 1)");
+  Update("UPDATE t SET n = n + 1; COMMIT");
+  EXPECT_EQ(Rows("SELECT * FROM tv"), "1|10\n");
+}
+
+// Rows that others commit between a view's creation and its COMMIT, and changes of their own.
+TEST_F(SessionTest, AViewBeingCreatedFollowsOtherCommits) {
+  Update("CREATE TABLE t (k INTEGER); INSERT INTO t VALUES (1)");
+  const auto run = [&](const std::string& script, const std::string& rows) {
+    const auto transaction = session_->BeginTransaction(context_).ValueOrDie();
+    Update("INSERT INTO t VALUES (10)");  // after the transaction's snapshot
+    Update("CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT k, count(*) AS c FROM t GROUP BY ALL", transaction);
+    Update("INSERT INTO t VALUES (20)");
+    if (!script.empty()) Update(script);
+    Update("INSERT INTO t VALUES (30)", transaction);
+    EXPECT_TRUE(session_->EndTransaction(context_, transaction, true).ok());
+    EXPECT_EQ(Rows("SELECT * FROM v ORDER BY k"), rows);
+    EXPECT_EQ(Rows("SELECT * FROM v ORDER BY k"), Rows("SELECT k, count(*) FROM t GROUP BY ALL ORDER BY k"));
+  };
+  run("", "1|1\n10|1\n20|1\n30|1\n");
+  run("DELETE FROM t WHERE k < 20", "20|2\n30|2\n");
+  run("UPDATE t SET k = k + 1", "11|1\n21|3\n30|1\n31|2\n");
+}
+
+// The table of a view being created is dropped, and the other way round: one of them is refused.
+TEST_F(SessionTest, AViewAndItsTablesEndCannotCommitTogether) {
+  Update("CREATE TABLE t (k INTEGER)");
+  auto transaction = session_->BeginTransaction(context_).ValueOrDie();
+  Update("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c FROM t", transaction);
+  Update("DROP TABLE t");
+  const auto refused = session_->EndTransaction(context_, transaction, true);
+  EXPECT_THAT(refused.ToString(), HasSubstr("was changed while materialized view v was created"));
+  EXPECT_THAT(Rows("SELECT * FROM v"), HasSubstr("ERROR"));
+  Update("CREATE TABLE t (k INTEGER)");
+  transaction = session_->BeginTransaction(context_).ValueOrDie();
+  Update("DROP TABLE t", transaction);
+  Update("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c FROM t");
+  EXPECT_THAT(session_->EndTransaction(context_, transaction, true).ToString(), HasSubstr("materialized view v"));
+  EXPECT_EQ(Rows("SELECT * FROM v"), "0\n");
+}
+
+// A transaction's own DDL is checked, not what others made after its snapshot.
+TEST_F(SessionTest, DdlBesideANewViewIsNotRefused) {
+  const auto transaction = session_->BeginTransaction(context_).ValueOrDie();
+  Update("CREATE TABLE mine (i INTEGER)", transaction);
+  Update("CREATE TABLE t (k INTEGER); CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c FROM t");
+  EXPECT_TRUE(session_->EndTransaction(context_, transaction, true).ok());
+}
+
+TEST_F(SessionTest, ATableUnderAViewIsNotReplaced) {
+  MakeSales();
+  Update("INSERT INTO sales VALUES ('2024-01-01', 'a', 1.5, 1)");
+  EXPECT_THAT(UpdateError("CREATE OR REPLACE TABLE sales AS SELECT * FROM sales LIMIT 0"), HasSubstr("sales_5m"));
+  EXPECT_THAT(UpdateError("ALTER TABLE sales RENAME TO s2"), HasSubstr("sales_5m"));
+  EXPECT_THAT(UpdateError("CREATE OR REPLACE VIEW sales_5m AS SELECT 1 AS one"), HasSubstr("DROP MATERIALIZED VIEW"));
+  Update("CREATE TABLE IF NOT EXISTS sales (i INTEGER)");
+  Update("CREATE INDEX sales_n ON sales (n)");
+  Update("ALTER TABLE sales ADD COLUMN note VARCHAR");
+  Update("INSERT INTO sales VALUES ('2024-01-01', 'a', 1.5, 1, 'x')");
+  ExpectOracle();
+  Update("BEGIN; DELETE FROM sales WHERE note = 'x'; ROLLBACK");
+  for (const std::string change : {"DELETE FROM sales WHERE note = 'x'", "UPDATE sales SET n = 50",
+                                   "INSERT INTO sales (region, n) VALUES ('b', 2)"}) {
+    const auto changed = session_->Update(
+        context_,
+        "BEGIN; " + change + "; ALTER TABLE sales ADD COLUMN c" + std::to_string(change.size()) + " INTEGER; COMMIT",
+        {});
+    if (!changed.ok()) Update("ROLLBACK");
+    ExpectOracle();
+  }
+}
+
+TEST_F(SessionTest, ViewsInOtherSchemasSurviveARestart) {
+  const std::string folder = ::testing::TempDir() + "hyprstream_session_schema_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  Open(folder + "/data.duckdb");
+  Update("CREATE SCHEMA s; USE s");
+  Update("CREATE TABLE t (k INTEGER) WITH (keep_rows = false)");
+  Update("CREATE TABLE r (k INTEGER)");
+  Update("CREATE MATERIALIZED VIEW tv AS SELECT k, count(*) AS c FROM t GROUP BY ALL");
+  Update("CREATE MATERIALIZED VIEW rv AS SELECT k, count(*) AS c FROM r GROUP BY ALL");
+  Update("INSERT INTO t VALUES (1); INSERT INTO r VALUES (2)");
+  EXPECT_EQ(Rows("SELECT * FROM s.tv"), "1|1\n");
+  session_.reset();
+  EXPECT_TRUE(commits_->SaveStates().ok());
+  Open(folder + "/data.duckdb");
+  EXPECT_EQ(Rows("SELECT * FROM s.tv"), "1|1\n");
+  EXPECT_EQ(Rows("SELECT * FROM s.rv"), "2|1\n");
+  EXPECT_THAT(UpdateError("CREATE MATERIALIZED VIEW s.late AS SELECT count(*) AS c FROM s.t"), HasSubstr("backfill"));
+  Update("CREATE TEMPORARY TABLE r (other VARCHAR)");  // hides s.r from this session, but not from the view
+  Update("CREATE TABLE s.more (i INTEGER)");
+  Update("ALTER TABLE s.r ADD COLUMN n INTEGER");
+  EXPECT_EQ(Rows("SELECT * FROM s.rv"), "2|1\n");
+  std::filesystem::remove_all(folder);
+}
+
+// Each round a view is created while others insert, update and delete: it must miss none of their rows.
+TEST_F(SessionTest, ViewsCreatedBesideWritersMissNothing) {
+  Update("CREATE TABLE t (k INTEGER, v INTEGER)");
+  std::atomic<bool> done = false;
+  std::vector<std::thread> writers;
+  for (int w = 0; w < 3; ++w) {
+    writers.emplace_back([&, w] {
+      const auto session = NewSession("w" + std::to_string(w));
+      for (int i = 0; !done; ++i) {
+        const auto id = std::to_string(w * 1'000'000 + i);
+        ARROW_UNUSED(session->Update(context_, "INSERT INTO t VALUES (" + id + " % 5, " + id + ")", {}));
+        if (i % 7 == 3) ARROW_UNUSED(session->Update(context_, "DELETE FROM t WHERE v % 3 = 0", {}));
+      }
+    });
+  }
+  for (int round = 0; round < 20; ++round) {
+    Update("CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT k, count(*) AS c, sum(v) AS s FROM t GROUP BY ALL");
+    EXPECT_EQ(Rows("(FROM v EXCEPT SELECT k, count(*), sum(v) FROM t GROUP BY ALL) UNION ALL "
+                   "(SELECT k, count(*), sum(v) FROM t GROUP BY ALL EXCEPT FROM v)"),
+              "");
+  }
+  done = true;
+  for (auto& writer : writers) writer.join();
 }
 
 TEST_F(SessionTest, SaysWhatAnswered) {

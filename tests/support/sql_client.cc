@@ -44,9 +44,10 @@ bool Eventually(const std::function<bool()>& condition, std::chrono::seconds bou
   return true;
 }
 
-SqlClient::SqlClient(const ServerProcess& server)
-    : flight_(
-          fl::FlightClient::Connect(fl::Location::ForGrpcTcp(server.host(), server.port()).ValueOrDie()).ValueOrDie()),
+SqlClient::SqlClient(const ServerProcess& server) : SqlClient(server.host(), server.port()) {}
+
+SqlClient::SqlClient(const std::string& host, int port)
+    : flight_(fl::FlightClient::Connect(fl::Location::ForGrpcTcp(host, port).ValueOrDie()).ValueOrDie()),
       sql_(std::make_unique<sql::FlightSqlClient>(flight_)) {}
 
 SqlClient::~SqlClient() { ARROW_UNUSED(sql_->Close()); }

@@ -31,6 +31,7 @@ class SqlClient {
 
   // A connection, and so a session, of its own. Aborts the test binary when the server cannot be reached.
   explicit SqlClient(const ServerProcess& server);
+  SqlClient(const std::string& host, int port);
   ~SqlClient();
   SqlClient(const SqlClient&) = delete;
   SqlClient& operator=(const SqlClient&) = delete;

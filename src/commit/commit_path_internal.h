@@ -1,0 +1,123 @@
+// The commit path and what it is made of; see commit_path.h for the contract.
+//
+// commit_path.cc holds the life of a transaction, view_statements.cc our DDL.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/thread_annotations.h"
+#include "commit/commit_gate.h"
+#include "commit/commit_path.h"
+#include "commit/connection_pool.h"
+#include "commit/view_catalog.h"
+#include "commit/view_maintenance.h"
+#include "commit/view_registry.h"
+#include "commit/view_snapshots.h"
+
+namespace hyprstream::commit {
+
+// How long, and with how much of replaced states, a transaction may stay at an old position.
+struct PinBounds {
+  std::chrono::seconds age_max{3600};
+  std::int64_t bytes_max = 256LL << 20;
+};
+
+class CommitPathImpl : public CommitPath {
+ public:
+  CommitPathImpl(engine::Engine& engine, CommitLimits limits, PinBounds bounds = {}, const Clock* clock = nullptr)
+      : engine_(engine),
+        limits_(limits),
+        pool_(engine),
+        pin_bounds_(bounds),
+        clock_(clock != nullptr ? *clock : system_clock_) {}
+
+  arrow::Status Open();
+  arrow::Status Begin(engine::Connection& connection) override;
+  arrow::Result<CommitReceipt> Commit(engine::Connection& connection, int batches) override;
+  arrow::Result<bool> CreateView(engine::Connection& connection, const engine::CreateMaterializedView& create,
+                                 const std::string& time_zone) override;
+  arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) override;
+  arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) override;
+  arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) override;
+  bool IsView(const TableRef& table) const override { return registry_.Contains(table); }
+  Position position() const override { return Position(position_.load()); }
+  std::uint64_t catalog_version() const override { return catalog_version_.load(); }
+  std::vector<TableInfo> Tables() const override { return registry_.Tables(); }
+  std::vector<ViewInfo> Views() const override;
+  std::vector<WindowInfo> Windows() const override;
+  arrow::Status SaveStates() override;
+
+ private:
+  // Everything that a commit publishes once DuckDB has committed.
+  struct Staged {
+    engine::TransactionFacts facts;
+    Position read_at;                             // the transaction's snapshot
+    std::shared_ptr<TransactionSnapshot> ddl;     // of ours; empty when there was none
+    std::optional<TableOptionsMap> options = {};  // when this transaction changed them
+    std::uint64_t registry_version = 0;           // that the rest was made for
+    RowChanges changes = {};
+    std::vector<ViewDelta> deltas = {};
+  };
+
+  // ---- commits (commit_path.cc)
+  std::shared_ptr<const PinnedSnapshot> Pin();
+  void ExpirePins();
+  arrow::Result<Staged> Stage(engine::Connection& connection, engine::TransactionFacts facts);
+  arrow::Status StageOptions(engine::Connection& connection, Staged& staged);
+  arrow::Status Capture(engine::Connection& connection, Staged& staged);
+  arrow::Status Fold(Staged& staged);
+  arrow::Status RecomputeBefore(engine::Connection& connection, Staged& staged);
+  arrow::Status CatchUp(engine::Connection& connection, Staged& staged);
+  arrow::Status CheckStateBytes(const Staged& staged) const;
+  void Publish(Staged staged, int batches);
+  void PublishDelta(const Staged& staged, const ViewDelta& delta);
+  void PublishViews(const Staged& staged);
+  void Recompute(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows);
+  arrow::Status CheckRead(const TableRef& table) const;
+  bool KeepsRows(const Staged& staged, const TableRef& table) const;
+
+  // ---- views (view_statements.cc)
+  arrow::Status LoadView(engine::Connection& connection, const StoredView& stored);
+  bool ViewExists(const TransactionSnapshot& ddl, const TableRef& view) const;
+  arrow::Result<CreatedView> BuildView(engine::Connection& connection, const TransactionSnapshot& ddl,
+                                       const TableRef& view, const engine::CreateMaterializedView& create,
+                                       const std::string& time_zone);
+  arrow::Status Fill(engine::Connection& connection, const TransactionSnapshot& ddl, CreatedView& created);
+  arrow::Status WriteView(engine::Connection& connection, const CreatedView& view, bool replace);
+  // After DDL in the transaction: every view's table and definition must mean what they meant.
+  arrow::Status CheckCatalog(engine::Connection& connection, const Staged& staged);
+  arrow::Status CheckDefinition(engine::Connection& connection, const AggregateQuery& query);
+  // Nobody may have changed the tables of views made by this transaction since its snapshot. Under the gate.
+  arrow::Status CheckCreated(const Staged& staged);
+
+  engine::Engine& engine_;
+  const CommitLimits limits_;
+  ConnectionPool pool_;
+  // Alone for a commit's last step and for changes of the registry, shared for a moment by every read.
+  mutable CommitGate gate_;
+  ViewRegistry registry_;
+  std::atomic<std::uint64_t> position_ = 0;
+  std::atomic<std::uint64_t> catalog_version_ = 0;
+
+  struct AgingPin {
+    std::weak_ptr<const PinnedSnapshot> snapshot;
+    Clock::TimePoint since;
+  };
+  const PinBounds pin_bounds_;
+  const SystemClock system_clock_;
+  const Clock& clock_;
+  Mutex pin_mutex_;
+  std::weak_ptr<const PinnedSnapshot> pinned_ GUARDED_BY(pin_mutex_);  // shared by the readers between two commits
+  std::deque<AgingPin> pins_ GUARDED_BY(pin_mutex_);                   // oldest first
+};
+
+}  // namespace hyprstream::commit

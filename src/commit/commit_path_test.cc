@@ -1,0 +1,132 @@
+// What sessions cannot show: pins that last too long, and states that fail where DuckDB has committed.
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/scalar.h>
+#include <arrow/status.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <new>
+
+#include "base/fake_clock.h"
+#include "commit/commit_path_internal.h"
+
+namespace hyprstream::commit {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Path {
+ public:
+  explicit Path(PinBounds bounds)
+      : engine_(engine::Engine::Make({.threads = 1}).ValueOrDie()), path_(*engine_, {}, bounds, &clock_) {
+    EXPECT_TRUE(path_.Open().ok());
+    Write("CREATE TABLE t (k INTEGER, v INTEGER)");
+    auto connection = Begin();
+    EXPECT_TRUE(
+        path_
+            .CreateView(
+                *connection,
+                {.view = {.name = "v"}, .schema_given = true, .select = "SELECT k, count(*) AS c FROM t GROUP BY ALL"},
+                "UTC")
+            .ok());
+    EXPECT_TRUE(path_.Commit(*connection, 1).ok());
+  }
+
+  FakeClock& clock() { return clock_; }
+
+  std::unique_ptr<engine::Connection> Begin() {
+    auto connection = engine_->Connect().ValueOrDie();
+    EXPECT_TRUE(path_.Begin(*connection).ok());
+    return connection;
+  }
+  void Write(const std::string& sql) {
+    auto connection = Begin();
+    EXPECT_TRUE(connection->Run(sql).ok());
+    EXPECT_TRUE(path_.Commit(*connection, 1).ok());
+  }
+  static std::string Count(engine::Connection& connection) {
+    const auto executed = connection.Run("SELECT coalesce(sum(c), 0)::VARCHAR FROM v");
+    if (!executed.ok()) return executed.status().ToString();
+    return executed->rows->ToRecordBatches().ValueOrDie().at(0)->column(0)->GetScalar(0).ValueOrDie()->ToString();
+  }
+
+ private:
+  FakeClock clock_;
+  std::unique_ptr<engine::Engine> engine_;
+  CommitPathImpl path_;
+};
+
+TEST(CommitPathPins, EndAfterTheirTime) {
+  Path path({.age_max = std::chrono::seconds(60)});
+  path.Write("INSERT INTO t VALUES (1, 1)");
+  const auto reader = path.Begin();
+  path.Write("INSERT INTO t VALUES (1, 1)");
+  path.clock().Advance(std::chrono::seconds(59));
+  path.Write("INSERT INTO t VALUES (1, 1)");
+  EXPECT_EQ(Path::Count(*reader), "1");
+  path.clock().Advance(std::chrono::seconds(2));
+  const auto later = path.Begin();
+  path.Write("INSERT INTO t VALUES (1, 1)");
+  EXPECT_THAT(Path::Count(*reader), HasSubstr("more than 60 s ago; COMMIT or ROLLBACK"));
+  EXPECT_EQ(Path::Count(*later), "3");
+}
+
+TEST(CommitPathPins, EndWhenTheyKeepTooMuch) {
+  Path path({.bytes_max = 1 << 20});
+  path.Write("INSERT INTO t SELECT range, 1 FROM range(50000)");
+  const auto first = path.Begin();
+  const auto copied = [&] { path.Write("INSERT INTO t SELECT range, 1 FROM range(100)"); };
+  copied();
+  EXPECT_THAT(Path::Count(*first), HasSubstr("bytes; COMMIT or ROLLBACK"));
+  const auto second = path.Begin();
+  EXPECT_EQ(Path::Count(*second), "50100");
+}
+
+// A state that runs out of memory.
+class FullState final : public aggregate::ViewState {
+ public:
+  const AggregateQuery& query() const override { return query_; }
+  arrow::Result<std::unique_ptr<aggregate::Delta>> Fold(
+      const std::vector<std::shared_ptr<arrow::RecordBatch>>&) const override {
+    return arrow::Status::NotImplemented("not in this test");
+  }
+  void Merge(const aggregate::Delta&) override { throw std::bad_alloc(); }
+  arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>&, const aggregate::Delta&) override {
+    throw std::bad_alloc();
+  }
+  void ReplaceAll(const aggregate::Delta&) override { throw std::bad_alloc(); }
+  std::shared_ptr<const aggregate::ViewVersion> Pin() override { return nullptr; }
+  std::int64_t PinnedBytes() const override { return 0; }
+  aggregate::ViewStats Stats() const override { return {}; }
+  std::vector<aggregate::WindowStats> Windows() const override { return {}; }
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Serialize() const override { return nullptr; }
+  arrow::Status Restore(std::string_view) override { return arrow::Status::OK(); }
+
+ private:
+  AggregateQuery query_;
+};
+
+class EmptyDelta final : public aggregate::Delta {
+ public:
+  std::int64_t rows() const override { return 0; }
+  std::int64_t groups() const override { return 0; }
+  std::int64_t bytes() const override { return 0; }
+};
+
+TEST(ViewMaintenance, AStateThatCannotFollowIsUnreadable) {
+  for (const bool merge : {true, false}) {
+    MaintainedView view{.state = std::make_unique<FullState>()};
+    if (merge) {
+      MergeOrBreak(view, EmptyDelta());
+    } else {
+      ReplaceOrBreak(view, nullptr, EmptyDelta());
+    }
+    EXPECT_EQ(view.status, ViewStatus::kBroken);
+    EXPECT_THAT(view.problem, HasSubstr("drop and create it again"));
+  }
+}
+
+}  // namespace
+}  // namespace hyprstream::commit

@@ -1,0 +1,131 @@
+#include "commit/view_registry.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hyprstream::commit {
+
+std::uint64_t ViewRegistry::version() const {
+  const MutexLock lock(mutex_);
+  return version_;
+}
+
+Views ViewRegistry::Published() const {
+  const MutexLock lock(mutex_);
+  Views views;
+  for (const auto& [ref, view] : views_) views.push_back(view);
+  return views;
+}
+
+Views ViewRegistry::Maintained() const {
+  const MutexLock lock(mutex_);
+  Views views;
+  for (const auto& [ref, view] : views_) views.push_back(view);
+  for (const auto& filling : filling_) {
+    if (auto view = filling.lock()) views.push_back(std::move(view));
+  }
+  return views;
+}
+
+bool ViewRegistry::Contains(const TableRef& view) const {
+  const MutexLock lock(mutex_);
+  return views_.contains(view);
+}
+
+std::vector<TableRef> ViewRegistry::ViewsOf(const TableRef& table) const {
+  const MutexLock lock(mutex_);
+  std::vector<TableRef> names;
+  for (const auto& [ref, view] : views_) {
+    if (view->query->base == table) names.push_back(ref);
+  }
+  return names;
+}
+
+std::vector<std::string> ViewRegistry::ViewNames() const {
+  const MutexLock lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [ref, view] : views_) names.push_back(ref.ToString());
+  return names;
+}
+
+TableOptions ViewRegistry::OptionsOf(const TableRef& table) const {
+  const MutexLock lock(mutex_);
+  const auto found = options_.find(table);
+  return found == options_.end() ? TableOptions{} : found->second;
+}
+
+bool ViewRegistry::RowsGone(const TableRef& table) const {
+  const MutexLock lock(mutex_);
+  const auto options = options_.find(table);
+  if (options == options_.end() || options->second.keep_rows) return false;
+  const auto progress = progress_.find(table);
+  return rows_gone_.contains(table) || (progress != progress_.end() && progress->second.rows_accepted > 0);
+}
+
+Position ViewRegistry::ChangedAt(const TableRef& table) const {
+  const MutexLock lock(mutex_);
+  const auto found = progress_.find(table);
+  return found == progress_.end() ? Position() : found->second.changed_at;
+}
+
+std::vector<TableInfo> ViewRegistry::Tables() const {
+  const MutexLock lock(mutex_);
+  std::map<TableRef, TableInfo> tables;
+  for (const auto& [table, options] : options_) tables[table].options = options;
+  for (const auto& [table, progress] : progress_) {
+    if (table.schema != kCatalogSchema) tables[table].rows_accepted = progress.rows_accepted;
+  }
+  for (const auto& [ref, view] : views_) tables[view->query->base].views.push_back(ref);
+  std::vector<TableInfo> infos;
+  for (auto& [table, info] : tables) {
+    info.table = table;
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+void ViewRegistry::AddFilling(const std::shared_ptr<MaintainedView>& view) {
+  const MutexLock lock(mutex_);
+  std::erase_if(filling_, [](const auto& filling) { return filling.expired(); });
+  filling_.push_back(view);
+  ++version_;
+}
+
+void ViewRegistry::Publish(const std::shared_ptr<MaintainedView>& view) {
+  const MutexLock lock(mutex_);
+  std::erase_if(filling_, [&](const auto& filling) { return filling.lock() == view; });
+  views_.erase(view->query->view);  // so that the name is spelled as the new one spells it
+  views_[view->query->view] = view;
+  ++version_;
+}
+
+void ViewRegistry::Remove(const TableRef& view) {
+  const MutexLock lock(mutex_);
+  views_.erase(view);
+  ++version_;
+}
+
+void ViewRegistry::SetOptions(TableOptionsMap options) {
+  const MutexLock lock(mutex_);
+  options_ = std::move(options);
+}
+
+void ViewRegistry::SetRowsGone(std::set<TableRef> tables) {
+  const MutexLock lock(mutex_);
+  rows_gone_ = std::move(tables);
+}
+
+void ViewRegistry::AddRows(const TableRef& table, std::int64_t rows, Position at) {
+  const MutexLock lock(mutex_);
+  auto& progress = progress_[table];
+  progress.rows_accepted += rows;
+  progress.changed_at = at;
+}
+
+void ViewRegistry::ForgetRows(const TableRef& table) {
+  const MutexLock lock(mutex_);
+  progress_.erase(table);
+  rows_gone_.erase(table);
+}
+
+}  // namespace hyprstream::commit

@@ -1,0 +1,68 @@
+// What is committed beside DuckDB: table options, maintained views, and how far each table has come.
+//
+// Thread safety: all methods. Whatever changes it is called by the holder of the commit gate only, so that what is read
+// under the shared gate belongs to one position.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/thread_annotations.h"
+#include "commit/commit_path.h"
+#include "commit/view_catalog.h"
+#include "commit/view_maintenance.h"
+
+namespace hyprstream::commit {
+
+using Views = std::vector<std::shared_ptr<MaintainedView>>;
+
+class ViewRegistry {
+ public:
+  // Changes whenever a view comes or goes, also one that is only being filled.
+  std::uint64_t version() const EXCLUDES(mutex_);
+  Views Published() const EXCLUDES(mutex_);
+  // Whose states commits must keep current: those published and those being filled.
+  Views Maintained() const EXCLUDES(mutex_);
+  bool Contains(const TableRef& view) const EXCLUDES(mutex_);
+  std::vector<TableRef> ViewsOf(const TableRef& table) const EXCLUDES(mutex_);
+  std::vector<std::string> ViewNames() const EXCLUDES(mutex_);
+
+  TableOptions OptionsOf(const TableRef& table) const EXCLUDES(mutex_);
+  // Has it accepted rows that it no longer has? Only for tables that keep none.
+  bool RowsGone(const TableRef& table) const EXCLUDES(mutex_);
+  // The position at which its rows changed last since the server started.
+  Position ChangedAt(const TableRef& table) const EXCLUDES(mutex_);
+  std::vector<TableInfo> Tables() const EXCLUDES(mutex_);
+
+  // ---- by the gate's holder
+  // From now on every commit is merged into the view's state too, for as long as the view lives.
+  void AddFilling(const std::shared_ptr<MaintainedView>& view) EXCLUDES(mutex_);
+  void Publish(const std::shared_ptr<MaintainedView>& view) EXCLUDES(mutex_);  // replaces one of the same name
+  void Remove(const TableRef& view) EXCLUDES(mutex_);
+  void SetOptions(TableOptionsMap options) EXCLUDES(mutex_);
+  void SetRowsGone(std::set<TableRef> tables) EXCLUDES(mutex_);
+  void AddRows(const TableRef& table, std::int64_t rows, Position at) EXCLUDES(mutex_);
+  // The table is new, or no more.
+  void ForgetRows(const TableRef& table) EXCLUDES(mutex_);
+
+ private:
+  struct TableProgress {
+    std::int64_t rows_accepted = 0;
+    Position changed_at;
+  };
+
+  mutable Mutex mutex_;
+  std::uint64_t version_ GUARDED_BY(mutex_) = 1;
+  std::map<TableRef, std::shared_ptr<MaintainedView>> views_ GUARDED_BY(mutex_);
+  std::vector<std::weak_ptr<MaintainedView>> filling_ GUARDED_BY(mutex_);
+  TableOptionsMap options_ GUARDED_BY(mutex_);
+  std::set<TableRef> rows_gone_ GUARDED_BY(mutex_);
+  std::map<TableRef, TableProgress> progress_ GUARDED_BY(mutex_);
+};
+
+}  // namespace hyprstream::commit

@@ -1,0 +1,50 @@
+#include "commit/view_snapshots.h"
+
+#include <arrow/result.h>
+#include <arrow/status.h>
+
+#include <utility>
+
+namespace hyprstream::commit {
+
+namespace {
+
+arrow::Status UnknownView(const TableRef& view) {
+  return arrow::Status::KeyError("Unknown materialized view: ", view.ToString());
+}
+
+}  // namespace
+
+arrow::Result<std::shared_ptr<TableSource>> PinnedSnapshot::View(const TableRef& view) const {
+  const MutexLock lock(mutex_);
+  if (!expired_.empty()) return arrow::Status::Invalid(expired_);
+  const auto found = views_.find(view);
+  if (found == views_.end()) return UnknownView(view);
+  if (!found->second.problem.empty()) {
+    return arrow::Status::Invalid("Materialized view ", view.ToString(), " cannot be read: ", found->second.problem);
+  }
+  return found->second.source;
+}
+
+void PinnedSnapshot::Expire(std::string why) const {
+  std::map<TableRef, Pinned> released;  // ends without the lock
+  const MutexLock lock(mutex_);
+  released.swap(views_);
+  expired_ = std::move(why);
+}
+
+arrow::Result<std::shared_ptr<TableSource>> TransactionSnapshot::View(const TableRef& view) const {
+  if (const auto found = created.find(view); found != created.end()) return found->second.seen;
+  if (dropped.contains(view) || below_ == nullptr) return UnknownView(view);
+  return below_->View(view);
+}
+
+std::shared_ptr<TransactionSnapshot> CopyDdl(engine::Connection& connection) {
+  const auto snapshot = connection.snapshot();
+  if (const auto ddl = std::dynamic_pointer_cast<const TransactionSnapshot>(snapshot)) {
+    return std::make_shared<TransactionSnapshot>(*ddl);
+  }
+  return std::make_shared<TransactionSnapshot>(snapshot);
+}
+
+}  // namespace hyprstream::commit

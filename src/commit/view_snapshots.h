@@ -1,0 +1,73 @@
+// What a transaction reads of views: the versions pinned at its position, under what its own DDL made of them.
+//
+// Thread safety: all methods; immutable but for expiry. Ownership: shared by the transaction's connection and its
+// running scans.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/mutex.h"
+#include "base/thread_annotations.h"
+#include "commit/commit_path.h"
+#include "commit/view_catalog.h"
+#include "commit/view_maintenance.h"
+#include "core/snapshot.h"
+
+namespace hyprstream::commit {
+
+// The views' versions at one position, until it expires: then its versions are let go, but for running scans.
+class PinnedSnapshot : public Snapshot {
+ public:
+  struct Pinned {
+    std::shared_ptr<TableSource> source;
+    std::string problem;  // not empty: the view cannot be read
+  };
+
+  explicit PinnedSnapshot(Position position) : position_(position) {}
+  void Add(const TableRef& view, Pinned pinned) EXCLUDES(mutex_) {  // before it is shared
+    const MutexLock lock(mutex_);
+    views_[view] = std::move(pinned);
+  }
+
+  Position position() const override { return position_; }
+  arrow::Result<std::shared_ptr<TableSource>> View(const TableRef& view) const override EXCLUDES(mutex_);
+  // From now on every View() is Invalid, with this reason.
+  void Expire(std::string why) const EXCLUDES(mutex_);
+
+ private:
+  Position position_;
+  mutable Mutex mutex_;
+  mutable std::map<TableRef, Pinned> views_ GUARDED_BY(mutex_);
+  mutable std::string expired_ GUARDED_BY(mutex_);
+};
+
+// A view that an open transaction has created.
+struct CreatedView {
+  std::shared_ptr<MaintainedView> view;  // what its commit publishes
+  std::shared_ptr<TableSource> seen;     // what its transaction reads: its table as it was when the view was created
+};
+
+// A transaction's own DDL, seen by nobody else until it commits. Each statement makes a new one.
+class TransactionSnapshot : public Snapshot {
+ public:
+  explicit TransactionSnapshot(std::shared_ptr<const Snapshot> below) : below_(std::move(below)) {}
+
+  Position position() const override { return below_ ? below_->position() : Position(); }
+  arrow::Result<std::shared_ptr<TableSource>> View(const TableRef& view) const override;
+
+  std::map<TableRef, CreatedView> created;
+  std::set<TableRef> dropped;  // before anything of `created`
+  TableOptionsMap options;     // of tables made by the transaction
+
+ private:
+  std::shared_ptr<const Snapshot> below_;
+};
+
+// The DDL of the connection's open transaction; an empty one when there was none yet.
+std::shared_ptr<TransactionSnapshot> CopyDdl(engine::Connection& connection);
+
+}  // namespace hyprstream::commit

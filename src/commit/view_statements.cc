@@ -1,0 +1,306 @@
+// Our DDL: materialized views created, filled and dropped, table options; see commit_path.h for the contract.
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/scalar.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/nearest_name.h"
+#include "commit/commit_path_internal.h"
+
+namespace hyprstream::commit {
+
+namespace {
+
+arrow::Result<bool> ParseViewOptions(const engine::Options& options) {
+  bool backfill = true;
+  for (const auto& [name, value] : options) {
+    if (name == "backfill") {
+      ARROW_ASSIGN_OR_RAISE(backfill, ParseBoolOption("View", name, value));
+    } else if (name == "retention" || name == "lateness" || name == "late" || name == "write_through") {
+      return arrow::Status::NotImplemented("View option ", name, " is not available in this version; leave it out");
+    } else {
+      return arrow::Status::Invalid("Unknown view option: ", name,
+                                    DidYouMean(name, std::vector<std::string>{"backfill"}));
+    }
+  }
+  return backfill;
+}
+
+arrow::Result<TableRef> Complete(engine::Connection& connection, TableRef ref, bool schema_given) {
+  if (schema_given) return ref;
+  ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run("SELECT current_schema()"));
+  ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
+  if (batches.empty()) return arrow::Status::UnknownError("the engine does not say its current schema");
+  ARROW_ASSIGN_OR_RAISE(const auto schema, batches[0]->column(0)->GetScalar(0));
+  ref.schema = schema->ToString();
+  return ref;
+}
+
+// Settings that change what a SELECT means, other than the time zone that its view remembers.
+arrow::Status CheckSettings(engine::Connection& connection) {
+  ARROW_ASSIGN_OR_RAISE(const auto executed,
+                        connection.Run("SELECT current_setting('integer_division')::VARCHAR = 'true', "
+                                       "lower(current_setting('Calendar')) <> 'gregorian'"));
+  ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
+  int column = 0;
+  for (const auto* name : {"integer_division", "Calendar"}) {
+    ARROW_ASSIGN_OR_RAISE(const auto set, batches.at(0)->column(column++)->GetScalar(0));
+    if (!static_cast<const arrow::BooleanScalar&>(*set).value) continue;
+    return arrow::Status::Invalid("A materialized view's SELECT means the same to everyone, but this session has set ",
+                                  name, "; RESET ", name, " first");
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status ReadBy(const AggregateQuery& query) {
+  const auto view = query.view.ToString();
+  return arrow::Status::Invalid("Table ", query.base.ToString(), " is read by materialized view ", view,
+                                "; DROP MATERIALIZED VIEW ", view, " first");
+}
+
+}  // namespace
+
+arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const StoredView& stored) {
+  auto view = std::make_shared<MaintainedView>();
+  ARROW_ASSIGN_OR_RAISE(auto query,
+                        engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone, stored.base));
+  view->query = std::make_shared<const AggregateQuery>(std::move(query));
+  ARROW_ASSIGN_OR_RAISE(view->state, aggregate::ViewState::Make(view->query));
+  ARROW_ASSIGN_OR_RAISE(const auto saved, TakeState(connection, stored.view));
+  if (registry_.OptionsOf(stored.base).keep_rows) {
+    ARROW_ASSIGN_OR_RAISE(const auto delta, FoldTable(connection, *view, nullptr));
+    view->state->Merge(*delta);
+  } else if (saved.has_value()) {  // else the server ended without saving it: it counts from now on
+    const auto restored = view->state->Restore(*saved);
+    if (!restored.ok()) view->Break("its saved state cannot be read: " + restored.message());
+  }
+  registry_.Publish(view);
+  return arrow::Status::OK();
+}
+
+// ---- CREATE
+
+arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
+                                               const engine::CreateMaterializedView& create,
+                                               const std::string& time_zone) {
+  ARROW_ASSIGN_OR_RAISE(const auto ref, Complete(connection, create.view, create.schema_given));
+  auto ddl = CopyDdl(connection);
+  const bool exists = ViewExists(*ddl, ref);
+  if (exists && create.if_not_exists) return false;
+  if (exists && !create.or_replace) {
+    return arrow::Status::AlreadyExists("Materialized view ", ref.ToString(),
+                                        " already exists; use CREATE OR REPLACE or IF NOT EXISTS");
+  }
+  ARROW_ASSIGN_OR_RAISE(auto created, BuildView(connection, *ddl, ref, create, time_zone));
+  ARROW_RETURN_NOT_OK(WriteView(connection, created, exists));
+  if (exists && !ddl->created.contains(ref)) ddl->dropped.insert(ref);
+  ddl->created[ref] = std::move(created);
+  connection.Attach(std::move(ddl));
+  return true;
+}
+
+arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connection, const TransactionSnapshot& ddl,
+                                                     const TableRef& ref, const engine::CreateMaterializedView& create,
+                                                     const std::string& time_zone) {
+  ARROW_ASSIGN_OR_RAISE(const bool backfill, ParseViewOptions(create.options));
+  ARROW_RETURN_NOT_OK(CheckSettings(connection));
+  ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, ref, create.select, time_zone));
+  CreatedView created{.view = std::make_shared<MaintainedView>(), .seen = nullptr};
+  auto& view = *created.view;
+  view.query = std::make_shared<const AggregateQuery>(std::move(query));
+  view.filling = true;
+  ARROW_ASSIGN_OR_RAISE(view.state, aggregate::ViewState::Make(view.query));
+  const auto& base = view.query->base;
+  if (backfill && !ddl.options.contains(base) && registry_.RowsGone(base)) {
+    return arrow::Status::Invalid("Table ", base.ToString(),
+                                  " no longer has the rows it accepted (keep_rows = false); create the view WITH "
+                                  "(backfill = false) to count from now on");
+  }
+  if (backfill) {
+    ARROW_RETURN_NOT_OK(Fill(connection, ddl, created));
+    return created;
+  }
+  created.seen = aggregate::MakeViewSource(view.state->Pin());
+  const std::unique_lock gate(gate_);
+  registry_.AddFilling(created.view);
+  return created;
+}
+
+// The state gets the rows that are committed at one moment, and from that moment on what every commit adds, the
+// creating transaction's own at its end included. What that transaction sees until then is folded apart.
+arrow::Status CommitPathImpl::Fill(engine::Connection& connection, const TransactionSnapshot& ddl,
+                                   CreatedView& created) {
+  auto& view = *created.view;
+  const auto& base = view.query->base;
+  ARROW_ASSIGN_OR_RAISE(const auto facts, connection.Facts());
+  const auto redefined = std::ranges::find_if(facts.entries, [&](const auto& entry) { return entry.entry == base; });
+  const bool edited = std::ranges::any_of(facts.tables, [&](const auto& changed) { return changed.table == base; });
+  const auto options = ddl.options.find(base);
+  const bool keeps_rows =
+      options != ddl.options.end() ? options->second.keep_rows : registry_.OptionsOf(base).keep_rows;
+  std::optional<ConnectionPool::Lease> fresh;
+  {
+    const std::unique_lock gate(gate_);
+    if (keeps_rows && redefined != facts.entries.end()) {
+      view.refill = redefined->existed;  // others see another table by this name, or none
+    } else if (keeps_rows && (edited || position() != ddl.position())) {
+      ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
+      fresh.emplace(std::move(lease));
+    }
+    registry_.AddFilling(created.view);
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto own, FoldTable(connection, view, nullptr));
+  ARROW_ASSIGN_OR_RAISE(const auto seen, aggregate::ViewState::Make(view.query));
+  seen->Merge(*own);
+  created.seen = aggregate::MakeViewSource(seen->Pin());
+  if (fresh.has_value()) {
+    ARROW_ASSIGN_OR_RAISE(const auto committed, FoldTable(**fresh, view, nullptr));
+    view.state->Merge(*committed);
+  } else if (keeps_rows && redefined == facts.entries.end()) {
+    view.state->Merge(*own);
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const CreatedView& view, bool replace) {
+  const auto& query = *view.view->query;
+  auto snapshot = std::make_shared<PinnedSnapshot>(position());
+  snapshot->Add(query.view, {.source = view.seen, .problem = ""});
+  auto pinned = connection.Attach(snapshot);  // DuckDB binds the view when it is created
+  const auto written = [&]() -> arrow::Status {
+    ARROW_RETURN_NOT_OK(StoreView(
+        connection,
+        {.view = query.view, .base = query.base, .definition = query.definition, .time_zone = query.time_zone}));
+    if (replace) ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + query.view.ToSql()).status());
+    return connection
+        .Run("CREATE VIEW " + query.view.ToSql() + " AS SELECT * FROM view_scan(" + QuoteLiteral(query.view.schema) +
+             ", " + QuoteLiteral(query.view.name) + ")")
+        .status();
+  }();
+  connection.Attach(std::move(pinned));
+  return written;
+}
+
+bool CommitPathImpl::ViewExists(const TransactionSnapshot& ddl, const TableRef& view) const {
+  if (ddl.created.contains(view)) return true;
+  return !ddl.dropped.contains(view) && registry_.Contains(view);
+}
+
+// ---- DROP
+
+arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) {
+  ARROW_ASSIGN_OR_RAISE(const auto ref, Complete(connection, drop.view, drop.schema_given));
+  auto ddl = CopyDdl(connection);
+  if (!ViewExists(*ddl, ref)) {
+    if (drop.if_exists) return false;
+    return arrow::Status::KeyError("Unknown materialized view: ", ref.ToString(),
+                                   DidYouMean(ref.ToString(), registry_.ViewNames()));
+  }
+  ARROW_RETURN_NOT_OK(RemoveView(connection, ref));
+  ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + ref.ToSql() + (drop.cascade ? " CASCADE" : "")).status());
+  ddl->created.erase(ref);
+  ddl->dropped.insert(ref);
+  connection.Attach(std::move(ddl));
+  return true;
+}
+
+// ---- what else may not happen to views and their tables
+
+arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection, const Staged& staged) {
+  const auto changed = [&](const TableRef& ref) {
+    const auto found =
+        std::ranges::find_if(staged.facts.entries, [&](const auto& entry) { return entry.entry == ref; });
+    return found == staged.facts.entries.end() ? nullptr : &*found;
+  };
+  if (staged.facts.entries.empty()) return arrow::Status::OK();
+  for (const auto& view : registry_.Published()) {
+    const auto& query = *view->query;
+    if (staged.ddl->dropped.contains(query.view) || staged.ddl->created.contains(query.view)) continue;
+    if (const auto* entry = changed(query.view); entry != nullptr && entry->dropped) {
+      return arrow::Status::Invalid(query.view.ToString(), " is a materialized view; use DROP MATERIALIZED VIEW ",
+                                    query.view.ToString());
+    }
+    const auto* entry = changed(query.base);
+    if (entry == nullptr) continue;
+    if (entry->dropped) return ReadBy(query);
+    ARROW_RETURN_NOT_OK(CheckDefinition(connection, query));
+  }
+  for (const auto& [ref, created] : staged.ddl->created) {
+    if (changed(created.view->query->base) == nullptr) continue;
+    ARROW_RETURN_NOT_OK(CheckDefinition(connection, *created.view->query));
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status CommitPathImpl::CheckDefinition(engine::Connection& connection, const AggregateQuery& query) {
+  const auto again = engine_.AnalyzeView(connection, query.view, query.definition, query.time_zone, query.base);
+  if (again.ok() && again->evaluated_schema->Equals(*query.evaluated_schema)) return arrow::Status::OK();
+  const auto read_by = ReadBy(query);
+  return again.ok() ? read_by : read_by.WithMessage(read_by.message(), " (", again.status().message(), ")");
+}
+
+arrow::Status CommitPathImpl::CheckCreated(const Staged& staged) {
+  if (staged.ddl->created.empty() || position() == staged.read_at) return arrow::Status::OK();
+  for (const auto& [ref, created] : staged.ddl->created) {
+    const auto& query = *created.view->query;
+    const auto& entries = staged.facts.entries;
+    if (std::ranges::any_of(entries, [&](const auto& entry) { return entry.entry == query.base; })) continue;
+    ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
+    if (!CheckDefinition(*lease, query).ok()) {
+      return arrow::Status::Invalid("Table ", query.base.ToString(), " was changed while materialized view ",
+                                    ref.ToString(), " was created on it; create it again");
+    }
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status CommitPathImpl::CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) {
+  using engine::StatementKind;
+  for (const auto& table : info.writes) {
+    const bool edits = statement.kind() == StatementKind::kUpdate || statement.kind() == StatementKind::kDelete ||
+                       statement.kind() == StatementKind::kMerge;
+    if (edits && !registry_.OptionsOf(table).keep_rows) {
+      return arrow::Status::Invalid("Table ", table.ToString(),
+                                    " keeps no rows (keep_rows = false), so they can neither be changed nor deleted");
+    }
+  }
+  return arrow::Status::OK();
+}
+
+// ---- table options
+
+arrow::Status CommitPathImpl::SetTableOptions(engine::Connection& connection,
+                                              const engine::CreateTableOptions& create) {
+  ARROW_ASSIGN_OR_RAISE(const auto table, Complete(connection, create.table, create.schema_given));
+  ARROW_ASSIGN_OR_RAISE(auto options, ParseTableOptions(create.options));
+  ARROW_ASSIGN_OR_RAISE(const auto facts, connection.Facts());
+  const auto made = std::ranges::any_of(facts.entries, [&](const auto& entry) { return entry.entry == table; });
+  if (!made) return arrow::Status::OK();  // IF NOT EXISTS found one: it stays as it is
+  ARROW_ASSIGN_OR_RAISE(const auto schema, connection.ArrowSchemaOf(table));
+  if (!options.time_column.empty()) {
+    ARROW_ASSIGN_OR_RAISE(options.time_column, FindTimeColumn(table, *schema, options.time_column));
+  }
+  if (!options.keep_rows) {
+    const auto constrained = connection.Run(
+        "SELECT 1 FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE', "
+        "'FOREIGN KEY') AND lower(schema_name) = lower(" +
+        QuoteLiteral(table.schema) + ") AND lower(table_name) = lower(" + QuoteLiteral(table.name) + ")");
+    ARROW_RETURN_NOT_OK(constrained.status());
+    ARROW_ASSIGN_OR_RAISE(const auto rows, constrained->rows->ToRecordBatches());
+    if (!rows.empty()) {
+      return arrow::Status::Invalid(
+          "A table that keeps no rows (keep_rows = false) cannot have a key or a foreign key");
+    }
+  }
+  ARROW_RETURN_NOT_OK(StoreTableOptions(connection, table, options));
+  auto ddl = CopyDdl(connection);
+  ddl->options[table] = std::move(options);
+  connection.Attach(std::move(ddl));
+  return arrow::Status::OK();
+}
+
+}  // namespace hyprstream::commit

@@ -1,0 +1,126 @@
+#include "fuzz/door.h"
+
+#include <arrow/flight/client.h>
+#include <arrow/flight/sql/client.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "commit/commit_path.h"
+#include "engine/engine.h"
+#include "session/session_registry.h"
+#include "support/server_process.h"
+#include "support/sql_client.h"
+
+namespace hyprstream::fuzz {
+
+namespace {
+
+class LocalDoor : public Door {
+ public:
+  explicit LocalDoor(std::string folder) : folder_(std::move(folder)) { Open(); }
+
+  arrow::Status Update(const std::string& sql) override { return session_->Update(context_, sql, {}).status(); }
+
+  arrow::Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) override {
+    ARROW_ASSIGN_OR_RAISE(const auto started, session_->Start(context_, sql, {}));
+    ARROW_ASSIGN_OR_RAISE(const auto reader, session_->Fetch(context_, started.ticket));
+    return reader->ToTable();
+  }
+
+  arrow::Status Put(const std::string& table, const Batches& batches) override {
+    ARROW_ASSIGN_OR_RAISE(const auto stream,
+                          session_->OpenPut(context_, {.table = {.name = table}}, batches[0]->schema()));
+    const auto outcome = stream->Write(batches);
+    return outcome.error != nullptr ? *outcome.error : arrow::Status::OK();
+  }
+
+  arrow::Status Ingest(const std::string& table, const Batches& batches) override {
+    ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::RecordBatchReader::Make(batches, batches[0]->schema()));
+    return session_->Ingest(context_, {.table = {.name = table}}, *reader).status();
+  }
+
+  bool Restart() override {
+    if (folder_.empty()) return false;
+    session_.reset();
+    registry_.reset();
+    if (!commits_->SaveStates().ok()) std::abort();
+    Open();
+    return true;
+  }
+
+ private:
+  void Open() {
+    registry_.reset();
+    commits_.reset();
+    engine_.reset();
+    const std::string path = folder_.empty() ? "" : folder_ + "/data.duckdb";
+    engine_ = engine::Engine::Make({.path = path, .threads = 2}).ValueOrDie();
+    commits_ = commit::CommitPath::Make(*engine_).ValueOrDie();
+    registry_ = session::SessionRegistry::Make(*engine_, *commits_, {}).ValueOrDie();
+    session_ = registry_->Open({.value = "fuzz"}, {}, "fuzz").ValueOrDie();
+  }
+
+  std::string folder_;
+  RequestContext context_{.request_id = "fuzz", .identity = {}, .cancelled = {}};
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<commit::CommitPath> commits_;
+  std::unique_ptr<session::SessionRegistry> registry_;
+  std::shared_ptr<session::Session> session_;
+};
+
+class RemoteDoor : public Door {
+ public:
+  explicit RemoteDoor(std::string folder) : folder_(std::move(folder)) { Open(); }
+
+  arrow::Status Update(const std::string& sql) override { return client_->sql().ExecuteUpdate({}, sql).status(); }
+
+  arrow::Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) override { return client_->Query(sql); }
+
+  arrow::Status Put(const std::string& table, const Batches& batches) override {
+    const auto descriptor = arrow::flight::FlightDescriptor::Path({table});
+    ARROW_ASSIGN_OR_RAISE(auto put, client_->flight().DoPut(descriptor, batches[0]->schema()));
+    for (const auto& batch : batches) ARROW_RETURN_NOT_OK(put.writer->WriteRecordBatch(*batch));
+    ARROW_RETURN_NOT_OK(put.writer->DoneWriting());
+    for (;;) {
+      std::shared_ptr<arrow::Buffer> acknowledged;
+      ARROW_RETURN_NOT_OK(put.reader->ReadMetadata(&acknowledged));
+      if (acknowledged == nullptr) return put.writer->Close();
+    }
+  }
+
+  arrow::Status Ingest(const std::string& table, const Batches& batches) override {
+    using Definition = arrow::flight::sql::TableDefinitionOptions;
+    ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::RecordBatchReader::Make(batches, batches[0]->schema()));
+    const Definition definition{.if_not_exist = arrow::flight::sql::TableDefinitionOptionsTableNotExistOption::kFail,
+                                .if_exists = arrow::flight::sql::TableDefinitionOptionsTableExistsOption::kAppend};
+    return client_->sql().ExecuteIngest({}, reader, definition, table, std::nullopt, std::nullopt, false).status();
+  }
+
+  bool Restart() override {
+    if (folder_.empty()) return false;
+    client_.reset();
+    if (server_->Terminate() != 0) return false;
+    Open();
+    return true;
+  }
+
+ private:
+  void Open() {
+    const auto arguments = folder_.empty() ? std::vector<std::string>{} : std::vector<std::string>{"--data", folder_};
+    server_.reset();
+    server_ = testing::ServerProcess::Start(arguments).ValueOrDie();
+    client_ = std::make_unique<testing::SqlClient>(*server_);
+  }
+
+  std::string folder_;
+  std::unique_ptr<testing::ServerProcess> server_;
+  std::unique_ptr<testing::SqlClient> client_;
+};
+
+}  // namespace
+
+std::unique_ptr<Door> MakeLocalDoor(const std::string& folder) { return std::make_unique<LocalDoor>(folder); }
+std::unique_ptr<Door> MakeRemoteDoor(const std::string& folder) { return std::make_unique<RemoteDoor>(folder); }
+
+}  // namespace hyprstream::fuzz

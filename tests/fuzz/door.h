@@ -1,0 +1,37 @@
+// The ways into a server that a random test drives: sessions over the engine in this process, or the real server over
+// its port.
+//
+// Thread safety: one thread at a time.
+#pragma once
+
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/table.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hyprstream::fuzz {
+
+using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
+
+class Door {
+ public:
+  virtual ~Door() = default;
+  // One statement of any kind without rows, in the session's transaction if SQL BEGIN opened one.
+  virtual arrow::Status Update(const std::string& sql) = 0;
+  virtual arrow::Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) = 0;
+  // DoPut: every batch a commit of its own, whatever the session's transaction.
+  virtual arrow::Status Put(const std::string& table, const Batches& batches) = 0;
+  // Flight SQL ingest, in the session's transaction.
+  virtual arrow::Status Ingest(const std::string& table, const Batches& batches) = 0;
+  // Ends the server in order and starts it again on its data. False when it has none.
+  virtual bool Restart() = 0;
+};
+
+// `folder`: for the database file; empty: in memory.
+std::unique_ptr<Door> MakeLocalDoor(const std::string& folder);
+std::unique_ptr<Door> MakeRemoteDoor(const std::string& folder);
+
+}  // namespace hyprstream::fuzz

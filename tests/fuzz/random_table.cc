@@ -1,0 +1,190 @@
+#include "fuzz/random_table.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace hyprstream::fuzz {
+
+namespace {
+
+std::string Quoted(const std::string& text) { return "'" + text + "'"; }
+
+std::string Integer(Random& random, const std::string& type) {
+  if (random.Chance(4)) {  // the ends of the type; sums of wide ones may overflow, which is another test's matter
+    if (type == "TINYINT") return random.Text({"127", "-128"});
+    if (type == "SMALLINT") return random.Text({"32767", "-32768"});
+    if (type == "INTEGER") return random.Text({"2147483647", "-2147483648"});
+    if (type == "BIGINT") return random.Text({"9223372036854775807", "-9223372036854775808"});
+    if (type == "UTINYINT") return "255";
+    if (type == "USMALLINT") return "65535";
+    if (type == "UINTEGER") return "4294967295";
+    if (type == "UBIGINT") return "18446744073709551615";
+    if (type == "HUGEINT") return random.Text({"170141183460469231731687303715884105", "-9223372036854775809"});
+  }
+  const std::int64_t value = random.Below(100);
+  return std::to_string(type[0] == 'U' ? value : value - 50);
+}
+
+// In quarters, so that most sums are exact, and now and then what no sum gets over.
+std::string Float(Random& random) {
+  if (random.Chance(2)) return random.Text({"'nan'", "'inf'", "'-inf'"});
+  if (random.Chance(3)) return random.Text({"1e300", "-0.0", "1e-300", "0.1"});
+  return std::to_string(random.Below(4000) - 2000) + " / 4.0";
+}
+
+std::string Decimal(Random& random) {
+  return Quoted(std::to_string(random.Below(200) - 100) + "." + std::to_string(random.Below(10)));
+}
+
+// Clustered, so that windows have company, in some disorder, some far away.
+std::string Time(Random& random, const std::string& type) {
+  if (random.Chance(2)) return Quoted(random.Text({"1969-12-31 23:59:59.999999", "2000-02-29 00:00:00"}));
+  if (random.Chance(1) && type != "TIMESTAMP_NS") return random.Text({"'infinity'", "'-infinity'"});
+  const auto second = random.Chance(90) ? random.Below(4 * 3600) : random.Below(90LL * 86400);
+  return "TIMESTAMP '2024-03-30 22:00:00' + INTERVAL (" + std::to_string(second) + ") SECOND";
+}
+
+std::string Text(Random& random) {
+  return Quoted(random.Text({"a", "b", "A", "", " ", "twelve bytes", "thirteen bytes", "ein längerer Text 🦆", "''"}));
+}
+
+std::string Other(Random& random, const std::string& type) {
+  if (type == "BLOB") return random.Text({"'\\x00'", "'\\xFF\\x00a'", "''", "'a longer blob, not inlined'"});
+  if (type == "UUID") return Quoted("00000000-0000-4000-8000-00000000000" + std::to_string(random.Below(5)));
+  if (type == "mood") return random.Text({"'bad'", "'so so'", "'good'"});
+  if (type == "TIME") return Quoted("12:00:0" + std::to_string(random.Below(5)));
+  if (type == "INTERVAL") return random.Text({"INTERVAL 1 DAY", "INTERVAL 24 HOUR", "INTERVAL 1 MONTH"});
+  if (type == "INTEGER[]") return random.Text({"[1, 2]", "[1, NULL]", "[]"});
+  if (type == "STRUCT(x INTEGER, y VARCHAR)") return random.Text({"{'x': 1, 'y': 'a'}", "{'x': NULL, 'y': 'a'}"});
+  return "NULL";
+}
+
+Column RandomColumn(Random& random, const std::string& name) {
+  static const std::vector<std::pair<const char*, Family>> kTypes = {{"TINYINT", Family::kNumber},
+                                                                     {"SMALLINT", Family::kNumber},
+                                                                     {"INTEGER", Family::kNumber},
+                                                                     {"BIGINT", Family::kNumber},
+                                                                     {"UTINYINT", Family::kNumber},
+                                                                     {"USMALLINT", Family::kNumber},
+                                                                     {"UINTEGER", Family::kNumber},
+                                                                     {"UBIGINT", Family::kNumber},
+                                                                     {"HUGEINT", Family::kNumber},
+                                                                     {"DECIMAL(4,1)", Family::kNumber},
+                                                                     {"DECIMAL(9,2)", Family::kNumber},
+                                                                     {"DECIMAL(18,3)", Family::kNumber},
+                                                                     {"DECIMAL(38,6)", Family::kNumber},
+                                                                     {"FLOAT", Family::kFloat},
+                                                                     {"DOUBLE", Family::kFloat},
+                                                                     {"VARCHAR", Family::kText},
+                                                                     {"VARCHAR", Family::kText},
+                                                                     {"BOOLEAN", Family::kBool},
+                                                                     {"DATE", Family::kTime},
+                                                                     {"TIMESTAMP", Family::kTime},
+                                                                     {"TIMESTAMPTZ", Family::kTime},
+                                                                     {"TIMESTAMP_NS", Family::kTime},
+                                                                     {"BLOB", Family::kOther},
+                                                                     {"UUID", Family::kOther},
+                                                                     {"mood", Family::kOther},
+                                                                     {"TIME", Family::kOther},
+                                                                     {"INTERVAL", Family::kOther},
+                                                                     {"INTEGER[]", Family::kOther},
+                                                                     {"STRUCT(x INTEGER, y VARCHAR)", Family::kOther}};
+  const auto& [type, family] = random.Pick(kTypes);
+  return {.name = name, .type = type, .family = family};
+}
+
+}  // namespace
+
+std::string RandomTable::CreateSql() const {
+  std::string sql = "CREATE TABLE " + name + " (";
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    sql += (i == 0 ? "" : ", ") + columns[i].name + " " + columns[i].type + (i == 1 && has_key ? " PRIMARY KEY" : "");
+  }
+  return sql + ") WITH (time = 'ts'" + (keeps_rows ? "" : ", keep_rows = false") + ")";
+}
+
+std::string RandomTable::ColumnList() const {
+  std::string list;
+  for (const auto& column : columns) list += (list.empty() ? "" : ", ") + column.name;
+  return list;
+}
+
+const Column& RandomTable::AnyOf(Random& random, const std::vector<Family>& families) const {
+  std::vector<const Column*> fitting;
+  for (const auto& column : columns) {
+    if (std::ranges::find(families, column.family) != families.end()) fitting.push_back(&column);
+  }
+  return fitting.empty() ? columns[1] : *random.Pick(fitting);
+}
+
+RandomTable MakeTable(Random& random, const std::string& name) {
+  RandomTable table{.name = name};
+  table.columns.push_back({.name = "ts",
+                           .type = random.Text({"TIMESTAMP", "TIMESTAMP", "TIMESTAMPTZ", "DATE", "TIMESTAMP_NS"}),
+                           .family = Family::kTime});
+  table.has_key = random.Chance(25);
+  table.columns.push_back({.name = "id", .type = "INTEGER", .family = Family::kNumber});
+  const auto more = 1 + random.Below(5);
+  for (std::int64_t i = 0; i < more; ++i) table.columns.push_back(RandomColumn(random, "c" + std::to_string(i)));
+  return table;
+}
+
+std::string Value(Random& random, const Column& column) {
+  const int nulls_percent = column.name == "id" ? 0 : 12;
+  if (random.Chance(nulls_percent)) return "NULL::" + column.type;
+  std::string value;
+  switch (column.family) {
+    case Family::kNumber:
+      value = column.type.starts_with("DECIMAL") ? Decimal(random) : Integer(random, column.type);
+      break;
+    case Family::kFloat:
+      value = Float(random);
+      if (column.type == "FLOAT" && value.find("e") != std::string::npos) value = "0.5";
+      break;
+    case Family::kText:
+      value = Text(random);
+      break;
+    case Family::kTime:
+      value = Time(random, column.type);
+      break;
+    case Family::kBool:
+      value = random.Text({"true", "false"});
+      break;
+    case Family::kOther:
+      value = Other(random, column.type);
+      break;
+  }
+  return "(" + value + ")::" + column.type;
+}
+
+std::string Rows(Random& random, const RandomTable& table, int count) {
+  std::string rows;
+  for (int row = 0; row < count; ++row) {
+    rows += row == 0 ? "(" : ", (";
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+      if (i > 0) rows += ", ";
+      rows += i == 1 && table.has_key ? std::to_string(random.Below(2'000'000'000)) : Value(random, table.columns[i]);
+    }
+    rows += ")";
+  }
+  return rows;
+}
+
+std::string Condition(Random& random, const RandomTable& table) {
+  switch (random.Below(5)) {
+    case 0:
+      return "id % " + std::to_string(2 + random.Below(5)) + " = 0";
+    case 1:
+      return "ts > TIMESTAMP '2024-03-30 22:00:00' + INTERVAL (" + std::to_string(random.Below(4 * 3600)) + ") SECOND";
+    case 2:
+      return random.Pick(table.columns).name + " IS NULL";
+    case 3: {
+      const auto& column = random.Pick(table.columns);
+      return column.name + " = " + Value(random, column);
+    }
+    default:
+      return "hash(id) % 10 < 2";
+  }
+}
+
+}  // namespace hyprstream::fuzz

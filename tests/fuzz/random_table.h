@@ -1,0 +1,42 @@
+// Random tables and rows, as SQL text.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fuzz/random.h"
+
+namespace hyprstream::fuzz {
+
+enum class Family { kNumber, kFloat, kText, kTime, kBool, kOther };
+
+struct Column {
+  std::string name;
+  std::string type;
+  Family family;
+};
+
+struct RandomTable {
+  std::string name;
+  std::vector<Column> columns;  // the first is the event time, the second an integer, the rest anything
+  bool has_key = false;         // the integer column is a primary key
+  bool keeps_rows = true;
+
+  std::string CreateSql() const;
+  std::string ColumnList() const;
+  const Column& AnyOf(Random& random, const std::vector<Family>& families) const;  // the integer when there is none
+};
+
+// Types that some of the tables use.
+inline constexpr const char* kTypesSql = "CREATE TYPE mood AS ENUM ('bad', 'so so', 'good')";
+
+RandomTable MakeTable(Random& random, const std::string& name);
+
+// A value of the column's type as a SQL expression, NULL now and then.
+std::string Value(Random& random, const Column& column);
+// `(v, v, ...), (...)`: rows in the order of the table's columns.
+std::string Rows(Random& random, const RandomTable& table, int count);
+// A condition over a few of the rows, over old and new ones alike.
+std::string Condition(Random& random, const RandomTable& table);
+
+}  // namespace hyprstream::fuzz

@@ -1,0 +1,81 @@
+// Random tables, views and changes; each view equals its SELECT over raw rows. HYPRSTREAM_SEED is the first seed (a
+// failing one alone: HYPRSTREAM_SEED=<it> HYPRSTREAM_SEEDS=1), HYPRSTREAM_LONG=1 runs 500.
+#include "fuzz/view_fuzz.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+
+namespace hyprstream::fuzz {
+namespace {
+
+constexpr int kSteps = 30;
+
+std::uint64_t Number(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr && *text != '\0' ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+struct Budget {
+  int seeds_min;
+  int seeds_max;
+  std::chrono::seconds time;
+};
+
+using MakeDoor = std::unique_ptr<Door> (*)(const std::string&);
+
+// Every fourth seed has a database file, so that it can be restarted.
+void RunSeeds(const std::string& name, MakeDoor make_door, Budget budget) {
+  const auto first = Number("HYPRSTREAM_SEED", 1);
+  if (std::getenv("HYPRSTREAM_LONG") != nullptr) budget = {.seeds_min = 500, .seeds_max = 500, .time = {}};
+  budget.seeds_min = static_cast<int>(Number("HYPRSTREAM_SEEDS", static_cast<std::uint64_t>(budget.seeds_min)));
+  if (std::getenv("HYPRSTREAM_SEEDS") != nullptr) budget.seeds_max = budget.seeds_min;
+  const auto deadline = std::chrono::steady_clock::now() + budget.time;
+  std::map<std::string, Tally> tallies;
+  int seeds = 0;
+  for (; seeds < budget.seeds_max; ++seeds) {
+    if (seeds >= budget.seeds_min && std::chrono::steady_clock::now() > deadline) break;
+    const auto seed = first + static_cast<std::uint64_t>(seeds);
+    std::string folder;
+    if (seed % 4 == 0) {
+      folder = ::testing::TempDir() + "hyprstream_fuzz_" + name;
+      std::filesystem::remove_all(folder);
+      std::filesystem::create_directories(folder);
+    }
+    const auto door = make_door(folder);
+    ViewFuzz fuzz(*door, seed);
+    const auto difference = fuzz.Run(kSteps);
+    ASSERT_EQ(difference, "") << "seed " << seed << "; alone: HYPRSTREAM_SEED=" << seed
+                              << " HYPRSTREAM_SEEDS=1 ./dev test unit " << name << "\n"
+                              << fuzz.script();
+    for (const auto& [kind, tally] : fuzz.tallies()) {
+      tallies[kind].done += tally.done;
+      tallies[kind].refused += tally.refused;
+    }
+    if (!folder.empty()) std::filesystem::remove_all(folder);
+  }
+  std::cout << name << ": " << seeds << " seeds from " << first << ";";
+  for (const auto& [kind, tally] : tallies) std::cout << " " << kind << " " << tally.done << "/" << tally.refused;
+  std::cout << "\n";
+  if (seeds < 10) return;
+  for (const auto* kind : {"insert", "put", "ingest", "update", "delete", "merge", "writing cte", "view", "commit"}) {
+    EXPECT_GT(tallies[kind].done, tallies[kind].refused) << kind << " is hardly ever accepted";
+  }
+  EXPECT_GT(tallies["comparison"].done, seeds * 4);
+}
+
+TEST(ViewFuzz, SessionsInThisProcess) {
+  RunSeeds("SessionsInThisProcess", MakeLocalDoor,
+           {.seeds_min = 20, .seeds_max = 200, .time = std::chrono::seconds(20)});
+}
+
+TEST(ViewFuzz, TheServerOverItsPort) {
+  RunSeeds("TheServerOverItsPort", MakeRemoteDoor, {.seeds_min = 3, .seeds_max = 50, .time = std::chrono::seconds(10)});
+}
+
+}  // namespace
+}  // namespace hyprstream::fuzz

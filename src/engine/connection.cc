@@ -10,8 +10,10 @@
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/duck_table_entry.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
+#include <duckdb/catalog/catalog_search_path.hpp>
 #include <duckdb/main/appender.hpp>
 #include <duckdb/main/attached_database.hpp>
+#include <duckdb/main/client_data.hpp>
 #include <duckdb/main/prepared_statement.hpp>
 #include <duckdb/main/valid_checker.hpp>
 #include <duckdb/transaction/meta_transaction.hpp>
@@ -239,6 +241,10 @@ class ConnectionImpl : public Connection {
       }
       return ToArrowSchema(context(), CarriersOf(types), names);
     });
+  }
+
+  std::string CurrentSchema() override {
+    return duckdb::ClientData::Get(context()).catalog_search_path->GetDefault().GetSchema().GetIdentifierName();
   }
 
   arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Evaluate(

@@ -130,6 +130,8 @@ class Connection {
   // The table's columns as Arrow; KeyError when there is no such table (with a suggestion), Invalid for a
   // view.
   virtual arrow::Result<std::shared_ptr<arrow::Schema>> ArrowSchemaOf(const TableRef& table) = 0;
+  // Where a table without a schema is looked up and made.
+  virtual std::string CurrentSchema() = 0;
   // `batches` as a relation named `hyprstream_input` for the statement `sql` (Trust::kInternal): how expressions of a
   // view are evaluated over a batch, and how batches of other types are cast. All batches share `schema`.
   virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Evaluate(

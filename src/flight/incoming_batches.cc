@@ -49,14 +49,14 @@ std::shared_ptr<arrow::RecordBatch> Holding(std::shared_ptr<arrow::RecordBatch> 
   return {holder, holder->batch.get()};
 }
 
-class IncomingReader final : public CollectingReader {
+class MessageReader final : public IncomingReader {
  public:
-  IncomingReader(const fl::ServerCallContext& call, fl::FlightMessageReader& messages,
-                 std::shared_ptr<arrow::Schema> schema)
+  MessageReader(const fl::ServerCallContext& call, fl::FlightMessageReader& messages,
+                std::shared_ptr<arrow::Schema> schema)
       : rpc_(Rpc::Of(call)), incoming_(call, messages, IncomingBatches::Use::kCollected), schema_(std::move(schema)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
-  bool crowded() const override { return incoming_.crowded(); }
+  void WaitForMemory() override { incoming_.SetUse(IncomingBatches::Use::kOneByOne); }
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
     for (;;) {
       ARROW_ASSIGN_OR_RAISE(auto message, incoming_.Next());
@@ -111,10 +111,8 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> IncomingBatches::Account(std:
   auto* share = Rpc::Of(call_).memory().messages;
   if (share == nullptr) return batch;
   const auto bytes = BufferBytes(*batch);
-  crowded_ = false;
   if (use_ == Use::kCollected && *held_ > 0) {
     auto room = share->TryReserve(bytes);
-    crowded_ = !room.has_value();
     return Holding(std::move(batch), room.has_value() ? *std::move(room) : MemoryShare::Reservation(), held_);
   }
   ARROW_ASSIGN_OR_RAISE(auto reservation, share->Reserve(bytes, [this] { return call_.is_cancelled(); }));
@@ -131,10 +129,10 @@ arrow::Result<std::shared_ptr<arrow::Schema>> IncomingBatches::Schema() {
   return schema;
 }
 
-arrow::Result<std::unique_ptr<CollectingReader>> ReadIncoming(const fl::ServerCallContext& call,
-                                                              fl::FlightMessageReader& messages) {
+arrow::Result<std::unique_ptr<IncomingReader>> ReadIncoming(const fl::ServerCallContext& call,
+                                                            fl::FlightMessageReader& messages) {
   ARROW_ASSIGN_OR_RAISE(auto schema, IncomingBatches(call, messages).Schema());
-  return std::make_unique<IncomingReader>(call, messages, std::move(schema));
+  return std::make_unique<MessageReader>(call, messages, std::move(schema));
 }
 
 arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadParameters(const fl::ServerCallContext& call,

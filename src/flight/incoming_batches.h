@@ -31,8 +31,7 @@ struct IncomingMessage {
 // went away: Flight shows that as an end, and half a stream must never pass for a whole one.
 class IncomingBatches {
  public:
-  // A reader that collects batches must not wait for memory while it holds some, or several would wait for each other:
-  // it gets one batch more, and must write what it has as soon as crowded() says so.
+  // Who holds batches while he reads one more must not wait for memory, or several would wait for each other.
   enum class Use { kOneByOne, kCollected };
 
   IncomingBatches(const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages,
@@ -42,27 +41,28 @@ class IncomingBatches {
   arrow::Result<IncomingMessage> Next();
   // After the first batch, or the end: of the stream; Invalid when none was sent.
   arrow::Result<std::shared_ptr<arrow::Schema>> Schema();
-  // Was there no room for the last batch beside those that are still held?
-  bool crowded() const { return crowded_; }
+  // From now on.
+  void SetUse(Use use) { use_ = use; }
 
  private:
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Account(std::shared_ptr<arrow::RecordBatch> batch);
 
   const arrow::flight::ServerCallContext& call_;
   arrow::flight::FlightMessageReader& messages_;
-  const Use use_;
-  bool crowded_ = false;
+  Use use_;
   std::shared_ptr<std::atomic<int>> held_ = std::make_shared<std::atomic<int>>(0);
 };
 
-// The same as a reader that collects; its schema is read (and may fail) when it is made. Adds to the call's rows.
-// Batches are not validated: the commit path does that.
-class CollectingReader : public arrow::RecordBatchReader {
+// The same as a reader; its schema is read (and may fail) when it is made. Adds to the call's rows. Batches are not
+// validated: the commit path does that.
+class IncomingReader : public arrow::RecordBatchReader {
  public:
-  virtual bool crowded() const = 0;
+  // At first, who holds a batch gets one more beyond the share. From now on reading waits: only for those who use every
+  // batch without waiting for the next.
+  virtual void WaitForMemory() = 0;
 };
-arrow::Result<std::unique_ptr<CollectingReader>> ReadIncoming(const arrow::flight::ServerCallContext& call,
-                                                              arrow::flight::FlightMessageReader& messages);
+arrow::Result<std::unique_ptr<IncomingReader>> ReadIncoming(const arrow::flight::ServerCallContext& call,
+                                                            arrow::flight::FlightMessageReader& messages);
 
 // All batches, fully validated: the parameters of a prepared statement. Batches without columns are left out, those
 // without rows are not: they ask for no execution. CapacityError when they are larger than `bytes_max` together, or

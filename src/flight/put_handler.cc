@@ -7,10 +7,8 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <thread>
 #include <utility>
 
-#include "base/mutex.h"
 #include "flight/status_mapping.h"
 
 namespace hyprstream::flight {
@@ -110,51 +108,40 @@ arrow::Status PutHandler::RunInLockStep() {
 }
 
 arrow::Status PutHandler::RunReadingAhead() {
-  BoundedQueue<std::shared_ptr<arrow::RecordBatch>> queue(queue_bytes_max_);
-  Mutex mutex;
-  arrow::Status written;
-  std::thread writer([&] {  // "put-writer"
-    auto status = Guarded([&] { return Drain(queue); });
-    queue.Close();
-    if (!status.ok()) {  // the client may wait for an acknowledgement before it looks at anything else
-      const auto text = nlohmann::json{{"rows", rows_}, {"error", status.message()}};
-      ARROW_UNUSED(acknowledge_(text.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
-    }
-    const MutexLock lock(mutex);
-    written = std::move(status);
-  });
-  const auto read = Guarded([&]() -> arrow::Status {
-    for (;;) {
-      ARROW_ASSIGN_OR_RAISE(auto message, incoming_.Next());
-      if (message.end) return arrow::Status::OK();
-      if (message.batch == nullptr) continue;
-      const auto bytes = BufferBytes(*message.batch);
-      if (!queue.Push(std::move(message.batch), bytes)) return arrow::Status::OK();  // the writer says why
-    }
-  });
-  queue.Close();
-  writer.join();
-  const MutexLock lock(mutex);
-  return written.ok() ? read : written;
+  BatchReadAhead ahead({.next = [this] { return NextBatch(); }, .interrupt = {}}, queue_bytes_max_);
+  for (;;) {
+    ARROW_ASSIGN_OR_RAISE(auto next, ahead.Pop());
+    if (next == nullptr) return arrow::Status::OK();
+    const auto written = Guarded([&] { return Write(Waiting(ahead, std::move(next))); });
+    if (written.ok()) continue;
+    // The client may wait for an acknowledgement before it looks at anything else.
+    const auto text = nlohmann::json{{"rows", rows_}, {"error", written.message()}};
+    ARROW_UNUSED(acknowledge_(text.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+    return written;
+  }
 }
 
-// Writes what the queue holds, together as far as that pays.
-arrow::Status PutHandler::Drain(BoundedQueue<std::shared_ptr<arrow::RecordBatch>>& queue) {
-  while (auto next = queue.Pop()) {
-    Batches batches;
-    std::int64_t rows = 0;
-    std::int64_t bytes = 0;
-    while (next.has_value()) {
-      // A batch that lies about its rows is refused when it is written; it must not overflow the sum.
-      rows += std::min((*next)->num_rows(), stream_->rows_preferred());
-      bytes += BufferBytes(**next);
-      batches.push_back(*std::move(next));
-      if (rows >= stream_->rows_preferred() || bytes >= stream_->bytes_preferred_max()) break;
-      next = queue.TryPop();
-    }
-    ARROW_RETURN_NOT_OK(Write(batches));
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> PutHandler::NextBatch() {
+  for (;;) {
+    ARROW_ASSIGN_OR_RAISE(auto message, incoming_.Next());
+    if (message.end || message.batch != nullptr) return std::move(message.batch);
   }
-  return arrow::Status::OK();
+}
+
+// What has been read already, as far as writing it together pays.
+PutHandler::Batches PutHandler::Waiting(BatchReadAhead& ahead, std::shared_ptr<arrow::RecordBatch> next) const {
+  Batches batches;
+  std::int64_t rows = 0;
+  std::int64_t bytes = 0;
+  while (next != nullptr) {
+    // A batch that lies about its rows is refused when it is written; it must not overflow the sum.
+    rows += std::min(next->num_rows(), stream_->rows_preferred());
+    bytes += BufferBytes(*next);
+    batches.push_back(std::move(next));
+    if (rows >= stream_->rows_preferred() || bytes >= stream_->bytes_preferred_max()) break;
+    next = ahead.TryPop();
+  }
+  return batches;
 }
 
 arrow::Status PutHandler::Write(const Batches& batches) {

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bounded_queue.h"
+#include "base/batch_read_ahead.h"
 #include "flight/incoming_batches.h"
 #include "flight/session_access.h"
 
@@ -49,7 +49,8 @@ class PutHandler {
   arrow::Status Open(const std::vector<std::string>& path);
   arrow::Status RunInLockStep();
   arrow::Status RunReadingAhead();
-  arrow::Status Drain(BoundedQueue<std::shared_ptr<arrow::RecordBatch>>& queue);
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextBatch();
+  Batches Waiting(BatchReadAhead& ahead, std::shared_ptr<arrow::RecordBatch> next) const;
   arrow::Status Write(const Batches& batches);
 
   const SessionCall call_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/batch_read_ahead.h"
 #include "ingest/batch_check.h"
 #include "session/result_reader.h"
 #include "session/session_internal.h"
@@ -16,6 +17,10 @@ namespace hyprstream::session {
 namespace {
 
 constexpr std::int64_t kParameterRowsMax = 1'000'000;  // each is an execution
+
+// Batches of a result that are read before the client has room for them, beside the one in the reading thread's hand.
+constexpr std::int64_t kReadAheadBytes = 4LL << 20;
+constexpr int kBatchesReadByCaller = 2;  // a short answer is not worth a thread
 
 // What a streaming query holds until its end: the lane and its transaction, the watch, the log entry.
 struct RunningQuery {
@@ -27,6 +32,8 @@ struct RunningQuery {
   std::size_t next_parameters = 0;
   bool started = false;
   std::shared_ptr<arrow::RecordBatchReader> rows = nullptr;
+  int batches_read = 0;  // by the caller
+  std::unique_ptr<BatchReadAhead> ahead = nullptr;
 };
 
 arrow::Status UnknownTicket() {
@@ -73,6 +80,22 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextBatch(RunningQuery& query
     if (batch != nullptr) return batch;
     query.rows.reset();
   }
+}
+
+// The next batch, which a thread may have read already: DuckDB computes while another batch is encoded and sent.
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextAhead(RunningQuery& query,
+                                                             const std::shared_ptr<arrow::Schema>& schema) {
+  if (query.batches_read < kBatchesReadByCaller) {
+    ++query.batches_read;
+    return NextBatch(query, schema);
+  }
+  if (query.ahead == nullptr) {
+    query.ahead = std::make_unique<BatchReadAhead>(
+        BatchReadAhead::Source{.next = [&query, schema] { return NextBatch(query, schema); },
+                               .interrupt = [&query] { query.lease.connection().Interrupt(); }},
+        kReadAheadBytes);
+  }
+  return query.ahead->Pop();
 }
 
 }  // namespace
@@ -148,9 +171,10 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
     for (std::int64_t row = 0; row < batch->num_rows(); ++row) query->parameters.push_back(batch->Slice(row, 1));
   }
   return MakeReader({.schema = ticket.schema,
-                     .next = [query, schema = ticket.schema] { return NextBatch(*query, schema); },
+                     .next = [query, schema = ticket.schema] { return NextAhead(*query, schema); },
                      .finish =
                          [query](const arrow::Status& status, std::int64_t rows) {
+                           query->ahead.reset();
                            if (query->rows != nullptr) ARROW_UNUSED(query->rows->Close());
                            query->rows.reset();
                            query->log->Finish(status, rows);

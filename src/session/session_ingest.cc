@@ -5,11 +5,11 @@
 #include <arrow/scalar.h>
 #include <arrow/status.h>
 #include <arrow/type.h>
-#include <arrow/util/byte_size.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "base/batch_read_ahead.h"
 #include "ingest/batch_check.h"
 #include "ingest/table_writer.h"
 #include "session/session_internal.h"
@@ -22,11 +22,45 @@ namespace {
 // leave few groups that are not full.
 constexpr std::int64_t kRowsPreferred = 4 * 122'880;
 constexpr std::int64_t kBytesPreferredMax = 64LL << 20;
+constexpr std::int64_t kReadAheadBytes = 64LL << 20;  // of an ingest
 
 // `CREATE TABLE name AS SELECT * FROM hyprstream_input() LIMIT 0`: DuckDB's own mapping of Arrow's types.
 arrow::Status CreateFromSchema(engine::Connection& connection, const std::string& create,
                                const std::shared_ptr<arrow::Schema>& schema) {
   return connection.Evaluate(create + " AS SELECT * FROM hyprstream_input() LIMIT 0", schema, {}).status();
+}
+
+using ReadBatch = std::function<arrow::Result<std::shared_ptr<arrow::RecordBatch>>()>;
+using WriteBatches = std::function<arrow::Status(const Batches&)>;
+
+// What was read already, as far as writing it together pays.
+Batches Waiting(BatchReadAhead& ahead, std::shared_ptr<arrow::RecordBatch> next) {
+  Batches batches;
+  std::int64_t rows = 0;
+  for (; next != nullptr; next = ahead.TryPop()) {
+    rows += next->num_rows();
+    batches.push_back(std::move(next));
+    if (rows >= kRowsPreferred) break;
+  }
+  return batches;
+}
+
+// Writes what is read until the end. One batch alone, as clients that ingest often have it, starts no thread.
+arrow::Status CopyAhead(const ReadBatch& read, const WriteBatches& write, const std::function<void()>& on_read_ahead) {
+  Batches first;
+  for (int i = 0; i < 2; ++i) {
+    ARROW_ASSIGN_OR_RAISE(auto batch, read());
+    if (batch == nullptr) return first.empty() ? arrow::Status::OK() : write(first);
+    first.push_back(std::move(batch));
+  }
+  if (on_read_ahead) on_read_ahead();
+  BatchReadAhead ahead({.next = read, .interrupt = {}}, kReadAheadBytes);
+  ARROW_RETURN_NOT_OK(write(std::exchange(first, {})));
+  for (;;) {
+    ARROW_ASSIGN_OR_RAISE(auto next, ahead.Pop());
+    if (next == nullptr) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(write(Waiting(ahead, std::move(next))));
+  }
 }
 
 bool IsMissing(engine::Connection& connection, const TableRef& table) {
@@ -114,6 +148,9 @@ arrow::Status SessionImpl::PrepareTarget(LaneLease& lease, const IngestOptions& 
     missing = IsMissing(connection, table);
   }
   if (missing && options.if_missing == IngestIfMissing::kFail) {
+    if (options.temporary) {
+      return arrow::Status::KeyError("Unknown temporary table: ", table.name, "; let the ingest create it");
+    }
     return connection.ArrowSchemaOf(table).status();
   }
   if (!missing && options.if_exists == IngestIfExists::kFail) {
@@ -133,12 +170,7 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
                                       const CancelWatcher::Watch& watch, std::int64_t& count) {
   auto& connection = lease.connection();
   TableRef table = options.table;
-  if (!options.schema_given && !options.temporary) {
-    ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run("SELECT current_schema()"));
-    ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
-    ARROW_ASSIGN_OR_RAISE(const auto schema, batches[0]->column(0)->GetScalar(0));
-    table.schema = schema->ToString();
-  }
+  if (!options.schema_given && !options.temporary) table.schema = connection.CurrentSchema();
   const auto schema = rows.schema();
   ARROW_RETURN_NOT_OK(PrepareTarget(lease, options, table, schema));
   std::unique_ptr<ingest::TableWriter> writer;
@@ -146,33 +178,23 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
     ARROW_ASSIGN_OR_RAISE(writer, ingest::TableWriter::Make(connection, table, schema,
                                                             {.batch_bytes_max = services_.limits.batch_bytes_max}));
   }
-  for (;;) {
-    Batches batches;
-    std::int64_t waiting = 0;
-    std::int64_t bytes = 0;
-    while (waiting < kRowsPreferred && bytes < kBytesPreferredMax) {
-      ARROW_ASSIGN_OR_RAISE(auto batch, rows.Next());
-      if (batch == nullptr) break;
-      ARROW_RETURN_NOT_OK(writer != nullptr ? writer->Check(*batch)
-                                            : ingest::CheckBatch(*batch, services_.limits.batch_bytes_max));
-      if (watch.stopped()) return arrow::Status::Cancelled("The ingest was cancelled");
-      waiting += batch->num_rows();
-      bytes += arrow::util::TotalBufferSize(*batch);
-      batches.push_back(std::move(batch));
-      if (options.must_write && options.must_write()) break;
-    }
-    if (batches.empty()) return arrow::Status::OK();
-    if (writer != nullptr) {
-      ARROW_RETURN_NOT_OK(writer->Append(connection, batches));
-    } else {
-      ARROW_RETURN_NOT_OK(
-          connection
-              .Evaluate("INSERT INTO temp." + QuoteIdentifier(table.name) + " BY NAME SELECT * FROM hyprstream_input()",
-                        schema, batches)
-              .status());
-    }
-    count += waiting;
-  }
+  const auto read = [&]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
+    ARROW_ASSIGN_OR_RAISE(auto batch, rows.Next());
+    if (batch == nullptr) return nullptr;
+    ARROW_RETURN_NOT_OK(writer != nullptr ? writer->Check(*batch)
+                                          : ingest::CheckBatch(*batch, services_.limits.batch_bytes_max));
+    if (watch.stopped()) return arrow::Status::Cancelled("The ingest was cancelled");
+    return batch;
+  };
+  const auto write = [&](const Batches& batches) -> arrow::Status {
+    for (const auto& batch : batches) count += batch->num_rows();
+    if (writer != nullptr) return writer->Append(connection, batches);
+    return connection
+        .Evaluate("INSERT INTO temp." + QuoteIdentifier(table.name) + " BY NAME SELECT * FROM hyprstream_input()",
+                  schema, batches)
+        .status();
+  };
+  return CopyAhead(read, write, options.on_read_ahead);
 }
 
 arrow::Result<std::int64_t> SessionImpl::Ingest(const RequestContext& context, const IngestOptions& options,

@@ -379,8 +379,8 @@ def test_parameters_that_lie(server):
     assert is_healthy(server)
 
 
-def ingest(server, table, messages, temporary=False):
-    options = field(1, b"\x08\x02\x10\x02") + field(2, table.encode()) + (b"\x28\x01" if temporary else b"")
+def ingest(server, table, messages, temporary=False, create=False):
+    options = field(1, (b"\x08\x01" if create else b"\x08\x02") + b"\x10\x02") + field(2, table.encode()) + (b"\x28\x01" if temporary else b"")
     command = field(1, b"type.googleapis.com/arrow.flight.protocol.sql.CommandStatementIngest") + field(2, options)
     with RawConnection(server) as raw:
         stream = raw.start("DoPut")
@@ -395,10 +395,16 @@ def test_ingest_that_lies(server, table, temporary):
     schema, batch = ipc_messages(SCHEMA, [BATCH])
     at = batch[1].find(struct.pack("<4i", 0, 1, 3, 6))
     lie = with_body(batch, lambda body: struct.pack_into("<i", body, at + 8, 1 << 30))
-    answer = ingest(server, table, [schema, batch, batch, lie], temporary)
+    answer = ingest(server, table, [schema, batch, batch, lie], temporary, create=temporary)
     assert answer.code == "INVALID_ARGUMENT" and "valid Arrow" in answer.text, answer
     assert count_rows(server, table) == 0
     assert is_healthy(server)
+
+
+def test_ingest_into_a_temporary_table_that_only_the_database_has(server, table):
+    answer = ingest(server, table, ipc_messages(SCHEMA, [BATCH]), temporary=True)
+    assert answer.code == "NOT_FOUND" and "temporary" in answer.text, answer
+    assert count_rows(server, table) == 0
 
 
 def fuzzed(messages, chance):

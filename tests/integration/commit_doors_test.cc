@@ -15,8 +15,6 @@
 namespace hyprstream::testing {
 namespace {
 
-using ::testing::HasSubstr;
-
 std::shared_ptr<arrow::RecordBatch> Batch(const std::string& rows) {
   const auto type = arrow::struct_({arrow::field("k", arrow::int32()), arrow::field("v", arrow::int64())});
   return arrow::RecordBatch::FromStructArray(arrow::json::ArrayFromJSONString(type, rows).ValueOrDie()).ValueOrDie();

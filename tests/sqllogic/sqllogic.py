@@ -1,0 +1,146 @@
+"""SQL behaviour in the sqllogictest format, run over Flight SQL.
+
+    statement ok                     the statement runs
+    statement count 3                ... and says that it changed 3 rows
+    statement error                  it is refused; after `----` a line that the message holds
+    query [rowsort]                  its rows, columns separated by tabs, after `----`
+    session NAME                     what follows runs in a session of that name
+    restart                          ends the server in order and starts it on the same data
+
+A record ends at an empty line; `#` begins a comment line. NULL is NULL, a float is written as %.12g, an empty text as
+(empty). Every file has a server of its own, with a data folder.
+"""
+
+import dataclasses
+import datetime
+import pathlib
+import tempfile
+
+import adbc_driver_flightsql.dbapi
+
+from server_process import ServerProcess
+
+
+@dataclasses.dataclass
+class Record:
+    line: int
+    kind: str
+    words: list
+    sql: str
+    expected: list
+
+
+def parse(path):
+    """The records of a file, in order."""
+    records = []
+    block = []
+    for number, line in enumerate([*path.read_text().splitlines(), ""], start=1):
+        if line.strip() and not (line.startswith("#") and not block):
+            block.append((number, line))
+        elif block and not line.strip():
+            records.append(_record(block))
+            block = []
+    return records
+
+
+def _record(block):
+    number, head = block[0]
+    lines = [line for _, line in block[1:]]
+    split = lines.index("----") if "----" in lines else len(lines)
+    kind, *words = head.split()
+    if kind not in ("statement", "query", "session", "restart"):
+        raise ValueError(f"line {number}: unknown record {kind}")
+    return Record(number, kind, words, "\n".join(lines[:split]), lines[split + 1:])
+
+
+def as_text(value):
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ")
+    if value == "":
+        return "(empty)"
+    return str(value)
+
+
+class Runner:
+    """Runs the records of one file."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="hyprstream-sqllogic-")
+        self._data = pathlib.Path(self._folder.name, "data")
+        self._start()
+
+    def _start(self):
+        self._server = ServerProcess("--data", self._data)
+        self._sessions = {}
+        self._session = "main"
+
+    def _stop(self):
+        for connection in self._sessions.values():
+            connection.close()
+        self._sessions = {}
+        self._server.__exit__(None, None, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._stop()
+        self._folder.cleanup()
+
+    def _cursor(self):
+        if self._session not in self._sessions:
+            self._sessions[self._session] = adbc_driver_flightsql.dbapi.connect(self._server.url, autocommit=True)
+        return self._sessions[self._session].cursor()
+
+    def run(self, record):
+        """None, or what is wrong."""
+        if record.kind == "session":
+            self._session = record.words[0]
+        elif record.kind == "restart":
+            self._stop()
+            self._start()
+        elif record.kind == "statement":
+            return self._statement(record)
+        else:
+            return self._query(record)
+        return None
+
+    def _statement(self, record):
+        wanted = record.words[0]
+        try:
+            with self._cursor() as cursor:
+                cursor.execute(record.sql)
+                count = cursor.rowcount
+                if cursor.description:
+                    cursor.fetch_arrow_table()  # a query fails while its rows are computed
+        except Exception as error:  # whatever class the driver gives it
+            if wanted != "error":
+                return f"failed: {error}"
+            missing = [line for line in record.expected if line not in str(error)]
+            return f"failed with: {error}\nwhich lacks: {missing}" if missing else None
+        if wanted == "error":
+            return "was accepted"
+        if wanted == "count" and count != int(record.words[1]):
+            return f"changed {count} rows, not {record.words[1]}"
+        return None
+
+    def _query(self, record):
+        try:
+            with self._cursor() as cursor:
+                cursor.execute(record.sql)
+                table = cursor.fetch_arrow_table()
+        except Exception as error:
+            return f"failed: {error}"
+        rows = ["\t".join(as_text(value) for value in row) for row in zip(*(c.to_pylist() for c in table.columns))]
+        expected = record.expected
+        if "rowsort" in record.words:
+            rows, expected = sorted(rows), sorted(expected)
+        if rows == expected:
+            return None
+        return "gave\n" + "\n".join(rows) + "\ninstead of\n" + "\n".join(expected)

@@ -89,7 +89,10 @@ constexpr double kElementBytes = 16;
 // One argument of a call, row by row.
 class Argument {
  public:
-  explicit Argument(const duckdb::Vector& vector) : type_(vector.GetType()) { vector.ToUnifiedFormat(format_); }
+  explicit Argument(const duckdb::Vector& vector)
+      : type_(vector.GetType()), constant_(vector.GetVectorType() == duckdb::VectorType::CONSTANT_VECTOR) {
+    vector.ToUnifiedFormat(format_);
+  }
 
   const duckdb::LogicalType& type() const { return type_; }
   bool IsText() const { return type_.InternalType() == duckdb::PhysicalType::VARCHAR; }
@@ -102,6 +105,30 @@ class Argument {
     if (IsText()) return static_cast<double>(format_.GetData<duckdb::string_t>()[at].GetSize());
     if (IsList()) return kElementBytes * static_cast<double>(format_.GetData<duckdb::list_entry_t>()[at].length);
     return kElementBytes;
+  }
+
+  // At least what all values hold together, and the largest of them; cheap, because it runs for every vector.
+  struct Sizes {
+    double sum = 0;
+    double largest = 0;
+  };
+  Sizes SizesAtMost(duckdb::idx_t rows) const {
+    if (!IsText() && !IsList()) return {.sum = kElementBytes * static_cast<double>(rows), .largest = kElementBytes};
+    if (constant_) return {.sum = Size(0) * static_cast<double>(rows), .largest = Size(0)};
+    const bool plain = !format_.sel->IsSet() && !format_.validity.CanHaveNull();
+    std::uint64_t sum = 0;
+    std::uint64_t largest = 0;
+    const auto add = [&](std::uint64_t size) {
+      sum += size;
+      largest = std::max(largest, size);
+    };
+    if (plain && IsText()) {
+      const auto* texts = format_.GetData<duckdb::string_t>();
+      for (duckdb::idx_t row = 0; row < rows; ++row) add(texts[row].GetSize());
+    } else {
+      for (duckdb::idx_t row = 0; row < rows; ++row) add(static_cast<std::uint64_t>(Size(row)));
+    }
+    return {.sum = static_cast<double>(sum), .largest = static_cast<double>(largest)};
   }
 
   // The number; 0 for NULL. Infinity for what is not known to be a number.
@@ -137,6 +164,7 @@ class Argument {
 
  private:
   duckdb::LogicalType type_;
+  bool constant_;
   duckdb::UnifiedVectorFormat format_;
 };
 
@@ -214,6 +242,37 @@ double CostOfRow(Cost cost, const std::string& name, const Arguments& arguments,
   return 0;
 }
 
+// No less than what the rows cost together, where it is cheaper to know; infinity elsewhere.
+double CostAtMost(Cost cost, const Arguments& arguments, duckdb::idx_t rows) {
+  const auto count = static_cast<double>(rows);
+  switch (cost) {
+    case Cost::kJoin: {
+      if (std::ranges::any_of(arguments, [](const auto& argument) { return argument.IsList(); })) return INFINITY;
+      double sum = 0;
+      double largest = 0;
+      for (const auto& argument : arguments) {
+        const auto sizes = argument.SizesAtMost(rows);
+        sum += sizes.sum;
+        largest = std::max(largest, sizes.largest);
+      }
+      if (arguments.size() <= 2) return sum;
+      return sum + count * static_cast<double>(arguments.size()) * largest;  // any of them may be the separator
+    }
+    case Cost::kReplace: {
+      if (arguments.size() < 3) return INFINITY;
+      const auto from = arguments[0].SizesAtMost(rows);
+      const auto to = arguments[2].SizesAtMost(rows);
+      return from.sum + to.sum + (from.sum + count) * to.largest;
+    }
+    case Cost::kSplit:
+      return kElementBytes * arguments[0].SizesAtMost(rows).sum;
+    case Cost::kProduct:
+      return arguments[0].SizesAtMost(rows).sum * arguments[1].SizesAtMost(rows).largest;
+    default:
+      return INFINITY;
+  }
+}
+
 double LimitOf(Cost cost) {
   switch (cost) {
     case Cost::kProduct:
@@ -236,6 +295,7 @@ void CheckCost(Cost cost, const std::string& name, duckdb::DataChunk& chunk) {
     constant &= vector.GetVectorType() == duckdb::VectorType::CONSTANT_VECTOR;
   }
   const auto rows = constant ? std::min<duckdb::idx_t>(1, chunk.size()) : chunk.size();
+  if (CostAtMost(cost, arguments, rows) <= LimitOf(cost)) return;
   double total = 0;
   for (duckdb::idx_t row = 0; row < rows; ++row) total += CostOfRow(cost, name, arguments, row);
   if (total <= LimitOf(cost)) return;

@@ -252,16 +252,8 @@ class ConnectionImpl : public Connection {
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) override {
     const InputBatches input{.schema = schema, .batches = batches};
     state_->input = &input;
-    auto executed = Run(sql);
-    std::vector<std::shared_ptr<arrow::RecordBatch>> rows;
-    auto status = executed.status();
-    if (status.ok() && executed->rows != nullptr) {
-      auto collected = executed->rows->ToRecordBatches();
-      status = collected.status();
-      if (status.ok()) rows = std::move(collected).ValueUnsafe();
-    }
+    auto rows = RunStreaming(sql);
     state_->input = nullptr;
-    ARROW_RETURN_NOT_OK(status);
     return rows;
   }
 
@@ -307,6 +299,19 @@ class ConnectionImpl : public Connection {
   // Our own statements see DuckDB's types as they are; a client sees their carriers.
   static duckdb::vector<duckdb::LogicalType> TypesFor(Trust trust, const duckdb::vector<duckdb::LogicalType>& types) {
     return trust == Trust::kClient ? CarriersOf(types) : types;
+  }
+
+  // The rows of the last statement, copied once: DuckDB makes its chunks into Arrow's batches as they come.
+  arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RunStreaming(std::string_view sql) {
+    ARROW_ASSIGN_OR_RAISE(const auto statements, parse_(sql));
+    std::vector<std::shared_ptr<arrow::RecordBatch>> rows;
+    for (const auto& statement : statements) {
+      ARROW_ASSIGN_OR_RAISE(auto prepared, Prepare(*statement, Trust::kInternal));
+      ARROW_ASSIGN_OR_RAISE(const auto executed, Execute(*prepared, nullptr, ResultMode::kStreaming));
+      if (executed.rows == nullptr) continue;
+      ARROW_ASSIGN_OR_RAISE(rows, executed.rows->ToRecordBatches());
+    }
+    return rows;
   }
 
   arrow::Status Uninterrupted(const std::function<arrow::Status()>& step) {

@@ -33,7 +33,7 @@ std::shared_ptr<arrow::Schema> ReadableSchema(const std::shared_ptr<arrow::Schem
   bool changed = false;
   for (auto& field : fields) {
     if (auto type = ReplacementOf(*field->type())) {
-      field = field->WithType(std::move(type));
+      field = field->WithType(type);
       changed = true;
     }
   }

@@ -74,6 +74,11 @@ arrow::Result<std::string> FindTimeColumn(const TableRef& table, const arrow::Sc
   return *found;
 }
 
+bool IsServersOwn(const TableRef& table) {
+  const auto schema = FoldIdentifier(table.schema);
+  return schema == kCatalogSchema || schema == "hyprstream";
+}
+
 arrow::Status CreateCatalog(engine::Connection& connection) {
   ARROW_RETURN_NOT_OK(Run(connection, std::string("CREATE SCHEMA IF NOT EXISTS ") + kCatalogSchema));
   ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kOptions +

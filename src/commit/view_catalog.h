@@ -22,6 +22,9 @@ namespace hyprstream::commit {
 
 inline constexpr const char* kCatalogSchema = "__hyprstream";
 
+// Is it in a schema of the server's own, where no client makes anything?
+bool IsServersOwn(const TableRef& table);
+
 struct StoredView {
   TableRef view;
   TableRef base;

@@ -88,6 +88,7 @@ arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
                                                const engine::CreateMaterializedView& create,
                                                const std::string& time_zone) {
   ARROW_ASSIGN_OR_RAISE(const auto ref, Complete(connection, create.view, create.schema_given));
+  if (IsServersOwn(ref)) return arrow::Status::Invalid("Changing the server's own tables is not allowed here");
   auto ddl = CopyDdl(connection);
   const bool exists = ViewExists(*ddl, ref);
   if (exists && create.if_not_exists) return false;

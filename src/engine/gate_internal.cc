@@ -7,11 +7,13 @@
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/common/type_visitor.hpp>
+#include <duckdb/parser/parsed_data/create_table_info.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
 #include <duckdb/planner/expression/bound_window_expression.hpp>
 #include <duckdb/planner/operator/logical_column_data_get.hpp>
+#include <duckdb/planner/operator/logical_create_table.hpp>
 #include <duckdb/planner/operator/logical_explain.hpp>
 #include <duckdb/planner/operator/logical_get.hpp>
 #include <duckdb/planner/operator/logical_reset.hpp>
@@ -147,6 +149,9 @@ class Gate {
         }
         return arrow::Status::OK();
       }
+      case LogicalOperatorType::LOGICAL_CREATE_TABLE:
+        ARROW_RETURN_NOT_OK(CheckColumns(op.Cast<duckdb::LogicalCreateTable>()));
+        [[fallthrough]];
       default:
         ARROW_RETURN_NOT_OK(CheckTarget(op));
         return CheckStoredExpressions(context_, op);
@@ -279,6 +284,13 @@ class Gate {
   }
 
   // ---- bounds
+
+  // Making a table takes time with the square of its columns.
+  static arrow::Status CheckColumns(const duckdb::LogicalCreateTable& create) {
+    const auto columns = create.info->base->Cast<duckdb::CreateTableInfo>().columns.LogicalColumnCount();
+    if (columns <= kTableColumnsMax) return arrow::Status::OK();
+    return arrow::Status::Invalid("The table has ", columns, " columns; at most ", kTableColumnsMax, " are taken");
+  }
 
   // The optimizer orders the joins of one tree together: 200 relations take a second, 900 more than a minute, and
   // nothing interrupts it.

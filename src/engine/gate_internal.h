@@ -7,6 +7,7 @@
 // Thread safety: all functions, from any thread.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ inline constexpr const char* kInternalSchema = "__hyprstream";
 
 // The schema of the system tables: every client reads it, none changes it.
 inline constexpr const char* kSystemSchema = "hyprstream";
+
+// Columns of a table that a client makes.
+inline constexpr std::size_t kTableColumnsMax = 10'000;
 
 struct Policy {
   std::string database;  // the catalog name of the one local database

@@ -299,7 +299,9 @@ void CheckCost(Cost cost, const std::string& name, duckdb::DataChunk& chunk) {
   double total = 0;
   for (duckdb::idx_t row = 0; row < rows; ++row) total += CostOfRow(cost, name, arguments, row);
   if (total <= LimitOf(cost)) return;
-  throw duckdb::OutOfRangeException(
+  // A kind that DuckDB never takes for an error of a value: of such it makes a fatal one, when it thinks that the
+  // function has none, and shuts the database.
+  throw duckdb::PermissionException(
       "Function %s would make or go through %s bytes at once; at most %s are allowed. Use "
       "smaller values",
       name, std::to_string(static_cast<std::int64_t>(std::min(total, 1e18))),
@@ -324,6 +326,7 @@ void Bound(Function& function) {
   const auto name = FoldIdentifier(function.GetName().GetIdentifierName());
   const auto found = Costs().find(name);
   if (found == Costs().end() || !function.HasFunctionCallback()) return;
+  function.SetFallible();
   auto inner = function.GetFunctionCallback();
   if (inner.template target<Bounded>() != nullptr) return;
   function.SetFunctionCallback(Bounded{.cost = found->second, .name = name, .inner = std::move(inner)});

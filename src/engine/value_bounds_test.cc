@@ -81,6 +81,27 @@ TEST_F(ValueBoundsTest, StopsBombsBeforeTheyGrow) {
   }
 }
 
+// An error of a function that is not marked as fallible ends the whole database.
+TEST_F(ValueBoundsTest, TheDatabaseOutlivesWhatWasStopped) {
+  for (const char* sql : {
+           "SELECT repeat('x', 1000000000)",
+           "SELECT lpad('x', 1000000000, 'y')",
+           "SELECT range(10000000000)",
+           "SELECT list_resize([1], 1000000000)",
+           "SELECT printf('%1000000000d', 1)",
+           "SELECT format('{:1000000000}', 1)",
+           "SELECT bitstring('1', 1000000000)",
+           "SELECT bar(1, 0, 1, 1000000000)",
+           "SELECT levenshtein(repeat('a', 100000), repeat('b', 100000))",
+           "SELECT repeat(s, n) FROM t",
+           "SELECT range(n) FROM t",
+           "SELECT list_transform([1, 2], lambda x: repeat('x', x * 1000000000))",
+       }) {
+    EXPECT_THAT(ErrorOf(sql), HasSubstr("at once; at most")) << sql;
+    EXPECT_EQ(ErrorOf("SELECT 1"), "") << sql;
+  }
+}
+
 TEST_F(ValueBoundsTest, LeavesOrdinaryValuesAlone) {
   for (const char* sql : {
            "SELECT repeat('ab', 1000), lpad('7', 8, '0'), rpad('x', 5, ' '), range(1000000), generate_series(1, 10, 2)",

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/batch_read_ahead.h"
+#include "commit/view_catalog.h"
 #include "ingest/batch_check.h"
 #include "ingest/table_writer.h"
 #include "session/session_internal.h"
@@ -28,6 +29,12 @@ constexpr std::int64_t kReadAheadBytes = 64LL << 20;  // of an ingest
 arrow::Status CreateFromSchema(engine::Connection& connection, const std::string& create,
                                const std::shared_ptr<arrow::Schema>& schema) {
   return connection.Evaluate(create + " AS SELECT * FROM hyprstream_input() LIMIT 0", schema, {}).status();
+}
+
+// Rows that are handed in pass no gate.
+arrow::Status CheckTarget(const TableRef& table) {
+  if (!commit::IsServersOwn(table)) return arrow::Status::OK();
+  return arrow::Status::Invalid("Changing the server's own tables is not allowed here");
 }
 
 using ReadBatch = std::function<arrow::Result<std::shared_ptr<arrow::RecordBatch>>()>;
@@ -171,6 +178,7 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
   auto& connection = lease.connection();
   TableRef table = options.table;
   if (!options.schema_given && !options.temporary) table.schema = connection.CurrentSchema();
+  if (!options.temporary) ARROW_RETURN_NOT_OK(CheckTarget(table));
   const auto schema = rows.schema();
   ARROW_RETURN_NOT_OK(PrepareTarget(lease, options, table, schema));
   std::unique_ptr<ingest::TableWriter> writer;
@@ -223,6 +231,7 @@ arrow::Result<std::int64_t> SessionImpl::Ingest(const RequestContext& context, c
 
 arrow::Result<std::unique_ptr<PutStream>> SessionImpl::OpenPut(const RequestContext&, const PutOptions& options,
                                                                const std::shared_ptr<arrow::Schema>& schema) {
+  ARROW_RETURN_NOT_OK(CheckTarget(options.table));
   ARROW_ASSIGN_OR_RAISE(auto extra, AcquireExtra());
   ARROW_ASSIGN_OR_RAISE(auto lease, Ready(std::move(extra)));
   auto& connection = lease.connection();

@@ -307,6 +307,14 @@ TEST_F(SessionTest, ViewsAreCreatedReplacedAndDropped) {
   EXPECT_EQ(Rows("SELECT * FROM v"), "3|8\n");
 }
 
+TEST_F(SessionTest, NoViewIsMadeInTheServersOwnSchemas) {
+  Update("CREATE TABLE t (i INTEGER)");
+  for (const std::string view : {"__hyprstream.v", "hyprstream.v", "__HYPRSTREAM.v", "\"Hyprstream\".tables"}) {
+    EXPECT_THAT(UpdateError("CREATE MATERIALIZED VIEW " + view + " AS SELECT count(*) AS c FROM t"),
+                HasSubstr("own tables is not allowed"));
+  }
+}
+
 TEST_F(SessionTest, ATransactionReadsTheViewsItCreated) {
   Update("CREATE TABLE other (n INTEGER); CREATE MATERIALIZED VIEW o AS SELECT count(*) AS c FROM other");
   Update("BEGIN");

@@ -179,6 +179,8 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
                            query->rows.reset();
                            query->log->Finish(status, rows);
                            ARROW_UNUSED(query->lease.connection().Rollback());
+                           // DuckDB's plans hold what their operators gathered: memory that was full would stay so.
+                           if (!status.ok()) query->lease->ForgetPlans();
                            return status;
                          }});
 }

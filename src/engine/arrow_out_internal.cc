@@ -131,7 +131,15 @@ std::vector<std::string> ToNames(const duckdb::vector<duckdb::Identifier>& names
 std::shared_ptr<arrow::Schema> ToArrowSchema(duckdb::ClientContext& context,
                                              const duckdb::vector<duckdb::LogicalType>& types,
                                              const std::vector<std::string>& names) {
+  return ToArrowSchemaInZone(context, types, names, context.GetClientProperties().time_zone);
+}
+
+std::shared_ptr<arrow::Schema> ToArrowSchemaInZone(duckdb::ClientContext& context,
+                                                   const duckdb::vector<duckdb::LogicalType>& types,
+                                                   const std::vector<std::string>& names,
+                                                   const std::string& time_zone) {
   auto properties = context.GetClientProperties();
+  properties.time_zone = time_zone;
   duckdb::ArrowSchemaWrapper wrapper;
   duckdb::vector<duckdb::string> duck_names(names.begin(), names.end());
   duckdb::ArrowConverter::ToArrowSchema(&wrapper.arrow_schema, types, duck_names, properties);

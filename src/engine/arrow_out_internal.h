@@ -29,6 +29,10 @@ inline constexpr duckdb::idx_t kResultBatchRows = 122'880;
 std::shared_ptr<arrow::Schema> ToArrowSchema(duckdb::ClientContext& context,
                                              const duckdb::vector<duckdb::LogicalType>& types,
                                              const std::vector<std::string>& names);
+// The same with times labelled as in `time_zone`, whatever the connection's is.
+std::shared_ptr<arrow::Schema> ToArrowSchemaInZone(duckdb::ClientContext& context,
+                                                   const duckdb::vector<duckdb::LogicalType>& types,
+                                                   const std::vector<std::string>& names, const std::string& time_zone);
 
 std::vector<std::string> ToNames(const duckdb::vector<duckdb::Identifier>& names);
 

@@ -69,7 +69,7 @@ class ViewAnalysis {
     query_.view = text_.view;
     query_.definition = std::string(text_.select);
     query_.time_zone = text_.time_zone;
-    query_.output_schema = ToArrowSchema(context_, bound.types, bound.names);
+    query_.output_schema = ToArrowSchemaInZone(context_, bound.types, bound.names, text_.time_zone);
     return std::move(query_);
   }
 
@@ -417,7 +417,7 @@ class ViewAnalysis {
     for (std::size_t i = 0; i < arguments; ++i) names.push_back("argument" + std::to_string(i));
     for (const auto& type : bound.types) ARROW_RETURN_NOT_OK(CheckCollation(type));
     for (const auto& type : output.types) ARROW_RETURN_NOT_OK(CheckCollation(type));
-    query_.evaluated_schema = ToArrowSchema(context_, bound.types, names);
+    query_.evaluated_schema = ToArrowSchemaInZone(context_, bound.types, names, text_.time_zone);
     return arrow::Status::OK();
   }
 

@@ -699,5 +699,30 @@ TEST_F(SessionTest, DefinitionsAndStatesSurviveARestart) {
   std::filesystem::remove_all(folder);
 }
 
+TEST_F(SessionTest, AViewInAZoneOfItsOwnSurvivesARestart) {
+  const std::string folder = ::testing::TempDir() + "hyprstream_session_zone_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  Open(folder + "/data.duckdb");
+  Update("SET TimeZone = 'America/St_Johns'");
+  for (const char* keep : {"true", "false"}) {
+    const std::string table = std::string("z_") + keep;
+    Update("CREATE TABLE " + table + " (ts TIMESTAMPTZ, n INTEGER) WITH (time = 'ts', keep_rows = " + keep + ")");
+    Update("CREATE MATERIALIZED VIEW " + table + "_1d AS SELECT date_trunc('day', ts) AS day, sum(n) AS n FROM " +
+           table + " GROUP BY ALL");
+    Update("INSERT INTO " + table + " VALUES ('2024-01-02 02:00:00+00', 1), ('2024-01-02 04:00:00+00', 2)");
+  }
+  session_.reset();
+  EXPECT_TRUE(commits_->SaveStates().ok());
+  Open(folder + "/data.duckdb");  // its session's zone is UTC
+  for (const char* keep : {"true", "false"}) {
+    const std::string table = std::string("z_") + keep;
+    Update("INSERT INTO " + table + " VALUES ('2024-01-02 03:00:00+00', 4)");
+    Update("CREATE TABLE beside_" + table + " (i INTEGER)");  // definitions are checked again
+    EXPECT_EQ(Rows("SELECT n FROM " + table + "_1d ORDER BY day"), "5\n2\n") << keep;
+  }
+  std::filesystem::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace hyprstream::session

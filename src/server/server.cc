@@ -91,8 +91,10 @@ arrow::Status Server::BuildFlight() {
   options.host = config.host;
   options.port = config.port;
   options.message_bytes_max = std::min(config.message_bytes_max, config::SharesOf(config.memory_max).messages);
-  options.network_bytes_max = config::SharesOf(config.memory_max).messages;
-  options.batch_bytes_max = std::min(config.batch_bytes_max, options.network_bytes_max);
+  // A message is read before it is reserved of the share: gRPC needs room of its own, or it resets streams before a
+  // full share makes anybody wait.
+  options.network_bytes_max = config::SharesOf(config.memory_max).messages / 4 * 7;
+  options.batch_bytes_max = std::min(config.batch_bytes_max, config::SharesOf(config.memory_max).messages);
   options.connections_max = config.connections_max;
   options.connection_idle_max = std::chrono::seconds(config.session_idle_s);
   options.version = HYPRSTREAM_VERSION;

@@ -61,6 +61,43 @@ def big_batch(megabytes):
     return pa.record_batch({"i": pa.array(range(rows), pa.int64())})
 
 
+@pytest.mark.parametrize("door", ["put"])
+def test_many_writers_with_big_batches_wait_instead_of_failing(server, door):
+    batch, batches, writers = big_batch(16), 6, 8
+    with flight.connect(server.url) as client:
+        wire.update(client, "CREATE TABLE t (i BIGINT)")
+
+    def write(_):
+        with flight.connect(server.url) as client:
+            descriptor = flight.FlightDescriptor.for_path("t") if door == "put" else wire.statement_ingest("t")
+            writer, reader = client.do_put(descriptor, batch.schema)
+            acknowledged = 0
+
+            def read():
+                nonlocal acknowledged
+                while reader.read() is not None:
+                    acknowledged += 1
+
+            reading = threading.Thread(target=read)
+            reading.start()
+            for _ in range(batches):
+                writer.write_batch(batch)
+            writer.done_writing()
+            reading.join()
+            writer.close()
+            return acknowledged
+
+    with Watching(server) as seen, ThreadPoolExecutor(writers) as pool:
+        acknowledged = list(pool.map(write, range(writers)))
+    assert acknowledged == [batches if door == "put" else 1] * writers
+    with flight.connect(server.url) as client:
+        assert wire.query(client, "SELECT count(*) AS n FROM t") == [{"n": batch.num_rows * batches * writers}]
+    assert seen.messages <= memory(server, "hyprstream_memory_bytes_max", "messages")
+    assert seen.messages > 0
+    assert memory(server, "hyprstream_memory_bytes", "messages") == 0
+    assert seen.resident < MEMORY_MAX + SLACK
+
+
 def test_a_batch_that_never_fits_is_refused(server):
     with flight.connect(server.url) as client:
         wire.update(client, "CREATE TABLE t (i BIGINT)")

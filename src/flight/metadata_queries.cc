@@ -132,7 +132,7 @@ MetadataQuery PrimaryKeysQuery(const sql::TableRef& table) {
          unnest(range(1, len(constraint_column_names) + 1))::INTEGER AS key_sequence,
          constraint_name::VARCHAR AS key_name
   FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY' AND schema_name <> '__hyprstream'))" +
-                 where.text + " ORDER BY ALL",
+                 where.text + " ORDER BY pk_catalog, pk_schema, pk_table, key_name, key_sequence",
           .parameters = std::move(where.parameters),
           .schema = sql::SqlSchema::GetPrimaryKeysSchema()};
 }

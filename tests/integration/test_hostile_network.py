@@ -205,8 +205,9 @@ def test_a_compressed_message_is_measured_after_it_has_swollen():
     with ServerProcess("--message-bytes-max", "4MiB") as server:
         run_sql(server, "CREATE TABLE t (s VARCHAR)")
         schema = pa.schema([("s", pa.string())])
-        for size, accepted in ((1_000_000, True), (200_000_000, False)):
-            before = server.status_value("VmRSS")
+        # gRPC inflates one message before it measures it, and the allocator may keep that room: it must not add up.
+        before = server.status_value("VmRSS")
+        for size, accepted in ((1_000_000, True), *[(200_000_000, False)] * 3):
             messages = ipc_messages(schema, [pa.record_batch([pa.array(["x" * min(size, 1_000_000)])], schema=schema)])
             with RawConnection(server) as raw:
                 stream = raw.start("DoPut", headers=[("grpc-encoding", "gzip")])
@@ -217,7 +218,7 @@ def test_a_compressed_message_is_measured_after_it_has_swollen():
                     raw.send(stream, gzip.compress(message, compresslevel=1), compressed=True)
                 raw.end(stream)
                 assert (raw.answer(stream).code == "OK") == accepted
-            assert server.status_value("VmRSS") < before + 100_000
+            assert server.status_value("VmRSS") < before + 300_000
         assert count_rows(server, "t") == 1
 
 

@@ -13,6 +13,8 @@
 #include <chrono>
 #include <cmath>
 #include <format>
+#include <optional>
+#include <stdexcept>
 
 namespace hyprstream::cli {
 namespace {
@@ -39,27 +41,44 @@ void AppendFraction(std::int64_t nanos, std::string& out) {
   out += digits.substr(0, digits.find_last_not_of('0') + 1);
 }
 
+// How far a zone's clocks are from UTC at a time; nullopt for a zone that this machine does not know.
+std::optional<std::chrono::seconds> OffsetAt(std::chrono::sys_seconds time, const std::string& zone) {
+  try {
+    return std::chrono::locate_zone(zone)->get_info(time).offset;
+  } catch (const std::runtime_error&) {
+    return std::nullopt;
+  }
+}
+
+// As in `+01`, `-03:30`.
+void AppendOffset(std::chrono::seconds offset, std::string& out) {
+  const std::chrono::hh_mm_ss size(std::chrono::abs(offset));
+  out += std::format("{}{:02}", offset.count() < 0 ? '-' : '+', size.hours().count());
+  if (size.minutes().count() != 0) out += std::format(":{:02}", size.minutes().count());
+}
+
 template <class Unit>
-void AppendTime(std::int64_t ticks, bool zoned, std::string& out) {
+void AppendTime(std::int64_t ticks, const std::string& zone, std::string& out) {
   const std::chrono::sys_time<Unit> time{Unit(ticks)};
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  out += std::format("{:%F %T}", seconds);
+  const auto offset =
+      zone.empty() ? std::chrono::seconds(0) : OffsetAt(seconds, zone).value_or(std::chrono::seconds(0));
+  out += std::format("{:%F %T}", seconds + offset);
   AppendFraction(std::chrono::duration_cast<std::chrono::nanoseconds>(time - seconds).count(), out);
-  if (zoned) out += "+00";
+  if (!zone.empty()) AppendOffset(offset, out);
 }
 
 void AppendTimestamp(const arrow::TimestampArray& array, std::int64_t row, std::string& out) {
   const auto& type = checked_cast<const arrow::TimestampType&>(*array.type());
-  const bool zoned = !type.timezone().empty();
   switch (type.unit()) {
     case arrow::TimeUnit::SECOND:
-      return AppendTime<std::chrono::seconds>(array.Value(row), zoned, out);
+      return AppendTime<std::chrono::seconds>(array.Value(row), type.timezone(), out);
     case arrow::TimeUnit::MILLI:
-      return AppendTime<std::chrono::milliseconds>(array.Value(row), zoned, out);
+      return AppendTime<std::chrono::milliseconds>(array.Value(row), type.timezone(), out);
     case arrow::TimeUnit::MICRO:
-      return AppendTime<std::chrono::microseconds>(array.Value(row), zoned, out);
+      return AppendTime<std::chrono::microseconds>(array.Value(row), type.timezone(), out);
     case arrow::TimeUnit::NANO:
-      return AppendTime<std::chrono::nanoseconds>(array.Value(row), zoned, out);
+      return AppendTime<std::chrono::nanoseconds>(array.Value(row), type.timezone(), out);
   }
 }
 

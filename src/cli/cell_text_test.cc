@@ -36,6 +36,11 @@ TEST(CellText, IsWhatAPersonReads) {
   EXPECT_EQ(Text(arrow::date32(), "[15706]"), "2013-01-01");
   EXPECT_EQ(Text(arrow::timestamp(arrow::TimeUnit::MICRO), "[1356998400500000]"), "2013-01-01 00:00:00.5");
   EXPECT_EQ(Text(arrow::timestamp(arrow::TimeUnit::SECOND, "UTC"), "[-1]"), "1969-12-31 23:59:59+00");
+  EXPECT_EQ(Text(arrow::timestamp(arrow::TimeUnit::MICRO, "Europe/Berlin"), "[1372680000000000]"),
+            "2013-07-01 14:00:00+02");
+  EXPECT_EQ(Text(arrow::timestamp(arrow::TimeUnit::MILLI, "America/St_Johns"), "[1356998400500]"),
+            "2012-12-31 20:30:00.5-03:30");
+  EXPECT_EQ(Text(arrow::timestamp(arrow::TimeUnit::SECOND, "No/Where"), "[0]"), "1970-01-01 00:00:00+00");
   EXPECT_EQ(Text(arrow::month_day_nano_interval(), "[[14, 3, 14706500000000]]"), "1 year 2 months 3 days 04:05:06.5");
   EXPECT_EQ(Text(arrow::month_day_nano_interval(), "[[0, 0, 0]]"), "00:00:00");
   EXPECT_EQ(Text(arrow::list(arrow::utf8()), R"([["a", null]])"), R"(["a",null])");

@@ -50,6 +50,17 @@ TEST(ResultPrinter, TablesAreAlignedByType) {
             "NULL      -3\n");
 }
 
+TEST(ResultPrinter, ACellOfSeveralLinesKeepsThem) {
+  const auto schema = arrow::schema({arrow::field("key", arrow::utf8()), arrow::field("plan", arrow::utf8())});
+  const auto keys = arrow::json::ArrayFromJSONString(arrow::utf8(), R"(["physical", "route"])").ValueOrDie();
+  const auto plans = arrow::json::ArrayFromJSONString(arrow::utf8(), R"(["SCAN\n  t\n", "local"])").ValueOrDie();
+  EXPECT_EQ(Print({.format = config::OutputFormat::kTable}, *arrow::RecordBatch::Make(schema, 2, {keys, plans})),
+            "key       plan\n"
+            "physical  SCAN\n"
+            "            t\n"
+            "route     local\n");
+}
+
 TEST(ResultPrinter, InteractiveTablesCountAndCut) {
   EXPECT_THAT(Print({.interactive = true}, *Sample()), HasSubstr("───────┼─────\n"));
   EXPECT_THAT(Print({.interactive = true}, *Sample()), HasSubstr("Zürich │ 1000\n"));

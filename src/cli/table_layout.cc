@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <format>
+#include <ranges>
 #include <utility>
 
 #include "cli/cell_text.h"
@@ -41,6 +42,19 @@ void CutTo(std::size_t characters, std::string& text) {
   text += "…";
 }
 
+// One printable text for each line of a value.
+std::vector<std::string> LinesOf(std::string_view text, std::size_t characters) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  std::vector<std::string> lines;
+  for (const auto part : std::views::split(text, '\n')) {
+    std::string& line = lines.emplace_back(std::string_view(part));
+    Tame(line);
+    CutTo(characters, line);
+  }
+  if (lines.empty()) lines.emplace_back();
+  return lines;
+}
+
 }  // namespace
 
 TableLayout::TableLayout(const arrow::Schema& schema, bool interactive) : interactive_(interactive) {
@@ -61,19 +75,18 @@ bool TableLayout::Add(const arrow::RecordBatch& batch) {
     }
     Row cells;
     for (int column = 0; column < batch.num_columns(); ++column) {
-      std::string& cell = cells.emplace_back();
+      std::string text;
       const arrow::Array& array = *batch.column(column);
       if (array.IsNull(row) || array.type_id() == arrow::Type::NA) {
-        cell = "NULL";
+        text = "NULL";
       } else {
-        AppendText(array, row, cell);
+        AppendText(array, row, text);
       }
-      Tame(cell);
-      if (interactive_) CutTo(kInteractiveCell, cell);
+      cells.push_back(LinesOf(text, interactive_ ? kInteractiveCell : std::string::npos));
     }
     ++rows_;
     if (measured_) {
-      AppendLine(cells, lines_);
+      AppendRow(cells, lines_);
     } else {
       Measure(cells);
       waiting_.push_back(std::move(cells));
@@ -84,17 +97,26 @@ bool TableLayout::Add(const arrow::RecordBatch& batch) {
 }
 
 void TableLayout::Measure(const Row& row) {
-  for (std::size_t i = 0; i < row.size(); ++i) columns_[i].width = std::max(columns_[i].width, CharactersOf(row[i]));
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    for (const std::string& line : row[i]) columns_[i].width = std::max(columns_[i].width, CharactersOf(line));
+  }
 }
 
-void TableLayout::AppendLine(const Row& row, std::string& out) const {
+void TableLayout::AppendRow(const Row& row, std::string& out) const {
+  std::size_t lines = 1;
+  for (const Cell& cell : row) lines = std::max(lines, cell.size());
+  for (std::size_t line = 0; line < lines; ++line) AppendLine(row, line, out);
+}
+
+void TableLayout::AppendLine(const Row& row, std::size_t line, std::string& out) const {
   for (std::size_t i = 0; i < row.size(); ++i) {
-    const std::size_t characters = CharactersOf(row[i]);
+    const std::string_view text = line < row[i].size() ? std::string_view(row[i][line]) : std::string_view();
+    const std::size_t characters = CharactersOf(text);
     const std::size_t pad = columns_[i].width > characters ? columns_[i].width - characters : 0;
     const bool last = i + 1 == row.size();
     if (i > 0) out += interactive_ ? " │ " : "  ";
     if (columns_[i].right) out.append(pad, ' ');
-    out += row[i];
+    out += text;
     if (!last && !columns_[i].right) out.append(pad, ' ');
   }
   out += '\n';
@@ -103,8 +125,8 @@ void TableLayout::AppendLine(const Row& row, std::string& out) const {
 void TableLayout::LayOutWaiting() {
   measured_ = true;
   Row names;
-  for (const Column& column : columns_) names.push_back(column.name);
-  AppendLine(names, lines_);
+  for (const Column& column : columns_) names.push_back({column.name});
+  AppendRow(names, lines_);
   if (interactive_) {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       if (i > 0) lines_ += "─┼─";
@@ -112,7 +134,7 @@ void TableLayout::LayOutWaiting() {
     }
     lines_ += '\n';
   }
-  for (const Row& row : std::exchange(waiting_, {})) AppendLine(row, lines_);
+  for (const Row& row : std::exchange(waiting_, {})) AppendRow(row, lines_);
 }
 
 std::string TableLayout::TakeLines() { return std::exchange(lines_, {}); }

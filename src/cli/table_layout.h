@@ -1,7 +1,8 @@
 // Rows as aligned columns: numbers to the right, the rest to the left.
 //
-// Widths come from the first rows (10,000); later ones that are wider push their line out. An interactive layout has a
-// rule under the header and a count at the end, and cuts: cells at 60 characters, results at 100 rows.
+// Widths come from the first rows (10,000); later ones that are wider push their line out. A cell of several lines (a
+// plan) takes as many; its neighbours stay blank beside them. An interactive layout has a
+// rule under the header and a count at the end, and cuts: lines of a cell at 60 characters, results at 100 rows.
 #pragma once
 
 #include <cstdint>
@@ -32,10 +33,12 @@ class TableLayout {
     bool right = false;
     std::size_t width = 0;
   };
-  using Row = std::vector<std::string>;
+  using Cell = std::vector<std::string>;  // its lines, at least one
+  using Row = std::vector<Cell>;
 
   void Measure(const Row& row);
-  void AppendLine(const Row& row, std::string& out) const;
+  void AppendRow(const Row& row, std::string& out) const;
+  void AppendLine(const Row& row, std::size_t line, std::string& out) const;
   void LayOutWaiting();
 
   const bool interactive_;

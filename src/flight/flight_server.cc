@@ -230,7 +230,7 @@ class FlightServerImpl final : public FlightServer {
     return grpc::SslServerCredentials(tls);
   }
 
-  // What one client may cost: size of a message (after decompression), of headers, calls at once, silent connections.
+  // What one client may cost: size of a message, of headers, calls at once, silent connections.
   void Bound(grpc::ServerBuilder& builder) {
     using External = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
     connections_ = builder.experimental().AddExternalConnectionAcceptor(External::FROM_FD, Credentials());
@@ -239,6 +239,8 @@ class FlightServerImpl final : public FlightServer {
     builder.experimental().SetInterceptorCreators(std::move(interceptors));
     const auto message_max = std::min<std::int64_t>(options_.message_bytes_max, std::numeric_limits<int>::max());
     builder.SetMaxReceiveMessageSize(static_cast<int>(message_max));
+    // gRPC inflates a message whole before it measures it, so none may be compressed; Arrow's own compression may.
+    builder.AddChannelArgument(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(kHeaderBytesMax));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.streams_max);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);

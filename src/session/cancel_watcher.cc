@@ -10,6 +10,8 @@ namespace hyprstream::session {
 namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPollInterval{20};
+// Polls without a watch before the thread sleeps until it is woken: to wake it costs a short query more than the poll.
+constexpr int kIdlePollsMax = 50;
 }  // namespace
 
 CancelWatcher::CancelWatcher(std::chrono::milliseconds statement_max)
@@ -31,7 +33,7 @@ std::unique_ptr<CancelWatcher::Watch> CancelWatcher::Begin(const RequestContext&
       Watched{.context = &context, .connection = &connection, .owner = owner, .deadline = deadline});
   const MutexLock lock(mutex_);
   watches_.push_back(watched);
-  if (watches_.size() == 1) changed_.NotifyAll();
+  if (asleep_) changed_.NotifyAll();
   return std::unique_ptr<Watch>(new Watch(*this, std::move(watched)));
 }
 
@@ -93,10 +95,14 @@ void CancelWatcher::Look(Watched& watched, Clock::time_point now) {
 
 void CancelWatcher::Run() {
   const MutexLock lock(mutex_);
+  int idle_polls = 0;
   while (!closing_) {
-    if (watches_.empty()) {
+    idle_polls = watches_.empty() ? idle_polls + 1 : 0;
+    if (idle_polls > kIdlePollsMax) {
+      asleep_ = true;
       changed_.Wait(mutex_);
-      continue;
+      asleep_ = false;
+      idle_polls = 0;
     }
     changed_.WaitUntil(mutex_, Clock::now() + kPollInterval);
     const auto now = Clock::now();

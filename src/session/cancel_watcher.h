@@ -76,6 +76,7 @@ class CancelWatcher {
   CondVar changed_;
   std::list<std::shared_ptr<Watched>> watches_ GUARDED_BY(mutex_);  // and what they point to
   bool closing_ GUARDED_BY(mutex_) = false;
+  bool asleep_ GUARDED_BY(mutex_) = false;  // until it is notified, not for a poll
   std::thread thread_;
 };
 

@@ -65,8 +65,9 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextBatch(RunningQuery& query
       const bool more = query.parameters.empty() ? !query.started : query.next_parameters < query.parameters.size();
       if (!more) return nullptr;
       const auto row = query.parameters.empty() ? nullptr : query.parameters[query.next_parameters++];
+      const bool first = query.next_parameters <= 1;  // follows the call's own start: asking gRPC again is not free
+      if (!first && query.watch->stopped()) return arrow::Status::Cancelled("The query was cancelled");
       query.started = true;
-      if (query.watch->stopped()) return arrow::Status::Cancelled("The query was cancelled");
       auto executed = query.lease.connection().Execute(*query.plan, row, engine::ResultMode::kStreaming);
       ARROW_RETURN_NOT_OK(query.watch->Explain(executed.status()));
       query.rows = NormalizeResult(std::move(executed->rows));

@@ -25,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
-constexpr duckdb::idx_t kResultBatchRows = 122'880;  // as the server's
+constexpr duckdb::idx_t kResultBatchRows = 30'720;  // as the server's
 
 double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 

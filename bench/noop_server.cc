@@ -30,7 +30,7 @@ namespace sql = arrow::flight::sql;
 template <class T>
 using Result = arrow::Result<T>;
 
-constexpr std::int64_t kResultBatchRows = 122'880;  // as the real server's
+constexpr std::int64_t kResultBatchRows = 30'720;  // as the real server's
 
 class NoopSql final : public sql::FlightSqlServerBase {
  public:

@@ -268,4 +268,9 @@ def makers(options):
     if options.quick:
         sizes.clients_seconds = min(sizes.clients_seconds, 7.0)
     with ServerProcess() as server, NoopServer(sizes.export_rows) as noop:
-        yield ServeBenchmarks(server, noop, sizes, options.rounds).makers()
+        try:
+            yield ServeBenchmarks(server, noop, sizes, options.rounds).makers()
+        except RuntimeError as error:
+            if server.process.poll() is None:
+                raise
+            raise RuntimeError(f"the server ended with {server.process.returncode}: {server.log()[-2000:]}") from error

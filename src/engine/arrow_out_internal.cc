@@ -1,15 +1,18 @@
 #include "engine/arrow_out_internal.h"
 
+#include <arrow/array/data.h>
 #include <arrow/c/bridge.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <chrono>
 #include <duckdb.hpp>
 #include <duckdb/common/arrow/arrow_appender.hpp>
 #include <duckdb/common/arrow/arrow_converter.hpp>
 #include <duckdb/common/arrow/arrow_format.hpp>
 #include <duckdb/function/table/arrow/arrow_duck_schema.hpp>
 #include <duckdb/main/query_result_stream.hpp>
+#include <thread>
 #include <utility>
 
 #include "engine/arrow_carrier_internal.h"
@@ -30,7 +33,31 @@ std::shared_ptr<arrow::RecordBatch> Import(ArrowArray& array, const std::shared_
   return OrThrow(arrow::ImportRecordBatch(&array, schema));
 }
 
-// Pulls Arrow arrays that DuckDB's own threads produce.
+// The columns of `schema` that DuckDB's appender makes, because their layouts differ.
+std::shared_ptr<arrow::Schema> OthersOf(const arrow::Schema& schema, const ResultColumns& columns) {
+  arrow::FieldVector fields;
+  for (std::size_t i = 0; i < columns.fixed_width.size(); ++i) {
+    if (columns.fixed_width[i] == nullptr) fields.push_back(schema.field(static_cast<int>(i)));
+  }
+  return arrow::schema(std::move(fields));
+}
+
+std::shared_ptr<arrow::RecordBatch> ToBatch(ResultColumns& columns, const std::shared_ptr<arrow::Schema>& schema) {
+  std::shared_ptr<arrow::RecordBatch> others;
+  if (columns.others.arrow_array.release != nullptr) {
+    others = Import(columns.others.arrow_array, OthersOf(*schema, columns));
+  }
+  int next_other = 0;
+  arrow::ArrayDataVector arrays;
+  for (std::size_t i = 0; i < columns.fixed_width.size(); ++i) {
+    auto& fixed = columns.fixed_width[i];
+    if (fixed != nullptr) fixed->type = schema->field(static_cast<int>(i))->type();
+    arrays.push_back(fixed != nullptr ? std::move(fixed) : others->column_data(next_other++));
+  }
+  return arrow::RecordBatch::Make(schema, columns.rows, std::move(arrays));
+}
+
+// Pulls columns that DuckDB's own threads produce.
 class StreamReader : public arrow::RecordBatchReader {
  public:
   StreamReader(duckdb::unique_ptr<duckdb::QueryResult> result, std::shared_ptr<arrow::Schema> schema)
@@ -42,16 +69,16 @@ class StreamReader : public arrow::RecordBatchReader {
     *batch = nullptr;
     if (done_) return arrow::Status::OK();
     return Guard([&]() -> arrow::Status {
-      auto array = stream_.Fetch();
+      auto columns = NextUnit();
       if (stream_.HasError()) {
         done_ = true;
         return StatusFrom(stream_.GetErrorObject());
       }
-      if (!array) {
+      if (!columns) {
         done_ = true;
         return arrow::Status::OK();
       }
-      *batch = Import(array->arrow_array, schema_);
+      *batch = ToBatch(*columns, schema_);
       return arrow::Status::OK();
     });
   }
@@ -65,7 +92,34 @@ class StreamReader : public arrow::RecordBatchReader {
   }
 
  private:
-  duckdb::QueryResultStream<duckdb::ArrowFormat> stream_;
+  // As DuckDB's Fetch(), which spins while its workers have all tasks in hand, on a core that they and the client need,
+  // and gives nothing out before its buffer is full.
+  duckdb::unique_ptr<ResultColumns> NextUnit() {
+    duckdb::unique_ptr<ResultColumns> columns;
+    for (int idle = 0;;) {
+      const auto state = stream_.TryFetch(columns);
+      if (columns != nullptr || duckdb::IsTerminal(state)) return columns;
+      switch (stream_.ExecuteTask()) {
+        case duckdb::QueryResultState::NO_TASKS_AVAILABLE:
+          Idle(idle++);
+          break;
+        case duckdb::QueryResultState::BLOCKED:
+          stream_.WaitForTask();
+          break;
+        default:
+          idle = 0;
+      }
+    }
+  }
+
+  static void Idle(int times) {
+    constexpr int kYieldsMax = 100;
+    constexpr std::chrono::microseconds kNap{50};
+    if (times < kYieldsMax) return std::this_thread::yield();
+    std::this_thread::sleep_for(kNap);
+  }
+
+  duckdb::QueryResultStream<BoundedArrowFormat> stream_;
   std::shared_ptr<arrow::Schema> schema_;
   bool done_ = false;
 };

@@ -22,8 +22,11 @@ class QueryResult;
 
 namespace hyprstream::engine {
 
-// Rows of one outgoing batch: large enough to amortise, small enough for a first row soon.
-inline constexpr duckdb::idx_t kResultBatchRows = 122'880;
+// Rows of one outgoing batch: large enough to amortise, small enough for a first row soon and for the caches, which
+// hold a batch until it is in the socket.
+inline constexpr duckdb::idx_t kResultBatchRows = 30'720;
+// What DuckDB may make of a streamed result before it is fetched, beside what each of its threads has in hand.
+inline constexpr duckdb::idx_t kResultBufferBytes = 1 << 20;
 
 // The Arrow schema of columns. Clients see those of CarriersOf(types).
 std::shared_ptr<arrow::Schema> ToArrowSchema(duckdb::ClientContext& context,

@@ -1,8 +1,16 @@
 #include "engine/bounded_format_internal.h"
 
+#include <arrow/array/data.h>
+
+#include <algorithm>
 #include <duckdb.hpp>
+#include <duckdb/common/arrow/arrow_appender.hpp>
 #include <duckdb/common/vector/unified_vector_format.hpp>
+#include <duckdb/main/retained_result_collection.hpp>
+#include <optional>
 #include <utility>
+
+#include "engine/fixed_width_internal.h"
 
 namespace hyprstream::engine {
 
@@ -13,13 +21,80 @@ constexpr std::int64_t kNestedElementBytes = 64;
 // What one producer has appended to the unit under construction.
 class BoundedLocalState final : public duckdb::ResultFormatLocalState {
  public:
-  explicit BoundedLocalState(duckdb::unique_ptr<duckdb::ResultFormatLocalState> arrow_state)
-      : arrow(std::move(arrow_state)) {}
+  explicit BoundedLocalState(const duckdb::ArrowFormatGlobalState& global) : properties_(global.Properties()) {
+    const auto& types = global.Types();
+    for (duckdb::idx_t column = 0; column < types.size(); ++column) {
+      const auto extension = global.ExtensionTypes().find(column);
+      const bool extended = extension != global.ExtensionTypes().end();
+      fixed_types_.push_back(!extended && FixedWidthColumn::Takes(types[column]) ? &types[column] : nullptr);
+      if (fixed_types_.back() != nullptr) continue;
+      if (extended) other_extensions_.emplace(other_columns_.size(), extension->second);
+      other_columns_.push_back(column);
+      other_types_.push_back(types[column]);
+    }
+  }
 
   static BoundedLocalState& Of(duckdb::ResultFormatLocalState& local) { return static_cast<BoundedLocalState&>(local); }
 
-  duckdb::unique_ptr<duckdb::ResultFormatLocalState> arrow;
-  std::int64_t bytes = 0;
+  duckdb::idx_t rows() const { return rows_; }
+  std::int64_t bytes() const { return bytes_; }
+
+  void Append(duckdb::DataChunk& chunk) {
+    if (rows_ == 0) Begin();
+    for (duckdb::idx_t column = 0; column < fixed_.size(); ++column) {
+      if (fixed_[column]) fixed_[column]->Append(chunk.data[column], static_cast<std::int64_t>(chunk.size()));
+    }
+    if (others_ != nullptr) {
+      duckdb::DataChunk others;
+      others.InitializeEmpty(other_types_);
+      others.ReferenceColumns(chunk, other_columns_);
+      others_->Append(others, 0, others.size(), others.size());
+    }
+    rows_ += chunk.size();
+    bytes_ += BytesOf(chunk);
+  }
+
+  ResultColumns Finish() {
+    ResultColumns columns{.rows = static_cast<std::int64_t>(rows_), .fixed_width = {}, .others = {}};
+    for (auto& column : fixed_) columns.fixed_width.push_back(column ? column->Finish() : nullptr);
+    if (others_ != nullptr) columns.others.arrow_array = others_->Finalize();
+    others_.reset();
+    rows_before_ = std::exchange(rows_, 0);
+    bytes_ = 0;
+    return columns;
+  }
+
+ private:
+  // A producer's next unit will be about as large as its last one.
+  void Begin() {
+    const auto rows_expected = std::max<duckdb::idx_t>(rows_before_, STANDARD_VECTOR_SIZE);
+    fixed_.clear();
+    for (const auto* type : fixed_types_) {
+      auto& column = fixed_.emplace_back();
+      if (type != nullptr) column.emplace(*type, static_cast<std::int64_t>(rows_expected));
+    }
+    if (other_types_.empty()) return;
+    others_ = std::make_unique<duckdb::ArrowAppender>(other_types_, rows_expected, properties_, other_extensions_);
+  }
+
+  duckdb::ClientProperties properties_;
+  std::vector<const duckdb::LogicalType*> fixed_types_;  // by column, the format's; null: another
+  duckdb::vector<duckdb::column_t> other_columns_;
+  duckdb::vector<duckdb::LogicalType> other_types_;
+  duckdb::unordered_map<duckdb::idx_t, const duckdb::shared_ptr<duckdb::ArrowTypeExtensionData>> other_extensions_;
+  std::vector<std::optional<FixedWidthColumn>> fixed_;
+  std::unique_ptr<duckdb::ArrowAppender> others_;
+  duckdb::idx_t rows_ = 0;
+  duckdb::idx_t rows_before_ = 0;  // of the unit before
+  std::int64_t bytes_ = 0;
+};
+
+class ColumnsUnit final : public duckdb::ResultUnit {
+ public:
+  ColumnsUnit(ResultColumns content, std::int64_t bytes)
+      : ResultUnit(static_cast<duckdb::idx_t>(content.rows), static_cast<duckdb::idx_t>(bytes)),
+        columns(std::move(content)) {}
+  ResultColumns columns;
 };
 
 template <class T, class Size>
@@ -63,27 +138,35 @@ std::int64_t BytesOf(const duckdb::DataChunk& chunk) {
 
 duckdb::unique_ptr<duckdb::ResultFormatLocalState> BoundedArrowFormat::InitLocal(
     duckdb::ResultFormatGlobalState& global) {
-  return duckdb::make_uniq<BoundedLocalState>(ArrowFormat::InitLocal(global));
+  return duckdb::make_uniq<BoundedLocalState>(global.Cast<duckdb::ArrowFormatGlobalState>());
 }
 
-void BoundedArrowFormat::AppendToUnit(duckdb::ResultFormatGlobalState& global, duckdb::ResultFormatLocalState& local,
+void BoundedArrowFormat::AppendToUnit(duckdb::ResultFormatGlobalState&, duckdb::ResultFormatLocalState& local,
                                       duckdb::DataChunk& chunk) {
-  auto& state = BoundedLocalState::Of(local);
-  ArrowFormat::AppendToUnit(global, *state.arrow, chunk);
-  state.bytes += BytesOf(chunk);
+  if (chunk.size() > 0) BoundedLocalState::Of(local).Append(chunk);
 }
 
 bool BoundedArrowFormat::IsUnitFinished(duckdb::ResultFormatLocalState& local) {
-  auto& state = BoundedLocalState::Of(local);
-  return state.bytes >= kResultBatchBytes || ArrowFormat::IsUnitFinished(*state.arrow);
+  const auto& state = BoundedLocalState::Of(local);
+  return state.rows() >= rows_max_ || state.bytes() >= kResultBatchBytes;
 }
 
-duckdb::unique_ptr<duckdb::ResultUnit> BoundedArrowFormat::FinishUnit(duckdb::ResultFormatGlobalState& global,
+duckdb::unique_ptr<duckdb::ResultUnit> BoundedArrowFormat::FinishUnit(duckdb::ResultFormatGlobalState&,
                                                                       duckdb::ResultFormatLocalState& local) {
   auto& state = BoundedLocalState::Of(local);
-  auto unit = ArrowFormat::FinishUnit(global, *state.arrow);
-  state.bytes = 0;
-  return unit;
+  if (state.rows() == 0) return nullptr;
+  const auto bytes = state.bytes();
+  return duckdb::make_uniq<ColumnsUnit>(state.Finish(), bytes);
+}
+
+duckdb::unique_ptr<duckdb::RetainedResultCollection> BoundedArrowFormat::CreateCollection(
+    duckdb::ClientContext&, duckdb::ResultFormatGlobalState& global, const duckdb::ResultFormatContext&) {
+  return duckdb::make_uniq<duckdb::DefaultRetainedCollection<BoundedArrowFormat>>(*this, global);
+}
+
+duckdb::unique_ptr<ResultColumns> BoundedArrowFormat::UnpackUnit(duckdb::unique_ptr<duckdb::ResultUnit> unit) {
+  if (unit == nullptr) return nullptr;
+  return duckdb::make_uniq<ResultColumns>(std::move(unit->Cast<ColumnsUnit>().columns));
 }
 
 }  // namespace hyprstream::engine

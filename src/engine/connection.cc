@@ -80,6 +80,7 @@ class ConnectionImpl : public Connection {
         state_(duckdb::make_shared_ptr<ContextState>(shared_)),
         parse_(std::move(parse)) {
     context().registered_state->Insert(ContextState::kKey, state_);
+    context().config.max_streaming_buffer_size = kResultBufferBytes;
   }
 
   arrow::Status Begin() override {

@@ -179,10 +179,16 @@ std::vector<ConfigField> LimitFields() {
       Integer("connections_max", "1000", &ServerConfig::connections_max, 1, 100000,
               "Network connections at once; more are refused."),
       Integer("sessions_max", "1000", &ServerConfig::sessions_max, 1, 100000,
-              "Sessions at once; then a user's longest unused one makes room, or the new one is refused."),
+              "Sessions at once; then one of the same user makes room, or the new one is refused."),
       Integer("session_idle_s", "3600", &ServerConfig::session_idle_s, 1, kIntMax,
               "Seconds after which an unused session ends, likewise unused transactions, prepared statements and "
               "tickets; what was not committed is rolled back."),
+      Integer(
+          "session_grace_s", "60", &ServerConfig::session_grace_s, 0, kIntMax,
+          "Seconds that a session lives on when the last connection that it was used through has ended, for clients "
+          "that connect again; then it ends, and what was not committed is rolled back."),
+      Integer("token_idle_s", "86400", &ServerConfig::token_idle_s, 1, kIntMax,
+              "Seconds after which a bearer token that a handshake issued is refused when no call used it."),
       Bytes("sql_bytes_max", "1MiB", &ServerConfig::sql_bytes_max, 1024, kGiB, "Longest SQL text."),
       Bytes("message_bytes_max", "256MiB", &ServerConfig::message_bytes_max, 1LL << 20, 2 * kGiB - 1,
             "Largest message taken from the network; never more than the share of memory_max for messages."),

@@ -39,6 +39,8 @@ struct ServerConfig {
   int connections_max = 0;
   int sessions_max = 0;
   int session_idle_s = 0;
+  int session_grace_s = 0;
+  int token_idle_s = 0;
   std::int64_t sql_bytes_max = 0;
   std::int64_t message_bytes_max = 0;
   std::int64_t batch_bytes_max = 0;

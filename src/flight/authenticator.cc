@@ -126,7 +126,7 @@ Admission Authenticator::ByCookieOrConnection(Identity identity, const CallCrede
     admission.identity = std::move(identity);
     return admission;
   }
-  const std::string name = identity.user + '\n' + std::string(call.peer);
+  const PeerAndUser name(call.peer, identity.user);
   const MutexLock lock(mutex_);
   auto found = connections_.find(name);
   if (found == connections_.end()) {
@@ -143,6 +143,14 @@ Admission Authenticator::ByCookieOrConnection(Identity identity, const CallCrede
   admission.issued_cookie = found->second.cookie;
   admission.identity = std::move(identity);
   return admission;
+}
+
+void Authenticator::Forget(const std::string& peer) {
+  const MutexLock lock(mutex_);
+  const auto first = connections_.lower_bound({peer, {}});
+  auto last = first;
+  for (; last != connections_.end() && last->first.first == peer; ++last) connection_order_.erase(last->second.place);
+  connections_.erase(first, last);
 }
 
 std::string Authenticator::Issue(const Identity& identity) {

@@ -59,6 +59,8 @@ class Authenticator {
 
   // UNAUTHENTICATED (as a Flight status) without or with wrong credentials.
   arrow::Result<Admission> Admit(const CallCredentials& call);
+  // No connection from `peer` is open: the next call from there is another client's.
+  void Forget(const std::string& peer);
   // A handshake in the old style: the token for later calls. UNAUTHENTICATED when name or password is wrong.
   arrow::Result<std::string> Login(std::string_view name, std::string_view password);
 
@@ -67,9 +69,10 @@ class Authenticator {
     Identity identity;
     Clock::TimePoint used;
   };
+  using PeerAndUser = std::pair<std::string, std::string>;
   struct Connection {
     std::string cookie;
-    std::list<std::string>::iterator place;
+    std::list<PeerAndUser>::iterator place;
   };
 
   arrow::Result<Admission> AdmitBasic(std::string_view encoded, const CallCredentials& call);
@@ -84,8 +87,8 @@ class Authenticator {
   const AuthenticatorOptions options_;
   Mutex mutex_;
   std::map<std::string, Issued, std::less<>> tokens_ GUARDED_BY(mutex_);
-  std::map<std::string, Connection, std::less<>> connections_ GUARDED_BY(mutex_);  // by user and peer
-  std::list<std::string> connection_order_ GUARDED_BY(mutex_);                     // longest unused first
+  std::map<PeerAndUser, Connection> connections_ GUARDED_BY(mutex_);
+  std::list<PeerAndUser> connection_order_ GUARDED_BY(mutex_);  // longest unused first
 };
 
 // The value of our cookie in a Cookie header, empty when it is not there or is none that we could have made.

@@ -43,6 +43,21 @@ TEST_F(AuthenticatorTest, TheCookieFindsTheConnectionsSessionAgain) {
   EXPECT_TRUE(elsewhere.issued_cookie.empty());
 }
 
+TEST_F(AuthenticatorTest, AnEndedConnectionsSessionIsForItsCookieOnly) {
+  Authenticator authenticator(users_, clock_, {});
+  const auto ada = authenticator.Admit({.authorization = "Bearer secret-token", .peer = "p1"}).ValueOrDie();
+  const auto bob = authenticator.Admit({.authorization = "Bearer other-token", .peer = "p1"}).ValueOrDie();
+  const auto other = authenticator.Admit({.authorization = "Bearer other-token", .peer = "p10"}).ValueOrDie();
+  authenticator.Forget("p1");
+  authenticator.Forget("p1");
+  EXPECT_NE(authenticator.Admit({.authorization = "Bearer secret-token", .peer = "p1"})->key, ada.key);
+  EXPECT_NE(authenticator.Admit({.authorization = "Bearer other-token", .peer = "p1"})->key, bob.key);
+  EXPECT_EQ(authenticator.Admit({.authorization = "Bearer other-token", .peer = "p10"})->key, other.key);
+  const std::string cookie = "arrow_flight_session_id=" + ada.issued_cookie;
+  EXPECT_EQ(authenticator.Admit({.authorization = "Bearer secret-token", .cookie = cookie, .peer = "p2"})->key,
+            ada.key);
+}
+
 TEST_F(AuthenticatorTest, TakesBase64WithoutItsPadding) {
   // bob's password is "x"; Go's client sends Ym9iOng where others send Ym9iOng=.
   const config::Credentials users{{{.name = "bob",

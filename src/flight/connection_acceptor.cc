@@ -1,5 +1,6 @@
 #include "flight/connection_acceptor.h"
 
+#include <arpa/inet.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
 #include <fcntl.h>
@@ -7,16 +8,19 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -30,6 +34,7 @@ namespace {
 
 constexpr int kBacklog = 1024;
 constexpr int kFilesForOthers = 128;              // the database, its spill files, HTTP, logs
+constexpr int kFilesPerConnection = 2;            // its owner's and ours
 constexpr int kUnacknowledgedMillisMax = 60'000;  // what a peer that is gone may leave unacknowledged
 
 // A file descriptor of ours.
@@ -55,24 +60,38 @@ class File {
   int fd_ = -1;
 };
 
-// A connection that was handed on. Its new owner closes it without a word; a socket's inode tells whether its number
-// still means the same one.
+// A connection that was handed on. Its new owner closes it without a word; a descriptor of our own for the same socket
+// sees that, and when the other side closes.
 struct Taken {
-  int fd;
-  ino_t inode;
+  File socket;
+  std::string peer;
+  bool ended = false;  // one side has closed it; it counts until its owner has, too
 };
 
-ino_t InodeOf(int fd) {
-  struct stat found{};
-  return ::fstat(fd, &found) == 0 ? found.st_ino : 0;
+std::string PeerOf(const sockaddr_storage& address) {
+  char text[INET6_ADDRSTRLEN]{};
+  if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof(text));
+    return "ipv4:" + std::string(text) + ':' + std::to_string(ntohs(v4.sin_port));
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+  const std::string port = std::to_string(ntohs(v6.sin6_port));
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    ::inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], text, sizeof(text));
+    return "ipv4:" + std::string(text) + ':' + port;
+  }
+  ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text));
+  const std::string scope = v6.sin6_scope_id == 0 ? "" : "%25" + std::to_string(v6.sin6_scope_id);
+  return "ipv6:%5B" + std::string(text) + scope + "%5D:" + port;
 }
 
 void SetNumber(int fd, int level, int option, int value) {
   ARROW_UNUSED(::setsockopt(fd, level, option, &value, sizeof(value)));
 }
 
-// Raises the limit of open files as far as it goes and returns what connections may have of it.
-int FilesForConnections() {
+// Raises the limit of open files as far as it goes and returns how many connections it leaves room for.
+int ConnectionsForFiles() {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return kBacklog;
   if (files.rlim_cur < files.rlim_max) {
@@ -80,7 +99,7 @@ int FilesForConnections() {
     if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) files = raised;
   }
   const auto count = static_cast<int>(std::min<rlim_t>(files.rlim_cur, 1 << 20));
-  return std::max(1, count - std::min(kFilesForOthers, count / 2));
+  return std::max(1, (count - std::min(kFilesForOthers, count / 2)) / kFilesPerConnection);
 }
 
 arrow::Status ListenError() {
@@ -118,14 +137,15 @@ class AcceptorImpl final : public ConnectionAcceptor {
         port_(PortOf(listeners_.front().get())),
         connections_max_(connections_max),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        ends_(::epoll_create1(EPOLL_CLOEXEC)),
         spare_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
 
   ~AcceptorImpl() override { Stop(); }
 
-  void Start(Take take) override {
+  void Start(ConnectionCallbacks callbacks) override {
     const MutexLock lock(mutex_);
     if (thread_.joinable()) return;
-    thread_ = std::thread([this, take = std::move(take)] { Run(take); });  // "acceptor"
+    thread_ = std::thread([this, callbacks = std::move(callbacks)] { Run(callbacks); });  // "acceptor"
   }
 
   void Stop() override {
@@ -142,32 +162,61 @@ class AcceptorImpl final : public ConnectionAcceptor {
   std::int64_t refused() const override { return refused_; }
 
  private:
-  void Run(const Take& take) {
-    std::vector<pollfd> waits{{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
+  void Run(const ConnectionCallbacks& callbacks) {
+    std::vector<pollfd> waits{{.fd = wake_.get(), .events = POLLIN, .revents = 0},
+                              {.fd = ends_.get(), .events = POLLIN, .revents = 0}};
     for (const auto& listener : listeners_) waits.push_back({.fd = listener.get(), .events = POLLIN, .revents = 0});
     while (!stopping_) {
       if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return;
-      for (std::size_t i = 1; i < waits.size(); ++i) {
-        if (waits[i].revents != 0) AcceptOne(waits[i].fd, take);
+      NoteEnds(callbacks);
+      for (std::size_t i = 2; i < waits.size(); ++i) {
+        if (waits[i].revents != 0) AcceptOne(waits[i].fd, callbacks);
       }
     }
   }
 
-  void AcceptOne(int listener, const Take& take) {
-    File socket(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  void AcceptOne(int listener, const ConnectionCallbacks& callbacks) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof(address);
+    File socket(::accept4(listener, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket.get() < 0) {
       if (errno == EMFILE || errno == ENFILE) RefuseWithSpare(listener);
       return;
     }
-    if (!HasRoom()) {
+    NoteEnds(callbacks);  // of those that make room, and of the peer's earlier connection
+    File watched(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+    if (std::ssize(taken_) >= connections_max_ || watched.get() < 0 || !WatchEnd(watched.get())) {
       ++refused_;
       return;
     }
     SetNumber(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1);
     SetNumber(socket.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, kUnacknowledgedMillisMax);
-    const int fd = socket.Release();
-    taken_.push_back({.fd = fd, .inode = InodeOf(fd)});
-    take(fd);
+    const auto& taken =
+        taken_.emplace(made_, Taken{.socket = std::move(watched), .peer = PeerOf(address)}).first->second;
+    if (callbacks.begun) callbacks.begun(taken.peer);
+    callbacks.take(socket.Release());
+  }
+
+  // The other side's (RDHUP), and its owner's (HUP), who shuts it down first: an event each.
+  bool WatchEnd(int socket) {
+    epoll_event end{.events = EPOLLRDHUP | EPOLLET, .data = {.u64 = ++made_}};
+    return ::epoll_ctl(ends_.get(), EPOLL_CTL_ADD, socket, &end) == 0;
+  }
+
+  void NoteEnds(const ConnectionCallbacks& callbacks) {
+    std::array<epoll_event, 64> ends;
+    int count = 0;
+    do {
+      count = ::epoll_wait(ends_.get(), ends.data(), static_cast<int>(ends.size()), 0);
+      for (const epoll_event& end : std::span(ends).first(static_cast<std::size_t>(std::max(count, 0)))) {
+        const auto found = taken_.find(end.data.u64);
+        if (!std::exchange(found->second.ended, true) && callbacks.ended) callbacks.ended(found->second.peer);
+        if ((end.events & EPOLLHUP) == 0) continue;
+        // Closing ours would not do: epoll tells of a socket as long as its owner's descriptor is open.
+        ARROW_UNUSED(::epoll_ctl(ends_.get(), EPOLL_CTL_DEL, found->second.socket.get(), nullptr));
+        taken_.erase(found);
+      }
+    } while (count == std::ssize(ends));
   }
 
   // Without a descriptor the connection could not even be refused, and poll would report it forever.
@@ -178,18 +227,14 @@ class AcceptorImpl final : public ConnectionAcceptor {
     spare_ = File(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   }
 
-  bool HasRoom() {
-    if (std::ssize(taken_) < connections_max_) return true;
-    std::erase_if(taken_, [](const Taken& taken) { return InodeOf(taken.fd) != taken.inode; });
-    return std::ssize(taken_) < connections_max_;
-  }
-
   std::vector<File> listeners_;
   const int port_;
   const int connections_max_;
   const File wake_;
+  const File ends_;  // epoll over the connections that were taken
   File spare_;
-  std::vector<Taken> taken_;  // of the thread; may name some that are closed by now
+  std::map<std::uint64_t, Taken> taken_;  // of the thread, like made_
+  std::uint64_t made_ = 0;
   std::atomic<bool> stopping_{false};
   std::atomic<std::int64_t> refused_{0};
   Mutex mutex_;
@@ -228,7 +273,7 @@ arrow::Result<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Listen(Ac
   if (listeners.empty()) {
     return refusal.ok() ? arrow::Status::IOError("No address of ", options.host) : refusal;
   }
-  return std::make_unique<AcceptorImpl>(std::move(listeners), std::min(options.connections_max, FilesForConnections()));
+  return std::make_unique<AcceptorImpl>(std::move(listeners), std::min(options.connections_max, ConnectionsForFiles()));
 }
 
 }  // namespace hyprstream::flight

@@ -33,11 +33,24 @@ bool IsClosedByPeer(int fd) {
   return ::poll(&wait, 1, 10'000) == 1 && ::recv(fd, &byte, 1, 0) <= 0;
 }
 
+void ShutDownAndClose(int fd) {
+  ::shutdown(fd, SHUT_RDWR);
+  ::close(fd);
+}
+
+// As gRPC writes it.
+std::string NameOf(int client) {
+  sockaddr_in address{};
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(::getsockname(client, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  return "ipv4:127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+}
+
 TEST(ConnectionAcceptor, ClosesWhatIsBeyondTheBoundAndHasRoomAgainAfterwards) {
   auto acceptor = ConnectionAcceptor::Listen({.connections_max = 2});
   ASSERT_TRUE(acceptor.ok()) << acceptor.status();
   BoundedQueue<int> taken(100);
-  (*acceptor)->Start([&](int fd) { taken.Push(int{fd}, 1); });
+  (*acceptor)->Start({.take = [&](int fd) { taken.Push(int{fd}, 1); }});
   const int port = (*acceptor)->port();
   const int first = ConnectTo(port);
   const int second = ConnectTo(port);
@@ -48,10 +61,37 @@ TEST(ConnectionAcceptor, ClosesWhatIsBeyondTheBoundAndHasRoomAgainAfterwards) {
   EXPECT_TRUE(IsClosedByPeer(third));
   EXPECT_EQ((*acceptor)->refused(), 1);
 
-  ::close(first_taken);
+  ShutDownAndClose(first_taken);
   const int fourth = ConnectTo(port);
   ::close(*taken.Pop());
   for (const int fd : {first, second, second_taken, third, fourth}) ::close(fd);
+}
+
+TEST(ConnectionAcceptor, TellsWhenAConnectionBeginsAndEnds) {
+  auto acceptor = ConnectionAcceptor::Listen({.connections_max = 1});
+  ASSERT_TRUE(acceptor.ok()) << acceptor.status();
+  BoundedQueue<int> taken(100);
+  BoundedQueue<std::string> told(100);
+  (*acceptor)->Start({.take = [&](int fd) { taken.Push(int{fd}, 1); },
+                      .begun = [&](const std::string& peer) { told.Push("begun " + peer, 1); },
+                      .ended = [&](const std::string& peer) { told.Push("ended " + peer, 1); }});
+  // The client closes it: told before our side has.
+  const int first = ConnectTo((*acceptor)->port());
+  const std::string first_name = NameOf(first);
+  EXPECT_EQ(*told.Pop(), "begun " + first_name);
+  ::close(first);
+  EXPECT_EQ(*told.Pop(), "ended " + first_name);
+  // Which still counts for the bound, as long as it keeps it open.
+  const int refused = ConnectTo((*acceptor)->port());
+  EXPECT_TRUE(IsClosedByPeer(refused));
+  ShutDownAndClose(*taken.Pop());
+  // Our side closes it first.
+  const int second = ConnectTo((*acceptor)->port());
+  EXPECT_EQ(*told.Pop(), "begun " + NameOf(second));
+  ShutDownAndClose(*taken.Pop());
+  EXPECT_EQ(*told.Pop(), "ended " + NameOf(second));
+  EXPECT_TRUE(IsClosedByPeer(second));
+  for (const int fd : {refused, second}) ::close(fd);
 }
 
 TEST(ConnectionAcceptor, SaysWhenThePortIsInUse) {

@@ -183,11 +183,22 @@ class FlightServerImpl final : public FlightServer {
     const MutexLock lock(mutex_);
     acceptor_ = std::move(acceptor).ValueUnsafe();
     port_ = acceptor_->port();
-    acceptor_->Start([this](int socket) {
-      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-      connection.fd = socket;
-      connections_->HandleNewConnection(&connection);
-    });
+    acceptor_->Start({.take =
+                          [this](int socket) {
+                            grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+                            connection.fd = socket;
+                            connections_->HandleNewConnection(&connection);
+                          },
+                      .begun =
+                          [this](const std::string& peer) {
+                            authenticator_.Forget(peer);  // what a call made that outran its connection's end
+                            dependencies_.sessions.Connected(peer);
+                          },
+                      .ended =
+                          [this](const std::string& peer) {
+                            authenticator_.Forget(peer);
+                            dependencies_.sessions.Disconnected(peer);
+                          }});
     return arrow::Status::OK();
   }
 

@@ -14,13 +14,27 @@ namespace hyprstream::flight {
 namespace fl = arrow::flight;
 
 arrow::Result<SessionCall> SessionAccess::Open(const fl::ServerCallContext& call) const {
-  auto& rpc = Rpc::Of(call);
+  const auto& rpc = Rpc::Of(call);
   ARROW_ASSIGN_OR_RAISE(auto session, registry_.Open(rpc.session_key(), rpc.identity(), rpc.peer()));
+  return In(call, std::move(session));
+}
+
+arrow::Result<SessionCall> SessionAccess::Find(const fl::ServerCallContext& call, std::string_view what) const {
+  const auto& rpc = Rpc::Of(call);
+  ARROW_ASSIGN_OR_RAISE(auto session, registry_.Find(rpc.session_key(), rpc.identity(), rpc.peer()));
+  if (session == nullptr) {
+    return arrow::Status::KeyError("Unknown ", what, ": it has ended, or belongs to another session");
+  }
+  return In(call, std::move(session));
+}
+
+SessionCall SessionAccess::In(const fl::ServerCallContext& call, std::shared_ptr<session::Session> session) {
+  auto& rpc = Rpc::Of(call);
   rpc.set_session(session->id());
-  return SessionCall{.session = std::move(session),
-                     .context = {.request_id = rpc.request_id(), .identity = rpc.identity(), .cancelled = [&call] {
-                                   return call.is_cancelled();
-                                 }}};
+  return {.session = std::move(session),
+          .context = {.request_id = rpc.request_id(), .identity = rpc.identity(), .cancelled = [&call] {
+                        return call.is_cancelled();
+                      }}};
 }
 
 bool SessionAccess::Close(const fl::ServerCallContext& call) const {
@@ -29,22 +43,23 @@ bool SessionAccess::Close(const fl::ServerCallContext& call) const {
 
 arrow::Result<std::unique_ptr<fl::FlightDataStream>> SessionAccess::Fetch(const fl::ServerCallContext& call,
                                                                           const session::Handle& ticket) const {
-  ARROW_ASSIGN_OR_RAISE(auto opened, Open(call));
-  auto context = std::make_unique<RequestContext>(std::move(opened.context));
-  auto rows = opened.session->Fetch(*context, ticket);
-  if (rows.status().IsKeyError()) {
-    const auto other = registry_.FindTicket(context->identity, ticket);
-    if (other.ok()) rows = (*other)->Fetch(*context, ticket);
-  }
-  ARROW_RETURN_NOT_OK(rows.status());
-  return ResultStream::Make(call, std::move(context), std::move(rows).ValueUnsafe(), bounds_);
+  const auto fetch = [&](SessionCall from) -> arrow::Result<std::unique_ptr<fl::FlightDataStream>> {
+    auto context = std::make_unique<RequestContext>(std::move(from.context));
+    ARROW_ASSIGN_OR_RAISE(auto rows, from.session->Fetch(*context, ticket));
+    return ResultStream::Make(call, std::move(context), std::move(rows), bounds_);
+  };
+  auto own = Find(call, "ticket");
+  auto stream = own.ok() ? fetch(*std::move(own)) : own.status();
+  if (!stream.status().IsKeyError()) return stream;
+  auto other = registry_.FindTicket(Rpc::Of(call).identity(), ticket);
+  return other.ok() ? fetch(In(call, *std::move(other))) : std::move(stream);
 }
 
 arrow::Result<bool> SessionAccess::Cancel(const fl::ServerCallContext& call, const session::Handle& ticket) const {
-  ARROW_ASSIGN_OR_RAISE(auto opened, Open(call));
-  auto cancelled = opened.session->Cancel(ticket);
+  const auto own = Find(call, "ticket");
+  const auto cancelled = own.ok() ? own->session->Cancel(ticket) : own.status();
   if (!cancelled.status().IsKeyError()) return cancelled;
-  const auto other = registry_.FindTicket(opened.context.identity, ticket);
+  const auto other = registry_.FindTicket(Rpc::Of(call).identity(), ticket);
   return other.ok() ? (*other)->Cancel(ticket) : cancelled;
 }
 

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/request_context.h"
 #include "flight/batch_slicer.h"
@@ -29,6 +30,9 @@ class SessionAccess {
 
   // The call's session, made when there is none.
   arrow::Result<SessionCall> Open(const arrow::flight::ServerCallContext& call) const;
+  // The call's session, for a call about what an earlier one made and `what` names ("ticket", ...): it makes no
+  // session, KeyError when there is none.
+  arrow::Result<SessionCall> Find(const arrow::flight::ServerCallContext& call, std::string_view what) const;
   // Ends the call's session; false when there was none.
   bool Close(const arrow::flight::ServerCallContext& call) const;
   // The rows of a ticket of this session, or one that another session of the same user shares.
@@ -40,6 +44,8 @@ class SessionAccess {
   const SliceBounds& bounds() const { return bounds_; }
 
  private:
+  static SessionCall In(const arrow::flight::ServerCallContext& call, std::shared_ptr<session::Session> session);
+
   session::SessionRegistry& registry_;
   const SliceBounds bounds_;
 };

@@ -55,7 +55,7 @@ SqlService::Result<sql::ActionBeginTransactionResult> SqlService::BeginTransacti
 }
 
 arrow::Status SqlService::EndTransaction(const Context& context, const sql::ActionEndTransactionRequest& request) {
-  ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
+  ARROW_ASSIGN_OR_RAISE(auto call, access_.Find(context, "transaction"));
   return call.session->EndTransaction(call.context, request.transaction_id,
                                       request.action == sql::ActionEndTransactionRequest::kCommit);
 }

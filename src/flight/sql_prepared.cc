@@ -26,13 +26,13 @@ SqlService::Result<sql::ActionCreatePreparedStatementResult> SqlService::CreateP
 
 arrow::Status SqlService::ClosePreparedStatement(const Context& context,
                                                  const sql::ActionClosePreparedStatementRequest& request) {
-  ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
+  ARROW_ASSIGN_OR_RAISE(auto call, access_.Find(context, "prepared statement"));
   return call.session->ClosePrepared(request.prepared_statement_handle);
 }
 
 SqlService::Result<SqlService::Info> SqlService::GetFlightInfoPreparedStatement(
     const Context& context, const sql::PreparedStatementQuery& command, const Descriptor& descriptor) {
-  ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
+  ARROW_ASSIGN_OR_RAISE(auto call, access_.Find(context, "prepared statement"));
   ARROW_ASSIGN_OR_RAISE(const auto started,
                         call.session->StartPrepared(call.context, command.prepared_statement_handle));
   return InfoOf(started, descriptor);
@@ -40,7 +40,7 @@ SqlService::Result<SqlService::Info> SqlService::GetFlightInfoPreparedStatement(
 
 SqlService::Result<SqlService::Stream> SqlService::DoGetPreparedStatement(const Context& context,
                                                                           const sql::PreparedStatementQuery& command) {
-  ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
+  ARROW_ASSIGN_OR_RAISE(auto call, access_.Find(context, "prepared statement"));
   ARROW_ASSIGN_OR_RAISE(const auto started,
                         call.session->StartPrepared(call.context, command.prepared_statement_handle));
   return access_.Fetch(context, started.ticket);
@@ -48,7 +48,7 @@ SqlService::Result<SqlService::Stream> SqlService::DoGetPreparedStatement(const 
 
 SqlService::Result<SqlService::SchemaAnswer> SqlService::GetSchemaPreparedStatement(
     const Context& context, const sql::PreparedStatementQuery& command, const Descriptor&) {
-  ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
+  ARROW_ASSIGN_OR_RAISE(auto call, access_.Find(context, "prepared statement"));
   ARROW_ASSIGN_OR_RAISE(const auto prepared,
                         call.session->DescribePrepared(call.context, command.prepared_statement_handle));
   return fl::SchemaResult::Make(*prepared.dataset_schema);
@@ -57,7 +57,7 @@ SqlService::Result<SqlService::SchemaAnswer> SqlService::GetSchemaPreparedStatem
 arrow::Status SqlService::DoPutPreparedStatementQuery(const Context& context,
                                                       const sql::PreparedStatementQuery& command,
                                                       fl::FlightMessageReader* messages, fl::FlightMetadataWriter*) {
-  ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
+  ARROW_ASSIGN_OR_RAISE(auto call, access_.Find(context, "prepared statement"));
   ARROW_ASSIGN_OR_RAISE(auto parameters, ReadParameters(context, *messages, options_.bind_bytes_max));
   // The handle stays what it is: no DoPutPreparedStatementResult is due.
   return call.session->Bind(command.prepared_statement_handle, std::move(parameters));
@@ -66,7 +66,7 @@ arrow::Status SqlService::DoPutPreparedStatementQuery(const Context& context,
 SqlService::Result<int64_t> SqlService::DoPutPreparedStatementUpdate(const Context& context,
                                                                      const sql::PreparedStatementUpdate& command,
                                                                      fl::FlightMessageReader* messages) {
-  ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
+  ARROW_ASSIGN_OR_RAISE(auto call, access_.Find(context, "prepared statement"));
   ARROW_ASSIGN_OR_RAISE(const auto parameters, ReadParameters(context, *messages, options_.bind_bytes_max));
   return call.session->UpdatePrepared(call.context, command.prepared_statement_handle, parameters);
 }

@@ -47,6 +47,7 @@ session::SessionLimits LimitsOfSessions(const config::ServerConfig& config) {
   session::SessionLimits limits;
   limits.sessions_max = config.sessions_max;
   limits.idle_max = std::chrono::seconds(config.session_idle_s);
+  limits.grace_max = std::chrono::seconds(config.session_grace_s);
   limits.statement_max = std::chrono::seconds(config.statement_timeout_s);
   limits.batch_bytes_max = std::min(config.batch_bytes_max, config::SharesOf(config.memory_max).messages);
   return limits;
@@ -97,6 +98,7 @@ arrow::Status Server::BuildFlight() {
   options.batch_bytes_max = std::min(config.batch_bytes_max, config::SharesOf(config.memory_max).messages);
   options.connections_max = config.connections_max;
   options.connection_idle_max = std::chrono::seconds(config.session_idle_s);
+  options.token_idle_max = std::chrono::seconds(config.token_idle_s);
   options.version = HYPRSTREAM_VERSION;
   if (!config.tls_cert.empty()) {
     ARROW_ASSIGN_OR_RAISE(options.tls_cert_pem, ReadPem(config.tls_cert, "tls_cert"));

@@ -170,6 +170,7 @@ engine::SystemTable Sessions(session::SessionRegistry& sessions) {
        TextColumn<Row>("user_name", [](const Row& row) { return row.user; }),
        TextColumn<Row>("peer", [](const Row& row) { return row.peer; }),
        CountColumn<Row>("statements", &Row::statements), CountColumn<Row>("idle_seconds", &Row::idle_seconds),
+       CountColumn<Row>("connections", &Row::connections),
        TruthColumn<Row>("in_transaction", [](const Row& row) { return row.in_transaction; })},
       [&sessions](const Identity& reader) { return ShownTo(reader, sessions.Sessions()); });
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -18,7 +19,14 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kDrainPoll{10};
+constexpr std::chrono::milliseconds kSweepMin{10};
 constexpr std::chrono::milliseconds kSweepMax{30'000};
+
+struct Held {
+  std::shared_ptr<SessionImpl> session;
+  std::set<std::string> connections = {};             // it was used through, by peer; only open ones
+  SteadyClock::time_point left = SteadyClock::now();  // when the last of them ended
+};
 
 class SessionRegistryImpl : public SessionRegistry {
  public:
@@ -43,17 +51,41 @@ class SessionRegistryImpl : public SessionRegistry {
     return opened;
   }
 
+  arrow::Result<std::shared_ptr<Session>> Find(const SessionKey& key, const Identity& identity,
+                                               const std::string& peer) override {
+    const MutexLock lock(mutex_);
+    ARROW_ASSIGN_OR_RAISE(Held* const held, FindLocked(key, identity, peer));
+    return held == nullptr ? nullptr : held->session;
+  }
+
   bool Close(const SessionKey& key) override {
     std::shared_ptr<SessionImpl> session;
     {
       const MutexLock lock(mutex_);
       const auto found = sessions_.find(key);
       if (found == sessions_.end()) return false;
-      session = std::move(found->second);
+      session = std::move(found->second.session);
       sessions_.erase(found);
     }
     session->Close();
     return true;
+  }
+
+  void Connected(const std::string& peer) override {
+    const MutexLock lock(mutex_);
+    peers_.insert(peer);
+  }
+
+  void Disconnected(const std::string& peer) override {
+    const MutexLock lock(mutex_);
+    peers_.erase(peer);
+    const auto now = SteadyClock::now();
+    for (auto& [key, held] : sessions_) {
+      if (held.connections.erase(peer) == 0 || !held.connections.empty()) continue;
+      held.left = now;
+      sweep_at_ = std::min(sweep_at_, now + services_.limits.grace_max);
+      sweep_.NotifyAll();
+    }
   }
 
   arrow::Result<std::shared_ptr<Session>> FindTicket(const Identity& identity, const Handle& ticket) override {
@@ -65,7 +97,11 @@ class SessionRegistryImpl : public SessionRegistry {
 
   std::vector<SessionInfo> Sessions() const override {
     std::vector<SessionInfo> infos;
-    for (const auto& session : All()) infos.push_back(session->Info());
+    const MutexLock lock(mutex_);
+    for (const auto& [key, held] : sessions_) {
+      infos.push_back(held.session->Info());
+      infos.back().connections = std::ssize(held.connections);
+    }
     return infos;
   }
 
@@ -88,16 +124,9 @@ class SessionRegistryImpl : public SessionRegistry {
                                                      const std::string& peer,
                                                      std::vector<std::shared_ptr<SessionImpl>>& expired) {
     const MutexLock lock(mutex_);
-    if (draining_) return arrow::Status::Cancelled("The server is shutting down");
-    const auto found = sessions_.find(key);
-    if (found != sessions_.end()) {
-      if (!(found->second->identity() == identity)) {
-        return arrow::Status::Invalid("This session belongs to another user");
-      }
-      found->second->Touch();
-      return found->second;
-    }
-    if (Full()) DropIdle(expired);
+    ARROW_ASSIGN_OR_RAISE(const Held* const found, FindLocked(key, identity, peer));
+    if (found != nullptr) return found->session;
+    if (Full()) DropOld(expired);
     if (Full()) MakeRoom(identity, expired);
     if (Full()) {
       return arrow::Status::CapacityError("The server has ", sessions_.size(),
@@ -106,46 +135,83 @@ class SessionRegistryImpl : public SessionRegistry {
     }
     auto session = std::make_shared<SessionImpl>(services_, identity, "s" + std::to_string(++made_), peer);
     ARROW_RETURN_NOT_OK(session->Open());
-    sessions_[key] = session;
+    UsedThrough(peer, sessions_[key] = {.session = session});
     return session;
+  }
+
+  arrow::Result<Held*> FindLocked(const SessionKey& key, const Identity& identity, const std::string& peer)
+      REQUIRES(mutex_) {
+    if (draining_) return arrow::Status::Cancelled("The server is shutting down");
+    const auto found = sessions_.find(key);
+    if (found == sessions_.end()) return nullptr;
+    if (!(found->second.session->identity() == identity)) {
+      return arrow::Status::Invalid("This session belongs to another user");
+    }
+    found->second.session->Touch();
+    UsedThrough(peer, found->second);
+    return &found->second;
+  }
+
+  // A call may outrun its connection's end: then nobody would ever take the peer away again.
+  void UsedThrough(const std::string& peer, Held& held) REQUIRES(mutex_) {
+    if (peers_.contains(peer)) held.connections.insert(peer);
   }
 
   bool Full() const REQUIRES(mutex_) { return static_cast<int>(sessions_.size()) >= services_.limits.sessions_max; }
 
   // Clients that never close their session (most do not) must not lock their user out.
   void MakeRoom(const Identity& identity, std::vector<std::shared_ptr<SessionImpl>>& expired) REQUIRES(mutex_) {
-    auto oldest = sessions_.end();
+    auto best = sessions_.end();
+    const auto order = [](const Held& held) { return std::pair(!held.connections.empty(), held.session->last_used()); };
     for (auto at = sessions_.begin(); at != sessions_.end(); ++at) {
-      if (!(at->second->identity() == identity) || !at->second->idle()) continue;
-      if (oldest == sessions_.end() || at->second->last_used() < oldest->second->last_used()) oldest = at;
+      const Held& held = at->second;
+      if (!(held.session->identity() == identity)) continue;
+      if (!held.connections.empty() && !held.session->idle()) continue;
+      if (best == sessions_.end() || order(held) < order(best->second)) best = at;
     }
-    if (oldest == sessions_.end()) return;
-    expired.push_back(std::move(oldest->second));
-    sessions_.erase(oldest);
+    if (best == sessions_.end()) return;
+    expired.push_back(std::move(best->second.session));
+    sessions_.erase(best);
   }
 
   // "session-sweep": ends what nobody uses any more.
   void Sweep() {
-    const auto interval = std::clamp(services_.limits.idle_max / 4, std::chrono::milliseconds(10), kSweepMax);
     for (;;) {
       std::vector<std::shared_ptr<SessionImpl>> expired;
       {
         const MutexLock lock(mutex_);
-        const auto next = SteadyClock::now() + interval;
-        while (!closing_ && SteadyClock::now() < next) sweep_.WaitUntil(mutex_, next);
+        while (!closing_ && SteadyClock::now() < sweep_at_) sweep_.WaitUntil(mutex_, sweep_at_);
         if (closing_) return;
-        DropIdle(expired);
+        DropOld(expired);
+        sweep_at_ = NextSweep();
       }
       for (const auto& session : expired) session->Close();
       for (const auto& session : All()) session->Expire(SteadyClock::now() - services_.limits.idle_max);
     }
   }
 
-  void DropIdle(std::vector<std::shared_ptr<SessionImpl>>& expired) REQUIRES(mutex_) {
+  // When the next session without a connection ends, or it is time to look after the others.
+  SteadyClock::time_point NextSweep() const REQUIRES(mutex_) {
+    const auto now = SteadyClock::now();
+    auto next = now + std::clamp(services_.limits.idle_max / 4, kSweepMin, kSweepMax);
+    for (const auto& [key, held] : sessions_) {
+      if (held.connections.empty()) next = std::min(next, EndOf(held));
+    }
+    return std::max(next, now + kSweepMin);
+  }
+
+  SteadyClock::time_point EndOf(const Held& held) const {
+    const auto used = held.session->last_used();
+    const auto unused_end = used + services_.limits.idle_max;
+    if (!held.connections.empty()) return unused_end;
+    return std::min(unused_end, std::max(used, held.left) + services_.limits.grace_max);
+  }
+
+  void DropOld(std::vector<std::shared_ptr<SessionImpl>>& expired) REQUIRES(mutex_) {
     const auto now = SteadyClock::now();
     std::erase_if(sessions_, [&](const auto& entry) {
-      if (now - entry.second->last_used() < services_.limits.idle_max) return false;
-      expired.push_back(entry.second);
+      if (now < EndOf(entry.second)) return false;
+      expired.push_back(entry.second.session);
       return true;
     });
   }
@@ -153,17 +219,19 @@ class SessionRegistryImpl : public SessionRegistry {
   std::vector<std::shared_ptr<SessionImpl>> All() const {
     const MutexLock lock(mutex_);
     std::vector<std::shared_ptr<SessionImpl>> all;
-    for (const auto& [key, session] : sessions_) all.push_back(session);
+    for (const auto& [key, held] : sessions_) all.push_back(held.session);
     return all;
   }
 
   SessionServices services_;
   mutable Mutex mutex_;
   CondVar tick_;
-  std::map<SessionKey, std::shared_ptr<SessionImpl>> sessions_ GUARDED_BY(mutex_);
+  std::map<SessionKey, Held> sessions_ GUARDED_BY(mutex_);
+  std::set<std::string> peers_ GUARDED_BY(mutex_);  // with an open connection
   std::int64_t made_ GUARDED_BY(mutex_) = 0;
   bool draining_ GUARDED_BY(mutex_) = false;
   CondVar sweep_;
+  SteadyClock::time_point sweep_at_ GUARDED_BY(mutex_) = SteadyClock::now();
   bool closing_ GUARDED_BY(mutex_) = false;
   std::thread sweeper_;  // last: it uses the rest
 };

@@ -1,4 +1,5 @@
-// All sessions of the server: made on whatever call comes first, found by key, ended by their client or by idleness.
+// All sessions of the server: made on whatever call comes first, found by key, ended by their client, by idleness, or
+// some time after the last network connection that they were used through.
 //
 // Thread safety: all methods, from any thread. Ownership: outlives no CommitPath; a Session stays alive while calls of
 // it run.
@@ -17,9 +18,12 @@
 namespace hyprstream::session {
 
 struct SessionLimits {
-  int sessions_max = 1000;  // at which a user's longest unused session with nothing uncommitted makes room
+  // At which a user's session makes room for his next one: the longest unused of those without a connection, else of
+  // those with nothing uncommitted.
+  int sessions_max = 1000;
   std::chrono::milliseconds idle_max{3'600'000};    // of sessions, and of the tickets, prepared statements and
                                                     // transactions inside them
+  std::chrono::milliseconds grace_max{60'000};      // how long a session outlives its last connection
   std::chrono::milliseconds statement_max{0};       // how long one statement may take; zero: no bound
   int tickets_max = 1000;                           // per session; the oldest is forgotten
   int prepared_max = 10000;                         // per session; CapacityError beyond
@@ -41,6 +45,7 @@ struct SessionInfo {
   std::string peer;
   std::int64_t statements = 0;
   std::int64_t idle_seconds = 0;
+  std::int64_t connections = 0;  // open ones that it was used through
   bool in_transaction = false;
 };
 
@@ -63,15 +68,23 @@ class SessionRegistry {
                                                               SessionLimits limits);
   virtual ~SessionRegistry() = default;
 
-  // The session of `key`, made when there is none. CapacityError when sessions_max is reached; Invalid (never another's
-  // session) when the key belongs to another user.
+  // The session of `key`, made when there is none, for a call that came through the connection from `peer`.
+  // CapacityError when sessions_max is reached; Invalid (never another's session) when the key belongs to another user.
   virtual arrow::Result<std::shared_ptr<Session>> Open(const SessionKey& key, const Identity& identity,
+                                                       const std::string& peer) = 0;
+  // The same, but null when there is none: for calls about what an earlier one must have made.
+  virtual arrow::Result<std::shared_ptr<Session>> Find(const SessionKey& key, const Identity& identity,
                                                        const std::string& peer) = 0;
   // Rolls back what is uncommitted and forgets the session. False when there is none.
   virtual bool Close(const SessionKey& key) = 0;
   // The session of a ticket that the same user made elsewhere, for a query that is planned, whose rows are complete, or
   // that is being read (to cancel it). KeyError when unknown, of another user, or finished.
   virtual arrow::Result<std::shared_ptr<Session>> FindTicket(const Identity& identity, const Handle& ticket) = 0;
+
+  // A network connection from `peer` begins; it has ended. A session whose connections have all ended lives on for
+  // grace_max, also when its last call came from a peer whose connection was over by then, or is not known.
+  virtual void Connected(const std::string& peer) = 0;
+  virtual void Disconnected(const std::string& peer) = 0;
 
   virtual std::vector<SessionInfo> Sessions() const = 0;
   virtual std::vector<QueryInfo> Queries() const = 0;

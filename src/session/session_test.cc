@@ -40,11 +40,12 @@ class SessionTest : public ::testing::Test {
     engine_ = engine::Engine::Make({.path = path, .threads = 2}).ValueOrDie();
     commits_ = commit::CommitPath::Make(*engine_).ValueOrDie();
     registry_ = SessionRegistry::Make(*engine_, *commits_, {}).ValueOrDie();
+    registry_->Connected("test");
     session_ = NewSession("main");
   }
 
-  std::shared_ptr<Session> NewSession(const std::string& key) {
-    return registry_->Open({.kind = SessionKey::Kind::kConnection, .value = key}, {}, "test").ValueOrDie();
+  std::shared_ptr<Session> NewSession(const std::string& key, const std::string& peer = "test") {
+    return registry_->Open({.kind = SessionKey::Kind::kConnection, .value = key}, {}, peer).ValueOrDie();
   }
 
   // Rows as text, `1|a|2.5` a line; or the error.
@@ -99,6 +100,7 @@ class SessionTest : public ::testing::Test {
   void Reopen(SessionLimits limits) {
     session_.reset();
     registry_ = SessionRegistry::Make(*engine_, *commits_, limits).ValueOrDie();
+    registry_->Connected("test");
     session_ = NewSession("main");
   }
 
@@ -599,6 +601,72 @@ TEST_F(SessionTest, AUsersLongestUnusedSessionMakesRoom) {
   const auto full = open("d", ada).status();  // b and c hold work, the third is another user's
   EXPECT_TRUE(full.IsCapacityError()) << full;
   EXPECT_EQ(registry_->Sessions().size(), 3U);
+}
+
+TEST_F(SessionTest, WhatAnEarlierCallMustHaveMadeMakesNoSession) {
+  const SessionKey unknown{.kind = SessionKey::Kind::kConnection, .value = "unknown"};
+  EXPECT_EQ(registry_->Find(unknown, {}, "test").ValueOrDie(), nullptr);
+  EXPECT_FALSE(registry_->Close(unknown));
+  EXPECT_EQ(registry_->Sessions().size(), 1U);
+  const SessionKey known{.kind = SessionKey::Kind::kConnection, .value = "main"};
+  EXPECT_EQ(registry_->Find(known, {}, "test").ValueOrDie(), session_);
+  EXPECT_TRUE(registry_->Find(known, {.user = "eve", .admin = true}, "test").status().IsInvalid());
+}
+
+TEST_F(SessionTest, ASessionEndsAfterTheLastOfItsConnections) {
+  Reopen({.grace_max = std::chrono::milliseconds(0)});
+  Update("CREATE TABLE t (i BIGINT)");
+  for (const char* peer : {"a", "b"}) registry_->Connected(peer);
+  const auto both = NewSession("both", "a");
+  NewSession("both", "b");
+  NewSession("one", "a");
+  ASSERT_TRUE(both->Update(context_, "BEGIN", {}).ok());
+  ASSERT_TRUE(both->Update(context_, "INSERT INTO t VALUES (1)", {}).ok());
+  registry_->Disconnected("a");
+  WaitFor([&] { return registry_->Sessions().size() == 2; });  // "main" and "both"
+  ASSERT_TRUE(both->Update(context_, "INSERT INTO t VALUES (2)", {}).ok());
+  registry_->Disconnected("b");
+  WaitFor([&] { return registry_->Sessions().size() == 1; });
+  EXPECT_TRUE(both->Update(context_, "COMMIT", {}).status().IsCancelled());
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "0\n");
+}
+
+TEST_F(SessionTest, ASessionWaitsForItsClientToConnectAgain) {
+  const auto connections = [&] { return registry_->Sessions()[0].connections; };  // of the first by key, "back"
+  registry_->Connected("a");
+  const auto session = NewSession("back", "a");
+  const auto transaction = session->BeginTransaction(context_).ValueOrDie();
+  registry_->Disconnected("a");
+  EXPECT_EQ(connections(), 0);
+  registry_->Connected("b");
+  EXPECT_EQ(NewSession("back", "b"), session);
+  EXPECT_EQ(connections(), 1);
+  EXPECT_TRUE(session->EndTransaction(context_, transaction, true).ok());
+}
+
+TEST_F(SessionTest, ACallThatOutranItsConnectionsEndKeepsNoSession) {
+  Reopen({.idle_max = std::chrono::milliseconds(3'600'000), .grace_max = std::chrono::milliseconds(0)});
+  registry_->Connected("a");
+  registry_->Disconnected("a");
+  NewSession("late", "a");
+  registry_->Connected("b");
+  NewSession("swept", "b");
+  registry_->Disconnected("b");
+  WaitFor([&] { return registry_->Sessions().size() == 1; });
+}
+
+TEST_F(SessionTest, SessionsWithoutAConnectionMakeRoomFirst) {
+  Reopen({.sessions_max = 3});
+  registry_->Connected("a");
+  const auto left = NewSession("left", "a");
+  ASSERT_TRUE(left->Update(context_, "BEGIN", {}).ok());
+  registry_->Disconnected("a");
+  const auto idle = NewSession("idle");  // used later, but the one before waits for nobody
+  const auto main = NewSession("main");
+  NewSession("next");
+  EXPECT_TRUE(left->Update(context_, "COMMIT", {}).status().IsCancelled());
+  EXPECT_TRUE(idle->Update(context_, "SELECT 1", {}).ok());
+  EXPECT_TRUE(main->Update(context_, "SELECT 1", {}).ok());
 }
 
 TEST_F(SessionTest, AQueryIsOneEntryFromPlanningToItsLastRow) {

@@ -6,6 +6,7 @@ import ctypes.util
 import json
 import socket
 import subprocess
+import time
 import urllib.request
 
 import adbc_driver_flightsql.dbapi as flightsql
@@ -180,6 +181,23 @@ def test_the_handshake_of_old(guarded):
             client.authenticate(Login("bob", "wrong"))
         with pytest.raises(flight.FlightUnauthenticatedError):
             wire.query(client, "SELECT 1")
+
+
+def test_a_token_that_nobody_uses_expires():
+    with ServerProcess("--token-idle-s", "2", environment={"HYPRSTREAM_USERS": USERS}) as server:
+        with flight.connect(server.url) as client:
+            used, unused = (flight.FlightCallOptions(headers=[client.authenticate_basic_token("bob", BOB_PASSWORD)])
+                            for _ in range(2))
+            assert wire.query(client, "SELECT 1 AS one", unused) == [{"one": 1}]
+            since = time.monotonic()
+
+            def two_seconds_of_use():
+                list(client.do_action("version", used))
+                return time.monotonic() - since > 2.1
+
+            wait_until(two_seconds_of_use)
+            refused(lambda: wire.query(client, "SELECT 1", unused))
+            assert wire.query(client, "SELECT 1 AS one", used) == [{"one": 1}]
 
 
 def test_adbc_logs_in_both_ways(guarded):

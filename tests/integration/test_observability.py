@@ -214,8 +214,24 @@ def test_settings_show_value_and_origin(client):
     assert documented == set(settings)
 
 
+def system_tables(client):
+    rows = wire.query(client, "SELECT view_name AS name FROM duckdb_views() WHERE schema_name = 'hyprstream' ORDER BY name")
+    return [row["name"] for row in rows]
+
+
+def test_every_system_table_is_documented_and_tested(client):
+    documented = dict(re.findall(r"^\| `hyprstream\.(\w+)` \| (.*) \|$", (DOCS / "sql.md").read_text(), re.MULTILINE))
+    assert sorted(documented) == system_tables(client)
+    tests = pathlib.Path(__file__).read_text()
+    for table, columns in documented.items():
+        described = [row["column_name"] for row in wire.query(client, f"DESCRIBE hyprstream.{table}")]
+        named = [name for name in re.findall(r"`(\w+)`", columns) if name in described]
+        assert sorted(named) == sorted(described), table
+        assert re.search(rf"hyprstream\.{table}\b", tests), f"no test reads {table}"
+
+
 def test_system_tables_cannot_be_changed(client):
-    for table in ("tables", "views", "windows", "queries", "sessions", "settings"):
+    for table in system_tables(client):
         for sql in (f"DELETE FROM hyprstream.{table}", f"DROP VIEW hyprstream.{table}",
                     f"INSERT INTO hyprstream.{table} SELECT * FROM hyprstream.{table}",
                     f"CREATE OR REPLACE VIEW hyprstream.{table} AS SELECT 1"):

@@ -46,7 +46,13 @@ class FakeSessionRegistry final : public session::SessionRegistry {
                                                         const std::string&) override {
     return arrow::Status::NotImplemented("not in this test");
   }
+  arrow::Result<std::shared_ptr<session::Session>> Find(const session::SessionKey&, const Identity&,
+                                                        const std::string&) override {
+    return nullptr;
+  }
   bool Close(const session::SessionKey&) override { return false; }
+  void Connected(const std::string&) override {}
+  void Disconnected(const std::string&) override {}
   arrow::Result<std::shared_ptr<session::Session>> FindTicket(const Identity&, const session::Handle&) override {
     return arrow::Status::KeyError("not in this test");
   }

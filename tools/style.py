@@ -15,9 +15,10 @@ CODE = {".cc", ".h", ".py", ".sh", ".java", ".go", ".rs"}
 
 VAGUE_NAME = re.compile(r"(^|[/_])(utils?|helpers?|common|misc)[._/]|(^|/)managers?[._/]")
 SLEEP = re.compile(r"sleep_for|sleep_until|time\.sleep\(|Thread\.sleep\(|\busleep\(|^\s*sleep \d", re.MULTILINE)
-# Go's modules are named by hosts; only those of its proxy are registries.
+# Go's modules are named by hosts; only those of its proxy are registries. Cargo's lock files name its public index,
+# wherever the crates come from.
 REGISTRY_HOST = re.compile(
-    r"\b(pypi|pythonhosted|crates|npmjs|maven|debian)[a-z.-]*\.(org|io|com)\b|\b(proxy|sum|index)\.golang\.org\b"
+    r"(?<!rust-lang/)\b(pypi|pythonhosted|crates|npmjs|maven|debian)[a-z.-]*\.(org|io|com)\b|\b(proxy|sum|index)\.golang\.org\b"
 )
 # What waits on a condition with a deadline lives here and may poll.
 MAY_POLL = "tests/support/"

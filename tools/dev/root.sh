@@ -78,9 +78,14 @@ ensure_root() {  # build|test
   fi
 }
 
-# The machine's Go, for the clients' tests: the root has none, and a Go tree runs wherever it is.
+# The machine's Go and Rust, for the clients' tests: the root has none, and their trees run wherever they are. Cargo's
+# mirror settings are found in the topmost folder.
 bind_toolchains() {
   local tree
+  tree=$(command -v rustc >/dev/null && rustc --print sysroot 2>/dev/null || true)
+  if [ -x "$tree/bin/cargo" ]; then
+    bwrap_arguments+=(--ro-bind "$tree" /opt/rust --ro-bind-try "${CARGO_HOME:-$HOME/.cargo}/config.toml" /.cargo/config.toml)
+  fi
   tree=$(command -v go >/dev/null && GOTOOLCHAIN=local go env GOROOT 2>/dev/null || true)
   if [ -x "$tree/bin/go" ]; then bwrap_arguments+=(--ro-bind "$tree" /opt/go); fi
 }

@@ -88,6 +88,26 @@ go_tests() {  # go
         "$1" test -count=1 -v ${filter:+-run "$filter"} ./... 2>&1 | python3 "$repo/tools/go_results.py" "$results/go/go.xml")
 }
 
+# The Rust client, likewise. Its first run on a machine compiles for two minutes of CPU: only where clients are asked for.
+run_rust() {
+  local cargo=/opt/rust/bin/cargo
+  [ -x "$cargo" ] || cargo=$(command -v cargo || true)
+  if [ -z "$cargo" ]; then say "== Rust client tests: skipped, the machine has no Rust"; return; fi
+  mkdir -p "$results/rust"
+  say "== Rust client tests"
+  record rust rust_tests "$cargo" >&2
+}
+
+# Cargo's first run fills the cache; later ones need no network.
+rust_tests() {  # cargo
+  (set -o pipefail
+    cd "$repo/tests/clients/rust" || exit
+    export PATH=${1%/*}:$PATH CARGO_HOME=$cache/rust/home CARGO_TARGET_DIR=$cache/rust/target
+    "$1" fetch --locked --offline --quiet 2>/dev/null || "$1" fetch --locked --quiet || exit
+    "$1" test --locked --offline --quiet --no-run || exit
+    "$1" test --locked --offline ${filter:+"$filter"} 2>&1 | python3 "$repo/tools/rust_results.py" "$results/rust/rust.xml")
+}
+
 sanitizer_tests() {  # preset
   say "== building ($1)"
   build "$1" unit_tests
@@ -103,7 +123,9 @@ run_tests() {  # words, see ./dev help
       *) filter=$word ;;
     esac
   done
+  local all=
   if [ -z "$groups" ]; then
+    all=1
     groups="unit sql integration clients"
     [ -n "$filter" ] || groups+=" asan tsan"
   fi
@@ -120,7 +142,7 @@ run_tests() {  # words, see ./dev help
       unit) run_ctest release unit; run_ctest release fuzz ;;
       sql) run_ctest release sql; run_pytest sql sqllogic docs ;;
       integration) run_ctest release integration; run_pytest integration integration ;;
-      clients) run_pytest clients clients; run_jdbc; run_go ;;
+      clients) run_pytest clients clients; run_jdbc; run_go; [ -n "$all" ] || run_rust ;;
       *) sanitizer_tests "$word" ;;
     esac
   done

@@ -174,12 +174,13 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
   return MakeReader({.schema = ticket.schema,
                      .next = [query, schema = ticket.schema] { return NextAhead(*query, schema); },
                      .finish =
-                         [query](const arrow::Status& status, std::int64_t rows) {
+                         [query, &commits = services_.commits](const arrow::Status& status, std::int64_t rows) {
                            query->ahead.reset();
                            if (query->rows != nullptr) ARROW_UNUSED(query->rows->Close());
                            query->rows.reset();
                            query->log->Finish(status, rows);
-                           ARROW_UNUSED(query->lease.connection().Rollback());
+                           // A commit, so that what nextval() gave out is not given out again after a crash.
+                           ARROW_UNUSED(commits.Commit(query->lease.connection()));
                            // DuckDB's plans hold what their operators gathered: memory that was full would stay so.
                            if (!status.ok()) query->lease->ForgetPlans();
                            return status;

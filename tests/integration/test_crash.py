@@ -184,6 +184,18 @@ def test_a_full_disk_refuses_writes_and_spoils_nothing(tmp_path, room_kb):
         expect_view_equals_its_select(client)
 
 
+def test_a_sequence_gives_no_number_twice(tmp_path):
+    with ServerProcess("--data", tmp_path) as server, flight.connect(server.url) as client:
+        wire.update(client, "CREATE SEQUENCE ids")
+    server = ServerProcess("--data", tmp_path)
+    with flight.connect(server.url) as client:
+        given = [wire.query(client, "SELECT nextval('ids') AS id")[0]["id"] for _ in range(3)]
+        server.kill()
+    server.close()
+    with ServerProcess("--data", tmp_path) as again, flight.connect(again.url) as client:
+        assert given == [1, 2, 3] and wire.query(client, "SELECT nextval('ids') AS id") == [{"id": 4}]
+
+
 def test_a_full_spill_folder_fails_the_query_alone(tmp_path):
     with ServerProcess("--memory-max", "256MiB", "--temp-directory", tmp_path / "spill", "--temp-max", "1MiB") as server:
         with flight.connect(server.url) as client:

@@ -119,6 +119,10 @@ class ConnectionImpl : public Connection {
 
   bool in_transaction() const override { return connection_.context->transaction.HasActiveTransaction(); }
 
+  void Invalidate(std::string_view why) override {
+    if (in_transaction()) duckdb::ValidChecker::Invalidate(context().ActiveTransaction(), std::string(why));
+  }
+
   std::shared_ptr<const Snapshot> Attach(std::shared_ptr<const Snapshot> snapshot) override {
     return std::exchange(state_->snapshot, std::move(snapshot));
   }
@@ -246,6 +250,10 @@ class ConnectionImpl : public Connection {
 
   std::string CurrentSchema() override {
     return duckdb::ClientData::Get(context()).catalog_search_path->GetDefault().GetSchema().GetIdentifierName();
+  }
+
+  std::string LastingName(const TableRef& table) const override {
+    return QuoteIdentifier(shared_->database) + "." + table.ToSql();
   }
 
   arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Evaluate(

@@ -103,6 +103,8 @@ class Connection {
   virtual arrow::Status Commit() = 0;    // on error nothing was committed and the transaction is over
   virtual arrow::Status Rollback() = 0;  // OK when none is open
   virtual bool in_transaction() const = 0;
+  // From now on the open transaction can only be rolled back: what a caller had half done in it must not be committed.
+  virtual void Invalidate(std::string_view why) = 0;
   // What view scans of this transaction read; returns what they read before. Dropped at the transaction's end.
   virtual std::shared_ptr<const Snapshot> Attach(std::shared_ptr<const Snapshot> snapshot) = 0;
   virtual std::shared_ptr<const Snapshot> snapshot() const = 0;  // the attached one; null: none
@@ -132,6 +134,8 @@ class Connection {
   virtual arrow::Result<std::shared_ptr<arrow::Schema>> ArrowSchemaOf(const TableRef& table) = 0;
   // Where a table without a schema is looked up and made.
   virtual std::string CurrentSchema() = 0;
+  // How SQL names this lasting table or view, database included: `main.t` alone would find a temporary t first.
+  virtual std::string LastingName(const TableRef& table) const = 0;
   // `batches` as a relation named `hyprstream_input` for the statement `sql` (Trust::kInternal): how expressions of a
   // view are evaluated over a batch, and how batches of other types are cast. All batches share `schema`.
   virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Evaluate(
@@ -139,10 +143,10 @@ class Connection {
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) = 0;
 
   // ---- change capture
-  // The net row changes of the open transaction in the tables that `wanted` names; see capture.h. The transaction must
-  // not be changed between this and Commit().
+  // The net row changes of the open transaction in the tables that `wanted` names; see capture_internal.h. The
+  // transaction must not be changed between this and Commit().
   virtual arrow::Result<RowChanges> Changes(const std::function<bool(const TableRef&)>& wanted) = 0;
-  // What the open transaction has done so far. Cheap.
+  // What the open transaction has done so far. Goes through all tables and the rows that it changed.
   virtual arrow::Result<TransactionFacts> Facts() = 0;
 
   // Whose rows system tables show to statements of this connection.

@@ -19,7 +19,7 @@ struct Lane {
   explicit Lane(std::unique_ptr<engine::Connection> c) : connection(std::move(c)) {}
 
   std::unique_ptr<engine::Connection> connection;
-  std::size_t settings_applied = 0;                 // of the session's list
+  std::uint64_t settings_applied = 0;               // version of the session's settings
   bool busy = false;                                // guarded by the session's mutex
   bool transaction = false;                         // its client has opened one; begins at the first statement
   std::chrono::steady_clock::time_point used = {};  // given back last; guarded by the session's mutex

@@ -117,10 +117,12 @@ class LanePutStream : public PutStream {
       return false;
     }
     outcome.error = nullptr;
-    auto lsn = written->position.lsn() - batches.size();
+    // Batches without rows take no position: theirs is where the server stands.
+    const auto last = written->position.lsn();
+    auto lsn = last - std::min<std::uint64_t>(last, batches.size());
     for (const auto& batch : batches) {
       rows_ += batch->num_rows();
-      outcome.accepted.push_back({.rows_accepted = rows_, .position = Position(++lsn)});
+      outcome.accepted.push_back({.rows_accepted = rows_, .position = Position(std::min(++lsn, last))});
     }
     return true;
   }
@@ -141,9 +143,9 @@ arrow::Status SessionImpl::RunText(LaneLease& lease, const std::string& sql) {
 
 // Brings the target into the state that the mode asks for; inside the open transaction.
 arrow::Status SessionImpl::PrepareTarget(LaneLease& lease, const IngestOptions& options, const TableRef& table,
-                                         const std::shared_ptr<arrow::Schema>& schema) {
+                                         const std::shared_ptr<arrow::Schema>& schema, Ingested& done) {
   auto& connection = lease.connection();
-  const std::string name = options.temporary ? "temp." + QuoteIdentifier(table.name) : table.ToSql();
+  const std::string name = options.temporary ? "temp." + QuoteIdentifier(table.name) : connection.LastingName(table);
   bool missing = false;
   if (options.temporary) {
     ARROW_ASSIGN_OR_RAISE(const auto found, connection.Run("SELECT 1 FROM duckdb_tables() WHERE temporary AND "
@@ -164,23 +166,25 @@ arrow::Status SessionImpl::PrepareTarget(LaneLease& lease, const IngestOptions& 
     return arrow::Status::AlreadyExists("Table ", table.ToString(), " already exists; append to it or replace it");
   }
   if (!missing && options.if_exists == IngestIfExists::kReplace) {
+    done.anything = true;
     ARROW_RETURN_NOT_OK(RunText(lease, "DROP TABLE " + name));
     missing = true;
   }
   if (!missing) return arrow::Status::OK();
+  done.anything = true;
   return CreateFromSchema(
       connection, options.temporary ? "CREATE TEMPORARY TABLE " + QuoteIdentifier(table.name) : "CREATE TABLE " + name,
       schema);
 }
 
 arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
-                                      const CancelWatcher::Watch& watch, std::int64_t& count) {
+                                      const CancelWatcher::Watch& watch, Ingested& done) {
   auto& connection = lease.connection();
   TableRef table = options.table;
   if (!options.schema_given && !options.temporary) table.schema = connection.CurrentSchema();
   if (!options.temporary) ARROW_RETURN_NOT_OK(CheckTarget(table));
   const auto schema = rows.schema();
-  ARROW_RETURN_NOT_OK(PrepareTarget(lease, options, table, schema));
+  ARROW_RETURN_NOT_OK(PrepareTarget(lease, options, table, schema, done));
   std::unique_ptr<ingest::TableWriter> writer;
   if (!options.temporary) {
     ARROW_ASSIGN_OR_RAISE(writer, ingest::TableWriter::Make(connection, table, schema,
@@ -195,7 +199,8 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
     return batch;
   };
   const auto write = [&](const Batches& batches) -> arrow::Status {
-    for (const auto& batch : batches) count += batch->num_rows();
+    done.anything = true;
+    for (const auto& batch : batches) done.rows += batch->num_rows();
     if (writer != nullptr) return writer->Append(connection, batches);
     return connection
         .Evaluate("INSERT INTO temp." + QuoteIdentifier(table.name) + " BY NAME SELECT * FROM hyprstream_input()",
@@ -214,19 +219,23 @@ arrow::Result<std::int64_t> SessionImpl::Ingest(const RequestContext& context, c
   const auto watch = services_.watcher.Begin(context, lease.connection(), this);
   const bool own = !lease->transaction;
   if (own) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
-  std::int64_t count = 0;
-  auto ingested = watch->Explain(IngestRows(lease, options, rows, *watch, count));
+  Ingested done;
+  auto ingested = watch->Explain(IngestRows(lease, options, rows, *watch, done));
   if (own && ingested.ok()) ingested = services_.commits.Commit(lease.connection()).status();
-  log->Finish(ingested, ingested.ok() ? count : 0);
+  log->Finish(ingested, ingested.ok() ? done.rows : 0);
   if (!ingested.ok()) {
-    if (own) ARROW_RETURN_NOT_OK(lease.connection().Rollback());
+    if (own) {
+      ARROW_RETURN_NOT_OK(lease.connection().Rollback());
+    } else if (done.anything) {  // half an ingest must not be committed
+      lease.connection().Invalidate("an ingest failed");
+    }
     return ingested;
   }
   if (options.temporary) {
     const MutexLock lock(mutex_);
     pinned_home_ = true;
   }
-  return count;
+  return done.rows;
 }
 
 arrow::Result<std::unique_ptr<PutStream>> SessionImpl::OpenPut(const RequestContext&, const PutOptions& options,
@@ -238,7 +247,8 @@ arrow::Result<std::unique_ptr<PutStream>> SessionImpl::OpenPut(const RequestCont
   ARROW_RETURN_NOT_OK(services_.commits.Begin(connection));
   const auto opened = [&]() -> arrow::Result<std::unique_ptr<ingest::TableWriter>> {
     if (options.create && IsMissing(connection, options.table)) {
-      ARROW_RETURN_NOT_OK(CreateFromSchema(connection, "CREATE TABLE " + options.table.ToSql(), schema));
+      ARROW_RETURN_NOT_OK(
+          CreateFromSchema(connection, "CREATE TABLE " + connection.LastingName(options.table), schema));
     }
     return ingest::TableWriter::Make(connection, options.table, schema,
                                      {.batch_bytes_max = services_.limits.batch_bytes_max});

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -132,6 +134,11 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
  private:
   enum class Purpose { kQuery, kStatement };
 
+  struct Setting {
+    std::uint64_t version;
+    std::string text;  // of the statement
+  };
+
   // What running one statement gave.
   struct Outcome {
     std::shared_ptr<arrow::RecordBatchReader> rows;
@@ -139,9 +146,19 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
     std::int64_t rows_changed = 0;
   };
 
+  // How far an ingest came.
+  struct Ingested {
+    std::int64_t rows = 0;
+    bool anything = false;  // was changed in its transaction
+  };
+
   // ---- lanes (session_lanes.cc)
   arrow::Result<LaneLease> AcquireFor(const RequestContext& context, const Handle& transaction, Purpose purpose);
-  arrow::Result<LaneLease> Acquire(const RequestContext& context, Lane& lane);
+  using FindLane = std::function<arrow::Result<Lane*>()>;  // called with mutex_ held
+  arrow::Result<LaneLease> Acquire(const RequestContext& context, const FindLane& find);
+  arrow::Result<LaneLease> AcquireTransaction(const RequestContext& context, const Handle& transaction);
+  bool HomeIsTaken() const REQUIRES(mutex_);
+  Handle OpenOn(Lane& lane) REQUIRES(mutex_);
   arrow::Result<std::unique_ptr<Lane>> MakeLane();
   arrow::Result<LaneLease> AcquireExtra();
   arrow::Result<LaneLease> Ready(LaneLease lease);
@@ -179,9 +196,9 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                                                                       const Handle& handle, Ticket ticket);
   arrow::Result<std::string> TimeZone(engine::Connection& connection);
   arrow::Status IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
-                           const CancelWatcher::Watch& watch, std::int64_t& count);
+                           const CancelWatcher::Watch& watch, Ingested& done);
   arrow::Status PrepareTarget(LaneLease& lease, const IngestOptions& options, const TableRef& table,
-                              const std::shared_ptr<arrow::Schema>& schema);
+                              const std::shared_ptr<arrow::Schema>& schema, Ingested& done);
   arrow::Status RunText(LaneLease& lease, const std::string& sql);
 
   SessionServices& services_;
@@ -193,10 +210,11 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   CondVar lane_free_;
   std::unique_ptr<Lane> home_;  // set once, in Open()
   std::vector<std::unique_ptr<Lane>> extras_ GUARDED_BY(mutex_);
-  std::vector<Lane*> idle_ GUARDED_BY(mutex_);            // of extras_, used last at the back
-  std::vector<std::string> settings_ GUARDED_BY(mutex_);  // SET and USE statements, in order
-  bool pinned_home_ GUARDED_BY(mutex_) = false;           // temporary tables or PREPARE: statements must run at home
-  bool sql_transaction_ GUARDED_BY(mutex_) = false;       // BEGIN by SQL, on home
+  std::vector<Lane*> idle_ GUARDED_BY(mutex_);                  // of extras_, used last at the back
+  std::map<std::string, Setting> settings_ GUARDED_BY(mutex_);  // the last SET or USE of each, by its name
+  std::uint64_t settings_version_ GUARDED_BY(mutex_) = 0;       // of the latest
+  bool pinned_home_ GUARDED_BY(mutex_) = false;      // temporary tables or PREPARE: statements must run at home
+  bool sql_transaction_ GUARDED_BY(mutex_) = false;  // BEGIN by SQL, on home
   std::map<Handle, Lane*> transactions_ GUARDED_BY(mutex_);
   std::map<Handle, Ticket> tickets_ GUARDED_BY(mutex_);
   std::list<Handle> ticket_order_ GUARDED_BY(mutex_);

@@ -13,6 +13,12 @@ namespace {
 constexpr std::chrono::milliseconds kLanePoll{20};
 constexpr std::size_t kIdleLanesMax = 8;
 constexpr std::size_t kLanesMax = 64;
+
+arrow::Status UnknownTransaction() {
+  return arrow::Status::KeyError("Unknown transaction: it was ended, or belongs to another session");
+}
+
+arrow::Status SessionClosed() { return arrow::Status::Cancelled("The session was closed"); }
 }  // namespace
 
 LaneLease::~LaneLease() {
@@ -57,16 +63,28 @@ Handle SessionImpl::TransactionOf(const PreparedHandle& prepared) const {
   return transactions_.size() == 1 ? transactions_.begin()->first : Handle();
 }
 
-arrow::Result<LaneLease> SessionImpl::Acquire(const RequestContext& context, Lane& lane) {
+// Waits for the lane that `find` names, each time anew: while it waits a transaction may end, and its lane go to
+// others.
+arrow::Result<LaneLease> SessionImpl::Acquire(const RequestContext& context, const FindLane& find) {
   const MutexLock lock(mutex_);
-  while (lane.busy) {
-    if (closed_) return arrow::Status::Cancelled("The session was closed");
+  for (;;) {
+    if (closed_) return SessionClosed();
+    ARROW_ASSIGN_OR_RAISE(Lane* const lane, find());
+    if (!lane->busy) {
+      lane->busy = true;
+      return LaneLease(shared_from_this(), *lane);
+    }
     if (context.IsCancelled()) return arrow::Status::Cancelled("The call was cancelled while it waited for another");
     lane_free_.WaitUntil(mutex_, std::chrono::steady_clock::now() + kLanePoll);
   }
-  if (closed_) return arrow::Status::Cancelled("The session was closed");
-  lane.busy = true;
-  return LaneLease(shared_from_this(), lane);
+}
+
+arrow::Result<LaneLease> SessionImpl::AcquireTransaction(const RequestContext& context, const Handle& transaction) {
+  return Acquire(context, [&]() REQUIRES(mutex_) -> arrow::Result<Lane*> {
+    const auto found = transactions_.find(transaction);
+    if (found == transactions_.end()) return UnknownTransaction();
+    return found->second;
+  });
 }
 
 arrow::Result<std::unique_ptr<Lane>> SessionImpl::MakeLane() {
@@ -78,7 +96,7 @@ arrow::Result<std::unique_ptr<Lane>> SessionImpl::MakeLane() {
 arrow::Result<LaneLease> SessionImpl::AcquireExtra() {
   {
     const MutexLock lock(mutex_);
-    if (closed_) return arrow::Status::Cancelled("The session was closed");
+    if (closed_) return SessionClosed();
     if (!idle_.empty()) {
       Lane& lane = *idle_.back();
       idle_.pop_back();
@@ -98,27 +116,29 @@ arrow::Result<LaneLease> SessionImpl::AcquireExtra() {
   return LaneLease(shared_from_this(), made);
 }
 
+// A Flight SQL transaction holds home: what has none of it runs beside it.
+bool SessionImpl::HomeIsTaken() const { return home_->transaction && !sql_transaction_; }
+
 arrow::Result<LaneLease> SessionImpl::AcquireFor(const RequestContext& context, const Handle& transaction,
                                                  Purpose purpose) {
-  Lane* lane = nullptr;
+  bool at_home = false;
   {
     const MutexLock lock(mutex_);
     ++statements_;
-    if (!transaction.empty()) {
-      const auto found = transactions_.find(transaction);
-      if (found == transactions_.end()) {
-        return arrow::Status::KeyError("Unknown transaction: it was ended, or belongs to another session");
-      }
-      lane = found->second;
-    } else if (sql_transaction_ || pinned_home_ || purpose == Purpose::kStatement) {
-      lane = home_.get();
-      // A Flight SQL transaction may hold home; what has none of it runs beside it.
-      if (lane->transaction && !sql_transaction_) lane = nullptr;
-    }
+    at_home = (sql_transaction_ || pinned_home_ || purpose == Purpose::kStatement) && !HomeIsTaken();
   }
-  if (lane != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(auto lease, Acquire(context, *lane));
+  if (!transaction.empty()) {
+    ARROW_ASSIGN_OR_RAISE(auto lease, AcquireTransaction(context, transaction));
     return Ready(std::move(lease));
+  }
+  if (at_home) {
+    ARROW_ASSIGN_OR_RAISE(auto lease, Acquire(context, [this] { return home_.get(); }));
+    bool taken = false;  // while this call waited
+    {
+      const MutexLock lock(mutex_);
+      taken = HomeIsTaken();
+    }
+    if (!taken) return Ready(std::move(lease));
   }
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireExtra());
   return Ready(std::move(lease));
@@ -133,58 +153,58 @@ arrow::Status SessionImpl::BeginIfOpened(LaneLease& lease) {
 
 // Brings the lane's settings up to the session's.
 arrow::Result<LaneLease> SessionImpl::Ready(LaneLease lease) {
-  std::vector<std::string> missing;
+  std::map<std::uint64_t, std::string> missing;  // in the order in which they were set
+  std::uint64_t version = 0;
   {
     const MutexLock lock(mutex_);
-    missing.assign(settings_.begin() + static_cast<std::ptrdiff_t>(lease->settings_applied), settings_.end());
-    lease->settings_applied = settings_.size();
+    version = settings_version_;
+    for (const auto& [name, setting] : settings_) {
+      if (setting.version > lease->settings_applied) missing.emplace(setting.version, setting.text);
+    }
   }
   if (!missing.empty()) {
     const bool own = !lease.connection().in_transaction();
     if (own) ARROW_RETURN_NOT_OK(lease.connection().Begin());
-    for (const auto& setting : missing) ARROW_RETURN_NOT_OK(lease.connection().Run(setting).status());
+    for (const auto& [_, setting] : missing) ARROW_RETURN_NOT_OK(lease.connection().Run(setting).status());
     if (own) ARROW_RETURN_NOT_OK(lease.connection().Commit());
     lease->ForgetPlans();
   }
+  lease->settings_applied = version;
   ARROW_RETURN_NOT_OK(BeginIfOpened(lease));
   return lease;
 }
 
 arrow::Result<Handle> SessionImpl::BeginTransaction(const RequestContext& context) {
-  bool home_free = false;
+  bool at_home = false;
   {
     const MutexLock lock(mutex_);
     if (static_cast<int>(transactions_.size()) >= services_.limits.transactions_max) {
       return arrow::Status::CapacityError("The session has ", transactions_.size(), " open transactions; end some");
     }
-    home_free = !home_->transaction && !sql_transaction_;
+    at_home = !home_->transaction;
   }
-  auto acquired = home_free ? Acquire(context, *home_) : AcquireExtra();
-  ARROW_RETURN_NOT_OK(acquired.status());
-  auto lease = std::move(acquired).ValueUnsafe();
-  const Handle handle = RandomHandle();
+  if (at_home) {
+    ARROW_ASSIGN_OR_RAISE(const auto lease, Acquire(context, [this] { return home_.get(); }));
+    const MutexLock lock(mutex_);
+    if (!lease->transaction) return OpenOn(*lease);  // else another took it while this call waited
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto lease, AcquireExtra());
   const MutexLock lock(mutex_);
-  lease->transaction = true;
-  transactions_[handle] = &*lease;
+  return OpenOn(*lease);
+}
+
+Handle SessionImpl::OpenOn(Lane& lane) {
+  Handle handle = RandomHandle();
+  lane.transaction = true;
+  transactions_[handle] = &lane;
   return handle;
 }
 
 arrow::Status SessionImpl::EndTransaction(const RequestContext& context, const Handle& transaction, bool commit) {
-  Lane* lane = nullptr;
+  ARROW_ASSIGN_OR_RAISE(auto lease, AcquireTransaction(context, transaction));
   {
     const MutexLock lock(mutex_);
-    const auto found = transactions_.find(transaction);
-    if (found == transactions_.end()) {
-      return arrow::Status::KeyError("Unknown transaction: it was ended, or belongs to another session");
-    }
-    lane = found->second;
-  }
-  ARROW_ASSIGN_OR_RAISE(auto lease, Acquire(context, *lane));
-  {
-    const MutexLock lock(mutex_);
-    if (transactions_.erase(transaction) == 0) {
-      return arrow::Status::KeyError("Unknown transaction: it was ended while this call waited");
-    }
+    if (transactions_.erase(transaction) == 0) return SessionClosed();
     lease->transaction = false;
   }
   if (!lease.connection().in_transaction()) return arrow::Status::OK();  // no statement ran in it

@@ -26,6 +26,10 @@ bool IsViewStatement(StatementKind kind) {
   return kind == StatementKind::kCreateMaterializedView || kind == StatementKind::kDropMaterializedView;
 }
 
+// Its text does not say what it does: EXECUTE may change rows, and EXPLAIN's last row names the route. Neither waits
+// for its fetch.
+bool RunsWhenStarted(StatementKind kind) { return kind == StatementKind::kExplain || kind == StatementKind::kExecute; }
+
 // Can it be planned without running it?
 bool CanPlan(StatementKind kind) { return !EndsOrBeginsTransaction(kind) && !IsViewStatement(kind); }
 
@@ -40,6 +44,12 @@ arrow::Status Forbidden() {
       "This kind of statement is not allowed: files, other databases, extensions and server settings are out of reach "
       "of "
       "SQL here");
+}
+
+// Which setting a SET, RESET or USE changes: only the last of each has to be repeated elsewhere.
+std::string SettingName(const engine::Statement& statement) {
+  const auto name = FoldIdentifier(statement.target());
+  return statement.kind() == StatementKind::kUse || name == "schema" ? "search_path" : name;
 }
 
 // Every row of the batches as a batch of its own; one null for no parameters at all.
@@ -78,10 +88,14 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunRows(LaneLease& lease, engin
   auto rows = RowsOf(parameters);
   if (parameters.empty()) rows.push_back(nullptr);
   std::vector<std::shared_ptr<arrow::RecordBatchReader>> results;
-  for (const auto& row : rows) {
-    ARROW_ASSIGN_OR_RAISE(auto executed, lease.connection().Execute(plan, row, engine::ResultMode::kBuffered));
-    if (executed.rows != nullptr) results.push_back(executed.rows);
-    outcome.rows_changed += std::max<std::int64_t>(executed.rows_changed, 0);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    auto executed = lease.connection().Execute(plan, rows[i], engine::ResultMode::kBuffered);
+    if (!executed.ok()) {  // nothing of the rows before may be committed
+      if (i > 0 && !IsReadOnlyQuery(plan.info())) lease.connection().Invalidate("a row of parameters failed");
+      return executed.status();
+    }
+    if (executed->rows != nullptr) results.push_back(executed->rows);
+    outcome.rows_changed += std::max<std::int64_t>(executed->rows_changed, 0);
   }
   if (!results.empty()) outcome.schema = results[0]->schema();
   if (outcome.schema->num_fields() > 0) {
@@ -156,8 +170,9 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunInTransaction(LaneLease& lea
 void SessionImpl::NoteEffects(Lane& lane, const engine::Statement& statement, const engine::PreparedInfo& info) {
   const MutexLock lock(mutex_);
   if (statement.kind() == StatementKind::kSet || statement.kind() == StatementKind::kUse) {
-    settings_.push_back(statement.text());
-    lane.settings_applied = settings_.size();
+    const auto version = ++settings_version_;
+    settings_[SettingName(statement)] = {.version = version, .text = statement.text()};
+    if (lane.settings_applied + 1 == version) lane.settings_applied = version;
     lane.ForgetPlans();
   }
   if (statement.kind() == StatementKind::kPrepare || info.temporary) pinned_home_ = true;
@@ -240,7 +255,7 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
     ticket.provenance = std::move(provenance);
   };
   const bool known = prepared != nullptr && prepared->description.is_query && !prepared->open_types && !transactional &&
-                     statement->kind() != StatementKind::kExplain &&  // its last row names the route
+                     !RunsWhenStarted(statement->kind()) &&
                      prepared->catalog_version == services_.commits.catalog_version();
   if (known) {  // planned when it was prepared, and nothing it depends on has changed since
     ticket.schema = started.schema = prepared->description.dataset_schema;
@@ -260,7 +275,7 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
     log->SetRoute(started.route);
     const bool open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
     // Inside a transaction a query runs now: by the time it is fetched the transaction may have changed or ended.
-    if (IsReadOnlyQuery(info) && !open_types && !transactional && info.kind != StatementKind::kExplain) {
+    if (IsReadOnlyQuery(info) && !open_types && !transactional && !RunsWhenStarted(info.kind)) {
       started.is_query = true;
       ticket.schema = started.schema = info.schema;
       return arrow::Status::OK();

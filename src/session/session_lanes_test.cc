@@ -1,0 +1,176 @@
+// Which connection a call runs on when calls of one session overlap, and what a failed call leaves in a transaction.
+#include <arrow/array.h>
+#include <arrow/json/from_string.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "session/session_test_support.h"
+
+namespace hyprstream::session {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SessionLanesTest : public SessionTest {
+ protected:
+  // The home connection, or the transaction's, is busy from now on until EndWork().
+  void Work(const Handle& transaction = {}) {
+    working_ = true;
+    const std::string create = "CREATE TABLE never" + std::to_string(++works_) + " AS ";
+    work_ = std::async(std::launch::async, [this, create, transaction] {
+      const RequestContext context{.request_id = "work", .identity = {}, .cancelled = [this] { return !working_; }};
+      return session_->Update(context, create + kEndless, transaction).status();
+    });
+    WaitFor([this, create] { return StateOf(create) == "running"; });
+  }
+  void EndWork() {
+    working_ = false;
+    EXPECT_TRUE(work_.get().IsCancelled());
+  }
+
+  // On a thread of its own.
+  template <class Call>
+  auto Beside(Call call) {
+    return std::async(std::launch::async, std::move(call));
+  }
+
+  static std::shared_ptr<arrow::RecordBatch> Batch(const std::shared_ptr<arrow::Schema>& schema,
+                                                   const std::string& json) {
+    auto rows = arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), json).ValueOrDie();
+    return arrow::RecordBatch::FromStructArray(rows).ValueOrDie();
+  }
+  static std::shared_ptr<arrow::RecordBatchReader> Reader(const std::shared_ptr<arrow::Schema>& schema,
+                                                          const std::vector<std::string>& batches) {
+    arrow::RecordBatchVector read;
+    for (const auto& json : batches) read.push_back(Batch(schema, json));
+    return arrow::RecordBatchReader::Make(std::move(read), schema).ValueOrDie();
+  }
+
+  const std::shared_ptr<arrow::Schema> numbers_ = arrow::schema({arrow::field("i", arrow::int32())});
+  std::atomic<bool> working_ = false;
+  int works_ = 0;
+  std::future<arrow::Status> work_;
+};
+
+// Both wait for the home connection, which only one of them may have.
+TEST_F(SessionLanesTest, TransactionsThatBeginTogetherAreTwo) {
+  Update("CREATE TABLE t (i INTEGER)");
+  Work();
+  auto one = Beside([this] { return session_->BeginTransaction(context_).ValueOrDie(); });
+  auto two = Beside([this] { return session_->BeginTransaction(context_).ValueOrDie(); });
+  EndWork();
+  const Handle kept = one.get();
+  const Handle dropped = two.get();
+  Update("INSERT INTO t VALUES (1)", kept);
+  Update("INSERT INTO t VALUES (2)", dropped);
+  EXPECT_TRUE(session_->EndTransaction(context_, kept, true).ok());
+  EXPECT_TRUE(session_->EndTransaction(context_, dropped, false).ok());
+  EXPECT_EQ(Rows("SELECT * FROM t"), "1\n");
+}
+
+TEST_F(SessionLanesTest, StatementThatWaitedRunsInNoTransactionThatBeganMeanwhile) {
+  Update("CREATE TABLE t (i INTEGER)");
+  for (int round = 0; round < 10; ++round) {  // who comes first is chance
+    Work();
+    auto begun = Beside([this] { return session_->BeginTransaction(context_).ValueOrDie(); });
+    auto insert = Beside([this] { return session_->Update(context_, "INSERT INTO t VALUES (1)", {}).status(); });
+    EndWork();
+    const Handle transaction = begun.get();
+    EXPECT_TRUE(insert.get().ok());
+    EXPECT_TRUE(session_->EndTransaction(context_, transaction, false).ok());
+  }
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "10\n");
+}
+
+// Stock clients let calls of one session overlap. What is rolled back stays so, whoever's turn comes first.
+TEST_F(SessionLanesTest, StatementOfATransactionThatEndedMeanwhileDoesNotRun) {
+  Update("CREATE TABLE t (i INTEGER)");
+  for (int round = 0; round < 20; ++round) {
+    const Handle transaction = session_->BeginTransaction(context_).ValueOrDie();
+    Work(transaction);
+    auto ended = Beside([&] { return session_->EndTransaction(context_, transaction, false); });
+    auto insert = Beside([&] { return session_->Update(context_, "INSERT INTO t VALUES (1)", transaction).status(); });
+    EndWork();
+    EXPECT_TRUE(ended.get().ok());
+    const auto inserted = insert.get();  // refused when the rollback came first; else aborted with its transaction
+    EXPECT_FALSE(inserted.ok()) << "a statement ran in a transaction that was over, or aborted";
+  }
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "0\n");
+}
+
+TEST_F(SessionLanesTest, OnlyTheLastOfEachSettingIsRepeatedOnOtherConnections) {
+  Update("CREATE SCHEMA s");
+  EXPECT_EQ(Rows("SELECT 1"), "1\n");  // makes the connection that is to follow
+  Update("SET schema = 's'");
+  Update("SET TimeZone = 'Asia/Tokyo'");
+  Update("USE main");
+  Update("DROP SCHEMA s");
+  EXPECT_EQ(Rows("SELECT current_schema(), current_setting('TimeZone')::VARCHAR"), "main|Asia/Tokyo\n");
+}
+
+TEST_F(SessionLanesTest, FailedIngestCannotBeCommitted) {
+  Update("CREATE TABLE t (i TINYINT)");
+  Update("INSERT INTO t VALUES (7)");
+  for (const auto mode : {IngestIfExists::kAppend, IngestIfExists::kReplace}) {
+    const Handle transaction = session_->BeginTransaction(context_).ValueOrDie();
+    const auto bad = mode == IngestIfExists::kAppend
+                         ? Reader(numbers_, {R"([{"i": 1}])", R"([{"i": 2}])", R"([{"i": 3000}])"})
+                         : Reader(arrow::schema({}), {"[]", "[]", "[]"});
+    IngestOptions options;
+    options.table.name = "t";
+    options.if_exists = mode;
+    EXPECT_FALSE(session_->Ingest(context_, options, *bad).ok());
+    const auto committed = session_->EndTransaction(context_, transaction, true);
+    EXPECT_THAT(committed.ToString(), HasSubstr("aborted"));
+    EXPECT_EQ(Rows("SELECT * FROM t"), "7\n");
+  }
+}
+
+TEST_F(SessionLanesTest, IngestThatChangedNothingLeavesItsTransactionOpen) {
+  Update("CREATE TABLE t (i INTEGER)");
+  const Handle transaction = session_->BeginTransaction(context_).ValueOrDie();
+  Update("INSERT INTO t VALUES (1)", transaction);
+  IngestOptions options;
+  options.table.name = "tt";
+  EXPECT_TRUE(session_->Ingest(context_, options, *Reader(numbers_, {R"([{"i": 1}])"})).status().IsKeyError());
+  EXPECT_TRUE(session_->EndTransaction(context_, transaction, true).ok());
+  EXPECT_EQ(Rows("SELECT * FROM t"), "1\n");
+}
+
+TEST_F(SessionLanesTest, FailedRowOfParametersTakesThoseBeforeItAlong) {
+  Update("CREATE TABLE t (i INTEGER)");
+  const Handle transaction = session_->BeginTransaction(context_).ValueOrDie();
+  const auto prepared = session_->Prepare(context_, "INSERT INTO t SELECT $1 + 1", transaction).ValueOrDie();
+  const auto lists = arrow::schema({arrow::field("i", arrow::list(arrow::int32()))});
+  const auto updated = session_->UpdatePrepared(context_, prepared.handle,
+                                                {Batch(numbers_, R"([{"i": 1}])"), Batch(lists, R"([{"i": [1]}])")});
+  EXPECT_FALSE(updated.ok());  // no list can be added to: an error of binding, which DuckDB alone would forgive
+  EXPECT_FALSE(session_->EndTransaction(context_, transaction, true).ok());
+  EXPECT_EQ(Rows("SELECT * FROM t"), "");
+}
+
+// What EXECUTE runs is not in its text.
+TEST_F(SessionLanesTest, ExecuteRunsOnceWhenItIsStarted) {
+  Update("CREATE TABLE t (i INTEGER)");
+  Update("PREPARE p AS INSERT INTO t VALUES (1) RETURNING i");
+  const auto started = session_->Start(context_, "EXECUTE p", {}).ValueOrDie();
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "1\n");
+  auto rows = session_->Fetch(context_, started.ticket).ValueOrDie()->ToTable().ValueOrDie();
+  EXPECT_EQ(rows->num_rows(), 1);
+  const auto prepared = session_->Prepare(context_, "EXECUTE p", {}).ValueOrDie();
+  ASSERT_TRUE(session_->StartPrepared(context_, prepared.handle).ok());
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "2\n");
+}
+
+}  // namespace
+}  // namespace hyprstream::session

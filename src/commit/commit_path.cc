@@ -26,6 +26,11 @@ arrow::Status Abort(engine::Connection& connection, arrow::Status why) {
 
 // ---- reading
 
+std::size_t CommitPathImpl::pins() const {
+  const MutexLock lock(pin_mutex_);
+  return pins_.size();
+}
+
 std::shared_ptr<const PinnedSnapshot> CommitPathImpl::Pin() {
   const MutexLock lock(pin_mutex_);
   auto pinned = pinned_.lock();
@@ -35,6 +40,10 @@ std::shared_ptr<const PinnedSnapshot> CommitPathImpl::Pin() {
     fresh->Add(view->query->view, {.source = aggregate::MakeViewSource(view->state->Pin()), .problem = view->problem});
   }
   pinned_ = fresh;
+  if (pins_.size() >= pins_pruned_at_) {  // one that lasts must not keep those behind it
+    std::erase_if(pins_, [](const auto& pin) { return pin.snapshot.expired(); });
+    pins_pruned_at_ = std::max(kPinsPrunedAt, 2 * pins_.size());
+  }
   pins_.push_back({.snapshot = fresh, .since = clock_.Now()});
   return fresh;
 }
@@ -90,7 +99,7 @@ arrow::Result<CommitPathImpl::Staged> CommitPathImpl::Stage(engine::Connection& 
   ARROW_RETURN_NOT_OK(RecomputeBefore(connection, staged));
   for (const auto& changes : staged.changes) {
     if (!KeepsRows(staged, changes.table)) {
-      ARROW_RETURN_NOT_OK(connection.Run("DELETE FROM " + changes.table.ToSql()).status());
+      ARROW_RETURN_NOT_OK(connection.Run("DELETE FROM " + connection.LastingName(changes.table)).status());
     }
   }
   return staged;
@@ -101,6 +110,12 @@ arrow::Status CommitPathImpl::StageOptions(engine::Connection& connection, Stage
   const bool changed = std::ranges::any_of(staged.facts.tables, [&](const auto& t) { return t.table == stored; });
   if (!changed && !staged.facts.catalog_changes) return arrow::Status::OK();
   if (staged.facts.catalog_changes) ARROW_RETURN_NOT_OK(PruneTableOptions(connection));
+  for (const auto& entry : staged.facts.entries) {  // a table that took the name of another has options of its own
+    const bool replaced = entry.dropped && entry.exists;
+    if (replaced && !staged.ddl->options.contains(entry.entry)) {
+      ARROW_RETURN_NOT_OK(RemoveTableOptions(connection, entry.entry));
+    }
+  }
   ARROW_ASSIGN_OR_RAISE(staged.options, LoadTableOptions(connection));
   return arrow::Status::OK();
 }
@@ -208,7 +223,7 @@ void CommitPathImpl::Publish(Staged staged, int batches) {
   for (const auto& delta : staged.deltas) PublishDelta(staged, delta);
   PublishViews(staged);
   for (const auto& entry : staged.facts.entries) {
-    if (!entry.existed || !entry.exists) registry_.ForgetRows(entry.entry);
+    if (!entry.existed || !entry.exists || entry.dropped) registry_.ForgetRows(entry.entry);
   }
   for (const auto& changed : staged.facts.tables) registry_.AddRows(changed.table, changed.rows_inserted, next);
   if (staged.facts.catalog_changes) ++catalog_version_;
@@ -234,7 +249,10 @@ void CommitPathImpl::PublishViews(const Staged& staged) {
   for (const auto& [ref, created] : staged.ddl->created) {
     auto& view = *created.view;
     view.filling = false;
-    if (view.refill) Recompute(view, nullptr);
+    // Its table may be another one by now, made anew after the view.
+    const bool remade = std::ranges::any_of(
+        staged.facts.entries, [&](const auto& entry) { return entry.dropped && entry.entry == view.query->base; });
+    if (view.refill || (remade && registry_.OptionsOf(view.query->base).keep_rows)) Recompute(view, nullptr);
     registry_.Publish(created.view);
   }
 }
@@ -270,8 +288,7 @@ std::vector<ViewInfo> CommitPathImpl::Views() const {
   return infos;
 }
 
-std::vector<WindowInfo> CommitPathImpl::Windows() const {
-  const std::shared_lock gate(gate_);
+std::vector<WindowInfo> CommitPathImpl::Windows() const {  // may be many: no commit waits for them
   std::vector<WindowInfo> infos;
   for (const auto& view : registry_.Published()) {
     for (const auto& window : view->state->Windows()) {

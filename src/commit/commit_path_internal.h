@@ -55,6 +55,8 @@ class CommitPathImpl : public CommitPath {
   std::vector<ViewInfo> Views() const override;
   std::vector<WindowInfo> Windows() const override;
   arrow::Status SaveStates() override;
+  // Positions that are remembered because somebody may still read there.
+  std::size_t pins() const;
 
  private:
   // Everything that a commit publishes once DuckDB has committed.
@@ -115,9 +117,11 @@ class CommitPathImpl : public CommitPath {
   const PinBounds pin_bounds_;
   const SystemClock system_clock_;
   const Clock& clock_;
-  Mutex pin_mutex_;
+  mutable Mutex pin_mutex_;
   std::weak_ptr<const PinnedSnapshot> pinned_ GUARDED_BY(pin_mutex_);  // shared by the readers between two commits
-  std::deque<AgingPin> pins_ GUARDED_BY(pin_mutex_);                   // oldest first
+  std::deque<AgingPin> pins_ GUARDED_BY(pin_mutex_);                   // oldest first; some have ended
+  static constexpr std::size_t kPinsPrunedAt = 64;
+  std::size_t pins_pruned_at_ GUARDED_BY(pin_mutex_) = kPinsPrunedAt;
 };
 
 }  // namespace hyprstream::commit

@@ -46,6 +46,7 @@ class Path {
     EXPECT_TRUE(connection->Run(sql).ok());
     EXPECT_TRUE(path_.Commit(*connection, 1).ok());
   }
+  std::size_t pins() const { return path_.pins(); }
   static std::string Count(engine::Connection& connection) {
     const auto executed = connection.Run("SELECT coalesce(sum(c), 0)::VARCHAR FROM v");
     if (!executed.ok()) return executed.status().ToString();
@@ -82,6 +83,14 @@ TEST(CommitPathPins, EndWhenTheyKeepTooMuch) {
   EXPECT_THAT(Path::Count(*first), HasSubstr("bytes; COMMIT or ROLLBACK"));
   const auto second = path.Begin();
   EXPECT_EQ(Path::Count(*second), "50100");
+}
+
+TEST(CommitPathPins, OneThatLastsKeepsNoneOfThoseBehindIt) {
+  Path path({});
+  const auto reader = path.Begin();
+  for (int i = 0; i < 300; ++i) path.Write("INSERT INTO t VALUES (1, 1)");
+  EXPECT_LT(path.pins(), 100U);
+  EXPECT_EQ(Path::Count(*reader), "0");
 }
 
 // A state that runs out of memory.

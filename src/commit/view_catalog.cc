@@ -110,10 +110,15 @@ arrow::Result<TableOptions> ParseTableOptions(const engine::Options& options) {
 }
 
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options) {
-  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kOptions + Where(table)));
+  ARROW_RETURN_NOT_OK(RemoveTableOptions(connection, table));
   return Run(connection, "INSERT INTO " + kOptions + " VALUES (" + Values(table) + ", " +
                              QuoteLiteral(options.time_column) + ", " + (options.keep_rows ? "'true'" : "'false'") +
                              ", 'unknown')");
+}
+
+arrow::Status RemoveTableOptions(engine::Connection& connection, const TableRef& table) {
+  return Run(connection, "DELETE FROM " + kOptions + " WHERE lower(schema_name) = lower(" + QuoteLiteral(table.schema) +
+                             ") AND lower(table_name) = lower(" + QuoteLiteral(table.name) + ")");
 }
 
 arrow::Result<TableOptionsMap> LoadTableOptions(engine::Connection& connection) {

@@ -45,6 +45,7 @@ arrow::Result<bool> ParseBoolOption(const std::string& owner, const std::string&
 arrow::Result<std::string> FindTimeColumn(const TableRef& table, const arrow::Schema& schema, const std::string& name);
 
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options);
+arrow::Status RemoveTableOptions(engine::Connection& connection, const TableRef& table);
 // Options of tables that exist.
 arrow::Result<TableOptionsMap> LoadTableOptions(engine::Connection& connection);
 // Forgets options of tables that are gone.

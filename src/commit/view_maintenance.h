@@ -4,6 +4,7 @@
 // by the holder of the commit gate.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,8 +19,9 @@ namespace hyprstream::commit {
 struct MaintainedView {
   std::shared_ptr<const AggregateQuery> query;
   std::unique_ptr<aggregate::ViewState> state;
-  bool filling = false;  // its CREATE has not committed; nobody but its transaction knows it
-  bool refill = false;   // it must be filled again when its CREATE commits
+  // Its CREATE has not committed; nobody but its transaction knows it. Looked at outside the gate, too.
+  std::atomic<bool> filling = false;
+  bool refill = false;  // it must be filled again when its CREATE commits
   ViewStatus status = ViewStatus::kReady;
   std::string problem;
 

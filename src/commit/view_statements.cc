@@ -169,6 +169,7 @@ arrow::Status CommitPathImpl::Fill(engine::Connection& connection, const Transac
 
 arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const CreatedView& view, bool replace) {
   const auto& query = *view.view->query;
+  const auto name = connection.LastingName(query.view);
   auto snapshot = std::make_shared<PinnedSnapshot>(position());
   snapshot->Add(query.view, {.source = view.seen, .problem = ""});
   auto pinned = connection.Attach(snapshot);  // DuckDB binds the view when it is created
@@ -176,10 +177,10 @@ arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const Cr
     ARROW_RETURN_NOT_OK(StoreView(
         connection,
         {.view = query.view, .base = query.base, .definition = query.definition, .time_zone = query.time_zone}));
-    if (replace) ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + query.view.ToSql()).status());
+    if (replace) ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + name).status());
     return connection
-        .Run("CREATE VIEW " + query.view.ToSql() + " AS SELECT * FROM view_scan(" + QuoteLiteral(query.view.schema) +
-             ", " + QuoteLiteral(query.view.name) + ")")
+        .Run("CREATE VIEW " + name + " AS SELECT * FROM view_scan(" + QuoteLiteral(query.view.schema) + ", " +
+             QuoteLiteral(query.view.name) + ")")
         .status();
   }();
   connection.Attach(std::move(pinned));
@@ -202,7 +203,8 @@ arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection, con
                                    DidYouMean(ref.ToString(), registry_.ViewNames()));
   }
   ARROW_RETURN_NOT_OK(RemoveView(connection, ref));
-  ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + ref.ToSql() + (drop.cascade ? " CASCADE" : "")).status());
+  ARROW_RETURN_NOT_OK(
+      connection.Run("DROP VIEW IF EXISTS " + connection.LastingName(ref) + (drop.cascade ? " CASCADE" : "")).status());
   ddl->created.erase(ref);
   ddl->dropped.insert(ref);
   connection.Attach(std::move(ddl));

@@ -40,7 +40,7 @@ struct AggregateQuery {
   std::string time_zone;                  // frozen at CREATE; expressions that depend on a zone are evaluated in it
   std::vector<std::string> key_sql;       // over the base table's columns
   std::vector<std::string> argument_sql;  // likewise; FILTER clauses are folded in (CASE WHEN … THEN … END)
-  std::string from_sql;                   // the base table with its alias, `"main"."sales" AS "s"`
+  std::string from_sql;                   // the base table with its alias, `"db"."main"."sales" AS "s"`
   std::string alias;                      // how the expressions name the base table
   std::string where_sql;                  // empty: all rows
   int window_key = -1;                    // which key is the window's start, -1: all of history

@@ -116,10 +116,15 @@ class ViewAnalysis {
         FoldIdentifier(query_.base.schema) == kInternalSchema) {
       return arrow::Status::NotImplemented(name, " is not a table of this server; create one and ingest into it");
     }
-    for (const auto& column : table.GetColumns().Logical()) columns_.push_back(column.Name());
+    for (const auto& column : table.GetColumns().Logical()) {
+      columns_.push_back(column.Name());
+      if (column.Generated()) generated_.push_back(column.Name());
+    }
     query_.alias = from.alias.empty() ? query_.base.name : from.alias.GetIdentifierName();
     aliased_ = !from.alias.empty();
-    query_.from_sql = query_.base.ToSql() + " AS " + QuoteIdentifier(query_.alias);
+    // With its database: a session may have a temporary table of the same name.
+    query_.from_sql =
+        QuoteIdentifier(text_.database) + "." + query_.base.ToSql() + " AS " + QuoteIdentifier(query_.alias);
     return arrow::Status::OK();
   }
 
@@ -209,6 +214,10 @@ class ViewAnalysis {
                                            ": its result changes from call to call; keep the value in a column");
     }
     names.erase(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(qualifier));
+    if (std::ranges::find(generated_, names[0]) != generated_.end()) {
+      return arrow::Status::NotImplemented("A materialized view cannot use the generated column ",
+                                           names[0].GetIdentifierName(), ": write its expression out");
+    }
     names.insert(names.begin(), duckdb::Identifier(query_.alias));
     auto resolved = duckdb::make_uniq<duckdb::ColumnRefExpression>(std::move(names));
     resolved->SetAlias(expression->GetAlias());
@@ -434,8 +443,9 @@ class ViewAnalysis {
   duckdb::ClientContext& context_;
   const ViewText& text_;
   duckdb::unique_ptr<duckdb::SQLStatement> statement_;
-  duckdb::SelectNode* select_ = nullptr;        // of statement_
-  duckdb::vector<duckdb::Identifier> columns_;  // of the base table
+  duckdb::SelectNode* select_ = nullptr;          // of statement_
+  duckdb::vector<duckdb::Identifier> columns_;    // of the base table
+  duckdb::vector<duckdb::Identifier> generated_;  // of these; captured rows do not have them
   bool aliased_ = false;
   std::vector<Expression> items_;                      // the select list, resolved
   std::vector<const duckdb::ParsedExpression*> keys_;  // of items_

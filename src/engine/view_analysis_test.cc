@@ -88,7 +88,7 @@ TEST_F(ViewAnalysisTest, TakesTheUsualViewApart) {
       "avg(amount) AS mean, min(price), max(price) AS top FROM sales WHERE amount > 0 GROUP BY ALL");
   EXPECT_EQ(query.base.ToString(), "sales");
   EXPECT_EQ(query.alias, "sales");
-  EXPECT_EQ(query.from_sql, "\"main\".\"sales\" AS \"sales\"");
+  EXPECT_EQ(query.from_sql, "\"memory\".\"main\".\"sales\" AS \"sales\"");
   EXPECT_THAT(query.key_sql, ElementsAre(HasSubstr("sales.ts"), "sales.region"));
   EXPECT_THAT(query.argument_sql, ElementsAre("sales.n", "sales.amount", "sales.price"));
   EXPECT_THAT(query.where_sql, HasSubstr("sales.amount > 0"));

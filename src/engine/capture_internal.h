@@ -7,7 +7,7 @@
 // conflict check guarantees that nobody else changed those rows in between.
 //
 // DuckTransaction's undo buffer is private: capture reads it through a pointer to member obtained by explicit
-// instantiation. This leans on one release's layout; capture_test.cc checks every statement kind against it.
+// instantiation. This leans on one release's layout; the tests of sessions hold every kind of statement against views.
 #pragma once
 
 #include <functional>

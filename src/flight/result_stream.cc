@@ -24,13 +24,7 @@ class CountedReader final : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::Schema> schema() const override { return rows_.schema(); }
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
     ARROW_RETURN_NOT_OK(rows_.ReadNext(batch));
-    if (*batch != nullptr) {
-      rpc_.AddRows((*batch)->num_rows());
-    } else if (!any_ && schema()->num_fields() > 0) {
-      // The JDBC driver shows each column twice when a result has no batch at all.
-      ARROW_RETURN_NOT_OK(arrow::RecordBatch::MakeEmpty(schema()).Value(batch));
-    }
-    any_ = true;
+    if (*batch != nullptr) rpc_.AddRows((*batch)->num_rows());
     return arrow::Status::OK();
   }
   arrow::Status Close() override { return rows_.Close(); }
@@ -38,22 +32,19 @@ class CountedReader final : public arrow::RecordBatchReader {
  private:
   Rpc& rpc_;
   SlicedReader rows_;
-  bool any_ = false;  // a batch, or the end, was given out
 };
 
 }  // namespace
 
-ResultStream::ResultStream(Rpc&, std::unique_ptr<RequestContext> context,
-                           std::shared_ptr<arrow::RecordBatchReader> rows)
+ResultStream::ResultStream(std::unique_ptr<RequestContext> context, std::shared_ptr<arrow::RecordBatchReader> rows)
     : context_(std::move(context)), rows_(std::move(rows)), encoder_(rows_) {}
 
 std::unique_ptr<fl::FlightDataStream> ResultStream::Make(const fl::ServerCallContext& call,
                                                          std::unique_ptr<RequestContext> context,
                                                          std::unique_ptr<arrow::RecordBatchReader> rows,
                                                          const SliceBounds& bounds) {
-  auto& rpc = Rpc::Of(call);
-  auto counted = std::make_shared<CountedReader>(rpc, std::move(rows), bounds);
-  return std::unique_ptr<fl::FlightDataStream>(new ResultStream(rpc, std::move(context), std::move(counted)));
+  auto counted = std::make_shared<CountedReader>(Rpc::Of(call), std::move(rows), bounds);
+  return std::unique_ptr<fl::FlightDataStream>(new ResultStream(std::move(context), std::move(counted)));
 }
 
 arrow::Result<fl::FlightPayload> ResultStream::GetSchemaPayload() {

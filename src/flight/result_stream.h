@@ -13,8 +13,6 @@
 
 namespace hyprstream::flight {
 
-class Rpc;
-
 class ResultStream final : public arrow::flight::FlightDataStream {
  public:
   // `context` (null: none needed) lives as long as the rows.
@@ -29,7 +27,7 @@ class ResultStream final : public arrow::flight::FlightDataStream {
   arrow::Status Close() override;
 
  private:
-  ResultStream(Rpc& rpc, std::unique_ptr<RequestContext> context, std::shared_ptr<arrow::RecordBatchReader> rows);
+  ResultStream(std::unique_ptr<RequestContext> context, std::shared_ptr<arrow::RecordBatchReader> rows);
 
   std::unique_ptr<RequestContext> context_;  // first: the rows refer to it
   std::shared_ptr<arrow::RecordBatchReader> rows_;

@@ -359,7 +359,7 @@ def test_tls(tmp_path):
     with ServerProcess("--tls-cert", chain, "--tls-key", key, scheme="grpc+tls") as server:
         assert "grpc+tls://" in server.log()
         with flight.connect(server.url, tls_root_certs=chain.read_bytes()) as client:
-            assert wire.query(client, "SELECT 1 AS one") == [{"one": 1}]
+            assert wire.query(client, "SELECT connections FROM hyprstream.sessions") == [{"connections": 1}]
         with flightsql.connect(server.url, db_kwargs={
                 "adbc.flight.sql.client_option.tls_root_certs": chain.read_text()}) as connection:
             with connection.cursor() as cursor:

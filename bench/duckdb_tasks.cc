@@ -4,14 +4,11 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 
-#include <atomic>
-#include <chrono>
 #include <duckdb.hpp>
 #include <duckdb/common/arrow/arrow_format.hpp>
 #include <duckdb/common/arrow/arrow_wrapper.hpp>
 #include <duckdb/main/prepared_statement.hpp>
 #include <duckdb/main/query_result_stream.hpp>
-#include <thread>
 #include <utility>
 
 #include "bench/bench_rows.h"
@@ -22,12 +19,9 @@ namespace hyprstream::bench {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
 constexpr duckdb::idx_t kResultBatchRows = 30'720;  // as the server's
-
-double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 class DuckDbTask : public Task {
  public:
@@ -57,13 +51,13 @@ class InsertTask final : public DuckDbTask {
   arrow::Result<double> Run() override {
     if (batches_.empty()) batches_ = MakeRows(options_.rows, options_.batch_rows);
     ARROW_RETURN_NOT_OK(RunAll(options_.reset));
-    const auto start = Clock::now();
+    const Stopwatch watch;
     if (options_.kind == "duckdb-insert-all") {
       ARROW_RETURN_NOT_OK(Insert(batches_));
     } else {
       for (const auto& batch : batches_) ARROW_RETURN_NOT_OK(Insert({batch}));
     }
-    return static_cast<double>(options_.rows) / Since(start);
+    return static_cast<double>(options_.rows) / watch.seconds();
   }
 
  private:
@@ -88,15 +82,15 @@ class InsertTask final : public DuckDbTask {
 class ExportTask final : public DuckDbTask {
  public:
   arrow::Result<double> Run() override {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     auto result = connection_.Submit(
         options_.sql, duckdb::QueryParameters(duckdb::make_shared_ptr<duckdb::ArrowFormat>(kResultBatchRows)));
     if (result->HasError()) return arrow::Status::Invalid(result->GetError());
     duckdb::QueryResultStream<duckdb::ArrowFormat> stream(std::move(result));
     std::int64_t rows = 0;
     while (const auto array = stream.Fetch()) rows += array->arrow_array.length;
-    if (rows != options_.rows) return arrow::Status::Invalid("expected ", options_.rows, " rows, got ", rows);
-    return static_cast<double>(rows) / Since(start);
+    ARROW_RETURN_NOT_OK(ExpectRows(options_.rows, rows));
+    return static_cast<double>(rows) / watch.seconds();
   }
 };
 
@@ -105,17 +99,13 @@ class PointTask final : public DuckDbTask {
   arrow::Result<double> Run() override {
     if (prepared_ == nullptr) prepared_ = connection_.Prepare(options_.sql);
     if (prepared_->HasError()) return arrow::Status::Invalid(prepared_->GetError());
-    std::vector<double> seconds;
-    for (int i = 0; i < options_.iterations; ++i) {
-      const auto start = Clock::now();
-      duckdb::vector<duckdb::Value> values{duckdb::Value::BIGINT((i * 7919LL) % options_.rows)};
+    return MedianSeconds(options_.iterations, [this](int i) -> arrow::Status {
+      duckdb::vector<duckdb::Value> values{duckdb::Value::BIGINT(PointKey(i, options_.rows))};
       const auto result = prepared_->Execute(values);
       if (result->HasError()) return arrow::Status::Invalid(result->GetError());
       const auto chunk = result->Fetch();
-      if (!chunk || chunk->size() != 1) return arrow::Status::Invalid("expected one row");
-      seconds.push_back(Since(start));
-    }
-    return Median(std::move(seconds));
+      return ExpectRows(1, chunk ? static_cast<std::int64_t>(chunk->size()) : 0);
+    });
   }
 
  private:
@@ -125,39 +115,26 @@ class PointTask final : public DuckDbTask {
 class ClientsTask final : public DuckDbTask {
  public:
   arrow::Result<double> Run() override {
-    std::atomic<std::int64_t> statements = 0;
-    std::atomic<bool> failed = false;
-    std::vector<std::thread> threads;
-    const auto start = Clock::now();
-    for (int i = 0; i < options_.clients; ++i) {
-      threads.emplace_back([&] {
-        duckdb::Connection connection(database_);
-        while (Since(start) < options_.seconds) {
-          failed = connection.Query(options_.sql)->HasError() || failed;
-          ++statements;
-        }
-      });
+    while (connections_.size() < static_cast<std::size_t>(options_.clients)) {
+      connections_.push_back(std::make_unique<duckdb::Connection>(database_));
     }
-    for (auto& thread : threads) thread.join();
-    if (failed) return arrow::Status::Invalid("a statement failed: ", options_.sql);
-    return static_cast<double>(statements.load()) / Since(start);
+    return StatementsPerSecond(options_.clients, options_.seconds, [this](std::size_t client) -> arrow::Status {
+      const auto result = connections_[client]->Query(options_.sql);
+      return result->HasError() ? arrow::Status::Invalid(result->GetError()) : arrow::Status::OK();
+    });
   }
-};
 
-template <class T>
-arrow::Result<std::unique_ptr<Task>> Make(const TaskOptions& options) {
-  auto task = std::make_unique<T>();
-  ARROW_RETURN_NOT_OK(task->Open(options));
-  return task;
-}
+ private:
+  std::vector<std::unique_ptr<duckdb::Connection>> connections_;
+};
 
 }  // namespace
 
 arrow::Result<std::unique_ptr<Task>> MakeDuckDbTask(const TaskOptions& options) {
-  if (options.kind == "duckdb-insert" || options.kind == "duckdb-insert-all") return Make<InsertTask>(options);
-  if (options.kind == "duckdb-export") return Make<ExportTask>(options);
-  if (options.kind == "duckdb-point") return Make<PointTask>(options);
-  if (options.kind == "duckdb-clients") return Make<ClientsTask>(options);
+  if (options.kind == "duckdb-insert" || options.kind == "duckdb-insert-all") return OpenTask<InsertTask>(options);
+  if (options.kind == "duckdb-export") return OpenTask<ExportTask>(options);
+  if (options.kind == "duckdb-point") return OpenTask<PointTask>(options);
+  if (options.kind == "duckdb-clients") return OpenTask<ClientsTask>(options);
   return arrow::Status::Invalid("Unknown kind of task: ", options.kind);
 }
 

@@ -7,8 +7,6 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 
-#include <atomic>
-#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -20,9 +18,6 @@ namespace hyprstream::bench {
 namespace {
 
 namespace fl = arrow::flight;
-using Clock = std::chrono::steady_clock;
-
-double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 arrow::Result<std::unique_ptr<fl::sql::FlightSqlClient>> Connect(const std::string& url) {
   ARROW_ASSIGN_OR_RAISE(const auto location, fl::Location::Parse(url));
@@ -44,11 +39,6 @@ arrow::Result<std::int64_t> Drain(fl::sql::FlightSqlClient& client, const fl::Fl
     if (chunk.data == nullptr) return rows;
     rows += chunk.data->num_rows();
   }
-}
-
-arrow::Status ExpectRows(std::int64_t expected, std::int64_t rows) {
-  if (rows == expected) return arrow::Status::OK();
-  return arrow::Status::Invalid("expected ", expected, " rows, got ", rows);
 }
 
 class FlightTask : public Task {
@@ -74,7 +64,7 @@ class PutTask final : public FlightTask {
       ARROW_ASSIGN_OR_RAISE(plain_, fl::FlightClient::Connect(fl::Location::Parse(options_.url).ValueOrDie()));
     }
     ARROW_RETURN_NOT_OK(RunAll(*client_, options_.reset));
-    const auto start = Clock::now();
+    const Stopwatch watch;
     ARROW_ASSIGN_OR_RAISE(auto put, plain_->DoPut(fl::FlightDescriptor::Path({options_.table}), RowSchema()));
     std::size_t acknowledged = 0;
     std::thread reader([&] {
@@ -86,7 +76,7 @@ class PutTask final : public FlightTask {
     auto sent = Send(*put.writer);
     reader.join();
     const auto closed = put.writer->Close();
-    const double seconds = Since(start);
+    const double seconds = watch.seconds();
     ARROW_RETURN_NOT_OK(sent);
     ARROW_RETURN_NOT_OK(closed);
     ARROW_RETURN_NOT_OK(
@@ -107,11 +97,11 @@ class PutTask final : public FlightTask {
 class ExportTask final : public FlightTask {
  public:
   arrow::Result<double> Run() override {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     ARROW_ASSIGN_OR_RAISE(const auto info, client_->Execute({}, options_.sql));
     ARROW_ASSIGN_OR_RAISE(const auto rows, Drain(*client_, *info));
     ARROW_RETURN_NOT_OK(ExpectRows(options_.rows, rows));
-    return static_cast<double>(rows) / Since(start);
+    return static_cast<double>(rows) / watch.seconds();
   }
 };
 
@@ -122,19 +112,15 @@ class PointTask final : public FlightTask {
     if (prepared_ == nullptr) {
       ARROW_ASSIGN_OR_RAISE(prepared_, client_->Prepare({}, options_.sql));
     }
-    std::vector<double> seconds;
-    for (int i = 0; i < options_.iterations; ++i) {
-      const auto start = Clock::now();
-      const std::vector<std::int64_t> key{(i * 7919LL) % options_.rows};
+    return MedianSeconds(options_.iterations, [this](int i) -> arrow::Status {
+      const std::vector<std::int64_t> key{PointKey(i, options_.rows)};
       const auto column = std::make_shared<arrow::Int64Array>(1, arrow::Buffer::FromVector(key));
       ARROW_RETURN_NOT_OK(prepared_->SetParameters(
           arrow::RecordBatch::Make(arrow::schema({arrow::field("1", arrow::int64())}), 1, {column})));
       ARROW_ASSIGN_OR_RAISE(const auto info, prepared_->Execute());
       ARROW_ASSIGN_OR_RAISE(const auto rows, Drain(*client_, *info));
-      ARROW_RETURN_NOT_OK(ExpectRows(1, rows));
-      seconds.push_back(Since(start));
-    }
-    return Median(std::move(seconds));
+      return ExpectRows(1, rows);
+    });
   }
 
  private:
@@ -149,46 +135,23 @@ class ClientsTask final : public FlightTask {
       ARROW_ASSIGN_OR_RAISE(auto client, Connect(options_.url));
       clients_.push_back(std::move(client));
     }
-    std::atomic<std::int64_t> statements = 0;
-    std::vector<arrow::Status> outcomes(clients_.size());
-    std::vector<std::thread> threads;
-    const auto start = Clock::now();
-    for (std::size_t i = 0; i < clients_.size(); ++i) {
-      threads.emplace_back([&, i] {
-        outcomes[i] = [&]() -> arrow::Status {
-          while (Since(start) < options_.seconds) {
-            ARROW_ASSIGN_OR_RAISE(const auto info, clients_[i]->Execute({}, options_.sql));
-            ARROW_RETURN_NOT_OK(Drain(*clients_[i], *info).status());
-            ++statements;
-          }
-          return arrow::Status::OK();
-        }();
-      });
-    }
-    for (auto& thread : threads) thread.join();
-    const double seconds = Since(start);
-    for (const auto& outcome : outcomes) ARROW_RETURN_NOT_OK(outcome);
-    return static_cast<double>(statements.load()) / seconds;
+    return StatementsPerSecond(options_.clients, options_.seconds, [this](std::size_t client) -> arrow::Status {
+      ARROW_ASSIGN_OR_RAISE(const auto info, clients_[client]->Execute({}, options_.sql));
+      return Drain(*clients_[client], *info).status();
+    });
   }
 
  private:
   std::vector<std::unique_ptr<fl::sql::FlightSqlClient>> clients_;
 };
 
-template <class T>
-arrow::Result<std::unique_ptr<Task>> Make(const TaskOptions& options) {
-  auto task = std::make_unique<T>();
-  ARROW_RETURN_NOT_OK(task->Open(options));
-  return task;
-}
-
 }  // namespace
 
 arrow::Result<std::unique_ptr<Task>> MakeFlightTask(const TaskOptions& options) {
-  if (options.kind == "put") return Make<PutTask>(options);
-  if (options.kind == "export") return Make<ExportTask>(options);
-  if (options.kind == "point") return Make<PointTask>(options);
-  if (options.kind == "clients") return Make<ClientsTask>(options);
+  if (options.kind == "put") return OpenTask<PutTask>(options);
+  if (options.kind == "export") return OpenTask<ExportTask>(options);
+  if (options.kind == "point") return OpenTask<PointTask>(options);
+  if (options.kind == "clients") return OpenTask<ClientsTask>(options);
   return arrow::Status::Invalid("Unknown kind of task: ", options.kind);
 }
 

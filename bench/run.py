@@ -18,6 +18,7 @@ def parse(arguments):
     parser.add_argument("name", nargs="?", help=f"a set ({', '.join(SETS)}), or one of its benchmarks (serve/export); "
                                                 "all when left out")
     parser.add_argument("--json", metavar="FILE", help="also write the ratios as a list")
+    parser.add_argument("--markdown", metavar="FILE", help="also write the table of docs/performance.md")
     parser.add_argument("--rounds", type=int, default=7, help="rounds that count (default 7)")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes for those that run for a time")
     parser.add_argument("--smoke", action="store_true", help="smallest sizes, one round: does it run at all?")
@@ -44,7 +45,7 @@ def main(arguments):
                 print(f"./dev bench: unknown benchmark: {options.name} ({', '.join(makers)})", file=sys.stderr)
                 return 2
             makers = {options.name: makers[options.name]}
-        run_benchmarks(makers.values(), options.rounds, options.json)
+        run_benchmarks(makers.values(), options.rounds, options.json, options.markdown)
     return 0
 
 

@@ -94,17 +94,38 @@ def print_measured(measured):
         print(f"    {measured.note}")
 
 
-def run_benchmarks(makers, rounds, json_path=None):
+def markdown_row(measured):
+    """A line of docs/performance.md: the first side is ours."""
+    row, sides = measured.row(), measured.benchmark.sides
+    target = "-" if row["target"] is None else f"{row['target']:.2f}"
+    met = {None: "-", True: "yes", False: "no"}[row["met"]]
+    values = [quantity(statistics.median(measured.values[side.name]), side.unit) for side in sides]
+    others = "; ".join(f"{side.name} {value}" for side, value in list(zip(sides, values, strict=True))[1:])
+    return (f"| `{row['name'].rpartition('/')[2]}` | {row['ratio']:.2f} | {row['low']:.2f} | {row['high']:.2f} | {target} | "
+            f"{met} | {values[0]} | {others} |")
+
+
+MARKDOWN_HEADER = ("| benchmark | ratio | low | high | target | met | ours | the other sides |\n"
+                   "|---|---|---|---|---|---|---|---|")
+
+
+def run_benchmarks(makers, rounds, json_path=None, markdown_path=None):
     """Makes, measures and prints one benchmark after the other; returns their rows and writes them as a list of
-    {"name", "ratio", "target", "met", "rounds", "low", "high"}. Each maker is a context manager over a Benchmark."""
+    {"name", "ratio", "target", "met", "rounds", "low", "high"}, or as the table of docs/performance.md. Each maker is a
+    context manager over a Benchmark."""
     print(HEADER, flush=True)
     rows = []
+    table = [MARKDOWN_HEADER]
     started = time.monotonic()
     for maker in makers:
         with maker() as benchmark:
             measured = measure(benchmark, rounds)
         print_measured(measured)
         rows.append(measured.row())
+        table.append(markdown_row(measured))
+        if markdown_path:
+            with open(markdown_path, "w") as file:
+                print(*table, sep="\n", file=file)
         if json_path:  # after each, so that an interrupted run leaves what it has
             with open(json_path, "w") as file:
                 json.dump(rows, file, indent=2)

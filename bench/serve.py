@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import functools
+import threading
 import time
 
 import adbc_driver_flightsql.dbapi
@@ -33,12 +35,15 @@ class Sizes:
     point_rows: int = 1_000_000
     point_iterations: int = 1000
     scan_rows: int = 2_500_000
+    query_seconds_min: float = 0.021  # of a client's query; more rows are taken where they cost less
     clients: int = 32
-    clients_seconds: float = 60.0  # of each side, over all rounds
+    clients_seconds: float = 4.0  # of each side of a round
+    soak_seconds: float = 60.0
 
 
 SMOKE = Sizes(put_rows=100_000, small_batch_rows=10_000, adbc_rows=100_000, export_rows=10_000, point_rows=1000,
-              point_iterations=5, scan_rows=10_000, clients=4, clients_seconds=0.1)
+              point_iterations=5, scan_rows=10_000,
+              query_seconds_min=0, clients=4, clients_seconds=0.1, soak_seconds=0.1)
 
 
 def fresh(table):
@@ -57,18 +62,22 @@ def point_table(rows):
 
 
 class ServeBenchmarks:
-    """The set, over one real and one no-op server. `rounds` is only used to share out `clients_seconds`."""
+    """The set, over one real and one no-op server."""
 
-    def __init__(self, server, noop, sizes, rounds):
-        self.server, self.noop, self.sizes, self.rounds = server, noop, sizes, rounds
+    def __init__(self, server, noop, sizes):
+        self.server, self.noop, self.sizes = server, noop, sizes
 
     def makers(self):
-        return {
-            "put_64k": self.put_64k, "put_64k_one_insert": self.put_64k_one_insert, "put_1k": self.put_1k,
-            "put_view": self.put_view, "adbc_ingest_per_batch": self.adbc_ingest_per_batch,
-            "adbc_ingest_stream": self.adbc_ingest_stream, "export": self.export, "point": self.point,
-            "adbc_point": self.adbc_point, "clients": self.clients,
-        }
+        """By name: a context manager over the benchmark, whose workers and connections end with it."""
+        parts = (self.put_64k, self.put_64k_one_insert, self.put_1k, self.put_view, self.adbc_ingest_per_batch,
+                 self.adbc_ingest_stream, self.export, self.point, self.adbc_point, self.clients)
+
+        @contextlib.contextmanager
+        def opened(part):
+            with contextlib.ExitStack() as stack:
+                yield part(stack)
+
+        return {part.__name__: functools.partial(opened, part) for part in parts}
 
     # ---- sides
 
@@ -91,47 +100,39 @@ class ServeBenchmarks:
 
     # ---- rows in
 
-    @contextlib.contextmanager
-    def put_64k(self):
+    def put_64k(self, stack):
         """Each batch visible when it is acknowledged, on both sides."""
-        with contextlib.ExitStack() as stack:
-            yield Benchmark("serve/put_64k", self.put_sides(stack, self.sizes.put_rows, 65536, "duckdb"),
-                            lambda v: v["hyprstream"] / v["duckdb"], 0.8)
+        return Benchmark("serve/put_64k", self.put_sides(stack, self.sizes.put_rows, 65536, "duckdb"),
+                         lambda v: v["hyprstream"] / v["duckdb"], 0.8)
 
-    @contextlib.contextmanager
-    def put_64k_one_insert(self):
+    def put_64k_one_insert(self, stack):
         """The harder reading of the same target: DuckDB may take all batches as one statement."""
-        with contextlib.ExitStack() as stack:
-            yield Benchmark("serve/put_64k_one_insert",
-                            self.put_sides(stack, self.sizes.put_rows, 65536, "duckdb, one INSERT"),
-                            lambda v: v["hyprstream"] / v["duckdb, one INSERT"], 0.8)
+        return Benchmark("serve/put_64k_one_insert",
+                         self.put_sides(stack, self.sizes.put_rows, 65536, "duckdb, one INSERT"),
+                         lambda v: v["hyprstream"] / v["duckdb, one INSERT"], 0.8)
 
-    @contextlib.contextmanager
-    def put_1k(self):
+    def put_1k(self, stack):
         """1,000-row batches to 64 Ki-row batches, both into Hyprstream."""
         put = {"table": TABLE, "rows": self.sizes.small_batch_rows, "reset": fresh(TABLE)}
-        with contextlib.ExitStack() as stack:
-            sides = [self.side(stack, "batches of 1,000", "put", self.server, batch_rows=1000, **put),
-                     self.side(stack, "batches of 65,536", "put", self.server, batch_rows=65536, **put),
-                     self.side(stack, "no-op, batches of 1,000", "put", self.noop, batch_rows=1000, **put)]
-            yield Benchmark("serve/put_1k", sides, lambda v: v["batches of 1,000"] / v["batches of 65,536"], 0.6)
+        sides = [self.side(stack, "batches of 1,000", "put", self.server, batch_rows=1000, **put),
+                 self.side(stack, "batches of 65,536", "put", self.server, batch_rows=65536, **put),
+                 self.side(stack, "no-op, batches of 1,000", "put", self.noop, batch_rows=1000, **put)]
+        return Benchmark("serve/put_1k", sides, lambda v: v["batches of 1,000"] / v["batches of 65,536"], 0.6)
 
-    @contextlib.contextmanager
-    def put_view(self):
+    def put_view(self, stack):
         """A 5-minute view (count, sum, min, max by key) on the table, to the same table without. Reported only."""
         put = {"table": VIEWED, "rows": self.sizes.put_rows, "batch_rows": 65536}
         drop = "DROP MATERIALIZED VIEW IF EXISTS bench_view"
-        with contextlib.ExitStack() as stack:
-            sides = [self.side(stack, "with a view", "put", self.server, reset=[drop, *fresh(VIEWED), VIEW], **put),
-                     self.side(stack, "without", "put", self.server, reset=[drop, *fresh(VIEWED)], **put)]
-            yield Benchmark("serve/put_view", sides, lambda v: v["with a view"] / v["without"])
+        sides = [self.side(stack, "with a view", "put", self.server, reset=[drop, *fresh(VIEWED), VIEW], **put),
+                 self.side(stack, "without", "put", self.server, reset=[drop, *fresh(VIEWED)], **put)]
+        return Benchmark("serve/put_view", sides, lambda v: v["with a view"] / v["without"])
 
     def adbc(self, stack, name, server, work, unit="rows/s"):
         """A side in this process, with ADBC's Python driver."""
         connection = stack.enter_context(adbc_driver_flightsql.dbapi.connect(server.url, autocommit=True))
         return Side(name, lambda: work(connection), unit, lambda: time.process_time() + cpu_seconds(server.pid))
 
-    def adbc_ingest(self, name, target, duckdb_kind, ingest):
+    def adbc_ingest(self, stack, name, target, duckdb_kind, ingest):
         """Held against the lower of what the same client reaches on the no-op server and what DuckDB reaches with as
         many transactions."""
         batches = make_batches(self.sizes.adbc_rows, 65536)
@@ -143,57 +144,47 @@ class ServeBenchmarks:
                 ingest(cursor, batches)
                 return self.sizes.adbc_rows / (time.perf_counter() - start)
 
-        @contextlib.contextmanager
-        def make():
-            with contextlib.ExitStack() as stack:
-                put = {"table": TABLE, "rows": self.sizes.adbc_rows, "batch_rows": 65536, "reset": fresh(TABLE)}
-                sides = [self.adbc(stack, "hyprstream", self.server, work),
-                         self.adbc(stack, "no-op server", self.noop, work),
-                         self.side(stack, "duckdb", duckdb_kind, **put)]
-                yield Benchmark(name, sides, lambda v: v["hyprstream"] / min(v["no-op server"], v["duckdb"]), target)
+        put = {"table": TABLE, "rows": self.sizes.adbc_rows, "batch_rows": 65536, "reset": fresh(TABLE)}
+        sides = [self.adbc(stack, "hyprstream", self.server, work),
+                 self.adbc(stack, "no-op server", self.noop, work),
+                 self.side(stack, "duckdb", duckdb_kind, **put)]
+        return Benchmark(name, sides, lambda v: v["hyprstream"] / min(v["no-op server"], v["duckdb"]), target)
 
-        return make()
-
-    def adbc_ingest_per_batch(self):
+    def adbc_ingest_per_batch(self, stack):
         def ingest(cursor, batches):
             for batch in batches:
                 cursor.adbc_ingest(TABLE, batch, mode="append")
 
-        return self.adbc_ingest("serve/adbc_ingest_per_batch", 0.85, "duckdb-insert", ingest)
+        return self.adbc_ingest(stack, "serve/adbc_ingest_per_batch", 0.85, "duckdb-insert", ingest)
 
-    def adbc_ingest_stream(self):
+    def adbc_ingest_stream(self, stack):
         def ingest(cursor, batches):
             cursor.adbc_ingest(TABLE, pyarrow.RecordBatchReader.from_batches(batches[0].schema, batches), mode="append")
 
-        return self.adbc_ingest("serve/adbc_ingest_stream", 0.8, "duckdb-insert-all", ingest)
+        return self.adbc_ingest(stack, "serve/adbc_ingest_stream", 0.8, "duckdb-insert-all", ingest)
 
     # ---- rows out
 
-    @contextlib.contextmanager
-    def export(self):
+    def export(self, stack):
         options = {"rows": self.sizes.export_rows, "setup": table_from("bench_export", self.sizes.export_rows),
                    "sql": "SELECT * FROM bench_export"}
-        with contextlib.ExitStack() as stack:
-            sides = [self.side(stack, "hyprstream", "export", self.server, **options),
-                     self.side(stack, "no-op server", "export", self.noop, **options),
-                     self.side(stack, "duckdb", "duckdb-export", **options)]
-            yield Benchmark("serve/export", sides, lambda v: v["hyprstream"] / min(v["no-op server"], v["duckdb"]),
-                            0.85)
+        sides = [self.side(stack, "hyprstream", "export", self.server, **options),
+                 self.side(stack, "no-op server", "export", self.noop, **options),
+                 self.side(stack, "duckdb", "duckdb-export", **options)]
+        return Benchmark("serve/export", sides, lambda v: v["hyprstream"] / min(v["no-op server"], v["duckdb"]),
+                         0.85)
 
-    @contextlib.contextmanager
-    def point(self):
+    def point(self, stack):
         """Bind, info, get of a prepared statement. Allowed: DuckDB's time in process and 1.2 times the round trips."""
         options = {"rows": self.sizes.point_rows, "iterations": self.sizes.point_iterations,
                    "setup": point_table(self.sizes.point_rows), "sql": POINT}
-        with contextlib.ExitStack() as stack:
-            sides = [self.side(stack, "hyprstream", "point", self.server, "s", **options),
-                     self.side(stack, "no-op server", "point", self.noop, "s", **options),
-                     self.side(stack, "duckdb", "duckdb-point", None, "s", **options)]
-            yield Benchmark("serve/point", sides,
-                            lambda v: (v["duckdb"] + 1.2 * v["no-op server"]) / v["hyprstream"], 1.0)
+        sides = [self.side(stack, "hyprstream", "point", self.server, "s", **options),
+                 self.side(stack, "no-op server", "point", self.noop, "s", **options),
+                 self.side(stack, "duckdb", "duckdb-point", None, "s", **options)]
+        return Benchmark("serve/point", sides,
+                         lambda v: (v["duckdb"] + 1.2 * v["no-op server"]) / v["hyprstream"], 1.0)
 
-    @contextlib.contextmanager
-    def adbc_point(self):
+    def adbc_point(self, stack):
         """The same statement through Python ADBC. Allowed: 1.3 times the same client's time on the no-op server."""
         def work(connection):
             seconds = []
@@ -207,37 +198,63 @@ class ServeBenchmarks:
                         raise RuntimeError(f"expected one row, got {len(rows)}")
             return sorted(seconds)[len(seconds) // 2]
 
-        with contextlib.ExitStack() as stack:
-            with adbc_driver_flightsql.dbapi.connect(self.server.url, autocommit=True) as connection:
-                run_all(connection, point_table(self.sizes.point_rows))
-            sides = [self.adbc(stack, "hyprstream", self.server, work, "s"),
-                     self.adbc(stack, "no-op server", self.noop, work, "s")]
-            yield Benchmark("serve/adbc_point", sides, lambda v: 1.3 * v["no-op server"] / v["hyprstream"], 1.0)
+        with adbc_driver_flightsql.dbapi.connect(self.server.url, autocommit=True) as connection:
+            run_all(connection, point_table(self.sizes.point_rows))
+        sides = [self.adbc(stack, "hyprstream", self.server, work, "s"),
+                 self.adbc(stack, "no-op server", self.noop, work, "s")]
+        return Benchmark("serve/adbc_point", sides, lambda v: 1.3 * v["no-op server"] / v["hyprstream"], 1.0)
 
-    @contextlib.contextmanager
-    def clients(self):
-        """Many clients at once, each with a connection of its own, and the server's memory meanwhile."""
-        options = {"clients": self.sizes.clients, "seconds": self.sizes.clients_seconds / self.rounds,
-                   "sql": AGGREGATE}
-        setup = table_from("bench_scan", self.sizes.scan_rows)
-        resident = []
+    def clients(self, stack):
+        """Many clients at once, each with a connection of its own; before it, a minute of them alone, with the server's
+        memory meanwhile."""
+        rows, cost = self.costly_scan()
+        options = {"clients": self.sizes.clients, "setup": table_from("bench_scan", rows), "sql": AGGREGATE}
+        with Worker("clients", url=self.server.url, seconds=self.sizes.soak_seconds, **options) as soak:
+            with resident_of(self.server, self.sizes.soak_seconds / 6) as resident:
+                soak.run()
+        options["seconds"] = self.sizes.clients_seconds
+        sides = [self.side(stack, "hyprstream", "clients", self.server, "queries/s", **options),
+                 self.side(stack, "duckdb", "duckdb-clients", None, "queries/s", **options)]
+        return Benchmark("serve/clients", sides, lambda v: v["hyprstream"] / v["duckdb"], 0.85, lambda: (
+            f"one query over {rows / 1e6:.2f} M rows alone takes DuckDB {cost * 1000:.1f} ms; the server's memory in "
+            f"{self.sizes.soak_seconds:.0f} s of them, MiB: {' '.join(f'{mib:.0f}' for mib in resident)}; after all "
+            f"rounds {resident_mib(self.server):.0f}"))
 
-        def sampled(run):
-            def once():
-                value = run()
-                resident.append(self.server.status_value("VmRSS") / 1024)
-                return value
-            return once
+    def costly_scan(self):
+        """As many rows as it takes for one query, alone in process, to cost query_seconds_min; and what it costs."""
+        rows = self.sizes.scan_rows
+        while True:
+            with Worker("duckdb-clients", clients=1, seconds=self.sizes.clients_seconds / 4, sql=AGGREGATE,
+                        setup=table_from("bench_scan", rows)) as alone:
+                alone.run()
+                cost = 1 / alone.run()
+            if cost >= self.sizes.query_seconds_min:
+                return rows, cost
+            rows = int(rows * 1.3)
 
-        with contextlib.ExitStack() as stack:
-            sides = [self.side(stack, "hyprstream", "clients", self.server, "queries/s", setup=setup, **options),
-                     self.side(stack, "duckdb", "duckdb-clients", None, "queries/s", setup=setup, **options)]
-            sides[0].run = sampled(sides[0].run)
-            with Worker("duckdb-clients", setup=setup, **{**options, "clients": 1, "seconds": 0.2}) as alone:
-                cost = 1000 / alone.run()
-            yield Benchmark("serve/clients", sides, lambda v: v["hyprstream"] / v["duckdb"], 0.85,
-                            lambda: f"one query alone takes DuckDB {cost:.1f} ms; server's memory by round, MiB: "
-                                    + " ".join(f"{mib:.0f}" for mib in resident))
+
+def resident_mib(server):
+    return server.status_value("VmRSS") / 1024
+
+
+@contextlib.contextmanager
+def resident_of(server, interval):
+    """The server's resident memory at the start, after every `interval` seconds and at the end, as a list that grows."""
+    samples = [resident_mib(server)]
+    ended = threading.Event()
+
+    def sample():
+        while not ended.wait(interval):
+            samples.append(resident_mib(server))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        ended.set()
+        thread.join()
+        samples.append(resident_mib(server))
 
 
 def run_all(connection, statements):
@@ -266,10 +283,11 @@ def makers(options):
     """What bench/run.py measures for the name `serve`."""
     sizes = SMOKE if options.smoke else Sizes()
     if options.quick:
-        sizes.clients_seconds = min(sizes.clients_seconds, 7.0)
+        sizes.clients_seconds = min(sizes.clients_seconds, 1.0)
+        sizes.soak_seconds = min(sizes.soak_seconds, 6.0)
     with ServerProcess() as server, NoopServer(sizes.export_rows) as noop:
         try:
-            yield ServeBenchmarks(server, noop, sizes, options.rounds).makers()
+            yield ServeBenchmarks(server, noop, sizes).makers()
         except RuntimeError as error:
             if server.process.poll() is None:
                 raise

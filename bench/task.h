@@ -4,8 +4,12 @@
 #pragma once
 
 #include <arrow/result.h>
+#include <arrow/status.h>
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,7 +37,30 @@ class Task {
   virtual arrow::Result<double> Run() = 0;
 };
 
-double Median(std::vector<double> values);
+// Runs `statement(i)` for i from 0 to `iterations`; the median of their seconds.
+arrow::Result<double> MedianSeconds(int iterations, const std::function<arrow::Status(int)>& statement);
+// `clients` threads, each of which runs `statement(its number)` one after the other for `seconds`; statements a second.
+arrow::Result<double> StatementsPerSecond(int clients, double seconds,
+                                          const std::function<arrow::Status(std::size_t)>& statement);
+// The key that a point query asks for in its i-th run.
+inline std::int64_t PointKey(int i, std::int64_t rows) { return (i * 7919LL) % rows; }
+// Invalid when they differ.
+arrow::Status ExpectRows(std::int64_t expected, std::int64_t rows);
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+template <class T>
+arrow::Result<std::unique_ptr<Task>> OpenTask(const TaskOptions& options) {
+  auto task = std::make_unique<T>();
+  ARROW_RETURN_NOT_OK(task->Open(options));
+  return task;
+}
 
 // kinds: put, export, point, clients; against the server at `url`, real or no-op.
 arrow::Result<std::unique_ptr<Task>> MakeFlightTask(const TaskOptions& options);

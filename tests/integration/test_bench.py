@@ -20,7 +20,8 @@ def run_bench(*arguments):
 
 def test_every_benchmark_of_the_set_runs_and_reports_its_ratio(tmp_path):
     file = tmp_path / "ratios.json"
-    done = run_bench("serve", "--smoke", "--json", file)
+    table = tmp_path / "ratios.md"
+    done = run_bench("serve", "--smoke", "--json", file, "--markdown", table)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads(file.read_text())
     assert [row["name"] for row in rows] == [
@@ -32,6 +33,8 @@ def test_every_benchmark_of_the_set_runs_and_reports_its_ratio(tmp_path):
         assert 0 < row["low"] <= row["ratio"] <= row["high"]
         assert row["met"] == (None if row["target"] is None else row["ratio"] >= row["target"])
         assert row["name"] in done.stdout
+    lines = table.read_text().splitlines()[2:]
+    assert [line.split("|")[1].strip(" `") for line in lines] == [row["name"].removeprefix("serve/") for row in rows]
 
 
 @pytest.mark.parametrize("name", ["nonsense", "serve/nonsense"])

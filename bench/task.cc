@@ -1,0 +1,46 @@
+#include "bench/task.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+namespace hyprstream::bench {
+
+arrow::Result<double> MedianSeconds(int iterations, const std::function<arrow::Status(int)>& statement) {
+  std::vector<double> seconds;
+  for (int i = 0; i < iterations; ++i) {
+    const Stopwatch watch;
+    ARROW_RETURN_NOT_OK(statement(i));
+    seconds.push_back(watch.seconds());
+  }
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::ranges::nth_element(seconds, middle);
+  return *middle;
+}
+
+arrow::Result<double> StatementsPerSecond(int clients, double seconds,
+                                          const std::function<arrow::Status(std::size_t)>& statement) {
+  std::atomic<std::int64_t> statements = 0;
+  std::vector<arrow::Status> outcomes(static_cast<std::size_t>(clients));
+  std::vector<std::thread> threads;
+  const Stopwatch watch;
+  for (std::size_t client = 0; client < outcomes.size(); ++client) {
+    threads.emplace_back([&, client] {
+      while (outcomes[client].ok() && watch.seconds() < seconds) {
+        outcomes[client] = statement(client);
+        ++statements;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  const double taken = watch.seconds();
+  for (const auto& outcome : outcomes) ARROW_RETURN_NOT_OK(outcome);
+  return static_cast<double>(statements.load()) / taken;
+}
+
+arrow::Status ExpectRows(std::int64_t expected, std::int64_t rows) {
+  if (rows == expected) return arrow::Status::OK();
+  return arrow::Status::Invalid("expected ", expected, " rows, got ", rows);
+}
+
+}  // namespace hyprstream::bench

@@ -112,11 +112,11 @@ class StreamReader : public arrow::RecordBatchReader {
     }
   }
 
+  // A short answer is worth a spin; to yield would cost it another process's whole slice of the core.
   static void Idle(int times) {
-    constexpr int kYieldsMax = 100;
+    constexpr int kSpinsMax = 200;
     constexpr std::chrono::microseconds kNap{50};
-    if (times < kYieldsMax) return std::this_thread::yield();
-    std::this_thread::sleep_for(kNap);
+    if (times >= kSpinsMax) std::this_thread::sleep_for(kNap);
   }
 
   duckdb::QueryResultStream<BoundedArrowFormat> stream_;

@@ -26,6 +26,7 @@
 #include "flight/path_flights.h"
 #include "flight/private_folder.h"
 #include "flight/put_handler.h"
+#include "flight/reading_turns.h"
 #include "flight/result_stream.h"
 #include "flight/rpc_middleware.h"
 #include "flight/session_access.h"
@@ -166,6 +167,7 @@ class FlightServerImpl final : public FlightServer {
         dependencies_(std::move(dependencies)),
         authenticator_(dependencies_.credentials, dependencies_.clock,
                        {.tokens_max = options_.tokens_max, .idle_max = options_.token_idle_max}),
+        turns_({.bytes_max = options_.network_bytes_max / 4}, dependencies_.clock),
         dispatcher_(options_, dependencies_) {}
 
   ~FlightServerImpl() override { ARROW_UNUSED(Shutdown(std::chrono::milliseconds(0))); }
@@ -227,7 +229,7 @@ class FlightServerImpl final : public FlightServer {
         RpcMiddlewareFactory::kKey,
         std::make_shared<RpcMiddlewareFactory>(
             authenticator_, dependencies_.clock, dependencies_.on_rpc,
-            CallMemory{.messages = dependencies_.messages, .parameters = dependencies_.parameters}));
+            CallMemory{.messages = dependencies_.messages, .parameters = dependencies_.parameters, .turns = &turns_}));
     server.builder_hook = [this](void* builder) { Bound(*static_cast<grpc::ServerBuilder*>(builder)); };
     const auto started = dispatcher_.Init(server);
     if (started.ok()) return started;
@@ -274,6 +276,7 @@ class FlightServerImpl final : public FlightServer {
   const FlightOptions options_;
   const FlightDependencies dependencies_;
   Authenticator authenticator_;
+  ReadingTurns turns_;  // a quarter of what gRPC may read: it counts pieces that are larger than what they hold
   Dispatcher dispatcher_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
   std::atomic<int> port_{0};

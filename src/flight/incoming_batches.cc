@@ -31,32 +31,22 @@ arrow::Status BadStream(const fl::ServerCallContext& call, const arrow::Status& 
 
 // The same batch; its memory is given back when the last reference to it goes.
 std::shared_ptr<arrow::RecordBatch> Holding(std::shared_ptr<arrow::RecordBatch> batch,
-                                            MemoryShare::Reservation reservation,
-                                            std::shared_ptr<std::atomic<int>> held) {
+                                            MemoryShare::Reservation reservation) {
   struct Holder {
-    Holder(std::shared_ptr<arrow::RecordBatch> b, MemoryShare::Reservation r, std::shared_ptr<std::atomic<int>> h)
-        : reservation(std::move(r)), batch(std::move(b)), held(std::move(h)) {
-      if (held != nullptr) ++*held;
-    }
-    ~Holder() {
-      if (held != nullptr) --*held;
-    }
     MemoryShare::Reservation reservation;
     std::shared_ptr<arrow::RecordBatch> batch;
-    std::shared_ptr<std::atomic<int>> held;
   };
-  auto holder = std::make_shared<Holder>(std::move(batch), std::move(reservation), std::move(held));
+  auto holder = std::make_shared<Holder>(std::move(reservation), std::move(batch));
   return {holder, holder->batch.get()};
 }
 
-class MessageReader final : public IncomingReader {
+class MessageReader final : public arrow::RecordBatchReader {
  public:
   MessageReader(const fl::ServerCallContext& call, fl::FlightMessageReader& messages,
                 std::shared_ptr<arrow::Schema> schema)
-      : rpc_(Rpc::Of(call)), incoming_(call, messages, IncomingBatches::Use::kCollected), schema_(std::move(schema)) {}
+      : rpc_(Rpc::Of(call)), incoming_(call, messages), schema_(std::move(schema)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
-  void WaitForMemory() override { incoming_.SetUse(IncomingBatches::Use::kOneByOne); }
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
     for (;;) {
       ARROW_ASSIGN_OR_RAISE(auto message, incoming_.Next());
@@ -89,34 +79,45 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Keep(const fl::ServerCallCont
   }
   // A copy of the record only: the message's own reservation ends here.
   auto own = arrow::RecordBatch::Make(batch->schema(), batch->num_rows(), batch->columns());
-  return Holding(std::move(own), room.has_value() ? *std::move(room) : MemoryShare::Reservation(), nullptr);
+  return Holding(std::move(own), room.has_value() ? *std::move(room) : MemoryShare::Reservation());
 }
 
 }  // namespace
 
 arrow::Result<IncomingMessage> IncomingBatches::Next() {
+  ARROW_ASSIGN_OR_RAISE(auto turn, TakeTurn());
   auto chunk = messages_.Next();
   if (!chunk.ok()) return BadStream(call_, chunk.status());
   IncomingMessage message;
   if (chunk->app_metadata != nullptr) message.metadata = chunk->app_metadata->ToString();
   if (chunk->data != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(message.batch, Account(std::move(chunk->data)));
+    ARROW_ASSIGN_OR_RAISE(message.batch, Account(std::move(chunk->data), std::move(turn)));
   }
   message.end = message.batch == nullptr && chunk->app_metadata == nullptr;
   if (message.end && call_.is_cancelled()) return arrow::Status::Cancelled("The client went away");
   return message;
 }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> IncomingBatches::Account(std::shared_ptr<arrow::RecordBatch> batch) {
+// Small messages need none.
+arrow::Result<std::optional<ReadingTurns::Turn>> IncomingBatches::TakeTurn() {
+  constexpr std::int64_t kSmall = 1 << 20;
+  auto* turns = Rpc::Of(call_).memory().turns;
+  if (turns == nullptr) return std::nullopt;
+  const auto expected = last_bytes_.value_or(turns->first_claim());
+  if (expected <= kSmall) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(auto turn, turns->Take(expected, [this] { return call_.is_cancelled(); }));
+  return std::make_optional(std::move(turn));
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> IncomingBatches::Account(std::shared_ptr<arrow::RecordBatch> batch,
+                                                                            std::optional<ReadingTurns::Turn> turn) {
   auto* share = Rpc::Of(call_).memory().messages;
   if (share == nullptr) return batch;
   const auto bytes = BufferBytes(*batch);
-  if (use_ == Use::kCollected && *held_ > 0) {
-    auto room = share->TryReserve(bytes);
-    return Holding(std::move(batch), room.has_value() ? *std::move(room) : MemoryShare::Reservation(), held_);
-  }
+  last_bytes_ = bytes;
+  if (turn.has_value()) turn->Hold(bytes);  // until it is reserved
   ARROW_ASSIGN_OR_RAISE(auto reservation, share->Reserve(bytes, [this] { return call_.is_cancelled(); }));
-  return Holding(std::move(batch), std::move(reservation), held_);
+  return Holding(std::move(batch), std::move(reservation));
 }
 
 arrow::Result<std::shared_ptr<arrow::Schema>> IncomingBatches::Schema() {
@@ -129,8 +130,8 @@ arrow::Result<std::shared_ptr<arrow::Schema>> IncomingBatches::Schema() {
   return schema;
 }
 
-arrow::Result<std::unique_ptr<IncomingReader>> ReadIncoming(const fl::ServerCallContext& call,
-                                                            fl::FlightMessageReader& messages) {
+arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> ReadIncoming(const fl::ServerCallContext& call,
+                                                                      fl::FlightMessageReader& messages) {
   ARROW_ASSIGN_OR_RAISE(auto schema, IncomingBatches(call, messages).Schema());
   return std::make_unique<MessageReader>(call, messages, std::move(schema));
 }

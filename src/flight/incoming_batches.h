@@ -5,11 +5,13 @@
 
 #include <arrow/record_batch.h>
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "flight/reading_turns.h"
 
 namespace arrow::flight {
 class FlightMessageReader;
@@ -25,44 +27,35 @@ struct IncomingMessage {
 };
 
 // What a batch holds is reserved of the call's share for messages as long as the batch lives. When the share is full,
-// Next() waits, and gRPC's flow control holds back the sender.
+// Next() waits, and gRPC's flow control holds back the sender; large messages of all calls wait for their turn to be
+// read. So nobody may hold a batch while the next is waited for,
+// but for a thread that reads ahead of another which needs no more to go on: several would wait for each other.
 //
 // Invalid for bytes that are no Arrow stream, CapacityError when a message is over the bound, Cancelled when the client
 // went away: Flight shows that as an end, and half a stream must never pass for a whole one.
 class IncomingBatches {
  public:
-  // Who holds batches while he reads one more must not wait for memory, or several would wait for each other.
-  enum class Use { kOneByOne, kCollected };
-
-  IncomingBatches(const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages,
-                  Use use = Use::kOneByOne)
-      : call_(call), messages_(messages), use_(use) {}
+  IncomingBatches(const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages)
+      : call_(call), messages_(messages) {}
 
   arrow::Result<IncomingMessage> Next();
   // After the first batch, or the end: of the stream; Invalid when none was sent.
   arrow::Result<std::shared_ptr<arrow::Schema>> Schema();
-  // From now on.
-  void SetUse(Use use) { use_ = use; }
 
  private:
-  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Account(std::shared_ptr<arrow::RecordBatch> batch);
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Account(std::shared_ptr<arrow::RecordBatch> batch,
+                                                             std::optional<ReadingTurns::Turn> turn);
+  arrow::Result<std::optional<ReadingTurns::Turn>> TakeTurn();
 
   const arrow::flight::ServerCallContext& call_;
   arrow::flight::FlightMessageReader& messages_;
-  Use use_;
-  std::shared_ptr<std::atomic<int>> held_ = std::make_shared<std::atomic<int>>(0);
+  std::optional<std::int64_t> last_bytes_;  // of the batch before
 };
 
 // The same as a reader; its schema is read (and may fail) when it is made. Adds to the call's rows. Batches are not
 // validated: the commit path does that.
-class IncomingReader : public arrow::RecordBatchReader {
- public:
-  // At first, who holds a batch gets one more beyond the share. From now on reading waits: only for those who use every
-  // batch without waiting for the next.
-  virtual void WaitForMemory() = 0;
-};
-arrow::Result<std::unique_ptr<IncomingReader>> ReadIncoming(const arrow::flight::ServerCallContext& call,
-                                                            arrow::flight::FlightMessageReader& messages);
+arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> ReadIncoming(const arrow::flight::ServerCallContext& call,
+                                                                      arrow::flight::FlightMessageReader& messages);
 
 // All batches, fully validated: the parameters of a prepared statement. Batches without columns are left out, those
 // without rows are not: they ask for no execution. CapacityError when they are larger than `bytes_max` together, or

@@ -20,12 +20,15 @@
 
 namespace hyprstream::flight {
 
+class ReadingTurns;
+
 inline constexpr std::size_t kHeaderBytesMax = 64 << 10;  // of one call, all together
 
 // Where calls account for what they hold; null: nowhere.
 struct CallMemory {
   MemoryShare* messages = nullptr;    // batches on their way in
   MemoryShare* parameters = nullptr;  // values bound to prepared statements
+  ReadingTurns* turns = nullptr;      // messages that are being read
 };
 
 // One call. Reach it by Rpc::Of(context).

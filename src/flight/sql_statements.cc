@@ -103,7 +103,6 @@ SqlService::Result<int64_t> SqlService::DoPutCommandStatementIngest(const Contex
   ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
   ARROW_RETURN_NOT_OK(CheckCatalog(call, command.catalog));
   ARROW_ASSIGN_OR_RAISE(auto rows, ReadIncoming(context, *messages));
-  options.on_read_ahead = [&rows] { rows->WaitForMemory(); };
   return call.session->Ingest(call.context, options, *rows);
 }
 

@@ -70,9 +70,6 @@ struct IngestOptions {
   IngestIfMissing if_missing = IngestIfMissing::kFail;
   IngestIfExists if_exists = IngestIfExists::kAppend;
   Handle transaction;
-  // Called once, before a thread reads ahead: from then on every batch is written as soon as it was read, so that
-  // reading may wait until those before have gone. Empty: nobody needs to know.
-  std::function<void()> on_read_ahead;
 };
 
 struct PutOptions {

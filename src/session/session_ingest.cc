@@ -52,17 +52,16 @@ Batches Waiting(BatchReadAhead& ahead, std::shared_ptr<arrow::RecordBatch> next)
   return batches;
 }
 
-// Writes what is read until the end. One batch alone, as clients that ingest often have it, starts no thread.
-arrow::Status CopyAhead(const ReadBatch& read, const WriteBatches& write, const std::function<void()>& on_read_ahead) {
-  Batches first;
-  for (int i = 0; i < 2; ++i) {
+// Writes what is read until the end. Few batches, as clients that ingest often have them, start no thread. No batch is
+// held while the next is waited for: reading waits for memory, and who holds some would wait for others who do.
+arrow::Status CopyAhead(const ReadBatch& read, const WriteBatches& write) {
+  constexpr int kBatchesInLockStep = 2;
+  for (int i = 0; i < kBatchesInLockStep; ++i) {
     ARROW_ASSIGN_OR_RAISE(auto batch, read());
-    if (batch == nullptr) return first.empty() ? arrow::Status::OK() : write(first);
-    first.push_back(std::move(batch));
+    if (batch == nullptr) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(write({std::move(batch)}));
   }
-  if (on_read_ahead) on_read_ahead();
   BatchReadAhead ahead({.next = read, .interrupt = {}}, kReadAheadBytes);
-  ARROW_RETURN_NOT_OK(write(std::exchange(first, {})));
   for (;;) {
     ARROW_ASSIGN_OR_RAISE(auto next, ahead.Pop());
     if (next == nullptr) return arrow::Status::OK();
@@ -207,7 +206,7 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
                   schema, batches)
         .status();
   };
-  return CopyAhead(read, write, options.on_read_ahead);
+  return CopyAhead(read, write);
 }
 
 arrow::Result<std::int64_t> SessionImpl::Ingest(const RequestContext& context, const IngestOptions& options,

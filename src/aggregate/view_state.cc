@@ -43,6 +43,19 @@ class FoldedDelta final : public Delta {
 
 const SliceMap& SlicesOf(const Delta& delta) { return static_cast<const FoldedDelta&>(delta).slices(); }
 
+class SlicedDeltaBuilder final : public DeltaBuilder {
+ public:
+  explicit SlicedDeltaBuilder(std::shared_ptr<const ViewSpec> spec) : spec_(std::move(spec)) {}
+
+  arrow::Status Add(const arrow::RecordBatch& evaluated) override { return AddBatch(*spec_, evaluated, slices_); }
+  std::int64_t bytes() const override { return StatsOf(slices_).bytes; }
+  std::unique_ptr<Delta> Finish() override { return std::make_unique<FoldedDelta>(std::exchange(slices_, {})); }
+
+ private:
+  const std::shared_ptr<const ViewSpec> spec_;
+  SliceMap slices_;
+};
+
 class SlicedViewState final : public ViewState {
  public:
   explicit SlicedViewState(std::shared_ptr<const ViewSpec> spec)
@@ -52,10 +65,12 @@ class SlicedViewState final : public ViewState {
 
   arrow::Result<std::unique_ptr<Delta>> Fold(
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& evaluated) const override {
-    SliceMap slices;
-    for (const auto& batch : evaluated) ARROW_RETURN_NOT_OK(AddBatch(*spec_, *batch, slices));
-    return std::make_unique<FoldedDelta>(std::move(slices));
+    const auto builder = BuildDelta();
+    for (const auto& batch : evaluated) ARROW_RETURN_NOT_OK(builder->Add(*batch));
+    return builder->Finish();
   }
+
+  std::unique_ptr<DeltaBuilder> BuildDelta() const override { return std::make_unique<SlicedDeltaBuilder>(spec_); }
 
   void Merge(const Delta& delta) override EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);

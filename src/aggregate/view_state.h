@@ -37,6 +37,17 @@ class Delta {
   virtual std::int64_t bytes() const = 0;
 };
 
+// Evaluated batches on their way into one delta, so that more rows than memory holds can be folded. Thread safety:
+// none.
+class DeltaBuilder {
+ public:
+  virtual ~DeltaBuilder() = default;
+  // In order. Invalid when the batch is not of the query's evaluated_schema's types.
+  virtual arrow::Status Add(const arrow::RecordBatch& evaluated) = 0;
+  virtual std::int64_t bytes() const = 0;  // of the states so far; costs a look at every slice
+  virtual std::unique_ptr<Delta> Finish() = 0;
+};
+
 // What readers see of a view at one position: immutable, its slices are kept while it lives. Scanned through
 // MakeViewSource.
 class ViewVersion;
@@ -68,6 +79,8 @@ class ViewState {
   // query().evaluated_schema's types.
   virtual arrow::Result<std::unique_ptr<Delta>> Fold(
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& evaluated) const = 0;
+  // The same, batch by batch. The builder may outlive the state.
+  virtual std::unique_ptr<DeltaBuilder> BuildDelta() const = 0;
   // Adds a delta. Cannot fail: a sum beyond its type is kept exactly, and reading that group is the error while it is.
   // The same deltas in the same order give bit-identical states.
   virtual void Merge(const Delta& delta) = 0;

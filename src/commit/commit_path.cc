@@ -209,11 +209,7 @@ arrow::Status CommitPathImpl::CheckStateBytes(const Staged& staged) const {
     const auto& ref = view->query->view;
     if (!staged.ddl->dropped.contains(ref) && !staged.ddl->created.contains(ref)) bytes += view->state->Stats().bytes;
   }
-  if (bytes <= limits_.state_bytes_max) return arrow::Status::OK();
-  return arrow::Status::CapacityError("The states of materialized views would take up to ", bytes, " bytes, more than ",
-                                      limits_.state_bytes_max,
-                                      ", their share of memory_max; drop a view, use coarser windows or fewer keys, or "
-                                      "raise memory_max");
+  return bytes <= limits_.state_bytes_max ? arrow::Status::OK() : StatesTooLarge(bytes, limits_.state_bytes_max);
 }
 
 // DuckDB has committed: what cannot be applied now makes a view unreadable, never wrong.

@@ -101,6 +101,7 @@ class FullState final : public aggregate::ViewState {
       const std::vector<std::shared_ptr<arrow::RecordBatch>>&) const override {
     return arrow::Status::NotImplemented("not in this test");
   }
+  std::unique_ptr<aggregate::DeltaBuilder> BuildDelta() const override { return nullptr; }
   void Merge(const aggregate::Delta&) override { throw std::bad_alloc(); }
   arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>&, const aggregate::Delta&) override {
     throw std::bad_alloc();

@@ -38,19 +38,16 @@ std::string WindowSql(const AggregateQuery& query) { return query.key_sql[static
 
 // Relabels evaluated columns with the schema that the states expect. Their types are the same, unless a setting has
 // changed what an expression means since the view was created.
-arrow::Result<Batches> Relabel(const AggregateQuery& query, const Batches& evaluated) {
-  Batches out;
-  for (const auto& batch : evaluated) {
-    const auto columns = query.evaluated_schema->num_fields() == 0 ? arrow::ArrayVector{} : batch->columns();
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      const auto& type = query.evaluated_schema->field(static_cast<int>(i))->type();
-      if (columns[i]->type()->Equals(type)) continue;
-      return arrow::Status::Invalid("Materialized view ", query.view.ToString(), " expects ", type->ToString(),
-                                    " where its SELECT now gives ", columns[i]->type()->ToString());
-    }
-    out.push_back(arrow::RecordBatch::Make(query.evaluated_schema, batch->num_rows(), columns));
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Relabel(const AggregateQuery& query,
+                                                           const arrow::RecordBatch& evaluated) {
+  const auto columns = query.evaluated_schema->num_fields() == 0 ? arrow::ArrayVector{} : evaluated.columns();
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const auto& type = query.evaluated_schema->field(static_cast<int>(i))->type();
+    if (columns[i]->type()->Equals(type)) continue;
+    return arrow::Status::Invalid("Materialized view ", query.view.ToString(), " expects ", type->ToString(),
+                                  " where its SELECT now gives ", columns[i]->type()->ToString());
   }
-  return out;
+  return arrow::RecordBatch::Make(query.evaluated_schema, evaluated.num_rows(), columns);
 }
 
 arrow::Status SetTimeZone(engine::Connection& connection, const std::string& zone) {
@@ -83,23 +80,46 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> TouchedWindows(engine::Connec
   return table->CombineChunksToBatch();
 }
 
-}  // namespace
+// A statement whose rows are evaluated rows, and what its hyprstream_input() shows.
+struct Evaluation {
+  std::string sql;
+  std::shared_ptr<arrow::Schema> schema;
+  const Batches& input;
+};
 
-arrow::Result<Batches> EvaluateRows(engine::Connection& connection, const AggregateQuery& query,
-                                    const std::shared_ptr<arrow::Schema>& schema, const Batches& rows) {
-  const std::string sql = EvaluationSql(query, "hyprstream_input() AS " + QuoteIdentifier(query.alias), "");
-  ARROW_ASSIGN_OR_RAISE(const auto evaluated,
-                        InZoneOf(connection, query, [&] { return connection.Evaluate(sql, schema, rows); }));
-  return Relabel(query, evaluated);
+// Batch by batch: neither the rows nor what they evaluate to need fit into memory.
+arrow::Result<std::unique_ptr<aggregate::Delta>> FoldEvaluated(engine::Connection& connection,
+                                                               const MaintainedView& view, const Evaluation& evaluation,
+                                                               const FoldBounds& bounds) {
+  const auto& query = *view.query;
+  const auto builder = view.state->BuildDelta();
+  constexpr int kBatchesPerCheck = 8;
+  int batches = 0;
+  const auto add = [&](const std::shared_ptr<arrow::RecordBatch>& evaluated) -> arrow::Status {
+    if (bounds.stopped && bounds.stopped()) return arrow::Status::Cancelled("Filling the view was cancelled");
+    ARROW_ASSIGN_OR_RAISE(const auto batch, Relabel(query, *evaluated));
+    ARROW_RETURN_NOT_OK(builder->Add(*batch));
+    if (++batches % kBatchesPerCheck != 0) return arrow::Status::OK();
+    const auto bytes = builder->bytes();
+    return bytes <= bounds.state_bytes_max ? arrow::Status::OK() : StatesTooLarge(bytes, bounds.state_bytes_max);
+  };
+  ARROW_RETURN_NOT_OK(InZoneOf(connection, query, [&] {
+    return connection.EvaluateEach(evaluation.sql, evaluation.schema, evaluation.input, add);
+  }));
+  return builder->Finish();
 }
+
+}  // namespace
 
 arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared_ptr<MaintainedView> view,
                                      const TableChanges& changes) {
   const auto& query = *view->query;
   ViewDelta delta{.view = view, .delta = nullptr, .windows = nullptr};
   if (!changes.inserted.empty()) {
-    ARROW_ASSIGN_OR_RAISE(const auto evaluated, EvaluateRows(connection, query, changes.schema, changes.inserted));
-    ARROW_ASSIGN_OR_RAISE(delta.delta, view->state->Fold(evaluated));
+    const Evaluation inserted{.sql = EvaluationSql(query, "hyprstream_input() AS " + QuoteIdentifier(query.alias), ""),
+                              .schema = changes.schema,
+                              .input = changes.inserted};
+    ARROW_ASSIGN_OR_RAISE(delta.delta, FoldEvaluated(connection, *view, inserted, {}));
   }
   if (!changes.removed.empty()) {
     delta.recompute = true;
@@ -112,7 +132,8 @@ arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared
 }
 
 arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& connection, const MaintainedView& view,
-                                                           const std::shared_ptr<arrow::RecordBatch>& windows) {
+                                                           const std::shared_ptr<arrow::RecordBatch>& windows,
+                                                           const FoldBounds& bounds) {
   const auto& query = *view.query;
   std::string touched;
   Batches input;
@@ -124,10 +145,13 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& c
     input = {windows};
   }
   const std::string sql = EvaluationSql(query, query.from_sql, touched);
-  ARROW_ASSIGN_OR_RAISE(const auto evaluated,
-                        InZoneOf(connection, query, [&] { return connection.Evaluate(sql, schema, input); }));
-  ARROW_ASSIGN_OR_RAISE(const auto relabelled, Relabel(query, evaluated));
-  return view.state->Fold(relabelled);
+  return FoldEvaluated(connection, view, {.sql = sql, .schema = schema, .input = input}, bounds);
+}
+
+arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max) {
+  return arrow::Status::CapacityError(
+      "The states of materialized views would take up to ", bytes, " bytes, more than ", bytes_max,
+      ", their share of memory_max; drop a view, use coarser windows or fewer keys, or raise memory_max");
 }
 
 void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta) {

@@ -5,6 +5,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,18 +45,23 @@ struct ViewDelta {
   std::unique_ptr<aggregate::Delta> recomputed = nullptr;
 };
 
-// Keys and arguments of raw rows, in query.evaluated_schema; `connection` is idle or in a transaction of its own.
-arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> EvaluateRows(
-    engine::Connection& connection, const AggregateQuery& query, const std::shared_ptr<arrow::Schema>& schema,
-    const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows);
-
 arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared_ptr<MaintainedView> view,
                                      const TableChanges& changes);
 
-// Folds the base table's rows as `connection`'s transaction sees them: all of them, or those of `windows`. The
+struct FoldBounds {
+  std::int64_t state_bytes_max = std::numeric_limits<std::int64_t>::max();
+  std::function<bool()> stopped = {};  // asked between batches; empty: never
+};
+
+// Folds the base table's rows as `connection`'s transaction sees them: all of them, or those of `windows`. Holds a few
+// batches of rows at a time, and the states. CapacityError beyond state_bytes_max, Cancelled when stopped. The
 // session's time zone is left as it was.
 arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& connection, const MaintainedView& view,
-                                                           const std::shared_ptr<arrow::RecordBatch>& windows);
+                                                           const std::shared_ptr<arrow::RecordBatch>& windows,
+                                                           const FoldBounds& bounds = {});
+
+// What to say when states of `bytes` do not fit into their share.
+arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max);
 
 // What DuckDB has committed must reach the view or make it unreadable, also when memory runs out. Without `windows` all
 // of them are replaced.

@@ -154,12 +154,15 @@ arrow::Status CommitPathImpl::Fill(engine::Connection& connection, const Transac
     }
     registry_.AddFilling(created.view);
   }
-  ARROW_ASSIGN_OR_RAISE(const auto own, FoldTable(connection, view, nullptr));
+  // The client's cancel interrupts its own connection only.
+  const FoldBounds bounds{.state_bytes_max = limits_.state_bytes_max,
+                          .stopped = [&connection] { return connection.interrupted(); }};
+  ARROW_ASSIGN_OR_RAISE(const auto own, FoldTable(connection, view, nullptr, bounds));
   ARROW_ASSIGN_OR_RAISE(const auto seen, aggregate::ViewState::Make(view.query));
   seen->Merge(*own);
   created.seen = aggregate::MakeViewSource(seen->Pin());
   if (fresh.has_value()) {
-    ARROW_ASSIGN_OR_RAISE(const auto committed, FoldTable(**fresh, view, nullptr));
+    ARROW_ASSIGN_OR_RAISE(const auto committed, FoldTable(**fresh, view, nullptr, bounds));
     view.state->Merge(*committed);
   } else if (keeps_rows && redefined == facts.entries.end()) {
     view.state->Merge(*own);

@@ -1,6 +1,7 @@
 #include "engine/arrow_out_internal.h"
 
 #include <arrow/array/data.h>
+#include <arrow/buffer.h>
 #include <arrow/c/bridge.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
@@ -42,17 +43,35 @@ std::shared_ptr<arrow::Schema> OthersOf(const arrow::Schema& schema, const Resul
   return arrow::schema(std::move(fields));
 }
 
+// `column` whose buffers keep `hold`.
+std::shared_ptr<arrow::ArrayData> Holding(const arrow::ArrayData& column,
+                                          const std::shared_ptr<ResultMemory::Hold>& hold) {
+  struct Held {
+    std::shared_ptr<ResultMemory::Hold> hold;
+    std::shared_ptr<arrow::Buffer> buffer;
+  };
+  auto held = column.Copy();
+  for (auto& buffer : held->buffers) {
+    if (buffer == nullptr) continue;
+    const auto both = std::make_shared<Held>(hold, std::move(buffer));
+    buffer = std::shared_ptr<arrow::Buffer>(both, both->buffer.get());
+  }
+  for (auto& child : held->child_data) child = Holding(*child, hold);
+  return held;
+}
+
 std::shared_ptr<arrow::RecordBatch> ToBatch(ResultColumns& columns, const std::shared_ptr<arrow::Schema>& schema) {
   std::shared_ptr<arrow::RecordBatch> others;
   if (columns.others.arrow_array.release != nullptr) {
     others = Import(columns.others.arrow_array, OthersOf(*schema, columns));
   }
   int next_other = 0;
+  const auto hold = std::make_shared<ResultMemory::Hold>(std::move(columns.hold));
   arrow::ArrayDataVector arrays;
   for (std::size_t i = 0; i < columns.fixed_width.size(); ++i) {
     auto& fixed = columns.fixed_width[i];
     if (fixed != nullptr) fixed->type = schema->field(static_cast<int>(i))->type();
-    arrays.push_back(fixed != nullptr ? std::move(fixed) : others->column_data(next_other++));
+    arrays.push_back(Holding(fixed != nullptr ? *fixed : *others->column_data(next_other++), hold));
   }
   return arrow::RecordBatch::Make(schema, columns.rows, std::move(arrays));
 }
@@ -126,9 +145,10 @@ class StreamReader : public arrow::RecordBatchReader {
 
 class BufferedReader : public arrow::RecordBatchReader {
  public:
-  BufferedReader(duckdb::shared_ptr<duckdb::ClientContext> context, duckdb::unique_ptr<duckdb::QueryResult> result,
+  BufferedReader(BufferedResultDependencies dependencies, duckdb::unique_ptr<duckdb::QueryResult> result,
                  duckdb::vector<duckdb::LogicalType> types, std::shared_ptr<arrow::Schema> schema)
-      : context_(std::move(context)),
+      : context_(std::move(dependencies.context)),
+        memory_(std::move(dependencies.memory)),
         result_(std::move(result)),
         types_(std::move(types)),
         schema_(std::move(schema)) {}
@@ -143,7 +163,7 @@ class BufferedReader : public arrow::RecordBatchReader {
       BatchBuilder builder(*context_, types_, std::move(names));
       duckdb::idx_t rows = 0;
       std::int64_t bytes = 0;
-      while (rows < kResultBatchRows && bytes < kResultBatchBytes) {
+      while (rows < kResultBatchRows && bytes < memory_->BatchBytes()) {
         auto chunk = result_->FetchRaw();
         if (!chunk || chunk->size() == 0) {
           done_ = true;
@@ -167,6 +187,7 @@ class BufferedReader : public arrow::RecordBatchReader {
 
  private:
   duckdb::shared_ptr<duckdb::ClientContext> context_;
+  const std::shared_ptr<ResultMemory> memory_;
   duckdb::unique_ptr<duckdb::QueryResult> result_;
   duckdb::vector<duckdb::LogicalType> types_;
   std::shared_ptr<arrow::Schema> schema_;
@@ -233,11 +254,12 @@ std::shared_ptr<arrow::RecordBatchReader> StreamResult(duckdb::unique_ptr<duckdb
   return std::make_shared<StreamReader>(std::move(result), std::move(schema));
 }
 
-std::shared_ptr<arrow::RecordBatchReader> BufferedResult(duckdb::shared_ptr<duckdb::ClientContext> context,
+std::shared_ptr<arrow::RecordBatchReader> BufferedResult(BufferedResultDependencies dependencies,
                                                          duckdb::unique_ptr<duckdb::QueryResult> result,
                                                          duckdb::vector<duckdb::LogicalType> types,
                                                          std::shared_ptr<arrow::Schema> schema) {
-  return std::make_shared<BufferedReader>(std::move(context), std::move(result), std::move(types), std::move(schema));
+  return std::make_shared<BufferedReader>(std::move(dependencies), std::move(result), std::move(types),
+                                          std::move(schema));
 }
 
 }  // namespace hyprstream::engine

@@ -22,6 +22,8 @@ class QueryResult;
 
 namespace hyprstream::engine {
 
+class ResultMemory;
+
 // Rows of one outgoing batch: large enough to amortise, small enough for a first row soon and for the caches, which
 // hold a batch until it is in the socket.
 inline constexpr duckdb::idx_t kResultBatchRows = 30'720;
@@ -63,9 +65,13 @@ class BatchBuilder {
 // The rows of a submitted result, computed while they are read. The connection must outlive the reader.
 std::shared_ptr<arrow::RecordBatchReader> StreamResult(duckdb::unique_ptr<duckdb::QueryResult> result,
                                                        std::shared_ptr<arrow::Schema> schema);
+struct BufferedResultDependencies {
+  duckdb::shared_ptr<duckdb::ClientContext> context;
+  std::shared_ptr<ResultMemory> memory;
+};
 // The rows of a result that is complete, in DuckDB's buffer manager, cast to `types` (the schema's) where theirs
 // differ; independent of the connection's next statement.
-std::shared_ptr<arrow::RecordBatchReader> BufferedResult(duckdb::shared_ptr<duckdb::ClientContext> context,
+std::shared_ptr<arrow::RecordBatchReader> BufferedResult(BufferedResultDependencies dependencies,
                                                          duckdb::unique_ptr<duckdb::QueryResult> result,
                                                          duckdb::vector<duckdb::LogicalType> types,
                                                          std::shared_ptr<arrow::Schema> schema);

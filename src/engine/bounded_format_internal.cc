@@ -21,7 +21,8 @@ constexpr std::int64_t kNestedElementBytes = 64;
 // What one producer has appended to the unit under construction.
 class BoundedLocalState final : public duckdb::ResultFormatLocalState {
  public:
-  explicit BoundedLocalState(const duckdb::ArrowFormatGlobalState& global) : properties_(global.Properties()) {
+  BoundedLocalState(const duckdb::ArrowFormatGlobalState& global, std::shared_ptr<ResultMemory> memory)
+      : properties_(global.Properties()), hold_(std::move(memory)) {
     const auto& types = global.Types();
     for (duckdb::idx_t column = 0; column < types.size(); ++column) {
       const auto extension = global.ExtensionTypes().find(column);
@@ -37,7 +38,7 @@ class BoundedLocalState final : public duckdb::ResultFormatLocalState {
   static BoundedLocalState& Of(duckdb::ResultFormatLocalState& local) { return static_cast<BoundedLocalState&>(local); }
 
   duckdb::idx_t rows() const { return rows_; }
-  std::int64_t bytes() const { return bytes_; }
+  std::int64_t bytes() const { return hold_.bytes(); }
 
   void Append(duckdb::DataChunk& chunk) {
     if (rows_ == 0) Begin();
@@ -51,16 +52,16 @@ class BoundedLocalState final : public duckdb::ResultFormatLocalState {
       others_->Append(others, 0, others.size(), others.size());
     }
     rows_ += chunk.size();
-    bytes_ += BytesOf(chunk);
+    hold_.Grow(BytesOf(chunk));
   }
 
   ResultColumns Finish() {
-    ResultColumns columns{.rows = static_cast<std::int64_t>(rows_), .fixed_width = {}, .others = {}};
+    ResultColumns columns{
+        .rows = static_cast<std::int64_t>(rows_), .fixed_width = {}, .others = {}, .hold = hold_.Take()};
     for (auto& column : fixed_) columns.fixed_width.push_back(column ? column->Finish() : nullptr);
     if (others_ != nullptr) columns.others.arrow_array = others_->Finalize();
     others_.reset();
     rows_before_ = std::exchange(rows_, 0);
-    bytes_ = 0;
     return columns;
   }
 
@@ -86,7 +87,7 @@ class BoundedLocalState final : public duckdb::ResultFormatLocalState {
   std::unique_ptr<duckdb::ArrowAppender> others_;
   duckdb::idx_t rows_ = 0;
   duckdb::idx_t rows_before_ = 0;  // of the unit before
-  std::int64_t bytes_ = 0;
+  ResultMemory::Hold hold_;
 };
 
 class ColumnsUnit final : public duckdb::ResultUnit {
@@ -138,7 +139,7 @@ std::int64_t BytesOf(const duckdb::DataChunk& chunk) {
 
 duckdb::unique_ptr<duckdb::ResultFormatLocalState> BoundedArrowFormat::InitLocal(
     duckdb::ResultFormatGlobalState& global) {
-  return duckdb::make_uniq<BoundedLocalState>(global.Cast<duckdb::ArrowFormatGlobalState>());
+  return duckdb::make_uniq<BoundedLocalState>(global.Cast<duckdb::ArrowFormatGlobalState>(), memory_);
 }
 
 void BoundedArrowFormat::AppendToUnit(duckdb::ResultFormatGlobalState&, duckdb::ResultFormatLocalState& local,
@@ -148,7 +149,7 @@ void BoundedArrowFormat::AppendToUnit(duckdb::ResultFormatGlobalState&, duckdb::
 
 bool BoundedArrowFormat::IsUnitFinished(duckdb::ResultFormatLocalState& local) {
   const auto& state = BoundedLocalState::Of(local);
-  return state.rows() >= rows_max_ || state.bytes() >= kResultBatchBytes;
+  return state.rows() >= rows_max_ || state.bytes() >= memory_->BatchBytes();
 }
 
 duckdb::unique_ptr<duckdb::ResultUnit> BoundedArrowFormat::FinishUnit(duckdb::ResultFormatGlobalState&,

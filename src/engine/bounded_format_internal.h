@@ -1,15 +1,18 @@
 // DuckDB's rows as Arrow columns, made on DuckDB's own threads, in batches that are bounded in bytes too, not only in
 // rows.
 //
-// A client that does not read holds the batches under way, so a table of 1 kB rows would cost 120 MB for each thread
-// and reader with the row bound alone.
+// A client that does not read holds the batches under way, so a table of 1 kB rows would cost 30 MB for each thread and
+// reader with the row bound alone. Batches count as ResultMemory from their first row until their buffers are freed.
 #pragma once
 
 #include <cstdint>
 #include <duckdb/common/arrow/arrow_format.hpp>
 #include <duckdb/main/result_format.hpp>
 #include <memory>
+#include <utility>
 #include <vector>
+
+#include "engine/result_memory_internal.h"
 
 namespace arrow {
 struct ArrayData;
@@ -21,15 +24,13 @@ class DataChunk;
 
 namespace hyprstream::engine {
 
-// One outgoing batch; a batch may be larger by what one vector (2,048 rows) holds.
-inline constexpr std::int64_t kResultBatchBytes = 4LL << 20;
-
 // A batch, but for its schema.
 struct ResultColumns {
   std::int64_t rows = 0;
   // By column, without their type. Null: the column is the next one of `others`.
   std::vector<std::shared_ptr<arrow::ArrayData>> fixed_width;
   duckdb::ArrowArrayWrapper others;  // a struct array; not set when there are none
+  ResultMemory::Hold hold;           // of all of it
 };
 
 class BoundedArrowFormat : public duckdb::ArrowFormat {
@@ -38,7 +39,8 @@ class BoundedArrowFormat : public duckdb::ArrowFormat {
   using C = duckdb::vector<duckdb::unique_ptr<ResultColumns>>;
   static constexpr const char* NAME = "hyprstream-arrow";
 
-  explicit BoundedArrowFormat(duckdb::idx_t rows_max) : ArrowFormat(rows_max), rows_max_(rows_max) {}
+  BoundedArrowFormat(duckdb::idx_t rows_max, std::shared_ptr<ResultMemory> memory)
+      : ArrowFormat(rows_max), rows_max_(rows_max), memory_(std::move(memory)) {}
 
   const char* Name() const override { return NAME; }
   duckdb::unique_ptr<duckdb::ResultFormatLocalState> InitLocal(duckdb::ResultFormatGlobalState& global) override;
@@ -55,6 +57,7 @@ class BoundedArrowFormat : public duckdb::ArrowFormat {
 
  private:
   const duckdb::idx_t rows_max_;
+  const std::shared_ptr<ResultMemory> memory_;
 };
 
 // About what the chunk's values take: exact for fixed widths and text, an estimate for what is nested.

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/arrow_out_internal.h"
 #include "engine/bounded_format_internal.h"
@@ -106,6 +107,47 @@ TEST(BoundedFormat, LosesNoRowOfAnyType) {
       "FROM range(300000)",
       ResultMode::kStreaming);
   EXPECT_EQ(found.rows, 300'000);
+}
+
+// A result of which somebody has read one batch and then stopped.
+struct Stalled {
+  std::unique_ptr<Connection> connection;
+  std::unique_ptr<Prepared> prepared;
+  std::shared_ptr<arrow::RecordBatchReader> rows;
+  std::shared_ptr<arrow::RecordBatch> batch;
+};
+
+Stalled Stall(Engine& engine, ResultMode mode, std::int64_t rows) {
+  Stalled stalled{.connection = engine.Connect().ValueOrDie(), .prepared = nullptr, .rows = nullptr, .batch = nullptr};
+  EXPECT_TRUE(stalled.connection->Begin().ok());
+  const auto sql = "SELECT range AS i, repeat('x', 100) AS s FROM range(" + std::to_string(rows) + ")";
+  stalled.prepared = stalled.connection->Prepare(*engine.Parse(sql).ValueOrDie()[0], Trust::kClient).ValueOrDie();
+  stalled.rows = stalled.connection->Execute(*stalled.prepared, nullptr, mode).ValueOrDie().rows;
+  stalled.batch = stalled.rows->Next().ValueOrDie();
+  return stalled;
+}
+
+TEST(BoundedFormat, BatchesGetSmallerAsTheRoomForResultsFillsUp) {
+  auto engine = Engine::Make({.memory_bytes_max = 240LL << 20, .threads = 2}).ValueOrDie();
+  constexpr std::int64_t kRoom = 20LL << 20;
+  const auto idle = engine->memory_bytes();
+  std::vector<Stalled> readers;
+  for (int i = 0; i < 12; ++i) readers.push_back(Stall(*engine, ResultMode::kStreaming, 10'000'000));
+  readers.push_back(Stall(*engine, ResultMode::kBuffered, 100'000));
+  const auto bytes = [](const Stalled& reader) {
+    return arrow::util::ReferencedBufferSize(*reader.batch).ValueOrDie();
+  };
+  EXPECT_GT(bytes(readers.front()), 1 << 20);
+  EXPECT_LT(bytes(readers[11]), 2 * kResultBatchBytesMin);
+  EXPECT_LT(bytes(readers[12]), 2 * kResultBatchBytesMin);
+  readers.pop_back();  // what is buffered counts as DuckDB's
+  EXPECT_GT(engine->memory_bytes() - idle, kRoom / 2);
+  EXPECT_LT(engine->memory_bytes() - idle, 2 * kRoom);
+  auto kept = readers.front().batch;
+  readers.clear();
+  EXPECT_GT(engine->memory_bytes(), idle + (1 << 20));  // buffers count for as long as somebody has them
+  kept.reset();
+  EXPECT_LT(engine->memory_bytes(), idle + (1 << 20));
 }
 
 }  // namespace

@@ -29,6 +29,7 @@
 #include "engine/context_state_internal.h"
 #include "engine/guard_internal.h"
 #include "engine/parser_internal.h"
+#include "engine/plan_rows_internal.h"
 #include "engine/table_append_internal.h"
 
 namespace hyprstream::engine {
@@ -43,11 +44,13 @@ class PreparedStatement : public Prepared {
   const PreparedInfo& info() const override { return info_; }
   duckdb::PreparedStatement& statement() { return *statement_; }
   Trust trust() const { return trust_; }
+  const Executions& executions() const { return executions_; }
 
  private:
   duckdb::unique_ptr<duckdb::PreparedStatement> statement_;
   PreparedInfo info_;
   Trust trust_;
+  const Executions executions_ = std::make_shared<std::uint64_t>(0);
 };
 
 std::vector<ParameterInfo> ParametersOf(duckdb::ClientContext& context, duckdb::PreparedStatement& statement) {
@@ -72,6 +75,7 @@ std::vector<ParameterInfo> ParametersOf(duckdb::ClientContext& context, duckdb::
 class ConnectionImpl : public Connection {
  public:
   using Parse = std::function<arrow::Result<std::vector<std::shared_ptr<const Statement>>>(std::string_view)>;
+  using BatchSink = std::function<arrow::Status(const std::shared_ptr<arrow::RecordBatch>&)>;
 
   ConnectionImpl(std::shared_ptr<duckdb::DuckDB> database, std::shared_ptr<EngineShared> shared, Parse parse)
       : database_(std::move(database)),
@@ -158,10 +162,12 @@ class ConnectionImpl : public Connection {
       const bool rows = statement.info().schema->num_fields() > 0;
       if (rows && mode == ResultMode::kStreaming) {
         auto result = statement.statement().Submit(
-            values, duckdb::QueryParameters(duckdb::make_shared_ptr<CarrierFormat>(kResultBatchRows)));
+            values,
+            duckdb::QueryParameters(duckdb::make_shared_ptr<CarrierFormat>(kResultBatchRows, shared_->results)));
         if (result->HasError()) return StatusFrom(result->GetErrorObject());
         auto schema = ToArrowSchema(context(), CarriersOf(result->GetTypes()), ToNames(result->GetNames()));
-        return Execution{.rows = StreamResult(std::move(result), std::move(schema)), .rows_changed = 0};
+        return Execution{.rows = RowsOf(statement, StreamResult(std::move(result), std::move(schema))),
+                         .rows_changed = 0};
       }
       auto result =
           statement.statement().Execute(values, duckdb::QueryParameters(duckdb::ChunkFormat::BufferManaged()));
@@ -171,9 +177,9 @@ class ConnectionImpl : public Connection {
       if (rows) {
         auto types = TypesFor(statement.trust(), result->GetTypes());
         auto schema = ToArrowSchema(context(), types, ToNames(result->GetNames()));
-        return Execution{
-            .rows = BufferedResult(connection_.context, std::move(result), std::move(types), std::move(schema)),
-            .rows_changed = 0};
+        return Execution{.rows = BufferedResult({.context = connection_.context, .memory = shared_->results},
+                                                std::move(result), std::move(types), std::move(schema)),
+                         .rows_changed = 0};
       }
       return Execution{.rows = nullptr, .rows_changed = ChangedRows(*result)};
     });
@@ -259,11 +265,22 @@ class ConnectionImpl : public Connection {
   arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Evaluate(
       std::string_view sql, const std::shared_ptr<arrow::Schema>& schema,
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) override {
+    std::vector<std::shared_ptr<arrow::RecordBatch>> rows;
+    ARROW_RETURN_NOT_OK(EvaluateEach(sql, schema, batches, [&](const auto& batch) {
+      rows.push_back(batch);
+      return arrow::Status::OK();
+    }));
+    return rows;
+  }
+
+  arrow::Status EvaluateEach(std::string_view sql, const std::shared_ptr<arrow::Schema>& schema,
+                             const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
+                             const BatchSink& sink) override {
     const InputBatches input{.schema = schema, .batches = batches};
     state_->input = &input;
-    auto rows = RunStreaming(sql);
+    auto status = RunStreaming(sql, sink);
     state_->input = nullptr;
-    return rows;
+    return status;
   }
 
   arrow::Result<RowChanges> Changes(const std::function<bool(const TableRef&)>& wanted) override {
@@ -288,6 +305,8 @@ class ConnectionImpl : public Connection {
     if (!uninterruptible_) connection_.Interrupt();
   }
 
+  bool interrupted() const override { return connection_.context->IsInterrupted(); }
+
   duckdb::Connection& duck() { return connection_; }
 
  private:
@@ -305,22 +324,34 @@ class ConnectionImpl : public Connection {
     return found.Cast<duckdb::TableCatalogEntry>();
   }
 
+  // Its end ends what the kept plan has gathered.
+  std::shared_ptr<arrow::RecordBatchReader> RowsOf(PreparedStatement& statement,
+                                                   std::shared_ptr<arrow::RecordBatchReader> rows) {
+    const auto& plans = duckdb::ClientData::Get(context()).prepared_statements;
+    const auto found = plans.find(duckdb::Identifier(statement.statement().GetName()));
+    if (found == plans.end()) return rows;
+    return std::make_shared<PlanRows>(std::move(rows), found->second, statement.executions());
+  }
+
   // Our own statements see DuckDB's types as they are; a client sees their carriers.
   static duckdb::vector<duckdb::LogicalType> TypesFor(Trust trust, const duckdb::vector<duckdb::LogicalType>& types) {
     return trust == Trust::kClient ? CarriersOf(types) : types;
   }
 
-  // The rows of the last statement, copied once: DuckDB makes its chunks into Arrow's batches as they come.
-  arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RunStreaming(std::string_view sql) {
+  // Rows copied once: DuckDB makes its chunks into Arrow's batches as they come.
+  arrow::Status RunStreaming(std::string_view sql, const BatchSink& sink) {
     ARROW_ASSIGN_OR_RAISE(const auto statements, parse_(sql));
-    std::vector<std::shared_ptr<arrow::RecordBatch>> rows;
     for (const auto& statement : statements) {
       ARROW_ASSIGN_OR_RAISE(auto prepared, Prepare(*statement, Trust::kInternal));
       ARROW_ASSIGN_OR_RAISE(const auto executed, Execute(*prepared, nullptr, ResultMode::kStreaming));
       if (executed.rows == nullptr) continue;
-      ARROW_ASSIGN_OR_RAISE(rows, executed.rows->ToRecordBatches());
+      for (;;) {
+        ARROW_ASSIGN_OR_RAISE(const auto batch, executed.rows->Next());
+        if (batch == nullptr) break;
+        ARROW_RETURN_NOT_OK(sink(batch));
+      }
     }
-    return rows;
+    return arrow::Status::OK();
   }
 
   arrow::Status Uninterrupted(const std::function<arrow::Status()>& step) {

@@ -141,6 +141,12 @@ class Connection {
   virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Evaluate(
       std::string_view sql, const std::shared_ptr<arrow::Schema>& schema,
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) = 0;
+  // The same, each batch given to `sink` as it is computed: for more rows than memory holds. An error of `sink` ends
+  // the statement and is returned.
+  virtual arrow::Status EvaluateEach(
+      std::string_view sql, const std::shared_ptr<arrow::Schema>& schema,
+      const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
+      const std::function<arrow::Status(const std::shared_ptr<arrow::RecordBatch>&)>& sink) = 0;
 
   // ---- change capture
   // The net row changes of the open transaction in the tables that `wanted` names; see capture_internal.h. The
@@ -155,6 +161,8 @@ class Connection {
   // Stops the running statement from any thread; it ends with Cancelled. No effect when none runs, and none on Commit()
   // and Rollback(): a commit that has begun is not to be told apart from one that was stopped.
   virtual void Interrupt() = 0;
+  // Since the last statement began: for work of the statement's that other connections do.
+  virtual bool interrupted() const = 0;
 };
 
 }  // namespace hyprstream::engine

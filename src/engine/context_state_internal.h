@@ -4,6 +4,7 @@
 // worker threads only through what init functions copied out of it.
 #pragma once
 
+#include <cstdint>
 #include <duckdb/main/client_context_state.hpp>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "engine/connection.h"
 #include "engine/engine.h"
 #include "engine/gate_internal.h"
+#include "engine/result_memory_internal.h"
 
 namespace hyprstream::engine {
 
@@ -27,6 +29,9 @@ struct InputBatches {
 
 // Shared by all connections of one engine.
 struct EngineShared {
+  explicit EngineShared(std::int64_t result_bytes_max) : results(std::make_shared<ResultMemory>(result_bytes_max)) {}
+
+  const std::shared_ptr<ResultMemory> results;
   std::string database;  // the catalog of the one local database
   std::map<std::string, SystemTable> system_tables;
   Engine::ReadCheck read_check;

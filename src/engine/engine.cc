@@ -37,10 +37,16 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   BoundValues(*statement.plan);
 }
 
+// Of the engine's memory, for batches of results; the rest is DuckDB's.
+constexpr std::int64_t kResultsPart = 12;
+
 class EngineImpl : public Engine {
  public:
   explicit EngineImpl(EngineOptions options)
-      : options_(std::move(options)), shared_(std::make_shared<EngineShared>()) {}
+      : options_(std::move(options)),
+        shared_(std::make_shared<EngineShared>(options_.memory_bytes_max / kResultsPart)) {
+    options_.memory_bytes_max -= options_.memory_bytes_max / kResultsPart;
+  }
 
   arrow::Status Open() {
     auto status = Guard([&] {
@@ -85,7 +91,8 @@ class EngineImpl : public Engine {
   void SetReadCheck(ReadCheck check) override { shared_->read_check = std::move(check); }
 
   std::int64_t memory_bytes() const override {
-    return static_cast<std::int64_t>(duckdb::BufferManager::GetBufferManager(*database_->instance).GetUsedMemory());
+    const auto& buffers = duckdb::BufferManager::GetBufferManager(*database_->instance);
+    return static_cast<std::int64_t>(buffers.GetUsedMemory()) + shared_->results->bytes_used();
   }
 
  private:

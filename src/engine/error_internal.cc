@@ -7,6 +7,8 @@ namespace hyprstream::engine {
 
 namespace {
 
+constexpr std::size_t kErrorDetailBytesMax = 300;
+
 bool Contains(const std::string& text, const char* words) { return text.find(words) != std::string::npos; }
 
 arrow::StatusCode CodeOf(const duckdb::ErrorData& error) {
@@ -44,6 +46,20 @@ arrow::StatusCode CodeOf(const duckdb::ErrorData& error) {
   }
 }
 
+// DuckDB's advice after its first line is to set what clients may not set.
+std::string OutOfMemoryText(const duckdb::ErrorData& error) {
+  const std::string& text = error.RawMessage();
+  const auto what = CutText(std::string_view(text).substr(0, text.find('\n')), kErrorDetailBytesMax);
+  constexpr const char* kLess =
+      "; use fewer rows, columns or groups, run less at the same time, or ask the operator to ";
+  if (Contains(text, "max_temp_directory_size")) {
+    return "The statement spills more to disk than temp_max allows (" + what + ")" + kLess + "raise temp_max";
+  }
+  return "The statement needs more memory than is free in DuckDB's share of memory_max (" + what + ")" + kLess +
+         (Contains(text, "SET temp_directory") ? "raise memory_max or set temp_directory, where it could spill"
+                                               : "raise memory_max");
+}
+
 // DuckDB shows where in the statement it stumbled ("LINE 1: ..." and a caret), and a stack trace with internal errors.
 std::string WithoutEcho(const duckdb::ErrorData& error, arrow::StatusCode code) {
   std::string_view text = error.RawMessage();
@@ -68,12 +84,15 @@ std::string CutText(std::string_view text, std::size_t bytes_max) {
 
 arrow::Status StatusFrom(const duckdb::ErrorData& error) {
   const auto code = CodeOf(error);
+  if (code == arrow::StatusCode::OutOfMemory) return arrow::Status::OutOfMemory(OutOfMemoryText(error));
   return arrow::Status(code, WithoutEcho(error, code));
 }
 
 arrow::Status StatusFrom(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
-    return arrow::Status::OutOfMemory("the engine ran out of memory");
+    return arrow::Status::OutOfMemory(
+        "The server ran out of memory in this statement; select fewer rows, columns or groups, or ask the operator to "
+        "lower memory_max below what the machine has");
   }
   return StatusFrom(duckdb::ErrorData(error));
 }

@@ -18,8 +18,9 @@ namespace {
 
 constexpr std::int64_t kParameterRowsMax = 1'000'000;  // each is an execution
 
-// Batches of a result that are read before the client has room for them, beside the one in the reading thread's hand.
-constexpr std::int64_t kReadAheadBytes = 4LL << 20;
+// One batch of a result is read before the client has room for it, whatever its size, beside the one in the reading
+// thread's hand: a client that does not read must hold little.
+constexpr std::int64_t kReadAheadBytes = 1;
 constexpr int kBatchesReadByCaller = 2;  // a short answer is not worth a thread
 
 // What a streaming query holds until its end: the lane and its transaction, the watch, the log entry.

@@ -62,6 +62,16 @@ def test_a_deadline_stops_a_query(server, client, query, unique):
         expect_stopped(server, client, ENDLESS_QUERIES[query][:40])
 
 
+def test_a_deadline_stops_the_filling_of_a_view(server, client, unique):
+    wire.update(client, f"CREATE TABLE {unique} AS SELECT range AS k FROM range(20000000)")
+    sql = f"CREATE MATERIALIZED VIEW {unique}_v AS SELECT k % 10 AS g, max(md5(md5(md5(k::VARCHAR)))) AS m FROM {unique} GROUP BY g"
+    with flight.connect(server.url) as leaving, pytest.raises(flight.FlightError):
+        wire.update(leaving, sql, within(0.5))
+    expect_stopped(server, client, sql)
+    assert wire.query(client, f"SELECT count(*) AS n FROM hyprstream.views WHERE view_name = '{unique}_v'") == [{"n": 0}]
+    wire.update(client, f"DROP TABLE {unique}")
+
+
 def drop_the_call(server, client, info):
     reader = client.do_get(info.endpoints[0].ticket)
     threading.Thread(target=reader.cancel).start()

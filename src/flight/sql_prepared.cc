@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "flight/incoming_batches.h"
+#include "flight/jdbc_schemas.h"
 #include "flight/sql_service.h"
 
 namespace hyprstream::flight {
@@ -19,6 +20,10 @@ SqlService::Result<sql::ActionCreatePreparedStatementResult> SqlService::CreateP
     const Context& context, const sql::ActionCreatePreparedStatementRequest& request) {
   ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
   ARROW_ASSIGN_OR_RAISE(auto prepared, call.session->Prepare(call.context, request.query, request.transaction_id));
+  if (IsJavaClient(context)) {
+    prepared.dataset_schema = JdbcRows(*prepared.dataset_schema);
+    prepared.parameter_schema = JdbcParameters(*prepared.parameter_schema);
+  }
   return sql::ActionCreatePreparedStatementResult{.dataset_schema = std::move(prepared.dataset_schema),
                                                   .parameter_schema = std::move(prepared.parameter_schema),
                                                   .prepared_statement_handle = std::move(prepared.handle)};
@@ -33,8 +38,8 @@ arrow::Status SqlService::ClosePreparedStatement(const Context& context,
 SqlService::Result<SqlService::Info> SqlService::GetFlightInfoPreparedStatement(
     const Context& context, const sql::PreparedStatementQuery& command, const Descriptor& descriptor) {
   ARROW_ASSIGN_OR_RAISE(auto call, access_.Find(context, "prepared statement"));
-  ARROW_ASSIGN_OR_RAISE(const auto started,
-                        call.session->StartPrepared(call.context, command.prepared_statement_handle));
+  ARROW_ASSIGN_OR_RAISE(auto started, call.session->StartPrepared(call.context, command.prepared_statement_handle));
+  if (IsJavaClient(context)) started.schema = JdbcRows(*started.schema);
   return InfoOf(started, descriptor);
 }
 

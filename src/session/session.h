@@ -136,6 +136,7 @@ class Session {
   virtual arrow::Result<std::int64_t> UpdatePrepared(
       const RequestContext& context, const Handle& handle,
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& parameters) = 0;
+  // Stops the update, or the start, that runs under the handle; tickets of queries live on.
   virtual arrow::Status ClosePrepared(const Handle& handle) = 0;
 
   // ---- transactions

@@ -136,11 +136,7 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
   log->Resume();
   log->SetRoute(ticket.provenance.route);
   auto watch = services_.watcher.Begin(context, lease.connection(), this);
-  {
-    const MutexLock lock(mutex_);
-    std::erase_if(running_, [](const auto& running) { return running.second.expired(); });
-    running_[handle] = watch->name();
-  }
+  NoteRunning(handle, watch->name());
   const bool at_home = &*lease == home_.get();
   if (lease->transaction || at_home) {  // the connection must be free for the session's next statement
     auto outcome = RunStatement(lease, *ticket.statement, ticket.parameters);
@@ -186,6 +182,12 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
                            if (!status.ok()) query->lease->ForgetPlans();
                            return status;
                          }});
+}
+
+void SessionImpl::NoteRunning(const Handle& handle, const CancelWatcher::Name& name) {
+  const MutexLock lock(mutex_);
+  std::erase_if(running_, [](const auto& running) { return running.second.expired(); });
+  running_[handle] = name;
 }
 
 arrow::Result<bool> SessionImpl::Cancel(const Handle& handle) {
@@ -300,8 +302,9 @@ arrow::Result<std::int64_t> SessionImpl::UpdatePrepared(const RequestContext& co
   if (!parameters.empty()) ARROW_RETURN_NOT_OK(Bind(handle, parameters));
   ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, TransactionOf(prepared), Purpose::kStatement));
-  auto log = services_.log.Begin(context, id_, prepared.statement->text());
   const auto watch = services_.watcher.Begin(context, lease.connection(), this);
+  ARROW_RETURN_NOT_OK(NoteRunningPrepared(handle, watch->name()));
+  auto log = services_.log.Begin(context, id_, prepared.statement->text());
   const auto outcome = RunStatement(lease, *prepared.statement, prepared.parameters);
   const auto status = watch->Explain(outcome.status());
   log->Finish(status, outcome.ok() ? outcome->rows_changed : 0);
@@ -309,9 +312,24 @@ arrow::Result<std::int64_t> SessionImpl::UpdatePrepared(const RequestContext& co
   return outcome->rows_changed;
 }
 
-arrow::Status SessionImpl::ClosePrepared(const Handle& handle) {
+// What a ClosePrepared will stop. One that came while the call waited for its connection has stopped it already.
+arrow::Status SessionImpl::NoteRunningPrepared(const Handle& handle, const CancelWatcher::Name& name) {
+  NoteRunning(handle, name);
   const MutexLock lock(mutex_);
-  return prepared_.erase(handle) > 0 ? arrow::Status::OK() : UnknownPrepared();
+  if (prepared_.contains(handle)) return arrow::Status::OK();
+  return arrow::Status::Cancelled("The prepared statement was closed before it ran");
+}
+
+arrow::Status SessionImpl::ClosePrepared(const Handle& handle) {
+  CancelWatcher::Name running;
+  {
+    const MutexLock lock(mutex_);
+    if (prepared_.erase(handle) == 0) return UnknownPrepared();
+    const auto found = running_.find(handle);
+    if (found != running_.end()) running = found->second;
+  }
+  services_.watcher.Stop(running);
+  return arrow::Status::OK();
 }
 
 }  // namespace hyprstream::session

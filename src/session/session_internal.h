@@ -188,6 +188,8 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                                             LaneLease& lease);
   Provenance ProvenanceOf(const engine::PreparedInfo& info) const;
   arrow::Result<Handle> KeepTicket(Ticket ticket);
+  void NoteRunning(const Handle& handle, const CancelWatcher::Name& name);
+  arrow::Status NoteRunningPrepared(const Handle& handle, const CancelWatcher::Name& name);
   arrow::Result<PreparedHandle> FindPrepared(const Handle& handle);
   arrow::Result<PreparedHandle> DescribeHandle(const RequestContext& context,
                                                const std::shared_ptr<const engine::Statement>& statement,
@@ -218,7 +220,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   std::map<Handle, Lane*> transactions_ GUARDED_BY(mutex_);
   std::map<Handle, Ticket> tickets_ GUARDED_BY(mutex_);
   std::list<Handle> ticket_order_ GUARDED_BY(mutex_);
-  std::map<Handle, CancelWatcher::Name> running_ GUARDED_BY(mutex_);  // by ticket
+  std::map<Handle, CancelWatcher::Name> running_ GUARDED_BY(mutex_);  // by ticket or prepared handle
   std::map<Handle, PreparedHandle> prepared_ GUARDED_BY(mutex_);
   bool closed_ GUARDED_BY(mutex_) = false;
   std::int64_t statements_ GUARDED_BY(mutex_) = 0;

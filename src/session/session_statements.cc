@@ -267,8 +267,9 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
   const bool may_be_query = statement->kind() == StatementKind::kQuery || statement->kind() == StatementKind::kExplain;
   ARROW_ASSIGN_OR_RAISE(auto lease,
                         AcquireFor(context, transaction, may_be_query ? Purpose::kQuery : Purpose::kStatement));
-  auto log = services_.log.Begin(context, id_, statement->text());
   const auto watch = services_.watcher.Begin(context, lease.connection(), this);
+  if (prepared != nullptr) ARROW_RETURN_NOT_OK(NoteRunningPrepared(prepared->description.handle, watch->name()));
+  auto log = services_.log.Begin(context, id_, statement->text());
   auto run = [&]() -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(const auto info, DescribeOn(lease, *statement));
     note(ProvenanceOf(info));

@@ -452,6 +452,31 @@ TEST_F(SessionTest, ClosingASessionStopsWhatItRuns) {
   EXPECT_EQ(Rows("SELECT count(*) FROM t", NewSession("other").get()), "0\n");
 }
 
+TEST_F(SessionTest, ClosingAPreparedStatementStopsItsUpdate) {
+  Update("CREATE TABLE t (i BIGINT)");
+  const auto handle = session_->Prepare(context_, std::string("INSERT INTO t ") + kEndless, {}).ValueOrDie().handle;
+  auto running =
+      std::async(std::launch::async, [&] { return session_->UpdatePrepared(context_, handle, {}).status(); });
+  WaitFor([&] { return StateOf("INSERT INTO t") == "running"; });
+  EXPECT_TRUE(session_->ClosePrepared(handle).ok());
+  EXPECT_TRUE(running.get().IsCancelled());
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "0\n");
+}
+
+TEST_F(SessionTest, ClosingAPreparedStatementStopsItsStartButNoTicket) {
+  Update("CREATE TABLE t (i BIGINT)");
+  const auto query = session_->Prepare(context_, "SELECT 7", {}).ValueOrDie().handle;
+  const auto ticket = session_->StartPrepared(context_, query).ValueOrDie().ticket;
+  EXPECT_TRUE(session_->ClosePrepared(query).ok());
+  EXPECT_TRUE(session_->Fetch(context_, ticket).ValueOrDie()->Next().ok());
+  const auto text = std::string("INSERT INTO t ") + kEndless + " RETURNING i";
+  const auto handle = session_->Prepare(context_, text, {}).ValueOrDie().handle;
+  auto running = std::async(std::launch::async, [&] { return session_->StartPrepared(context_, handle).status(); });
+  WaitFor([&] { return StateOf("INSERT INTO t") == "running"; });
+  EXPECT_TRUE(session_->ClosePrepared(handle).ok());
+  EXPECT_TRUE(running.get().IsCancelled());
+}
+
 TEST_F(SessionTest, StatementsEndAtTheirTimeLimit) {
   Reopen({.statement_max = std::chrono::milliseconds(100)});
   EXPECT_THAT(Rows(kEndless), HasSubstr("statement_timeout_s"));

@@ -5,17 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.sql.Connection;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Connecting: identity, URL parameters, sessions, cancel and time-outs. */
+/** Connecting: identity, URL parameters, sessions. */
 class ConnectionTest extends JdbcTest {
-  private static final String HOUR = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3";
-
   // crypt(3) of `lovelace`
   private static final String HASH = "$6$analytic$wArNFGk6Yx0tXIwiU2SYbKihNMHM3ep/EX8E.w4FyRq.T8nlH45O7BK4qzJaCyKILxBZ2Sk83f.HaB8Xw8KWT.";
 

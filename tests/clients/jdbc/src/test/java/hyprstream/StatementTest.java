@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -73,6 +74,30 @@ class StatementTest extends JdbcTest {
         + " sum(amount) AS total FROM " + table + " GROUP BY ALL");
     assertEquals(2, update("INSERT INTO " + table + " VALUES ('2026-01-01 00:01:00', 1.5), ('2026-01-01 00:04:00', 2)"));
     assertEquals(List.of("2|3.5"), rows("SELECT n, total FROM " + table + "_5m"));
+  }
+
+  /** The driver's Statement.executeBatch() has no answer (ArrowFlightMetaImpl.prepareAndExecuteBatch) and sends nothing. */
+  @Test
+  void batchesOfTextsAreNotSent() throws SQLException {
+    update("CREATE TABLE " + table + " (i INTEGER)");
+    try (Statement statement = connection.createStatement()) {
+      statement.addBatch("INSERT INTO " + table + " VALUES (1)");
+      assertTrue(failure(statement::executeBatch).length() > 0);
+    }
+    assertEquals(0, count());
+  }
+
+  @Test
+  void aPreparedQueryRunsAgainAfterItsTableChanged() throws SQLException {
+    update("CREATE TABLE " + table + " AS SELECT 1 AS i");
+    try (PreparedStatement prepared = connection.prepareStatement("SELECT * FROM " + table)) {
+      assertEquals(List.of("1"), rows(prepared.executeQuery()));
+      update("ALTER TABLE " + table + " ADD COLUMN s VARCHAR DEFAULT 'new'");
+      try (ResultSet result = prepared.executeQuery()) {
+        assertTrue(result.next());
+        assertEquals("1 new", result.getInt(1) + " " + result.getString("s"));
+      }
+    }
   }
 
   @Test

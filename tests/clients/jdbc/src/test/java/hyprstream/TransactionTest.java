@@ -62,6 +62,28 @@ class TransactionTest extends JdbcTest {
   }
 
   @Test
+  void batchesReturningAndMetadataBelongToTheTransaction() throws SQLException {
+    update("BEGIN");
+    update("CREATE TABLE inner_" + table + " (j INTEGER)");
+    try (var batch = connection.prepareStatement("INSERT INTO inner_" + table + " VALUES (?)")) {
+      for (int i = 0; i < 3; ++i) {
+        batch.setInt(1, i);
+        batch.addBatch();
+      }
+      batch.executeBatch();
+    }
+    assertEquals(List.of("7"), rows("INSERT INTO " + table + " VALUES (7) RETURNING i"));
+    assertEquals(List.of("3"), rows("SELECT count(*) FROM inner_" + table));
+    var names = connection.getMetaData().getTables(null, null, "inner_" + table, null);
+    assertEquals(List.of("inner_" + table), column(names, "TABLE_NAME"));
+    assertEquals(List.of(), column(other.getMetaData().getTables(null, null, "inner_" + table, null), "TABLE_NAME"));
+    update("ROLLBACK");
+    assertEquals(List.of(), seenByOthers());
+    assertTrue(failure(() -> rows("SELECT * FROM inner_" + table)).contains("inner_" + table));
+    other.close();
+  }
+
+  @Test
   void aConflictIsReported() throws SQLException {
     update("INSERT INTO " + table + " VALUES (1)");
     update("BEGIN");

@@ -7,10 +7,13 @@
 #include <duckdb/common/arrow/arrow_appender.hpp>
 #include <duckdb/common/vector/unified_vector_format.hpp>
 #include <duckdb/main/retained_result_collection.hpp>
+#include <duckdb/storage/buffer_manager.hpp>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "engine/fixed_width_internal.h"
+#include "engine/flat_bytes_internal.h"
 
 namespace hyprstream::engine {
 
@@ -129,6 +132,20 @@ std::int64_t BytesOf(const duckdb::Vector& vector, duckdb::idx_t count) {
   }
 }
 
+// Throws when a copy of every row would take more than a vector may.
+void CheckSize(const duckdb::ClientContext& context, const duckdb::DataChunk& chunk, std::int64_t estimate) {
+  if (static_cast<double>(estimate) <= kResultVectorBytes) return;
+  const auto memory = static_cast<double>(duckdb::BufferManager::GetBufferManager(context).GetMaxMemory());
+  const double bytes_max = std::max(kResultVectorBytes, memory / 2);
+  double bytes = 0;
+  for (const auto& vector : chunk.data) bytes += FlatBytes(vector, chunk.size(), bytes_max + 1);
+  if (bytes <= bytes_max) return;
+  throw duckdb::InvalidInputException(
+      "%s rows of the answer would take more than %s bytes at once; select smaller values, or "
+      "fewer rows by LIMIT",
+      std::to_string(chunk.size()), std::to_string(static_cast<std::int64_t>(bytes_max)));
+}
+
 }  // namespace
 
 std::int64_t BytesOf(const duckdb::DataChunk& chunk) {
@@ -142,9 +159,11 @@ duckdb::unique_ptr<duckdb::ResultFormatLocalState> BoundedArrowFormat::InitLocal
   return duckdb::make_uniq<BoundedLocalState>(global.Cast<duckdb::ArrowFormatGlobalState>(), memory_);
 }
 
-void BoundedArrowFormat::AppendToUnit(duckdb::ResultFormatGlobalState&, duckdb::ResultFormatLocalState& local,
+void BoundedArrowFormat::AppendToUnit(duckdb::ResultFormatGlobalState& global, duckdb::ResultFormatLocalState& local,
                                       duckdb::DataChunk& chunk) {
-  if (chunk.size() > 0) BoundedLocalState::Of(local).Append(chunk);
+  if (chunk.size() == 0) return;
+  CheckSize(*global.Cast<duckdb::ArrowFormatGlobalState>().Properties().client_context, chunk, BytesOf(chunk));
+  BoundedLocalState::Of(local).Append(chunk);
 }
 
 bool BoundedArrowFormat::IsUnitFinished(duckdb::ResultFormatLocalState& local) {

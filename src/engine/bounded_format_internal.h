@@ -24,6 +24,10 @@ class DataChunk;
 
 namespace hyprstream::engine {
 
+// What the rows of one vector may take in a result, which is one copy of each: one list of a million numbers may be the
+// value of all 2,048. At least this, else half of DuckDB's memory.
+inline constexpr double kResultVectorBytes = 256e6;
+
 // A batch, but for its schema.
 struct ResultColumns {
   std::int64_t rows = 0;

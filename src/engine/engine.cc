@@ -3,6 +3,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
+#include <malloc.h>
 
 #include <duckdb.hpp>
 #include <duckdb/main/config.hpp>
@@ -34,7 +35,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
       input.context, *statement.plan,
       {.database = state->shared->database, .read_check = state->shared->read_check, .appending = state->appending});
   if (!status.ok()) throw duckdb::BinderException(status.message());
-  BoundValues(*statement.plan);
+  BoundValues(input.context, *statement.plan);
 }
 
 // Of the engine's memory, for batches of results; the rest is DuckDB's.
@@ -128,6 +129,11 @@ arrow::Result<std::unique_ptr<Engine>> Engine::Make(EngineOptions options) {
   auto engine = std::make_unique<EngineImpl>(std::move(options));
   ARROW_RETURN_NOT_OK(engine->Open());
   return engine;
+}
+
+void ReturnFreedMemory() {
+  duckdb::Allocator::FlushAll();
+  malloc_trim(0);
 }
 
 }  // namespace hyprstream::engine

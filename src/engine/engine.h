@@ -68,4 +68,7 @@ class Engine {
   virtual std::int64_t memory_bytes() const = 0;
 };
 
+// Gives memory that was freed back to the system; the allocators keep it for later. Takes milliseconds for each GB.
+void ReturnFreedMemory();
+
 }  // namespace hyprstream::engine

@@ -3,6 +3,7 @@
 #include <arrow/status.h>
 
 #include <algorithm>
+#include <array>
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
@@ -18,6 +19,7 @@
 #include <duckdb/planner/operator/logical_get.hpp>
 #include <duckdb/planner/operator/logical_reset.hpp>
 #include <duckdb/planner/operator/logical_set.hpp>
+#include <string_view>
 #include <utility>
 
 #include "engine/error_internal.h"
@@ -136,6 +138,7 @@ class Gate {
       case LogicalOperatorType::LOGICAL_SET: {
         const auto& set = op.Cast<duckdb::LogicalSet>();
         ARROW_RETURN_NOT_OK(CheckSetting(set.name, set.scope));
+        ARROW_RETURN_NOT_OK(CheckLength(set));
         return CheckSearchPath(set);
       }
       case LogicalOperatorType::LOGICAL_RESET: {
@@ -209,6 +212,15 @@ class Gate {
     return arrow::Status::Invalid("Setting ", CutText(name, 80), " cannot be changed; these can: ", ClientSettings());
   }
 
+  // An unknown time zone is compared with all that are known, step by step, to suggest one.
+  static arrow::Status CheckLength(const duckdb::LogicalSet& set) {
+    constexpr std::size_t kValueBytesMax = 10'000;
+    const auto bytes = set.value.ToString().size();
+    if (bytes <= kValueBytesMax) return arrow::Status::OK();
+    return arrow::Status::Invalid("The value of setting ", CutText(set.name.GetIdentifierName(), 80), " has ", bytes,
+                                  " bytes; at most ", kValueBytesMax, " are taken");
+  }
+
   static arrow::Status CheckSearchPath(const duckdb::LogicalSet& set) {
     const auto name = FoldIdentifier(set.name.GetIdentifierName());
     if (name != "schema" && name != "search_path") return arrow::Status::OK();
@@ -241,6 +253,8 @@ class Gate {
         const auto& aggregate = expression.Cast<duckdb::BoundAggregateExpression>();
         return CheckFunction(aggregate.Function().GetName(), aggregate.GetChildren());
       }
+      case duckdb::ExpressionClass::BOUND_WINDOW:
+        return CheckWindow(expression.Cast<duckdb::BoundWindowExpression>());
       default:
         return arrow::Status::OK();
     }
@@ -252,6 +266,28 @@ class Gate {
     if (OnFunction(name) != Verdict::kAllowed) return NotAllowed("Function " + CutText(name, 80));
     if (name == "current_setting") return CheckReadSetting(children);
     return arrow::Status::OK();
+  }
+
+  // These go through their whole frame for each row, or keep a map of it, and are not interrupted for 2,048 rows. Over
+  // a whole partition they run once.
+  arrow::Status CheckWindow(const duckdb::BoundWindowExpression& window) {
+    if (!window.AggregateFunction()) return arrow::Status::OK();
+    const auto& function = window.AggregateFunction()->GetName();
+    ARROW_RETURN_NOT_OK(CheckFunction(function, window.GetChildren()));
+    const auto name = FoldIdentifier(function.GetIdentifierName());
+    const bool grows = window.WindowStart() == duckdb::WindowBoundary::UNBOUNDED_PRECEDING &&
+                       window.WindowExclude() == duckdb::WindowExcludeMode::NO_OTHER;
+    const bool whole =
+        grows && (window.WindowEnd() == duckdb::WindowBoundary::UNBOUNDED_FOLLOWING ||
+                  (window.WindowEnd() == duckdb::WindowBoundary::CURRENT_ROW_RANGE && window.OrderBy().empty()));
+    static constexpr std::array<std::string_view, 5> kOfWholePartitions = {"histogram", "histogram_exact", "entropy",
+                                                                           "approx_top_k", "reservoir_quantile"};
+    if (name == "mode" ? grows : whole || std::ranges::find(kOfWholePartitions, name) == kOfWholePartitions.end()) {
+      return arrow::Status::OK();
+    }
+    return arrow::Status::Invalid("Function ", name,
+                                  " over a frame that moves is not allowed here; it can be had for whole "
+                                  "partitions: leave out ORDER BY and the frame");
   }
 
   static arrow::Status CheckReadSetting(const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& children) {

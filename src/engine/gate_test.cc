@@ -415,6 +415,20 @@ TEST_F(GateTest, RefusesCastsThatCrashOrHang) {
   Allowed("SELECT 'x'::VARIANT, '[1]'::JSON::INT[], 1::BIGNUM");
 }
 
+TEST_F(GateTest, RefusesMovingFramesOfWhatGoesThroughThemForEachRow) {
+  Refused("SELECT histogram(i) OVER (ORDER BY i) FROM t", "over a frame that moves");
+  Refused("SELECT entropy(i) OVER (ROWS 3 PRECEDING) FROM t", "over a frame that moves");
+  Refused("SELECT mode(i) OVER (ORDER BY i ROWS 3 PRECEDING) FROM t", "over a frame that moves");
+  Refused("SELECT mode(i) OVER (ORDER BY i ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) FROM t",
+          "over a frame that moves");
+  Allowed("SELECT histogram(i) OVER (PARTITION BY s), histogram(i) OVER (), mode(i) OVER (ORDER BY i) FROM t");
+  Allowed("SELECT sum(i) OVER (ORDER BY i ROWS 3 PRECEDING), median(i) OVER (ORDER BY i ROWS 3 PRECEDING) FROM t");
+}
+
+TEST_F(GateTest, BoundsTheValuesOfSettings) {
+  Refused("SET TimeZone = '" + std::string(10'001, 'x') + "'", "at most 10000");
+}
+
 TEST_F(GateTest, BoundsJoins) {
   std::string sql = "SELECT count(*) FROM tmp";
   for (int i = 0; i < 200; ++i) sql += ", tmp t" + std::to_string(i);

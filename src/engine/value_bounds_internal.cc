@@ -13,6 +13,7 @@
 #include <duckdb/planner/expression_iterator.hpp>
 #include <duckdb/planner/logical_operator.hpp>
 #include <duckdb/planner/logical_operator_visitor.hpp>
+#include <duckdb/storage/buffer_manager.hpp>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "core/table_ref.h"
+#include "engine/flat_bytes_internal.h"
 #include "engine/function_lists_internal.h"
 
 namespace hyprstream::engine {
@@ -30,17 +32,97 @@ namespace {
 enum class Cost {
   kRepeat,    // size of the first argument times the second
   kPad,       // the second argument, in bytes
-  kElements,  // the last argument, in list elements of 16 bytes
+  kElements,  // a number of list elements, each as large as the one that fills them up
   kRange,     // elements of range(stop), range(start, stop), range(start, stop, step)
   kFormat,    // widths in the format text
   kReplace,   // the first argument with every second by the third
   kJoin,      // all arguments, with the first or last as a separator
   kSplit,     // a list element for each byte
   kProduct,   // steps: the first argument's size times the second's
+  kMatrix,    // the same, and 8 bytes for each step while a row lasts
+  kCopy,      // all arguments, each value on its own
+  kEscape,    // the same, and what is written takes two bytes for one
+  kBits,      // the same, eight for one
+  kName,      // texts that are compared with all known names when they are none of them
+  kLambda,    // the first argument, and for each of its elements all others
 };
 
-const std::unordered_map<std::string_view, Cost>& Costs() {
-  static const std::unordered_map<std::string_view, Cost> costs = {
+constexpr auto kCopying = {"list_sort",
+                           "array_sort",
+                           "list_reverse_sort",
+                           "array_reverse_sort",
+                           "list_grade_up",
+                           "array_grade_up",
+                           "grade_up",
+                           "list_distinct",
+                           "array_distinct",
+                           "list_select",
+                           "array_select",
+                           "list_where",
+                           "array_where",
+                           "list_zip",
+                           "array_zip",
+                           "list_value",
+                           "list_pack",
+                           "array_value",
+                           "flatten",
+                           "list_intersect",
+                           "array_intersect",
+                           "map",
+                           "map_from_entries",
+                           "map_concat",
+                           "map_entries",
+                           "map_keys",
+                           "map_values",
+                           "unpivot_list",
+                           "create_sort_key",
+                           "upper",
+                           "ucase",
+                           "lower",
+                           "lcase",
+                           "reverse",
+                           "translate",
+                           "strip_accents",
+                           "nfc_normalize"};
+
+constexpr auto kEscaping = {"hex",
+                            "to_hex",
+                            "base64",
+                            "to_base64",
+                            "url_encode",
+                            "regexp_escape",
+                            "json_quote",
+                            "to_json",
+                            "json_array",
+                            "json_object",
+                            "array_to_json",
+                            "row_to_json",
+                            "json_pretty",
+                            "json_merge_patch",
+                            "json_deep_merge",
+                            "json_merge_patch_diff",
+                            "json_normalize",
+                            "json_set",
+                            "json_insert",
+                            "json_replace",
+                            "json_remove",
+                            "json_strip_nulls",
+                            "json_structure",
+                            "json_extract",
+                            "json_extract_path",
+                            "->",
+                            "json_extract_string",
+                            "json_extract_path_text",
+                            "->>",
+                            "json_keys",
+                            "json_value"};
+
+constexpr auto kOverElements = {"list_transform", "array_transform", "list_apply",   "array_apply",
+                                "apply",          "list_filter",     "array_filter", "filter",
+                                "list_reduce",    "array_reduce",    "reduce"};
+
+std::unordered_map<std::string_view, Cost> ListedCosts() {
+  return {
       {"repeat", Cost::kRepeat},
       {"lpad", Cost::kPad},
       {"rpad", Cost::kPad},
@@ -77,10 +159,25 @@ const std::unordered_map<std::string_view, Cost>& Costs() {
       {"regexp_extract_all", Cost::kSplit},
       {"levenshtein", Cost::kProduct},
       {"editdist3", Cost::kProduct},
-      {"damerau_levenshtein", Cost::kProduct},
+      {"damerau_levenshtein", Cost::kMatrix},
+      {"timezone", Cost::kName},
+      {"make_timestamptz", Cost::kName},
+      {"time_bucket", Cost::kName},
+      {"bin", Cost::kBits},
+      {"to_binary", Cost::kBits},
       {"jaro_similarity", Cost::kProduct},
       {"jaro_winkler_similarity", Cost::kProduct},
   };
+}
+
+const std::unordered_map<std::string_view, Cost>& Costs() {
+  static const auto costs = [] {
+    auto all = ListedCosts();
+    for (const std::string_view name : kCopying) all.emplace(name, Cost::kCopy);
+    for (const std::string_view name : kEscaping) all.emplace(name, Cost::kEscape);
+    for (const std::string_view name : kOverElements) all.emplace(name, Cost::kLambda);
+    return all;
+  }();
   return costs;
 }
 
@@ -90,13 +187,27 @@ constexpr double kElementBytes = 16;
 class Argument {
  public:
   explicit Argument(const duckdb::Vector& vector)
-      : type_(vector.GetType()), constant_(vector.GetVectorType() == duckdb::VectorType::CONSTANT_VECTOR) {
+      : vector_(&vector),
+        type_(vector.GetType()),
+        constant_(vector.GetVectorType() == duckdb::VectorType::CONSTANT_VECTOR) {
     vector.ToUnifiedFormat(format_);
   }
 
   const duckdb::LogicalType& type() const { return type_; }
   bool IsText() const { return type_.InternalType() == duckdb::PhysicalType::VARCHAR; }
   bool IsList() const { return type_.InternalType() == duckdb::PhysicalType::LIST; }
+
+  // A list of values that have no size of their own, so that Size is no less than what it holds.
+  bool IsFlatList() const {
+    return type_.id() == duckdb::LogicalTypeId::LIST &&
+           duckdb::TypeIsConstantSize(duckdb::ListType::GetChildType(type_).InternalType());
+  }
+  // See FlatBytes; and no less than that, where it is cheaper to know.
+  double Flat(duckdb::idx_t rows, double enough) const { return FlatBytes(*vector_, rows, enough); }
+  double FlatAtMost(duckdb::idx_t rows) const {
+    if (type_.IsNested() && !IsFlatList()) return INFINITY;
+    return SizesAtMost(rows).sum + kElementBytes * static_cast<double>(rows);
+  }
 
   // Bytes that the value holds; 0 for NULL.
   double Size(duckdb::idx_t row) const {
@@ -163,6 +274,7 @@ class Argument {
   }
 
  private:
+  const duckdb::Vector* vector_;
   duckdb::LogicalType type_;
   bool constant_;
   duckdb::UnifiedVectorFormat format_;
@@ -216,6 +328,27 @@ double JoinSize(const Arguments& arguments, duckdb::idx_t row) {
   return arguments.size() > 2 ? size + separator * elements : size;
 }
 
+// What is held for as long as one row is worked on, if it is no more than a call may make; else infinity.
+double MatrixSteps(const Arguments& arguments, duckdb::idx_t row) {
+  const double steps = arguments[0].Size(row) * arguments[1].Size(row);
+  return steps * sizeof(std::int64_t) > kJoinedBytesMax ? INFINITY : steps;
+}
+
+// A capture goes into the result for every element, when the lambda can return it.
+double LambdaSize(const Arguments& arguments, duckdb::idx_t row, bool captures) {
+  double each = kElementBytes;
+  for (std::size_t i = 1; captures && i < arguments.size(); ++i) each += arguments[i].Size(row);
+  return arguments[0].Size(row) / kElementBytes * each;
+}
+
+double LongestText(const Arguments& arguments, duckdb::idx_t rows) {
+  double longest = 0;
+  for (const auto& argument : arguments) {
+    if (argument.IsText()) longest = std::max(longest, argument.SizesAtMost(rows).largest);
+  }
+  return longest;
+}
+
 double CostOfRow(Cost cost, const std::string& name, const Arguments& arguments, duckdb::idx_t row) {
   switch (cost) {
     case Cost::kRepeat:
@@ -225,7 +358,8 @@ double CostOfRow(Cost cost, const std::string& name, const Arguments& arguments,
     case Cost::kElements:
       return name == "equi_width_bins" ? kElementBytes * arguments[2].Number(row)
              : name == "bar"           ? (arguments.size() > 3 ? 3 * arguments[3].Number(row) : 0)
-                                       : kElementBytes * std::max(0.0, arguments[1].Number(row));
+                                       : std::max(0.0, arguments[1].Number(row)) *
+                                   (kElementBytes + (arguments.size() > 2 ? arguments[2].Size(row) : 0));
     case Cost::kRange:
       return RangeSize(arguments, row);
     case Cost::kFormat:
@@ -238,6 +372,14 @@ double CostOfRow(Cost cost, const std::string& name, const Arguments& arguments,
       return kElementBytes * arguments[0].Size(row) / std::max(1.0, arguments.size() > 1 ? arguments[1].Size(row) : 1);
     case Cost::kProduct:
       return arguments[0].Size(row) * arguments[1].Size(row);
+    case Cost::kMatrix:
+      return MatrixSteps(arguments, row);
+    case Cost::kName:
+    case Cost::kLambda:
+    case Cost::kCopy:
+    case Cost::kEscape:
+    case Cost::kBits:
+      break;  // counted by TotalCost
   }
   return 0;
 }
@@ -268,25 +410,71 @@ double CostAtMost(Cost cost, const Arguments& arguments, duckdb::idx_t rows) {
       return kElementBytes * arguments[0].SizesAtMost(rows).sum;
     case Cost::kProduct:
       return arguments[0].SizesAtMost(rows).sum * arguments[1].SizesAtMost(rows).largest;
+    case Cost::kName:
+      return LongestText(arguments, rows);
+    case Cost::kCopy:
+    case Cost::kEscape:
+    case Cost::kBits: {
+      double sum = 0;
+      for (const auto& argument : arguments) sum += argument.FlatAtMost(rows);
+      return sum;
+    }
     default:
       return INFINITY;
   }
 }
 
-double LimitOf(Cost cost) {
-  switch (cost) {
-    case Cost::kProduct:
-      return kStepsMax;
-    case Cost::kReplace:
-    case Cost::kJoin:
-    case Cost::kSplit:
-      return kJoinedBytesMax;
-    default:
-      return kGrownBytesMax;
+// What is called, and what it may make.
+struct Call {
+  Cost cost;
+  std::string name;
+  double copied_bytes_max = kJoinedBytesMax;
+
+  double Limit() const {
+    switch (cost) {
+      case Cost::kProduct:
+      case Cost::kMatrix:
+        return kStepsMax;
+      case Cost::kReplace:
+      case Cost::kJoin:
+      case Cost::kSplit:
+      case Cost::kLambda:
+        return kJoinedBytesMax;
+      case Cost::kName:
+        return kNameBytesMax;
+      case Cost::kCopy:
+        return copied_bytes_max;
+      case Cost::kEscape:
+        return copied_bytes_max / 2;
+      case Cost::kBits:
+        return copied_bytes_max / 8;
+      default:
+        return kGrownBytesMax;
+    }
   }
+};
+
+double TotalCost(const Call& call, const Arguments& arguments, duckdb::idx_t rows, bool captures) {
+  double total = 0;
+  if (call.cost == Cost::kName) return LongestText(arguments, rows);
+  if (call.cost == Cost::kCopy || call.cost == Cost::kEscape || call.cost == Cost::kBits) {
+    for (const auto& argument : arguments) total += argument.Flat(rows, call.Limit() + 1);
+    return total;
+  }
+  for (duckdb::idx_t row = 0; row < rows; ++row) {
+    total += call.cost == Cost::kLambda ? LambdaSize(arguments, row, captures)
+                                        : CostOfRow(call.cost, call.name, arguments, row);
+  }
+  return total;
 }
 
-void CheckCost(Cost cost, const std::string& name, duckdb::DataChunk& chunk) {
+// A lambda that yields lists or texts may yield its captures, once for each element.
+bool MayReturnCaptures(const duckdb::LogicalType& result) {
+  return result.id() == duckdb::LogicalTypeId::LIST &&
+         !duckdb::TypeIsConstantSize(duckdb::ListType::GetChildType(result).InternalType());
+}
+
+void CheckCost(const Call& call, duckdb::DataChunk& chunk, const duckdb::LogicalType& result) {
   if (chunk.ColumnCount() == 0) return;
   Arguments arguments;
   bool constant = true;
@@ -295,54 +483,67 @@ void CheckCost(Cost cost, const std::string& name, duckdb::DataChunk& chunk) {
     constant &= vector.GetVectorType() == duckdb::VectorType::CONSTANT_VECTOR;
   }
   const auto rows = constant ? std::min<duckdb::idx_t>(1, chunk.size()) : chunk.size();
-  if (CostAtMost(cost, arguments, rows) <= LimitOf(cost)) return;
-  double total = 0;
-  for (duckdb::idx_t row = 0; row < rows; ++row) total += CostOfRow(cost, name, arguments, row);
-  if (total <= LimitOf(cost)) return;
+  if (CostAtMost(call.cost, arguments, rows) <= call.Limit()) return;
+  const double total = TotalCost(call, arguments, rows, MayReturnCaptures(result));
+  if (total <= call.Limit()) return;
   // A kind that DuckDB never takes for an error of a value: of such it makes a fatal one, when it thinks that the
   // function has none, and shuts the database.
   throw duckdb::PermissionException(
       "Function %s would make or go through %s bytes at once; at most %s are allowed. Use "
       "smaller values",
-      name, std::to_string(static_cast<std::int64_t>(std::min(total, 1e18))),
-      std::to_string(static_cast<std::int64_t>(LimitOf(cost))));
+      call.name, std::to_string(static_cast<std::int64_t>(std::min(total, 1e18))),
+      std::to_string(static_cast<std::int64_t>(call.Limit())));
 }
 
-// A function's callback behind the look at its arguments.
+// A function's callback behind the look at its arguments. Inside a lambda it is where a long call can be stopped.
 struct Bounded {
-  Cost cost;
-  std::string name;
+  Call call;
   duckdb::scalar_function_t inner;
 
   void operator()(duckdb::DataChunk& arguments, duckdb::ExpressionState& state, duckdb::Vector& result) const {
-    CheckCost(cost, name, arguments);
+    if (state.HasContext()) state.GetContext().InterruptCheck();
+    CheckCost(call, arguments, result.GetType());
     inner(arguments, state, result);
   }
 };
 
 // `Function` is a function of the catalog, or a bound one. Does nothing the second time.
 template <class Function>
-void Bound(Function& function) {
-  const auto name = FoldIdentifier(function.GetName().GetIdentifierName());
+void BoundFunction(Function& function, double copied_bytes_max) {
+  auto name = FoldIdentifier(function.GetName().GetIdentifierName());
   const auto found = Costs().find(name);
   if (found == Costs().end() || !function.HasFunctionCallback()) return;
-  function.SetFallible();
+  // One that may fail is not called for a dictionary's values once. It need not be marked, see CheckCost.
+  if (found->second != Cost::kCopy && found->second != Cost::kEscape) function.SetFallible();
   auto inner = function.GetFunctionCallback();
   if (inner.template target<Bounded>() != nullptr) return;
-  function.SetFunctionCallback(Bounded{.cost = found->second, .name = name, .inner = std::move(inner)});
+  function.SetFunctionCallback(
+      Bounded{.call = {.cost = found->second, .name = std::move(name), .copied_bytes_max = copied_bytes_max},
+              .inner = std::move(inner)});
 }
 
-void BoundExpression(duckdb::Expression& expression) {
-  if (expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_FUNCTION) {
-    Bound(expression.Cast<duckdb::BoundFunctionExpression>().FunctionMutable());
-  }
+void BoundInCatalog(duckdb::ScalarFunction& function) { BoundFunction(function, kJoinedBytesMax); }
+
+void BoundExpression(duckdb::Expression& expression, double copied_bytes_max) {
   if (expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_LAMBDA) {
     auto& lambda = expression.Cast<duckdb::BoundLambdaExpression>();
-    if (lambda.LambdaExpr()) BoundExpression(*lambda.LambdaExprMutable());
-    for (auto& capture : lambda.CapturesMutable()) BoundExpression(*capture);
+    if (lambda.LambdaExpr()) BoundExpression(*lambda.LambdaExprMutable(), copied_bytes_max);
+    for (auto& capture : lambda.CapturesMutable()) BoundExpression(*capture, copied_bytes_max);
     return;
   }
-  duckdb::ExpressionIterator::EnumerateChildren(expression, [](duckdb::Expression& child) { BoundExpression(child); });
+  duckdb::ExpressionIterator::EnumerateChildren(
+      expression, [copied_bytes_max](duckdb::Expression& child) { BoundExpression(child, copied_bytes_max); });
+  if (expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_FUNCTION) {
+    BoundFunction(expression.Cast<duckdb::BoundFunctionExpression>().FunctionMutable(), copied_bytes_max);
+  }
+}
+
+void BoundOperator(duckdb::LogicalOperator& plan, double copied_bytes_max) {
+  duckdb::LogicalOperatorVisitor::EnumerateExpressions(
+      plan, [copied_bytes_max](duckdb::unique_ptr<duckdb::Expression>* expression) {
+        BoundExpression(**expression, copied_bytes_max);
+      });
+  for (auto& child : plan.children) BoundOperator(*child, copied_bytes_max);
 }
 
 void Refuse(duckdb::DataChunk&, duckdb::ExpressionState&, duckdb::Vector&) {
@@ -380,10 +581,9 @@ void Change(duckdb::Connection& connection, std::string_view name, void (*change
 
 }  // namespace
 
-void BoundValues(duckdb::LogicalOperator& plan) {
-  duckdb::LogicalOperatorVisitor::EnumerateExpressions(
-      plan, [](duckdb::unique_ptr<duckdb::Expression>* expression) { BoundExpression(**expression); });
-  for (auto& child : plan.children) BoundValues(*child);
+void BoundValues(duckdb::ClientContext& context, duckdb::LogicalOperator& plan) {
+  const auto memory = static_cast<double>(duckdb::BufferManager::GetBufferManager(context).GetMaxMemory());
+  BoundOperator(plan, std::max(kJoinedBytesMax, memory / 4));
 }
 
 void ReplaceUnsafeFunctions(duckdb::Connection& connection) {
@@ -393,7 +593,7 @@ void ReplaceUnsafeFunctions(duckdb::Connection& connection) {
     duckdb::CreateScalarFunctionInfo info(function);
     Replace(connection, info);
   }
-  for (const auto& [name, cost] : Costs()) Change(connection, name, Bound<duckdb::ScalarFunction>);
+  for (const auto& [name, cost] : ListedCosts()) Change(connection, name, BoundInCatalog);
   for (const auto& name : RefusedFunctionNames()) Change(connection, name, KeepUnevaluated);
   Change(connection, "current_setting", KeepUnevaluated);
 }

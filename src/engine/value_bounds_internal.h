@@ -9,6 +9,7 @@
 #include <cstdint>
 
 namespace duckdb {
+class ClientContext;
 class Connection;
 class LogicalOperator;
 }  // namespace duckdb
@@ -19,6 +20,8 @@ namespace hyprstream::engine {
 // texts (||, replace, ...).
 inline constexpr double kGrownBytesMax = 64e6;
 inline constexpr double kJoinedBytesMax = 256e6;
+// The name of a time zone.
+inline constexpr double kNameBytesMax = 10'000;
 // Steps of one call of functions that compare each character with each (levenshtein, ...): a second or two.
 inline constexpr double kStepsMax = 1e9;
 
@@ -29,7 +32,8 @@ inline constexpr double kStepsMax = 1e9;
 // `current_setting('x') || ''` would be one text by the time the gate looks. Inside a transaction.
 void ReplaceUnsafeFunctions(duckdb::Connection& connection);
 
-// Wraps those that chose their implementation while they were bound, lambda bodies included. Call it after CheckPlan.
-void BoundValues(duckdb::LogicalOperator& plan);
+// Wraps those that chose their implementation while they were bound, lambda bodies included, and those that copy one
+// large value for each row (up to a quarter of DuckDB's memory, at least kJoinedBytesMax). Call it after CheckPlan.
+void BoundValues(duckdb::ClientContext& context, duckdb::LogicalOperator& plan);
 
 }  // namespace hyprstream::engine

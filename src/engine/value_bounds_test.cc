@@ -5,6 +5,7 @@
 #include <duckdb/main/config.hpp>
 #include <duckdb/planner/planner_extension.hpp>
 #include <string>
+#include <vector>
 
 #include "engine/value_bounds_internal.h"
 
@@ -13,8 +14,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-void AfterBind(duckdb::PlannerExtensionInput&, duckdb::BoundStatement& statement) {
-  if (statement.plan) BoundValues(*statement.plan);
+void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& statement) {
+  if (statement.plan) BoundValues(input.context, *statement.plan);
 }
 
 class ValueBoundsTest : public ::testing::Test {
@@ -29,6 +30,7 @@ class ValueBoundsTest : public ::testing::Test {
     connection_->BeginTransaction();
     ReplaceUnsafeFunctions(*connection_);
     connection_->Commit();
+    connection_->Query("SET memory_limit = '1GB'");  // some bounds are a part of it
     connection_->Query("CREATE TABLE t AS SELECT range AS i, 'x' AS s, 1000000000 AS n FROM range(10)");
     connection_->Query("CREATE MACRO rep(x, n) AS repeat(x, n)");
   }
@@ -81,6 +83,30 @@ TEST_F(ValueBoundsTest, StopsBombsBeforeTheyGrow) {
   }
 }
 
+// What is one value in many rows is made anew for each.
+TEST_F(ValueBoundsTest, CountsSharedValuesForEachRow) {
+  const std::string lists = " FROM (SELECT range(n // 1000) AS l FROM t LIMIT 1), range(2048) r(k)";  // 1,000,000 each
+  const std::string texts = " FROM (SELECT repeat(s, 1000000) AS x FROM t LIMIT 1), range(2048) r(k)";
+  for (const std::string& sql : std::vector<std::string>{
+           "SELECT list_transform(l, lambda y: y + k)" + lists,
+           "SELECT list_transform(range(1000), lambda y: l)" + lists,
+           "SELECT list_filter(l, lambda y: y <> k)" + lists,
+           "SELECT list_sort(CASE WHEN k % 2 = 0 THEN l ELSE [k] END)" + lists,
+           "SELECT list_append(l, k)" + lists,
+           "SELECT [l, [k]]" + lists,
+           "SELECT list_zip(l, [k])" + lists,
+           "SELECT to_json([l, [k]])" + lists,
+           "SELECT translate(x, k::VARCHAR, 'y')" + texts,
+           "SELECT to_json(x || k)" + texts,
+           "SELECT list_resize([k::VARCHAR], 1000, repeat('y', 1000000)) FROM range(3) r(k)",
+           "SELECT damerau_levenshtein(repeat('a', 10000), repeat('b', 10000))",
+           "SELECT now() AT TIME ZONE repeat('x', 10001)",
+       }) {
+    EXPECT_THAT(ErrorOf(sql), HasSubstr("at once; at most")) << sql;
+    EXPECT_EQ(ErrorOf("SELECT 1"), "") << sql;
+  }
+}
+
 // An error of a function that is not marked as fallible ends the whole database.
 TEST_F(ValueBoundsTest, TheDatabaseOutlivesWhatWasStopped) {
   for (const char* sql : {
@@ -119,6 +145,13 @@ TEST_F(ValueBoundsTest, LeavesOrdinaryValuesAlone) {
            "SELECT regexp_replace('aXbX', 'X', 'y', 'g'), bar(5, 0, 10, 20), bitstring('101', 8)",
            "SELECT unnest(range(1000000))",
            "SELECT list_aggregate([1, 2], 'sum')",
+           "SELECT count(*) FROM range(4096) r(k) WHERE list_contains(range(100000), k)",
+           "SELECT sum(list_sum(list_transform(l, lambda x: x * k))) FROM (SELECT range(1536) AS l, k FROM range(4096) "
+           "r(k))",
+           "SELECT sum(list_sum(list_transform(range(1, 1537), lambda x: l[x] * l[x]))) FROM (SELECT range(1536) AS l, "
+           "k "
+           "FROM range(4096) r(k))",
+           "SELECT upper(s), to_json(t), [s, s], hex(s), list_zip([i], [s]), now() AT TIME ZONE 'UTC' FROM t",
        }) {
     EXPECT_EQ(ErrorOf(sql), "") << sql;
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,10 @@ constexpr std::string_view kSchemas = R"(
     AND (NOT database_name IN ('system', 'temp')
          OR (database_name = 'temp' AND EXISTS (SELECT 1 FROM duckdb_tables() WHERE temporary))))";
 
+bool EqualFolded(std::string_view text, std::string_view upper) {
+  return std::ranges::equal(text, upper, [](unsigned char a, char b) { return std::toupper(a) == b; });
+}
+
 // Conditions joined by AND, with their parameters numbered.
 class Conditions {
  public:
@@ -52,13 +57,15 @@ class Conditions {
     parameters.push_back(value);
     text += Joint() + "lower(" + std::string(column) + ") = lower(" + Place() + ")";
   }
-  void OneOf(std::string_view column, const std::vector<std::string>& values) {
+  // `known`: all values that the column can have; the others are not asked for, however many there are.
+  void OneOf(std::string_view column, const std::vector<std::string>& values,
+             std::initializer_list<std::string_view> known) {
     std::string list;
-    for (const auto& value : values) {
-      parameters.push_back(value);
-      list += (list.empty() ? "" : ", ") + ("upper(" + Place() + ")");
+    for (const auto name : known) {
+      if (std::ranges::none_of(values, [&](const auto& value) { return EqualFolded(value, name); })) continue;
+      list += (list.empty() ? "'" : ", '") + std::string(name) + "'";
     }
-    text += Joint() + std::string(column) + " IN (" + list + ")";
+    text += Joint() + (list.empty() ? "false" : std::string(column) + " IN (" + list + ")");
   }
 
   std::string text;
@@ -102,7 +109,7 @@ MetadataQuery TablesQuery(const sql::GetTables& command) {
   if (command.catalog.has_value()) where.Equal("c", *command.catalog);
   if (command.db_schema_filter_pattern.has_value()) where.Like("s", *command.db_schema_filter_pattern);
   if (command.table_name_filter_pattern.has_value()) where.Like("t", *command.table_name_filter_pattern);
-  if (!command.table_types.empty()) where.OneOf("kind", command.table_types);
+  if (!command.table_types.empty()) where.OneOf("kind", command.table_types, {"MATERIALIZED VIEW", "TABLE", "VIEW"});
   return {.sql = "SELECT c, s, t, kind FROM (" + std::string(kRelations) + ")" + where.text + " ORDER BY kind, c, s, t",
           .parameters = std::move(where.parameters),
           .schema = sql::SqlSchema::GetTablesSchema()};

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory_budget.h"
+#include "base/process_memory.h"
 #include "commit/commit_path.h"
 #include "engine/engine.h"
 #include "flight/flight_server.h"
@@ -43,6 +44,12 @@ arrow::Status ExplainLock(const arrow::Status& status, const std::string& folder
                             " is used by another server; stop that one, or choose another --data");
 }
 
+// The shares of memory_max, what is not counted among them (docs/configuration.md), and the program itself. Beyond it
+// something grows that nobody has counted. States that were loaded at the start may be larger than their share.
+std::int64_t ProcessBytesMax(std::int64_t memory_max) {
+  return std::max<std::int64_t>(memory_max / 4 * 5 + (256LL << 20), ResidentBytes() + memory_max / 2);
+}
+
 session::SessionLimits LimitsOfSessions(const config::ServerConfig& config) {
   session::SessionLimits limits;
   limits.sessions_max = config.sessions_max;
@@ -50,6 +57,11 @@ session::SessionLimits LimitsOfSessions(const config::ServerConfig& config) {
   limits.grace_max = std::chrono::seconds(config.session_grace_s);
   limits.statement_max = std::chrono::seconds(config.statement_timeout_s);
   limits.batch_bytes_max = std::min(config.batch_bytes_max, config::SharesOf(config.memory_max).messages);
+  limits.memory_is_short = [bytes_max = ProcessBytesMax(config.memory_max)] {
+    if (ResidentBytes() <= bytes_max) return false;
+    engine::ReturnFreedMemory();
+    return ResidentBytes() > bytes_max;
+  };
   return limits;
 }
 

@@ -1,11 +1,9 @@
 #include "server/server_metrics.h"
 
-#include <unistd.h>
-
-#include <fstream>
 #include <map>
 
 #include "base/memory_budget.h"
+#include "base/process_memory.h"
 #include "commit/commit_path.h"
 #include "session/session_registry.h"
 
@@ -14,13 +12,6 @@ namespace {
 
 using http::Metric;
 using http::MetricKind;
-
-double ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::int64_t total = 0, resident = 0;
-  statm >> total >> resident;
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
 
 Metric One(std::string name, std::string help, MetricKind kind, double value) {
   return {.name = std::move(name), .help = std::move(help), .kind = kind, .samples = {{.labels = {}, .value = value}}};
@@ -94,8 +85,8 @@ std::vector<Metric> CollectMetrics(const MetricSources& sources) {
                         static_cast<double>(sources.sessions.Sessions().size())));
   AddViews(sources.commits, metrics);
   AddMemory(sources, metrics);
-  metrics.push_back(
-      One("process_resident_memory_bytes", "Memory of the process.", MetricKind::kGauge, ResidentBytes()));
+  metrics.push_back(One("process_resident_memory_bytes", "Memory of the process.", MetricKind::kGauge,
+                        static_cast<double>(ResidentBytes())));
   return metrics;
 }
 

@@ -12,10 +12,11 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPollInterval{20};
 // Polls without a watch before the thread sleeps until it is woken: to wake it costs a short query more than the poll.
 constexpr int kIdlePollsMax = 50;
+constexpr std::chrono::milliseconds kMemoryInterval{100};
 }  // namespace
 
-CancelWatcher::CancelWatcher(std::chrono::milliseconds statement_max)
-    : statement_max_(statement_max), thread_([this] { Run(); }) {}
+CancelWatcher::CancelWatcher(std::chrono::milliseconds statement_max, std::function<bool()> memory_is_short)
+    : statement_max_(statement_max), memory_is_short_(std::move(memory_is_short)), thread_([this] { Run(); }) {}
 
 CancelWatcher::~CancelWatcher() {
   {
@@ -58,6 +59,11 @@ arrow::Status CancelWatcher::Watch::Explain(arrow::Status status) const {
                                       " s, and was stopped");
     case Reason::kClosed:
       return arrow::Status::Cancelled("The session was closed while the statement ran");
+    case Reason::kMemory:
+      return arrow::Status::OutOfMemory(
+          "The server came to hold more memory than memory_max and its reserve, so the statements that ran were "
+          "stopped; "
+          "ask for fewer groups or smaller values, or raise memory_max");
     case Reason::kCancelled:
     case Reason::kCaller:
       return arrow::Status::Cancelled("The query was cancelled");
@@ -87,26 +93,37 @@ void CancelWatcher::StopAll(const void* owner) {
   }
 }
 
-void CancelWatcher::Look(Watched& watched, Clock::time_point now) {
+void CancelWatcher::Look(Watched& watched, Clock::time_point now, bool memory_is_short) {
   if (watched.reason == Reason::kNone && watched.context->IsCancelled()) watched.reason = Reason::kCaller;
   if (watched.reason == Reason::kNone && now >= watched.deadline) watched.reason = Reason::kTimeout;
+  if (watched.reason == Reason::kNone && memory_is_short) watched.reason = Reason::kMemory;
   if (watched.reason != Reason::kNone) watched.connection->Interrupt();
 }
 
-void CancelWatcher::Run() {
+CancelWatcher::Next CancelWatcher::AwaitNext() {
   const MutexLock lock(mutex_);
-  int idle_polls = 0;
-  while (!closing_) {
-    idle_polls = watches_.empty() ? idle_polls + 1 : 0;
-    if (idle_polls > kIdlePollsMax) {
-      asleep_ = true;
-      changed_.Wait(mutex_);
-      asleep_ = false;
-      idle_polls = 0;
-    }
-    changed_.WaitUntil(mutex_, Clock::now() + kPollInterval);
+  if (closing_) return Next::kEnd;
+  idle_polls_ = watches_.empty() ? idle_polls_ + 1 : 0;
+  if (idle_polls_ > kIdlePollsMax) {
+    asleep_ = true;
+    changed_.Wait(mutex_);
+    asleep_ = false;
+    idle_polls_ = 0;
+  }
+  changed_.WaitUntil(mutex_, Clock::now() + kPollInterval);
+  return watches_.empty() ? Next::kNothing : Next::kLook;
+}
+
+void CancelWatcher::Run() {
+  auto memory_due = Clock::now();
+  for (Next next = AwaitNext(); next != Next::kEnd; next = AwaitNext()) {
+    if (next == Next::kNothing) continue;
     const auto now = Clock::now();
-    for (const auto& watched : watches_) Look(*watched, now);
+    const bool asks = memory_is_short_ && now >= memory_due;
+    if (asks) memory_due = now + kMemoryInterval;
+    const bool memory_is_short = asks && memory_is_short_();  // takes its time, without the lock
+    const MutexLock lock(mutex_);
+    for (const auto& watched : watches_) Look(*watched, now, memory_is_short);
   }
 }
 

@@ -28,7 +28,7 @@ struct SessionServices {
   engine::Engine& engine;
   commit::CommitPath& commits;
   const SessionLimits limits;
-  CancelWatcher watcher{limits.statement_max};
+  CancelWatcher watcher{limits.statement_max, limits.memory_is_short};
   QueryLog log = QueryLog(1000);
 };
 

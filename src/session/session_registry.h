@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ struct SessionLimits {
   int transactions_max = 100;                       // per session
   std::int64_t batch_bytes_max = 1LL << 30;         // one incoming batch, after decompression
   std::int64_t result_batch_bytes_max = 8LL << 20;  // one outgoing batch: under ADBC's 16 MiB message limit
+  std::function<bool()> memory_is_short;            // then running statements are stopped; empty: it never is
 };
 
 // Where a session is looked up: bearer token, else cookie, else the connection; `value` is never logged.

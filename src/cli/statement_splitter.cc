@@ -95,23 +95,32 @@ std::string Trimmed(std::string_view text) {
 }  // namespace
 
 std::optional<std::string> StatementSplitter::Next() {
-  std::size_t at = 0;
-  while (at < pending_.size()) {
-    if (pending_[at] == ';') {
-      std::string statement = Trimmed(std::string_view(pending_).substr(0, at));
-      pending_.erase(0, at + 1);
+  std::size_t at = begin_;
+  while (at < text_.size()) {
+    if (text_[at] == ';') {
+      std::string statement = Trimmed(std::string_view(text_).substr(begin_, at - begin_));
+      begin_ = ++at;
       if (!statement.empty()) return statement;
-      at = 0;
       continue;
     }
-    at = SkipOne(pending_, at);
-    if (at == kOpen) return std::nullopt;
+    at = SkipOne(text_, at);
+    if (at == kOpen) break;
   }
+  text_.erase(0, std::exchange(begin_, 0));
   return std::nullopt;
 }
 
-std::string StatementSplitter::TakeRest() { return Trimmed(std::exchange(pending_, {})); }
+std::string StatementSplitter::TakeRest() {
+  std::string rest = Trimmed(pending());
+  Clear();
+  return rest;
+}
 
-bool StatementSplitter::IsInside() const { return !Trimmed(pending_).empty() || pending_.contains("/*"); }
+bool StatementSplitter::IsInside() const { return !Trimmed(pending()).empty() || pending().contains("/*"); }
+
+void StatementSplitter::Clear() {
+  text_.clear();
+  begin_ = 0;
+}
 
 }  // namespace hyprstream::cli

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
 namespace hyprstream::cli {
@@ -46,6 +47,19 @@ TEST(StatementSplitter, WaitsForTheRest) {
   splitter.Add("b;c';\n");
   EXPECT_EQ(splitter.Next(), "SELECT 'a\nb;c'");
   EXPECT_FALSE(splitter.IsInside());
+}
+
+TEST(StatementSplitter, CutsALongScriptInOnePass) {  // 10 MB: moving what is left at each cut would take minutes
+  constexpr int kStatements = 1'000'000;
+  std::string script;
+  for (int i = 0; i < kStatements; ++i) script += "SELECT 1;\n";
+  StatementSplitter splitter;
+  splitter.Add(script);
+  int statements = 0;
+  while (splitter.Next()) ++statements;
+  EXPECT_EQ(statements, kStatements);
+  splitter.Add("SELECT 2;");
+  EXPECT_EQ(splitter.Next(), "SELECT 2");
 }
 
 }  // namespace

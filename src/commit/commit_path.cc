@@ -218,13 +218,23 @@ void CommitPathImpl::Publish(Staged staged, int batches) {
   if (staged.options.has_value()) registry_.SetOptions(*std::move(staged.options));
   for (const auto& delta : staged.deltas) PublishDelta(staged, delta);
   PublishViews(staged);
-  for (const auto& entry : staged.facts.entries) {
-    if (!entry.existed || !entry.exists || entry.dropped) registry_.ForgetRows(entry.entry);
-  }
+  RedefineTables(staged);
   for (const auto& changed : staged.facts.tables) registry_.AddRows(changed.table, changed.rows_inserted, next);
   if (staged.facts.catalog_changes) ++catalog_version_;
   position_ = next.lsn();
   ExpirePins();
+}
+
+void CommitPathImpl::RedefineTables(const Staged& staged) {
+  if (staged.facts.entries.empty()) return;
+  std::vector<TableRef> redefined;
+  std::map<TableRef, TableRef> renamed;
+  for (const auto& entry : staged.facts.entries) {
+    if (!entry.existed || !entry.exists || entry.dropped) redefined.push_back(entry.entry);
+    const auto before = staged.ddl->renamed.find(entry.entry);
+    if (entry.exists && before != staged.ddl->renamed.end()) renamed.insert(*before);
+  }
+  registry_.Redefine(redefined, renamed);
 }
 
 void CommitPathImpl::PublishDelta(const Staged& staged, const ViewDelta& delta) {
@@ -314,20 +324,42 @@ arrow::Status CommitPathImpl::Open() {
   return connection->Commit();
 }
 
-arrow::Status CommitPathImpl::SaveStates() {
-  const std::unique_lock gate(gate_);
+arrow::Status CommitPathImpl::InTransaction(const std::function<arrow::Status(engine::Connection&)>& work) {
   ARROW_ASSIGN_OR_RAISE(auto connection, engine_.Connect());
   ARROW_RETURN_NOT_OK(connection->Begin());
+  const auto done = work(*connection);
+  return done.ok() ? connection->Commit() : Abort(*connection, done);
+}
+
+arrow::Status CommitPathImpl::SaveStates(Saving saving) {
+  const std::unique_lock gate(gate_);
+  auto failed = arrow::Status::OK();
+  const auto note = [&failed](const std::string& what, const arrow::Status& status) {
+    if (status.ok()) return;
+    const auto before = failed.ok() ? std::string("Not saved: ") : failed.message() + "; ";
+    failed = arrow::Status((failed.ok() ? status : failed).code(), before + what + " (" + status.message() + ")");
+  };
   for (const auto& view : registry_.Published()) {
     if (registry_.OptionsOf(view->query->base).keep_rows || view->status == ViewStatus::kBroken) continue;
-    ARROW_ASSIGN_OR_RAISE(const auto state, view->state->Serialize());
-    ARROW_RETURN_NOT_OK(StoreState(*connection, view->query->view, state));
+    note("the state of materialized view " + view->query->view.ToString(),
+         InTransaction([&](engine::Connection& connection) -> arrow::Status {
+           ARROW_ASSIGN_OR_RAISE(const auto state, view->state->Serialize());
+           return StoreState(connection, view->query->view, state);
+         }));
   }
+  std::vector<std::pair<TableRef, bool>> rows_gone;
   for (const auto& table : registry_.Tables()) {
     if (table.options.keep_rows) continue;
-    ARROW_RETURN_NOT_OK(StoreRowsGone(*connection, table.table, registry_.RowsGone(table.table)));
+    const bool gone = registry_.RowsGone(table.table);
+    // Meanwhile a table without rows stays unknown: rows may come, and then a crash.
+    if (gone || saving == Saving::kAtEnd) rows_gone.emplace_back(table.table, gone);
   }
-  return connection->Commit();
+  if (rows_gone.empty()) return failed;
+  note("which tables have accepted rows", InTransaction([&](engine::Connection& connection) -> arrow::Status {
+         for (const auto& [table, gone] : rows_gone) ARROW_RETURN_NOT_OK(StoreRowsGone(connection, table, gone));
+         return arrow::Status::OK();
+       }));
+  return failed;
 }
 
 arrow::Result<std::unique_ptr<CommitPath>> CommitPath::Make(engine::Engine& engine, CommitLimits limits) {

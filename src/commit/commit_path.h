@@ -53,6 +53,9 @@ struct CommitLimits {
   std::int64_t state_bytes_max = std::numeric_limits<std::int64_t>::max();
 };
 
+// kAtEnd: no commit follows, so that the file may say which tables never lost a row.
+enum class Saving { kMeanwhile, kAtEnd };
+
 struct WindowInfo {
   TableRef view;
   std::string window;
@@ -84,6 +87,9 @@ class CommitPath {
   // Stores the options beside the table just created in the open transaction; they hold from its commit on. Invalid for
   // an unknown option (with the nearest) or a time column that the table does not have.
   virtual arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) = 0;
+  // Before the renaming runs in the open transaction: the table's options go with it. If it fails then, the transaction
+  // must not be committed.
+  virtual arrow::Status CarryOptions(engine::Connection& connection, const engine::Renaming& renaming) = 0;
   // May this statement run on its tables? Refuses UPDATE, DELETE and MERGE where rows are not kept. That no table
   // is dropped, replaced or altered under a view, and no view by other than DROP MATERIALIZED VIEW, Commit() checks.
   virtual arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) = 0;
@@ -96,8 +102,9 @@ class CommitPath {
   virtual std::vector<ViewInfo> Views() const = 0;
   virtual std::vector<WindowInfo> Windows() const = 0;
 
-  // Saves what a restart could not rebuild: states of views over tables that keep no rows. At shutdown.
-  virtual arrow::Status SaveStates() = 0;
+  // Saves what a restart could not rebuild: states of views over tables that keep no rows, each view for itself. The
+  // error names those that could not be saved, and why.
+  virtual arrow::Status SaveStates(Saving saving) = 0;
 };
 
 }  // namespace hyprstream::commit

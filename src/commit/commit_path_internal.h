@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,7 @@ class CommitPathImpl : public CommitPath {
                                  const std::string& time_zone) override;
   arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) override;
   arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) override;
+  arrow::Status CarryOptions(engine::Connection& connection, const engine::Renaming& renaming) override;
   arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) override;
   bool IsView(const TableRef& table) const override { return registry_.Contains(table); }
   Position position() const override { return Position(position_.load()); }
@@ -54,7 +56,7 @@ class CommitPathImpl : public CommitPath {
   std::vector<TableInfo> Tables() const override { return registry_.Tables(); }
   std::vector<ViewInfo> Views() const override;
   std::vector<WindowInfo> Windows() const override;
-  arrow::Status SaveStates() override;
+  arrow::Status SaveStates(Saving saving) override;
   // Positions that are remembered because somebody may still read there.
   std::size_t pins() const;
 
@@ -81,10 +83,12 @@ class CommitPathImpl : public CommitPath {
   arrow::Status CatchUp(engine::Connection& connection, Staged& staged);
   arrow::Status CheckStateBytes(const Staged& staged) const;
   void Publish(Staged staged, int batches);
+  void RedefineTables(const Staged& staged);
   void PublishDelta(const Staged& staged, const ViewDelta& delta);
   void PublishViews(const Staged& staged);
   void Recompute(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows);
   arrow::Status CheckRead(const TableRef& table) const;
+  arrow::Status InTransaction(const std::function<arrow::Status(engine::Connection&)>& work);
   bool KeepsRows(const Staged& staged, const TableRef& table) const;
 
   // ---- views (view_statements.cc)

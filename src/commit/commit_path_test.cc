@@ -1,5 +1,6 @@
 // What sessions cannot show: pins that last too long, and states that fail where DuckDB has committed.
 #include <arrow/array.h>
+#include <arrow/buffer.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/scalar.h>
@@ -7,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <new>
 
 #include "base/fake_clock.h"
@@ -91,6 +93,83 @@ TEST(CommitPathPins, OneThatLastsKeepsNoneOfThoseBehindIt) {
   for (int i = 0; i < 300; ++i) path.Write("INSERT INTO t VALUES (1, 1)");
   EXPECT_LT(path.pins(), 100U);
   EXPECT_EQ(Path::Count(*reader), "0");
+}
+
+// Two views, `good` and `large`, over a table that keeps no rows.
+class SavedStates : public ::testing::Test {
+ protected:
+  SavedStates() {
+    Commit([&](engine::Connection& connection) {
+      ARROW_RETURN_NOT_OK(connection.Run("CREATE TABLE t (k INTEGER)").status());
+      return path_->SetTableOptions(connection, {.table = {.name = "t"}, .options = {{"keep_rows", "false"}}});
+    });
+    for (const char* name : {"good", "large"}) {
+      Commit([&](engine::Connection& connection) {
+        return path_
+            ->CreateView(connection, {.view = {.name = name}, .select = "SELECT k, count(*) AS c FROM t GROUP BY ALL"},
+                         "UTC")
+            .status();
+      });
+    }
+    Commit([](engine::Connection& connection) { return connection.Run("INSERT INTO t VALUES (1), (1)").status(); });
+  }
+
+  void Commit(const std::function<arrow::Status(engine::Connection&)>& work) {
+    auto connection = engine_->Connect().ValueOrDie();
+    ASSERT_TRUE(path_->Begin(*connection).ok());
+    const auto done = work(*connection);
+    ASSERT_TRUE(done.ok()) << done;
+    ASSERT_TRUE(path_->Commit(*connection).ok());
+  }
+
+  // What a server that starts now finds.
+  std::int64_t RowsAfterAStart(const std::string& view) {
+    path_ = CommitPath::Make(*engine_).ValueOrDie();
+    for (const auto& info : path_->Views()) {
+      if (info.view.name == view) return info.rows;
+    }
+    return -1;
+  }
+
+  std::unique_ptr<engine::Engine> engine_ = engine::Engine::Make({.threads = 1}).ValueOrDie();
+  std::unique_ptr<CommitPath> path_ = CommitPath::Make(*engine_).ValueOrDie();
+};
+
+TEST_F(SavedStates, AreSavedEachForItself) {
+  Commit([](engine::Connection& connection) {
+    return connection
+        .Run(
+            "CREATE OR REPLACE TABLE __hyprstream.view_states (schema_name VARCHAR, table_name VARCHAR CHECK "
+            "(table_name <> 'large'), state BLOB, piece BIGINT)")
+        .status();
+  });
+  const auto saved = path_->SaveStates(Saving::kAtEnd);
+  EXPECT_THAT(saved.message(), HasSubstr("Not saved: the state of materialized view large (CHECK constraint failed"));
+  EXPECT_THAT(saved.message(), ::testing::Not(HasSubstr("good")));
+  EXPECT_EQ(RowsAfterAStart("good"), 2);
+  EXPECT_EQ(RowsAfterAStart("large"), 0);
+}
+
+TEST_F(SavedStates, MayBeSavedInPieces) {
+  const TableRef view{.name = "good"};
+  Commit([&](engine::Connection& connection) {
+    return StoreState(connection, view, arrow::Buffer::FromString("0123456789"), 4);
+  });
+  Commit([&](engine::Connection& connection) -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(const auto state, TakeState(connection, view));
+    EXPECT_EQ(state, "0123456789");
+    ARROW_ASSIGN_OR_RAISE(const auto again, TakeState(connection, view));
+    EXPECT_EQ(again, std::nullopt);
+    return arrow::Status::OK();
+  });
+}
+
+TEST_F(SavedStates, OfEarlierBuildsAreRead) {
+  EXPECT_TRUE(path_->SaveStates(Saving::kAtEnd).ok());
+  Commit([](engine::Connection& connection) {
+    return connection.Run("ALTER TABLE __hyprstream.view_states DROP COLUMN piece").status();
+  });
+  EXPECT_EQ(RowsAfterAStart("good"), 2);
 }
 
 // A state that runs out of memory.

@@ -87,8 +87,11 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
   ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kViews +
                                           " (schema_name VARCHAR, table_name VARCHAR, base_schema VARCHAR, "
                                           "base_name VARCHAR, definition VARCHAR, time_zone VARCHAR)"));
-  return Run(connection,
-             "CREATE TABLE IF NOT EXISTS " + kStates + " (schema_name VARCHAR, table_name VARCHAR, state BLOB)");
+  ARROW_RETURN_NOT_OK(
+      Run(connection, "CREATE TABLE IF NOT EXISTS " + kStates +
+                          " (schema_name VARCHAR, table_name VARCHAR, state BLOB, piece BIGINT DEFAULT 0)"));
+  // Files of earlier builds hold each state in one piece.
+  return Run(connection, "ALTER TABLE " + kStates + " ADD COLUMN IF NOT EXISTS piece BIGINT DEFAULT 0");
 }
 
 arrow::Result<TableOptions> ParseTableOptions(const engine::Options& options) {
@@ -178,23 +181,33 @@ arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection)
 }
 
 arrow::Status StoreState(engine::Connection& connection, const TableRef& view,
-                         const std::shared_ptr<arrow::Buffer>& state) {
+                         const std::shared_ptr<arrow::Buffer>& state, std::int64_t piece_bytes) {
   ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
-  arrow::BinaryBuilder builder;
-  ARROW_RETURN_NOT_OK(builder.Append(std::string_view(*state)));
-  ARROW_ASSIGN_OR_RAISE(auto array, builder.Finish());
   const auto schema = arrow::schema({arrow::field("state", arrow::binary())});
-  return connection
-      .Evaluate("INSERT INTO " + kStates + " SELECT " + Values(view) + ", state FROM hyprstream_input()", schema,
-                {arrow::RecordBatch::Make(schema, 1, {std::move(array)})})
-      .status();
+  std::int64_t piece = 0;
+  for (std::int64_t begin = 0; begin == 0 || begin < state->size(); begin += piece_bytes) {
+    arrow::BinaryBuilder builder;
+    const auto bytes = std::string_view(*state).substr(static_cast<std::size_t>(begin));
+    ARROW_RETURN_NOT_OK(builder.Append(bytes.substr(0, static_cast<std::size_t>(piece_bytes))));
+    ARROW_ASSIGN_OR_RAISE(auto array, builder.Finish());
+    const auto stored = connection.Evaluate("INSERT INTO " + kStates + " SELECT " + Values(view) + ", state, " +
+                                                std::to_string(piece++) + " FROM hyprstream_input()",
+                                            schema, {arrow::RecordBatch::Make(schema, 1, {std::move(array)})});
+    ARROW_RETURN_NOT_OK(stored.status());
+  }
+  return arrow::Status::OK();
 }
 
 arrow::Result<std::optional<std::string>> TakeState(engine::Connection& connection, const TableRef& view) {
-  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT state FROM " + kStates + Where(view)));
-  if (rows.empty()) return std::nullopt;
-  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
-  return rows[0][0];
+  std::optional<std::string> state;
+  for (std::int64_t piece = 0;; ++piece) {  // each by itself, as they were stored
+    ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT state FROM " + kStates + Where(view) +
+                                                                " AND piece = " + std::to_string(piece)));
+    if (rows.empty()) break;
+    state = std::move(state).value_or("") + rows[0][0];
+  }
+  if (state.has_value()) ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
+  return state;
 }
 
 }  // namespace hyprstream::commit

@@ -4,6 +4,7 @@
 // they belong to. Thread safety: stateless.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -60,8 +61,11 @@ arrow::Status StoreView(engine::Connection& connection, const StoredView& view);
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view);
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection);
 
+inline constexpr std::int64_t kStatePieceBytes = 64 << 20;
+
+// In rows of at most `piece_bytes`: a value of Arrow's and DuckDB's is bounded, a state is not.
 arrow::Status StoreState(engine::Connection& connection, const TableRef& view,
-                         const std::shared_ptr<arrow::Buffer>& state);
+                         const std::shared_ptr<arrow::Buffer>& state, std::int64_t piece_bytes = kStatePieceBytes);
 // The saved state, which is forgotten with the same transaction; nullopt when there is none.
 arrow::Result<std::optional<std::string>> TakeState(engine::Connection& connection, const TableRef& view);
 

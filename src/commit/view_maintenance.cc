@@ -50,18 +50,14 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Relabel(const AggregateQuery&
   return arrow::RecordBatch::Make(query.evaluated_schema, evaluated.num_rows(), columns);
 }
 
-arrow::Status SetTimeZone(engine::Connection& connection, const std::string& zone) {
-  return connection.Run("SET TimeZone = " + QuoteLiteral(zone)).status();
-}
-
-// Runs `work` in the view's time zone.
+// Runs `work` in the view's time zone. The connection may be a client's, and `work` may abort its transaction.
 template <class Work>
 auto InZoneOf(engine::Connection& connection, const AggregateQuery& query, Work work) -> decltype(work()) {
   ARROW_ASSIGN_OR_RAISE(const auto zone, connection.TimeZone());
   if (zone == query.time_zone) return work();
-  ARROW_RETURN_NOT_OK(SetTimeZone(connection, query.time_zone));
+  ARROW_RETURN_NOT_OK(connection.SetTimeZone(query.time_zone));
   auto result = work();
-  const auto restored = SetTimeZone(connection, zone);
+  const auto restored = connection.SetTimeZone(zone);
   if (result.ok()) ARROW_RETURN_NOT_OK(restored);
   return result;
 }

@@ -122,10 +122,18 @@ void ViewRegistry::AddRows(const TableRef& table, std::int64_t rows, Position at
   progress.changed_at = at;
 }
 
-void ViewRegistry::ForgetRows(const TableRef& table) {
+void ViewRegistry::Redefine(const std::vector<TableRef>& redefined, const std::map<TableRef, TableRef>& renamed) {
   const MutexLock lock(mutex_);
-  progress_.erase(table);
-  rows_gone_.erase(table);
+  const auto progress = progress_;
+  const auto rows_gone = rows_gone_;
+  for (const auto& table : redefined) {
+    progress_.erase(table);
+    rows_gone_.erase(table);
+  }
+  for (const auto& [now, before] : renamed) {
+    if (const auto found = progress.find(before); found != progress.end()) progress_[now] = found->second;
+    if (rows_gone.contains(before)) rows_gone_.insert(now);
+  }
 }
 
 }  // namespace hyprstream::commit

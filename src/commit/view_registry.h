@@ -47,8 +47,9 @@ class ViewRegistry {
   void SetOptions(TableOptionsMap options) EXCLUDES(mutex_);
   void SetRowsGone(std::set<TableRef> tables) EXCLUDES(mutex_);
   void AddRows(const TableRef& table, std::int64_t rows, Position at) EXCLUDES(mutex_);
-  // The table is new, or no more.
-  void ForgetRows(const TableRef& table) EXCLUDES(mutex_);
+  // `redefined` are new, no more, or renamed; what was known of their rows goes. `renamed` (new name, old name) keep
+  // it.
+  void Redefine(const std::vector<TableRef>& redefined, const std::map<TableRef, TableRef>& renamed) EXCLUDES(mutex_);
 
  private:
   struct TableProgress {

@@ -60,8 +60,9 @@ class TransactionSnapshot : public Snapshot {
   arrow::Result<std::shared_ptr<TableSource>> View(const TableRef& view) const override;
 
   std::map<TableRef, CreatedView> created;
-  std::set<TableRef> dropped;  // before anything of `created`
-  TableOptionsMap options;     // of tables made by the transaction
+  std::set<TableRef> dropped;            // before anything of `created`
+  TableOptionsMap options;               // of tables made, renamed or with a column renamed by the transaction
+  std::map<TableRef, TableRef> renamed;  // those of them that are committed: by their names now, what they were before
 
  private:
   std::shared_ptr<const Snapshot> below_;

@@ -116,7 +116,9 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
   view.filling = true;
   ARROW_ASSIGN_OR_RAISE(view.state, aggregate::ViewState::Make(view.query));
   const auto& base = view.query->base;
-  if (backfill && !ddl.options.contains(base) && registry_.RowsGone(base)) {
+  const auto before = ddl.renamed.find(base);
+  const bool made_here = before == ddl.renamed.end() && ddl.options.contains(base);
+  if (backfill && !made_here && registry_.RowsGone(before == ddl.renamed.end() ? base : before->second)) {
     return arrow::Status::Invalid("Table ", base.ToString(),
                                   " no longer has the rows it accepted (keep_rows = false); create the view WITH "
                                   "(backfill = false) to count from now on");
@@ -147,7 +149,8 @@ arrow::Status CommitPathImpl::Fill(engine::Connection& connection, const Transac
   {
     const std::unique_lock gate(gate_);
     if (keeps_rows && redefined != facts.entries.end()) {
-      view.refill = redefined->existed;  // others see another table by this name, or none
+      // Others see another table by this name, or none.
+      view.refill = redefined->existed || ddl.renamed.contains(base);
     } else if (keeps_rows && (edited || position() != ddl.position())) {
       ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
       fresh.emplace(std::move(lease));
@@ -305,6 +308,32 @@ arrow::Status CommitPathImpl::SetTableOptions(engine::Connection& connection,
   ARROW_RETURN_NOT_OK(StoreTableOptions(connection, table, options));
   auto ddl = CopyDdl(connection);
   ddl->options[table] = std::move(options);
+  ddl->renamed.erase(table);
+  connection.Attach(std::move(ddl));
+  return arrow::Status::OK();
+}
+
+arrow::Status CommitPathImpl::CarryOptions(engine::Connection& connection, const engine::Renaming& renaming) {
+  const auto& table = renaming.table;
+  auto ddl = CopyDdl(connection);
+  ARROW_ASSIGN_OR_RAISE(const auto facts, connection.Facts());
+  const bool made_here = !ddl->renamed.contains(table) && std::ranges::any_of(facts.entries, [&](const auto& entry) {
+    return entry.entry == table && (!entry.existed || entry.dropped);
+  });
+  const auto own = ddl->options.find(table);
+  auto options = own != ddl->options.end() ? own->second : made_here ? TableOptions{} : registry_.OptionsOf(table);
+  const auto before = ddl->renamed.contains(table) ? ddl->renamed.at(table) : table;
+  const bool is_time = FoldIdentifier(options.time_column) == FoldIdentifier(renaming.column);
+  if (!renaming.column.empty() && is_time) options.time_column = renaming.name;
+  const auto now = renaming.column.empty() ? TableRef{.schema = table.schema, .name = renaming.name} : table;
+  ddl->options.erase(table);
+  ddl->renamed.erase(table);
+  if (!made_here) ddl->renamed[now] = before;
+  if (!options.time_column.empty() || !options.keep_rows) {
+    ARROW_RETURN_NOT_OK(RemoveTableOptions(connection, table));
+    ARROW_RETURN_NOT_OK(StoreTableOptions(connection, now, options));
+    ddl->options[now] = std::move(options);
+  }
   connection.Attach(std::move(ddl));
   return arrow::Status::OK();
 }

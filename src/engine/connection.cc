@@ -144,7 +144,8 @@ class ConnectionImpl : public Connection {
                         .reads = state_->facts.reads,
                         .writes = state_->facts.writes,
                         .changes_rows = state_->facts.changes_rows,
-                        .temporary = state_->facts.temporary};
+                        .temporary = state_->facts.temporary,
+                        .renaming = state_->facts.renaming};
       if (prepared->GetStatementProperties().return_type == duckdb::StatementReturnType::QUERY_RESULT) {
         info.schema = ToArrowSchema(context(), TypesFor(trust, prepared->GetTypes()), ToNames(prepared->GetNames()));
       }
@@ -200,6 +201,17 @@ class ConnectionImpl : public Connection {
       duckdb::Value zone;
       if (!context().TryGetCurrentSetting("TimeZone", zone)) return arrow::Status::UnknownError("no time zone is set");
       return zone.ToString();
+    });
+  }
+
+  arrow::Status SetTimeZone(const std::string& zone) override {
+    return Guard([&]() -> arrow::Status {
+      duckdb::ExtensionOption option;
+      if (!duckdb::DBConfig::GetConfig(context()).TryGetExtensionOption(duckdb::Identifier("TimeZone"), option)) {
+        return arrow::Status::UnknownError("the engine has no time zones");
+      }
+      context().config.user_settings.SetUserSetting(option.setting_index.GetIndex(), duckdb::Value(zone));
+      return arrow::Status::OK();
     });
   }
 

@@ -52,6 +52,13 @@ struct ParameterInfo {
   std::shared_ptr<arrow::DataType> type;  // null when DuckDB cannot tell: any type binds
 };
 
+// ALTER TABLE ... RENAME of a lasting table or of one of its columns.
+struct Renaming {
+  TableRef table;
+  std::string column;  // empty: the table itself
+  std::string name;    // the new one
+};
+
 // What a prepared statement is and touches.
 struct PreparedInfo {
   StatementKind kind;
@@ -61,6 +68,7 @@ struct PreparedInfo {
   std::vector<TableRef> writes;  // local tables that it changes
   bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE, also inside a CTE
   bool temporary = false;        // touches a temporary table: must run on the connection that made it
+  std::optional<Renaming> renaming = {};
 };
 
 class Prepared {
@@ -122,6 +130,8 @@ class Connection {
   virtual arrow::Result<Execution> Run(std::string_view sql) = 0;
   // The session's time zone. Cheap.
   virtual arrow::Result<std::string> TimeZone() = 0;
+  // Sets it to one that TimeZone() gave before, also in a transaction that an error has aborted.
+  virtual arrow::Status SetTimeZone(const std::string& zone) = 0;
 
   // ---- rows in
   // Appends batches whose columns are named by `columns` (the rest take their defaults); other types than the table's

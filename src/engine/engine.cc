@@ -7,6 +7,7 @@
 
 #include <duckdb.hpp>
 #include <duckdb/main/config.hpp>
+#include <duckdb/main/valid_checker.hpp>
 #include <duckdb/planner/planner_extension.hpp>
 #include <duckdb/storage/buffer_manager.hpp>
 #include <utility>
@@ -90,6 +91,11 @@ class EngineImpl : public Engine {
   }
 
   void SetReadCheck(ReadCheck check) override { shared_->read_check = std::move(check); }
+
+  std::string failure() const override {
+    auto& instance = *database_->instance;
+    return duckdb::ValidChecker::IsInvalidated(instance) ? duckdb::ValidChecker::InvalidatedMessage(instance) : "";
+  }
 
   std::int64_t memory_bytes() const override {
     const auto& buffers = duckdb::BufferManager::GetBufferManager(*database_->instance);

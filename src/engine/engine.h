@@ -64,6 +64,10 @@ class Engine {
   using ReadCheck = std::function<arrow::Status(const TableRef&)>;
   virtual void SetReadCheck(ReadCheck check) = 0;
 
+  // Why the database takes no more statements since a fatal error, in DuckDB's words; empty: it takes them. What fails
+  // for it gives CapacityError and says that the operator must restart the server.
+  virtual std::string failure() const = 0;
+
   // What DuckDB holds of its memory now.
   virtual std::int64_t memory_bytes() const = 0;
 };

@@ -28,6 +28,7 @@ arrow::StatusCode CodeOf(const duckdb::ErrorData& error) {
     case Type::RESOURCE_IN_USE:
       return arrow::StatusCode::IOError;
     case Type::FATAL:
+      return arrow::StatusCode::CapacityError;
     case Type::INTERNAL:
     case Type::INVALID:
     case Type::NULL_POINTER:
@@ -85,6 +86,11 @@ std::string CutText(std::string_view text, std::size_t bytes_max) {
 arrow::Status StatusFrom(const duckdb::ErrorData& error) {
   const auto code = CodeOf(error);
   if (code == arrow::StatusCode::OutOfMemory) return arrow::Status::OutOfMemory(OutOfMemoryText(error));
+  if (error.Type() == duckdb::ExceptionType::FATAL) {  // its text is the operator's; Engine::failure() has it
+    return arrow::Status(code,
+                         "The database engine has failed and takes no more statements; the operator must restart the "
+                         "server (its log has the cause)");
+  }
   return arrow::Status(code, WithoutEcho(error, code));
 }
 

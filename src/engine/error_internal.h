@@ -1,8 +1,9 @@
 // DuckDB's errors in Arrow's codes: where exceptions of DuckDB end.
 //
 // KeyError for what does not exist, AlreadyExists, Cancelled for an interrupt, OutOfMemory, NotImplemented, IOError,
-// Invalid for everything the caller can put right (syntax, binding, conversion, constraint, conflict), UnknownError for
-// the rest. The message is DuckDB's without its echo of the statement, at most kErrorBytesMax bytes of valid UTF-8.
+// Invalid for everything the caller can put right (syntax, binding, conversion, constraint, conflict), CapacityError
+// when the database takes no more statements, UnknownError for the rest. The message is DuckDB's without its echo of
+// the statement, at most kErrorBytesMax bytes of valid UTF-8.
 #pragma once
 
 #include <arrow/status.h>

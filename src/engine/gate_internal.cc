@@ -8,11 +8,13 @@
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/common/type_visitor.hpp>
+#include <duckdb/parser/parsed_data/alter_table_info.hpp>
 #include <duckdb/parser/parsed_data/create_table_info.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
 #include <duckdb/planner/expression/bound_window_expression.hpp>
+#include <duckdb/planner/operator/logical_alter.hpp>
 #include <duckdb/planner/operator/logical_column_data_get.hpp>
 #include <duckdb/planner/operator/logical_create_table.hpp>
 #include <duckdb/planner/operator/logical_explain.hpp>
@@ -362,6 +364,23 @@ class Gate {
 
 }  // namespace
 
+namespace {
+
+std::optional<Renaming> RenamingOf(const duckdb::AlterInfo& info, const TableRef& table) {
+  if (info.type != duckdb::AlterType::ALTER_TABLE) return std::nullopt;
+  const auto& alter = info.Cast<duckdb::AlterTableInfo>();
+  if (alter.alter_table_type == duckdb::AlterTableType::RENAME_TABLE) {
+    return Renaming{
+        .table = table, .column = {}, .name = alter.Cast<duckdb::RenameTableInfo>().new_table_name.GetIdentifierName()};
+  }
+  if (alter.alter_table_type != duckdb::AlterTableType::RENAME_COLUMN) return std::nullopt;
+  const auto& column = alter.Cast<duckdb::RenameColumnInfo>();
+  return Renaming{
+      .table = table, .column = column.old_name.GetIdentifierName(), .name = column.new_name.GetIdentifierName()};
+}
+
+}  // namespace
+
 PlanFacts Inspect(duckdb::ClientContext&, const duckdb::LogicalOperator& plan) {
   PlanFacts facts;
   WalkPlan(
@@ -383,6 +402,9 @@ PlanFacts Inspect(duckdb::ClientContext&, const duckdb::LogicalOperator& plan) {
         facts.changes_rows |= ChangesRows(op.type);
         if (auto target = TargetOf(op)) {
           facts.temporary |= target->temporary;
+          if (!target->temporary && op.type == LogicalOperatorType::LOGICAL_ALTER) {
+            facts.renaming = RenamingOf(*op.Cast<duckdb::LogicalAlter>().info, target->table);
+          }
           if (!target->temporary && (IsTableName(target->table) || !target->table.schema.empty())) {
             AddOnce(facts.writes, std::move(target->table));
           }

@@ -9,10 +9,12 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/table_ref.h"
+#include "engine/connection.h"
 
 namespace arrow {
 class Status;
@@ -48,6 +50,7 @@ struct PlanFacts {
                                  // a schema as a target has no name
   bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE anywhere in the plan
   bool temporary = false;        // touches something temporary
+  std::optional<Renaming> renaming = {};
 };
 
 // Throws nothing.

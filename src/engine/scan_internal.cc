@@ -114,6 +114,7 @@ void ContextState::Note(PlanFacts more) {
   add(facts.writes, more.writes);
   facts.changes_rows |= more.changes_rows;
   facts.temporary |= more.temporary;
+  if (more.renaming.has_value()) facts.renaming = std::move(more.renaming);
 }
 
 void RegisterScans(duckdb::Connection& connection) {

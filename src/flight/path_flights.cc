@@ -27,6 +27,12 @@ arrow::Result<fl::FlightInfo> InfoFor(const std::vector<std::string>& path, cons
   return fl::FlightInfo::Make(schema, fl::FlightDescriptor::Path(path), {endpoint}, -1, -1);
 }
 
+arrow::Result<std::string> SelectFromPath(const SessionCall& call, const std::vector<std::string>& path) {
+  ARROW_ASSIGN_OR_RAISE(const auto table, TableOfPath(path));
+  ARROW_ASSIGN_OR_RAISE(const auto name, call.session->LastingName(call.context, table));
+  return "SELECT * FROM " + name;
+}
+
 }  // namespace
 
 arrow::Result<std::string> PathTicket(const std::vector<std::string>& path) {
@@ -49,8 +55,8 @@ std::optional<std::vector<std::string>> PathOfTicket(const std::string& ticket) 
 arrow::Result<std::unique_ptr<fl::FlightInfo>> PathInfo(const SessionAccess& access,
                                                         const fl::ServerCallContext& context,
                                                         const fl::FlightDescriptor& descriptor) {
-  ARROW_ASSIGN_OR_RAISE(const auto select, SelectFromPath(descriptor.path));
   ARROW_ASSIGN_OR_RAISE(const auto call, access.Open(context));
+  ARROW_ASSIGN_OR_RAISE(const auto select, SelectFromPath(call, descriptor.path));
   ARROW_ASSIGN_OR_RAISE(const auto started, call.session->Start(call.context, select, {}));
   return InfoOf(started, descriptor);
 }
@@ -58,16 +64,16 @@ arrow::Result<std::unique_ptr<fl::FlightInfo>> PathInfo(const SessionAccess& acc
 arrow::Result<std::shared_ptr<arrow::Schema>> PathSchema(const SessionAccess& access,
                                                          const fl::ServerCallContext& context,
                                                          const std::vector<std::string>& path) {
-  ARROW_ASSIGN_OR_RAISE(const auto select, SelectFromPath(path));
   ARROW_ASSIGN_OR_RAISE(const auto call, access.Open(context));
+  ARROW_ASSIGN_OR_RAISE(const auto select, SelectFromPath(call, path));
   return call.session->Describe(call.context, select, {});
 }
 
 arrow::Result<std::unique_ptr<fl::FlightDataStream>> PathStream(const SessionAccess& access,
                                                                 const fl::ServerCallContext& context,
                                                                 const std::vector<std::string>& path) {
-  ARROW_ASSIGN_OR_RAISE(const auto select, SelectFromPath(path));
   ARROW_ASSIGN_OR_RAISE(const auto call, access.Open(context));
+  ARROW_ASSIGN_OR_RAISE(const auto select, SelectFromPath(call, path));
   ARROW_ASSIGN_OR_RAISE(const auto started, call.session->Start(call.context, select, {}));
   return access.Fetch(context, started.ticket);
 }

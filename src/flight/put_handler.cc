@@ -36,11 +36,6 @@ arrow::Result<TableRef> TableOfPath(const std::vector<std::string>& path) {
   return table;
 }
 
-arrow::Result<std::string> SelectFromPath(const std::vector<std::string>& path) {
-  ARROW_ASSIGN_OR_RAISE(const auto table, TableOfPath(path));
-  return "SELECT * FROM " + QuoteIdentifier(table.schema) + "." + QuoteIdentifier(table.name);
-}
-
 arrow::Result<bool> WantsCreate(std::string_view metadata) {
   if (metadata.empty()) return false;
   const auto json = nlohmann::json::parse(metadata, nullptr, /*allow_exceptions=*/false);

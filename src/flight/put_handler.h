@@ -27,8 +27,6 @@ namespace hyprstream::flight {
 
 // `[table]` or `[schema, table]`; Invalid otherwise.
 arrow::Result<TableRef> TableOfPath(const std::vector<std::string>& path);
-// `SELECT * FROM` the table of a path.
-arrow::Result<std::string> SelectFromPath(const std::vector<std::string>& path);
 // The metadata of a stream's first message: nothing, or {"create": true|false}; Invalid for anything else.
 arrow::Result<bool> WantsCreate(std::string_view metadata);
 // {"rows": N, "lsn": "N"}

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <string>
+#include <utility>
 
 namespace hyprstream::http {
 namespace {
@@ -37,9 +39,9 @@ void HttpServer::AddPages() {
     response.set_content("ok\n", "text/plain");
   });
   server_->Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
-    const bool ready = sources_.ready();
-    response.status = ready ? 200 : 503;
-    response.set_content(ready ? "ready\n" : "not ready\n", "text/plain");
+    const std::string why = sources_.unready();
+    response.status = why.empty() ? 200 : 503;
+    response.set_content(why.empty() ? "ready\n" : "not ready: " + why + "\n", "text/plain");
   });
   server_->Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
     response.set_content(RenderMetrics(sources_.metrics()), "text/plain; version=0.0.4; charset=utf-8");

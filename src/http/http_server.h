@@ -29,7 +29,7 @@ struct HttpOptions {
 };
 
 struct HttpSources {
-  std::function<bool()> ready;
+  std::function<std::string()> unready;  // why it takes no calls; empty: it does
   std::function<std::vector<Metric>()> metrics;
 };
 

@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 TEST(HttpServer, ServesItsPages) {
   std::atomic<bool> ready = false;
   auto server = HttpServer::Start({.host = "127.0.0.1", .port = 0},
-                                  {.ready = [&] { return ready.load(); },
+                                  {.unready = [&] { return std::string(ready ? "" : "starting"); },
                                    .metrics =
                                        [] {
                                          return std::vector<Metric>{{.name = "rows_total",
@@ -28,6 +28,7 @@ TEST(HttpServer, ServesItsPages) {
   httplib::Client client("127.0.0.1", server->port());
   EXPECT_EQ(client.Get("/healthz")->status, 200);
   EXPECT_EQ(client.Get("/readyz")->status, 503);
+  EXPECT_EQ(client.Get("/readyz")->body, "not ready: starting\n");
   ready = true;
   EXPECT_EQ(client.Get("/readyz")->status, 200);
   EXPECT_THAT(client.Get("/metrics")->body, HasSubstr("# TYPE rows_total counter\nrows_total{table=\"a\\\"b\"} 3"));
@@ -37,7 +38,7 @@ TEST(HttpServer, ServesItsPages) {
 }
 
 TEST(HttpServer, APortInUseIsAnError) {
-  const HttpSources sources{.ready = [] { return true; }, .metrics = [] { return std::vector<Metric>(); }};
+  const HttpSources sources{.unready = [] { return std::string(); }, .metrics = [] { return std::vector<Metric>(); }};
   auto first = HttpServer::Start({.host = "127.0.0.1", .port = 0}, sources).ValueOrDie();
   const arrow::Status status = HttpServer::Start({.host = "127.0.0.1", .port = first->port()}, sources).status();
   EXPECT_TRUE(status.IsIOError());

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/masked_values.h"
 #include "base/memory_budget.h"
 #include "base/process_memory.h"
 #include "commit/commit_path.h"
@@ -117,13 +118,14 @@ arrow::Status Server::BuildFlight() {
     ARROW_ASSIGN_OR_RAISE(options.tls_key_pem, ReadPem(config.tls_key, "tls_key"));
   }
   ARROW_ASSIGN_OR_RAISE(
-      flight_, flight::FlightServer::Make(std::move(options), {.sessions = *sessions_,
-                                                               .credentials = credentials_,
-                                                               .clock = clock_,
-                                                               .on_rpc = [this](const auto& event) { LogCall(event); },
-                                                               .flush = [this] { return commits_->SaveStates(); },
-                                                               .messages = &memory_->share("messages"),
-                                                               .parameters = &memory_->share("parameters")}));
+      flight_, flight::FlightServer::Make(std::move(options),
+                                          {.sessions = *sessions_,
+                                           .credentials = credentials_,
+                                           .clock = clock_,
+                                           .on_rpc = [this](const auto& event) { LogCall(event); },
+                                           .flush = [this] { return commits_->SaveStates(commit::Saving::kMeanwhile); },
+                                           .messages = &memory_->share("messages"),
+                                           .parameters = &memory_->share("parameters")}));
   return arrow::Status::OK();
 }
 
@@ -131,7 +133,7 @@ arrow::Status Server::StartHttp() {
   const config::ServerConfig& config = settings_.values;
   if (!config.http_port) return arrow::Status::OK();
   http::HttpSources sources;
-  sources.ready = [this] { return ready_.load(); };
+  sources.unready = [this] { return Unready(); };
   sources.metrics = [this, shares = config::SharesOf(config.memory_max)] {
     std::vector<http::Metric> metrics = CollectMetrics({.commits = *commits_,
                                                         .sessions = *sessions_,
@@ -175,14 +177,28 @@ arrow::Status Server::Drain() {
   ready_file_.reset();
   sessions_->Drain(std::chrono::milliseconds(settings_.values.drain_ms));
   const arrow::Status stopped = flight_->Shutdown(kLastCalls);
-  const arrow::Status saved = commits_->SaveStates();
+  const arrow::Status saved = commits_->SaveStates(commit::Saving::kAtEnd);
   if (http_ != nullptr) http_->Stop();
   return saved.ok() ? stopped : saved;
 }
 
+bool Server::EngineFailed() {
+  const std::string failure = engine_->failure();
+  if (failure.empty()) return false;
+  if (!failure_logged_.exchange(true)) log_.Error("engine", {{"error", failure}});
+  return true;
+}
+
+std::string Server::Unready() {
+  if (EngineFailed()) return "the database engine has failed (the log has the cause); restart the server";
+  return ready_ ? "" : "the server is starting or shutting down";
+}
+
 void Server::LogCall(const flight::RpcEvent& event) {
+  EngineFailed();
   rpc_counts_.Add(event.method, event.status);
-  const std::string_view error = std::string_view(event.error).substr(0, kLoggedErrorBytes);
+  const std::string masked = MaskValues(event.error);
+  const std::string_view error = std::string_view(masked).substr(0, kLoggedErrorBytes);
   if (event.error.empty()) {
     log_.Info("call", {{"request", event.request_id},
                        {"method", event.method},

@@ -66,6 +66,8 @@ class Server {
   arrow::Status BuildFlight();
   arrow::Status StartHttp();
   void LogCall(const flight::RpcEvent& event);
+  std::string Unready();  // why it takes no calls; empty: it does
+  bool EngineFailed();    // logs it the first time
 
   const config::LoadedConfig& settings_;
   Logger& log_;
@@ -74,6 +76,7 @@ class Server {
   const config::Credentials credentials_;
   RpcCounts rpc_counts_;
   std::atomic<bool> ready_ = false;
+  std::atomic<bool> failure_logged_ = false;
   bool drained_ = false;
   // In the order of their making; destroyed in reverse.
   std::unique_ptr<MemoryBudget> memory_;

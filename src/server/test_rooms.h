@@ -23,6 +23,7 @@ class FakeCommitPath final : public commit::CommitPath {
   }
   arrow::Result<bool> DropView(engine::Connection&, const engine::DropMaterializedView&) override { return NotHere(); }
   arrow::Status SetTableOptions(engine::Connection&, const engine::CreateTableOptions&) override { return NotHere(); }
+  arrow::Status CarryOptions(engine::Connection&, const engine::Renaming&) override { return NotHere(); }
   arrow::Status CheckStatement(const engine::Statement&, const engine::PreparedInfo&) override { return NotHere(); }
   bool IsView(const TableRef&) const override { return false; }
   Position position() const override { return Position(5); }
@@ -30,7 +31,7 @@ class FakeCommitPath final : public commit::CommitPath {
   std::vector<commit::TableInfo> Tables() const override { return tables; }
   std::vector<commit::ViewInfo> Views() const override { return views; }
   std::vector<commit::WindowInfo> Windows() const override { return windows; }
-  arrow::Status SaveStates() override { return arrow::Status::OK(); }
+  arrow::Status SaveStates(commit::Saving) override { return arrow::Status::OK(); }
 
   std::vector<commit::TableInfo> tables;
   std::vector<commit::ViewInfo> views;

@@ -129,9 +129,18 @@ arrow::Result<Batches> SessionImpl::Metadata(const RequestContext& context, std:
   return rows;
 }
 
+arrow::Result<std::string> SessionImpl::LastingName(const RequestContext& context, TableRef table) {
+  if (table.schema.empty()) {
+    ARROW_ASSIGN_OR_RAISE(const auto lease, AcquireFor(context, OnlyTransaction(), Purpose::kQuery));
+    table.schema = lease.connection().CurrentSchema();
+  }
+  return home_->connection->LastingName(table);
+}
+
 arrow::Result<std::shared_ptr<arrow::Schema>> SessionImpl::TableSchema(const RequestContext& context,
                                                                        const TableRef& table) {
-  return Describe(context, "SELECT * FROM " + table.ToSql(), OnlyTransaction());
+  ARROW_ASSIGN_OR_RAISE(const auto name, LastingName(context, table));
+  return Describe(context, "SELECT * FROM " + name, OnlyTransaction());
 }
 
 // ---- settings

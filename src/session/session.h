@@ -154,6 +154,9 @@ class Session {
   // GetTables and its kin. Sees the session's temporary tables.
   virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Metadata(
       const RequestContext& context, std::string_view sql, const std::vector<std::string>& parameters) = 0;
+  // How SQL names the lasting table or view, whatever temporary one has its name; without a schema that of the session.
+  virtual arrow::Result<std::string> LastingName(const RequestContext& context, TableRef table) = 0;
+  // Of that table.
   virtual arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const RequestContext& context,
                                                                     const TableRef& table) = 0;
   // `catalog`, `schema` and settings of ours and of DuckDB that a client may change. Invalid for an unknown name (with

@@ -111,6 +111,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                                                     const std::shared_ptr<arrow::Schema>& schema) override;
   arrow::Result<Batches> Metadata(const RequestContext& context, std::string_view sql,
                                   const std::vector<std::string>& parameters) override;
+  arrow::Result<std::string> LastingName(const RequestContext& context, TableRef table) override;
   arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const RequestContext& context,
                                                             const TableRef& table) override;
   arrow::Status SetOption(const RequestContext& context, const std::string& name, const std::string& value) override;

@@ -154,7 +154,11 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunInTransaction(LaneLease& lea
   }
   ARROW_ASSIGN_OR_RAISE(const auto plan, lease.connection().Prepare(statement, engine::Trust::kClient));
   ARROW_RETURN_NOT_OK(services_.commits.CheckStatement(statement, plan->info()));
-  ARROW_ASSIGN_OR_RAISE(auto outcome, RunRows(lease, *plan, parameters));
+  const auto renaming = statement.kind() == StatementKind::kAlter ? plan->info().renaming : std::nullopt;
+  if (renaming.has_value()) ARROW_RETURN_NOT_OK(services_.commits.CarryOptions(lease.connection(), *renaming));
+  auto ran = RunRows(lease, *plan, parameters);
+  if (!ran.ok() && renaming.has_value()) lease.connection().Invalidate("a renaming failed");
+  ARROW_ASSIGN_OR_RAISE(auto outcome, std::move(ran));
   if (statement.kind() == StatementKind::kExplain && outcome.rows != nullptr) {
     const auto provenance = ProvenanceOf(plan->info());
     outcome.rows = AppendTextRow(std::move(outcome.rows), {"route", provenance.route + " (" + provenance.reason + ")"});

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 
 #include "session/session_test_support.h"
@@ -90,6 +91,99 @@ TEST_F(SessionTablesTest, ViewOverAGeneratedColumnIsRefused) {
   Update("CREATE MATERIALIZED VIEW v AS SELECT i * 2 AS j, count(*) AS n FROM t GROUP BY ALL");
   Update("INSERT INTO t VALUES (1)");
   ExpectOracle("v", "SELECT i * 2 AS j, count(*) AS n FROM t GROUP BY ALL");
+}
+
+TEST_F(SessionTablesTest, ARenamedTableKeepsItsOptions) {
+  Update("CREATE TABLE e (ts TIMESTAMP, k INTEGER) WITH (time = 'ts', keep_rows = false)");
+  Update("INSERT INTO e VALUES ('2024-01-01', 1)");
+  Update("ALTER TABLE e RENAME TO f");
+  Update("INSERT INTO f VALUES ('2024-01-01', 1)");
+  EXPECT_THAT(Rows("SELECT * FROM f"), HasSubstr("keeps no rows"));
+  EXPECT_THAT(UpdateError("CREATE MATERIALIZED VIEW f_all AS SELECT k, count(*) AS c FROM f GROUP BY ALL"),
+              HasSubstr("backfill"));
+  Update("ALTER TABLE f RENAME COLUMN ts TO moment");
+  const auto tables = commits_->Tables();
+  ASSERT_EQ(tables.size(), 1U);
+  EXPECT_EQ(tables[0].table.name, "f");
+  EXPECT_EQ(tables[0].options.time_column, "moment");
+  EXPECT_FALSE(tables[0].options.keep_rows);
+  EXPECT_EQ(tables[0].rows_accepted, 2);
+  Update("CREATE TABLE e (k INTEGER)");
+  Update("INSERT INTO e VALUES (1)");
+  EXPECT_EQ(Rows("SELECT * FROM e"), "1\n");
+}
+
+TEST_F(SessionTablesTest, TablesThatSwapNamesSwapOptions) {
+  Update("CREATE TABLE kept (k INTEGER)");
+  Update("CREATE TABLE gone (k INTEGER) WITH (keep_rows = false)");
+  Update("INSERT INTO kept VALUES (1)");
+  Update("ALTER TABLE kept RENAME TO other; ALTER TABLE gone RENAME TO kept; ALTER TABLE other RENAME TO gone");
+  Update("INSERT INTO kept VALUES (2); INSERT INTO gone VALUES (3)");
+  EXPECT_EQ(Rows("SELECT * FROM gone ORDER BY k"), "1\n3\n");
+  EXPECT_THAT(Rows("SELECT * FROM kept"), HasSubstr("keeps no rows"));
+  Update(
+      "DROP TABLE kept; CREATE TABLE kept (k INTEGER); ALTER TABLE kept RENAME TO fresh; INSERT INTO fresh VALUES (4)");
+  EXPECT_EQ(Rows("SELECT * FROM fresh"), "4\n");
+}
+
+TEST_F(SessionTablesTest, AViewMadeAfterARenameCountsTheRowsBefore) {
+  Update("CREATE TABLE a (k INTEGER)");
+  Update("INSERT INTO a VALUES (1), (1)");
+  Update(
+      "ALTER TABLE a RENAME TO b; CREATE MATERIALIZED VIEW b_all AS SELECT k, count(*) AS c FROM b GROUP BY ALL; "
+      "INSERT INTO b VALUES (1)");
+  EXPECT_EQ(Rows("SELECT * FROM b_all"), "1|3\n");
+}
+
+TEST_F(SessionTablesTest, ARenamingThatFailsCarriesNothing) {
+  Update("CREATE TABLE a (k INTEGER) WITH (keep_rows = false)");
+  Update("CREATE TABLE b (k INTEGER)");
+  Update("BEGIN");
+  EXPECT_THAT(UpdateError("ALTER TABLE a RENAME TO b"), HasSubstr("b"));
+  Update("ROLLBACK");
+  Update("CREATE TEMPORARY TABLE a (k INTEGER)");
+  Update("ALTER TABLE a RENAME TO c");
+  Update("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)");
+  EXPECT_THAT(Rows("SELECT * FROM a"), HasSubstr("keeps no rows"));
+  EXPECT_EQ(Rows("SELECT * FROM b"), "1\n");
+}
+
+TEST_F(SessionTablesTest, ARefusedChangeLeavesTheSessionItsTimeZone) {
+  Update("SET TimeZone = 'America/St_Johns'");
+  Update("CREATE TABLE z (ts TIMESTAMPTZ, s VARCHAR)");
+  Update(
+      "CREATE MATERIALIZED VIEW z_1d AS SELECT date_trunc('day', ts) AS day, sum(s::INTEGER) AS n FROM z GROUP BY ALL");
+  Update("INSERT INTO z VALUES ('2024-01-02 02:00:00+00', '1')");
+  Update("SET TimeZone = 'UTC'");
+  EXPECT_THAT(UpdateError("UPDATE z SET s = 'x'"), HasSubstr("Could not convert"));
+  EXPECT_EQ(Rows("SELECT current_setting('TimeZone')"), "UTC\n");
+  Update("UPDATE z SET s = '2'");
+  EXPECT_EQ(Rows("SELECT n FROM z_1d"), "2\n");
+}
+
+TEST_F(SessionTablesTest, RowsAfterASaveAreNotForgottenByACrash) {
+  const std::string folder = ::testing::TempDir() + "hyprstream_session_gone_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  Open(folder + "/data.duckdb");
+  Update("CREATE TABLE e (k INTEGER) WITH (keep_rows = false)");
+  EXPECT_TRUE(commits_->SaveStates(commit::Saving::kMeanwhile).ok());
+  Update("INSERT INTO e VALUES (1)");
+  session_.reset();
+  Open(folder + "/data.duckdb");  // nothing was saved at the end
+  EXPECT_THAT(UpdateError("CREATE MATERIALIZED VIEW e_all AS SELECT count(*) AS c FROM e"), HasSubstr("backfill"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(SessionTablesTest, PathOfATableIsTheLastingOne) {
+  Update("CREATE TABLE t (lasting INTEGER)");
+  Update("CREATE TEMPORARY TABLE t (temporary VARCHAR)");
+  for (const TableRef& table : {TableRef{.schema = "", .name = "t"}, TableRef{.schema = "main", .name = "t"}}) {
+    const auto schema = session_->TableSchema(context_, table);
+    ASSERT_TRUE(schema.ok()) << schema.status();
+    EXPECT_EQ((*schema)->field(0)->name(), "lasting");
+    EXPECT_EQ(Rows("SELECT count(lasting) FROM " + session_->LastingName(context_, table).ValueOrDie()), "0\n");
+  }
 }
 
 }  // namespace

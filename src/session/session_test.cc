@@ -339,7 +339,7 @@ TEST_F(SessionTest, ViewsInOtherSchemasSurviveARestart) {
   Update("INSERT INTO t VALUES (1); INSERT INTO r VALUES (2)");
   EXPECT_EQ(Rows("SELECT * FROM s.tv"), "1|1\n");
   session_.reset();
-  EXPECT_TRUE(commits_->SaveStates().ok());
+  EXPECT_TRUE(commits_->SaveStates(commit::Saving::kAtEnd).ok());
   Open(folder + "/data.duckdb");
   EXPECT_EQ(Rows("SELECT * FROM s.tv"), "1|1\n");
   EXPECT_EQ(Rows("SELECT * FROM s.rv"), "2|1\n");
@@ -686,7 +686,7 @@ TEST_F(SessionTest, DefinitionsAndStatesSurviveARestart) {
   Update("CREATE MATERIALIZED VIEW e_all AS SELECT k, count(*) AS c FROM e GROUP BY ALL");
   Update("INSERT INTO e VALUES (1), (1), (2)");
   session_.reset();
-  EXPECT_TRUE(commits_->SaveStates().ok());
+  EXPECT_TRUE(commits_->SaveStates(commit::Saving::kAtEnd).ok());
   Open(folder + "/data.duckdb");
   ExpectOracle();
   EXPECT_EQ(Rows("SELECT orders FROM sales_5m"), "1\n");
@@ -710,7 +710,7 @@ TEST_F(SessionTest, AViewInAZoneOfItsOwnSurvivesARestart) {
     Update("INSERT INTO " + table + " VALUES ('2024-01-02 02:00:00+00', 1), ('2024-01-02 04:00:00+00', 2)");
   }
   session_.reset();
-  EXPECT_TRUE(commits_->SaveStates().ok());
+  EXPECT_TRUE(commits_->SaveStates(commit::Saving::kAtEnd).ok());
   Open(folder + "/data.duckdb");  // its session's zone is UTC
   for (const char* keep : {"true", "false"}) {
     const std::string table = std::string("z_") + keep;

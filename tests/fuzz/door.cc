@@ -44,7 +44,7 @@ class LocalDoor : public Door {
     if (folder_.empty()) return false;
     session_.reset();
     registry_.reset();
-    if (!commits_->SaveStates().ok()) std::abort();
+    if (!commits_->SaveStates(commit::Saving::kAtEnd).ok()) std::abort();
     Open();
     return true;
   }

@@ -45,6 +45,9 @@ class InterruptedCommits final : public commit::CommitPath {
   arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) override {
     return path_.SetTableOptions(connection, options);
   }
+  arrow::Status CarryOptions(engine::Connection& connection, const engine::Renaming& renaming) override {
+    return path_.CarryOptions(connection, renaming);
+  }
   arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) override {
     return path_.CheckStatement(statement, info);
   }
@@ -54,7 +57,7 @@ class InterruptedCommits final : public commit::CommitPath {
   std::vector<commit::TableInfo> Tables() const override { return path_.Tables(); }
   std::vector<commit::ViewInfo> Views() const override { return path_.Views(); }
   std::vector<commit::WindowInfo> Windows() const override { return path_.Windows(); }
-  arrow::Status SaveStates() override { return path_.SaveStates(); }
+  arrow::Status SaveStates(commit::Saving saving) override { return path_.SaveStates(saving); }
 
  private:
   commit::CommitPath& path_;

@@ -277,6 +277,19 @@ def test_paths_name_tables_only(fortress, client, call, path):
     check_refusal(caught.value)
 
 
+def test_paths_name_lasting_tables(fortress, client):
+    wire.update(client, "CREATE TABLE namesake AS SELECT 1 AS lasting; CREATE TEMPORARY TABLE namesake AS SELECT 2 AS brief")
+    for path in (["namesake"], ["main", "namesake"]):
+        descriptor = fl.FlightDescriptor.for_path(*path)
+        assert client.get_schema(descriptor).schema.names == ["lasting"]
+        info = client.get_flight_info(descriptor)
+        assert wire.read_to_end(client.do_get(info.endpoints[0].ticket)) == [{"lasting": 1}]
+    listed = next(info for info in client.list_flights() if info.descriptor.path[-1] == b"namesake")
+    assert listed.schema.names == ["lasting"]
+    assert wire.read_to_end(client.do_get(listed.endpoints[0].ticket)) == [{"lasting": 1}]
+    wire.update(client, "DROP TABLE temp.namesake; DROP TABLE main.namesake")
+
+
 @pytest.mark.parametrize("table", ["__hyprstream.views", "{f}", "base; DROP TABLE base", 'x"; DROP TABLE base; --'])
 def test_ingest_takes_the_name_as_a_name(fortress, client, table):
     """A strange name is a table of that name in main, and nothing else."""

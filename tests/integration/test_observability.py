@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import resource
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -283,6 +284,41 @@ def test_json_logs_are_one_object_a_line():
     assert len(got) == 1 and got[0]["status"] == "OK" and got[0]["ms"] > 0 and got[0]["session"]
     failed = [event for event in calls if event["status"] != "OK"]
     assert len(failed) == 3 * len(HOSTILE_NAMES) and all(event["level"] == "warn" and event["error"] for event in failed)
+
+
+def test_values_are_not_logged():
+    with ServerProcess() as server, flightsql.connect(server.url, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE logged (k VARCHAR PRIMARY KEY)")
+        cursor.execute("INSERT INTO logged VALUES ('s3cret')")
+        for sql, parameters in (("SELECT ?::INTEGER", ["s3cret"]), ("SELECT 's3cret'::INTEGER", None),
+                                ("INSERT INTO logged VALUES (?)", ["s3cret"]), ("SELECT \"s3cret\" 's3cret' 's3cret'", None)):
+            with pytest.raises(flightsql.Error, match="s3cret"):
+                cursor.execute(sql, parameters)
+                cursor.fetchall()
+        cursor.execute("SELECT error FROM hyprstream.queries WHERE error LIKE '%convert%s3cret%'")
+        assert len(cursor.fetchall()) >= 2, "the user itself reads the whole text"
+        wait_until(lambda: len(re.findall("level=warn| warn call", server.log())) >= 4)
+    assert "Could not convert string '\\u2026'" in server.last_log or "Could not convert string '…'" in server.last_log
+    assert "s3cret" not in server.last_log
+
+
+def test_an_engine_that_failed_is_not_ready(tmp_path):
+    with ServerProcess("--http-port", "0", "--data", tmp_path / "data") as server, flight.connect(server.url) as client:
+        wire.update(client, "CREATE TABLE t AS SELECT range AS i, md5(range::VARCHAR) || md5('x' || range) AS s FROM range(1000000)")
+        assert get(server, "/readyz") == (200, "ready\n")
+        size = max(file.stat().st_size for file in (tmp_path / "data").iterdir())
+        assert size > 20e6  # more than the log of changes takes before it is written into the file
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (size, size))  # as good as a full disk
+        with pytest.raises((flight.FlightError, pa.ArrowException)):
+            for _ in range(20):
+                wire.update(client, "INSERT INTO t SELECT range, md5('y' || range * random()) || md5('z' || range) FROM range(100000)")
+        status, page = wait_until(lambda: (lambda answer: answer if answer[0] == 503 else None)(get(server, "/readyz")))
+        assert "engine has failed" in page and "restart" in page
+        for _ in range(2):
+            with pytest.raises(flight.FlightUnavailableError, match="operator must restart the server"):
+                wire.query(client, "SELECT 1")
+    events = [line for line in server.last_log.splitlines() if " error engine " in line]
+    assert len(events) == 1 and "File too large" in events[0]
 
 
 def test_levels_choose_what_is_logged():

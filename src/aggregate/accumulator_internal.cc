@@ -68,6 +68,7 @@ struct SumResult {
   bool is_average = false;
   bool wide_division = true;  // DuckDB averages 16-bit arguments in double, wider ones in long double
   double scale = 1;           // of a decimal argument, as a power of ten
+  bool is_decimal = false;    // ends at 38 digits, else at 128 bits
 };
 
 // Exact: the low 128 bits wrap, and how often they did is kept apart for the few groups where that ever happens. So
@@ -104,7 +105,7 @@ class ExactSum final : public Accumulator {
         if (counts_[group] == 0) {
           ARROW_RETURN_NOT_OK(builder.AppendNull());
         } else if (!Fits(group)) {
-          return arrow::Status::Invalid("the sum is out of range of 38 decimal digits");
+          return arrow::Status::Invalid("the sum is out of range of ", result_.is_decimal ? "DECIMAL(38)" : "HUGEINT");
         } else {
           ARROW_RETURN_NOT_OK(append(sums_[group]));
         }
@@ -142,16 +143,20 @@ class ExactSum final : public Accumulator {
     if (value >= 0 ? sum < before : sum > before) [[unlikely]]
       Carry(group, value >= 0 ? 1 : -1);
   }
+  bool FitsHugeint(std::uint32_t group) const { return carries_.empty() || carries_[group] == 0; }
   bool Fits(std::uint32_t group) const {
+    if (!FitsHugeint(group) || !result_.is_decimal) return FitsHugeint(group);
     constexpr Int128 kTenTo19 = Int128{10'000'000'000'000'000'000ULL};
     constexpr Int128 kLimit = kTenTo19 * kTenTo19;
-    return (carries_.empty() || carries_[group] == 0) && sums_[group] < kLimit && sums_[group] > -kLimit;
+    return sums_[group] < kLimit && sums_[group] > -kLimit;
   }
   arrow::Status ReadAverages(Groups groups, arrow::ArrayBuilder& builder) const {
     return WithBuilder<double>(builder, [&](auto append) {
       for (const std::uint32_t group : groups) {
         if (counts_[group] == 0) {
           ARROW_RETURN_NOT_OK(builder.AppendNull());
+        } else if (!FitsHugeint(group)) {
+          return arrow::Status::Invalid("the sum behind the average is out of range of HUGEINT");
         } else {
           ARROW_RETURN_NOT_OK(append(Average(group)));
         }
@@ -163,9 +168,8 @@ class ExactSum final : public Accumulator {
     if (!result_.wide_division) {
       return static_cast<double>(sums_[group]) / (static_cast<double>(counts_[group]) * result_.scale);
     }
-    auto sum = static_cast<long double>(sums_[group]);
-    if (!carries_.empty()) sum += std::ldexp(static_cast<long double>(carries_[group]), 128);
-    return static_cast<double>(sum / (static_cast<long double>(counts_[group]) * result_.scale));
+    return static_cast<double>(static_cast<long double>(sums_[group]) /
+                               (static_cast<long double>(counts_[group]) * result_.scale));
   }
 
   SumResult result_;
@@ -348,8 +352,8 @@ std::shared_ptr<arrow::DataType> SumType(const arrow::DataType& argument) {
   return arrow::decimal128(38, static_cast<const arrow::Decimal128Type&>(argument).scale());
 }
 
-SumResult SumResultOf(AggregateKind kind, const arrow::DataType& argument) {
-  SumResult result{.is_average = kind == AggregateKind::kAvg};
+SumResult SumResultOf(const AggregateColumn& aggregate, const arrow::DataType& argument) {
+  SumResult result{.is_average = aggregate.kind == AggregateKind::kAvg, .is_decimal = aggregate.decimal_sum};
   if (argument.id() == arrow::Type::DECIMAL128) {
     const auto& decimal = static_cast<const arrow::Decimal128Type&>(argument);
     result.scale = std::pow(10.0, decimal.scale());
@@ -398,9 +402,9 @@ std::unique_ptr<Accumulator> MakeAccumulator(const AggregateColumn& aggregate, c
   const bool is_sum = aggregate.kind == AggregateKind::kSum || aggregate.kind == AggregateKind::kAvg;
   return WithPhysical(*PhysicalOf(*argument), [&]<class V>(std::type_identity<V>) -> std::unique_ptr<Accumulator> {
     if constexpr (std::is_floating_point_v<V>) {
-      if (is_sum) return std::make_unique<FloatSum<V>>(SumResultOf(aggregate.kind, *argument));
+      if (is_sum) return std::make_unique<FloatSum<V>>(SumResultOf(aggregate, *argument));
     } else if constexpr (!std::same_as<V, std::string_view>) {
-      if (is_sum) return std::make_unique<ExactSum<V>>(SumResultOf(aggregate.kind, *argument));
+      if (is_sum) return std::make_unique<ExactSum<V>>(SumResultOf(aggregate, *argument));
     }
     if (aggregate.kind == AggregateKind::kMin) return std::make_unique<Extreme<V, true>>();
     return std::make_unique<Extreme<V, false>>();

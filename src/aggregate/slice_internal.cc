@@ -71,6 +71,10 @@ arrow::Status CheckAggregates(const AggregateQuery& query) {
         (aggregate.argument < query.key_count() || aggregate.argument >= query.evaluated_schema->num_fields())) {
       return arrow::Status::Invalid("View ", query.view.ToString(), ": aggregate ", i + 1, " has no argument");
     }
+    if (aggregate.filter >= 0 && (aggregate.filter >= query.evaluated_schema->num_fields() ||
+                                  query.evaluated_schema->field(aggregate.filter)->type()->id() != arrow::Type::BOOL)) {
+      return arrow::Status::Invalid("View ", query.view.ToString(), ": aggregate ", i + 1, " has no condition");
+    }
     const arrow::DataType* argument =
         has_argument ? query.evaluated_schema->field(aggregate.argument)->type().get() : nullptr;
     const arrow::Status status = CheckAggregate(aggregate, argument);
@@ -200,6 +204,28 @@ void Slice::AddEmptyGroup() {
   ResizeStates();
 }
 
+namespace {
+
+struct Passed {
+  std::vector<std::uint32_t> rows;
+  std::vector<std::uint32_t> groups;
+};
+
+// Those of the rows where the condition is true.
+Passed Pass(const arrow::Array& condition, std::span<const std::uint32_t> rows, std::span<const std::uint32_t> groups) {
+  Passed passed;
+  WithColumn<bool>(condition, [&](auto holds) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (condition.IsNull(rows[i]) || !holds(rows[i])) continue;
+      passed.rows.push_back(rows[i]);
+      passed.groups.push_back(groups[i]);
+    }
+  });
+  return passed;
+}
+
+}  // namespace
+
 void Slice::Add(const ViewSpec& spec, const RowKeys& keys, std::span<const std::uint64_t> hashes,
                 std::span<const std::uint32_t> rows, const arrow::RecordBatch& batch) {
   const std::vector<std::uint32_t> groups = groups_.FindOrAdd(keys, hashes, rows);
@@ -208,7 +234,12 @@ void Slice::Add(const ViewSpec& spec, const RowKeys& keys, std::span<const std::
     const AggregateColumn& aggregate = spec.query->aggregates[i];
     const bool has_argument = aggregate.kind != AggregateKind::kCountStar;
     const std::shared_ptr<arrow::Array> argument = has_argument ? batch.column(aggregate.argument) : nullptr;
-    accumulators_[i]->Update(argument.get(), rows, groups);
+    if (aggregate.filter < 0) {
+      accumulators_[i]->Update(argument.get(), rows, groups);
+      continue;
+    }
+    const Passed passed = Pass(*batch.column(aggregate.filter), rows, groups);
+    accumulators_[i]->Update(argument.get(), passed.rows, passed.groups);
   }
   rows_ += static_cast<std::int64_t>(rows.size());
 }

@@ -76,8 +76,12 @@ arrow::Status CommitPathImpl::Begin(engine::Connection& connection) {
   return arrow::Status::OK();
 }
 
-arrow::Status CommitPathImpl::CheckRead(const TableRef& table) const {
+arrow::Status CommitPathImpl::CheckRead(const TableRef& table, bool edited) const {
   if (registry_.OptionsOf(table).keep_rows) return arrow::Status::OK();
+  if (edited) {
+    return arrow::Status::Invalid("Table ", table.ToString(),
+                                  " keeps no rows (keep_rows = false), so they can neither be changed nor deleted");
+  }
   std::string names;
   for (const auto& view : registry_.ViewsOf(table)) names += (names.empty() ? "" : ", ") + view.ToString();
   return arrow::Status::Invalid(
@@ -311,7 +315,7 @@ std::vector<WindowInfo> CommitPathImpl::Windows() const {  // may be many: no co
 // ---- start and end
 
 arrow::Status CommitPathImpl::Open() {
-  engine_.SetReadCheck([this](const TableRef& table) { return CheckRead(table); });
+  engine_.SetReadCheck([this](const TableRef& table, bool edited) { return CheckRead(table, edited); });
   ARROW_ASSIGN_OR_RAISE(auto connection, engine_.Connect());
   ARROW_RETURN_NOT_OK(connection->Begin());
   ARROW_RETURN_NOT_OK(CreateCatalog(*connection));

@@ -87,7 +87,7 @@ class CommitPathImpl : public CommitPath {
   void PublishDelta(const Staged& staged, const ViewDelta& delta);
   void PublishViews(const Staged& staged);
   void Recompute(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows);
-  arrow::Status CheckRead(const TableRef& table) const;
+  arrow::Status CheckRead(const TableRef& table, bool edited) const;
   arrow::Status InTransaction(const std::function<arrow::Status(engine::Connection&)>& work);
   bool KeepsRows(const Staged& staged, const TableRef& table) const;
 

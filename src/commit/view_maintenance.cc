@@ -68,8 +68,9 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> TouchedWindows(engine::Connec
                                                                   const TableChanges& changes) {
   Batches images = changes.removed;
   images.insert(images.end(), changes.updated.begin(), changes.updated.end());
-  const std::string sql =
-      "SELECT DISTINCT (" + WindowSql(query) + ") AS w FROM hyprstream_input() AS " + QuoteIdentifier(query.alias);
+  // Rows that the view leaves out have no window in it, and its expressions need not hold for them.
+  const std::string sql = "SELECT DISTINCT (" + WindowSql(query) + ") AS w FROM hyprstream_input() AS " +
+                          QuoteIdentifier(query.alias) + (query.where_sql.empty() ? "" : " WHERE " + query.where_sql);
   ARROW_ASSIGN_OR_RAISE(const auto windows, connection.Evaluate(sql, changes.schema, images));
   if (windows.empty()) return nullptr;
   ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches(windows));

@@ -56,10 +56,19 @@ arrow::Status CheckSettings(engine::Connection& connection) {
   return arrow::Status::OK();
 }
 
-arrow::Status ReadBy(const AggregateQuery& query) {
+arrow::Status ReadBy(const AggregateQuery& query, const std::string& why = "") {
   const auto view = query.view.ToString();
   return arrow::Status::Invalid("Table ", query.base.ToString(), " is read by materialized view ", view,
-                                "; DROP MATERIALIZED VIEW ", view, " first");
+                                "; DROP MATERIALIZED VIEW ", view, " first", why.empty() ? "" : " (" + why + ")");
+}
+
+// A column that the view reads and the transaction took away, even if another has its name now; empty: none.
+std::string LostColumn(const AggregateQuery& query, const engine::TransactionFacts::ChangedEntry& entry) {
+  for (const auto& lost : entry.lost_columns) {
+    const auto same = [&](const auto& read) { return FoldIdentifier(read) == FoldIdentifier(lost); };
+    if (std::ranges::any_of(query.base_columns, same)) return lost;
+  }
+  return "";
 }
 
 }  // namespace
@@ -237,19 +246,28 @@ arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection, const
     if (entry == nullptr) continue;
     if (entry->dropped) return ReadBy(query);
     ARROW_RETURN_NOT_OK(CheckDefinition(connection, query));
+    if (const auto lost = LostColumn(query, *entry); !lost.empty()) return ReadBy(query, "it reads column " + lost);
   }
   for (const auto& [ref, created] : staged.ddl->created) {
-    if (changed(created.view->query->base) == nullptr) continue;
-    ARROW_RETURN_NOT_OK(CheckDefinition(connection, *created.view->query));
+    const auto& query = *created.view->query;
+    const auto* entry = changed(query.base);
+    if (entry == nullptr) continue;
+    ARROW_RETURN_NOT_OK(CheckDefinition(connection, query));
+    if (LostColumn(query, *entry).empty()) continue;
+    // Before the view was made or after it: the rows tell, where there are any.
+    if (!KeepsRows(staged, query.base)) return ReadBy(query, "it was altered in the transaction that creates the view");
+    created.view->refill = true;
   }
   return arrow::Status::OK();
 }
 
 arrow::Status CommitPathImpl::CheckDefinition(engine::Connection& connection, const AggregateQuery& query) {
   const auto again = engine_.AnalyzeView(connection, query.view, query.definition, query.time_zone, query.base);
-  if (again.ok() && again->evaluated_schema->Equals(*query.evaluated_schema)) return arrow::Status::OK();
-  const auto read_by = ReadBy(query);
-  return again.ok() ? read_by : read_by.WithMessage(read_by.message(), " (", again.status().message(), ")");
+  if (again.ok() && again->evaluated_schema->Equals(*query.evaluated_schema) &&
+      again->output_types == query.output_types) {
+    return arrow::Status::OK();
+  }
+  return ReadBy(query, again.ok() ? "" : again.status().message());
 }
 
 arrow::Status CommitPathImpl::CheckCreated(const Staged& staged) {
@@ -270,6 +288,7 @@ arrow::Status CommitPathImpl::CheckCreated(const Staged& staged) {
 arrow::Status CommitPathImpl::CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) {
   using engine::StatementKind;
   for (const auto& table : info.writes) {
+    // Of those that are read first the gate has said so.
     const bool edits = statement.kind() == StatementKind::kUpdate || statement.kind() == StatementKind::kDelete ||
                        statement.kind() == StatementKind::kMerge;
     if (edits && !registry_.OptionsOf(table).keep_rows) {

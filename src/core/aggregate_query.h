@@ -19,11 +19,14 @@ namespace hyprstream {
 
 enum class AggregateKind { kCountStar, kCount, kSum, kAvg, kMin, kMax };
 
-// One aggregate of the SELECT. `argument` is its column in the evaluated batch, -1 for count(*).
+// One aggregate of the SELECT. `argument` and `filter` are columns in the evaluated batch: -1 for count(*), and for an
+// aggregate of all rows.
 struct AggregateColumn {
   AggregateKind kind;
   int argument = -1;
-  std::shared_ptr<arrow::DataType> result_type;  // as DuckDB's: sum(int) decimal128(38, 0), avg double, count int64
+  std::shared_ptr<arrow::DataType> result_type;  // of its states: sum(int) decimal128(38, 0), avg double, count int64
+  int filter = -1;                               // BOOLEAN; rows where it is true count
+  bool decimal_sum = false;  // of DECIMAL, which ends at 38 digits; other exact sums end at 128 bits
 };
 
 // Where an output column comes from.
@@ -36,10 +39,12 @@ struct OutputColumn {
 struct AggregateQuery {
   TableRef view;
   TableRef base;
-  std::string definition;                 // the SELECT as its author wrote it; over raw rows it is the view's oracle
+  // The SELECT as its author wrote it, but for macros and types of the user's making: they are written out, so that it
+  // goes on meaning the same. Over raw rows it is the view's oracle.
+  std::string definition;
   std::string time_zone;                  // frozen at CREATE; expressions that depend on a zone are evaluated in it
   std::vector<std::string> key_sql;       // over the base table's columns
-  std::vector<std::string> argument_sql;  // likewise; FILTER clauses are folded in (CASE WHEN … THEN … END)
+  std::vector<std::string> argument_sql;  // likewise, and the conditions of FILTER clauses
   std::string from_sql;                   // the base table with its alias, `"db"."main"."sales" AS "s"`
   std::string alias;                      // how the expressions name the base table
   std::string where_sql;                  // empty: all rows
@@ -49,6 +54,8 @@ struct AggregateQuery {
   std::vector<AggregateColumn> aggregates;
   std::vector<OutputColumn> output;  // in SELECT order
   std::shared_ptr<arrow::Schema> output_schema;
+  std::vector<std::string> output_types;  // DuckDB's own, in SELECT order: those of the SELECT
+  std::vector<std::string> base_columns;  // of the base table that it reads
 
   int key_count() const { return static_cast<int>(key_sql.size()); }
 };

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/arrow_readable_internal.h"
+#include "engine/declared_schema_internal.h"
 
 namespace hyprstream::engine {
 
@@ -50,6 +51,26 @@ duckdb::unique_ptr<duckdb::GlobalTableFunctionState> InitGlobal(duckdb::ClientCo
   return state;
 }
 
+// DuckDB's own Arrow scan, and after it the columns' declared types where Arrow's are others.
+void Scan(duckdb::ClientContext& context, duckdb::TableFunctionInput& input, duckdb::DataChunk& output) {
+  const auto& data = input.bind_data->Cast<StreamScanData>();
+  if (data.declared == nullptr) return duckdb::ArrowTableFunction::ArrowScanFunction(context, input, output);
+  if (!input.local_state) return;  // DuckDB's scan makes none where there are no rows
+  const auto& columns = input.local_state->Cast<duckdb::ArrowScanLocalState>().column_ids;
+  duckdb::vector<duckdb::LogicalType> types;
+  for (duckdb::idx_t i = 0; i < columns.size(); ++i) {
+    types.push_back(columns[i] < data.arrow_types.size() ? data.arrow_types[columns[i]] : output.data[i].GetType());
+  }
+  duckdb::DataChunk scanned;
+  scanned.Initialize(context, types);
+  duckdb::ArrowTableFunction::ArrowScanFunction(context, input, scanned);
+  for (duckdb::idx_t i = 0; i < columns.size(); ++i) {
+    const auto carriage = columns[i] < data.arrow_types.size() ? data.declared->carriage(columns[i]) : Carriage::kArrow;
+    ToDeclared(context, carriage, scanned.data[i], scanned.size(), output.data[i]);
+  }
+  output.SetCardinalityUnsafe(scanned.size());
+}
+
 }  // namespace
 
 ChunkSource::ChunkSource(duckdb::ClientContext& context, const std::shared_ptr<arrow::Schema>& schema)
@@ -78,11 +99,16 @@ void ChunkSource::ForEachChunk(const std::shared_ptr<arrow::RecordBatch>& batch,
   }
 }
 
-StreamScanData::StreamScanData(duckdb::ClientContext& context, const arrow::Schema& schema)
-    : duckdb::ArrowScanFunctionData(nullptr) {
-  ExportSchema(schema, schema_root);
+StreamScanData::StreamScanData(duckdb::ClientContext& context, std::shared_ptr<arrow::Schema> schema)
+    : duckdb::ArrowScanFunctionData(nullptr), stream_schema_(std::move(schema)) {
+  ExportSchema(*stream_schema_, schema_root);
   duckdb::ArrowTableFunction::PopulateArrowTableSchema(context, arrow_table, schema_root.arrow_schema);
-  all_types = arrow_table.GetTypes();
+  arrow_types = arrow_table.GetTypes();
+  all_types = arrow_types;
+  const auto* types = AsDeclared(*stream_schema_);
+  if (types == nullptr || types->types() == arrow_types) return;
+  declared = types;
+  all_types = types->types();
 }
 
 duckdb::unique_ptr<duckdb::FunctionData> StreamScanData::Copy() const {
@@ -91,7 +117,7 @@ duckdb::unique_ptr<duckdb::FunctionData> StreamScanData::Copy() const {
 
 duckdb::TableFunction MakeStreamFunction(const char* name, const duckdb::vector<duckdb::LogicalType>& arguments,
                                          duckdb::table_function_bind_t bind) {
-  duckdb::TableFunction function(name, arguments, duckdb::ArrowTableFunction::ArrowScanFunction, bind, InitGlobal,
+  duckdb::TableFunction function(name, arguments, Scan, bind, InitGlobal,
                                  duckdb::ArrowTableFunction::ArrowScanInitLocal);
   function.projection_pushdown = true;
   return function;

@@ -16,6 +16,8 @@ class Schema;
 
 namespace hyprstream::engine {
 
+class DeclaredSchema;
+
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
 // Turns record batches of one schema into DataChunks. Throws DuckDB's exceptions; stays inside the room.
@@ -38,11 +40,16 @@ using StreamMaker = std::function<std::shared_ptr<arrow::RecordBatchReader>(cons
 
 // The bind data of a scan over Arrow batches that are made when the scan starts.
 struct StreamScanData : duckdb::ArrowScanFunctionData {
-  StreamScanData(duckdb::ClientContext& context, const arrow::Schema& schema);
+  StreamScanData(duckdb::ClientContext& context, std::shared_ptr<arrow::Schema> schema);
+  duckdb::vector<duckdb::LogicalType> arrow_types;  // as the scan reads them
+  const DeclaredSchema* declared = nullptr;         // of the schema, when its types are others
   // Set before the scan starts, or left empty by functions that find their stream themselves.
   StreamMaker make_stream;
   duckdb::unique_ptr<duckdb::FunctionData> Copy() const override;
   bool Equals(const duckdb::FunctionData& other) const override { return this == &other; }
+
+ private:
+  std::shared_ptr<arrow::Schema> stream_schema_;
 };
 
 // A table function over StreamScanData with this bind function; projection is pushed down.

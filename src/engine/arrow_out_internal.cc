@@ -194,6 +194,20 @@ class BufferedReader : public arrow::RecordBatchReader {
   bool done_ = false;
 };
 
+std::shared_ptr<arrow::Schema> SchemaOf(const duckdb::vector<duckdb::LogicalType>& types,
+                                        const std::vector<std::string>& names, duckdb::ClientProperties properties) {
+  duckdb::ArrowSchemaWrapper wrapper;
+  const duckdb::vector<duckdb::string> duck_names(names.begin(), names.end());
+  duckdb::ArrowConverter::ToArrowSchema(&wrapper.arrow_schema, types, duck_names, properties);
+  return OrThrow(arrow::ImportSchema(&wrapper.arrow_schema));
+}
+
+duckdb::ClientProperties PropertiesFor(duckdb::ClientContext& context, ArrowForm form) {
+  auto properties = context.GetClientProperties();
+  properties.arrow_lossless_conversion = form == ArrowForm::kLossless;
+  return properties;
+}
+
 }  // namespace
 
 std::vector<std::string> ToNames(const duckdb::vector<duckdb::Identifier>& names) {
@@ -215,22 +229,29 @@ std::shared_ptr<arrow::Schema> ToArrowSchemaInZone(duckdb::ClientContext& contex
                                                    const std::string& time_zone) {
   auto properties = context.GetClientProperties();
   properties.time_zone = time_zone;
-  duckdb::ArrowSchemaWrapper wrapper;
-  duckdb::vector<duckdb::string> duck_names(names.begin(), names.end());
-  duckdb::ArrowConverter::ToArrowSchema(&wrapper.arrow_schema, types, duck_names, properties);
-  return OrThrow(arrow::ImportSchema(&wrapper.arrow_schema));
+  return SchemaOf(types, names, properties);
+}
+
+std::shared_ptr<arrow::Schema> ToArrowSchemaInForm(duckdb::ClientContext& context,
+                                                   const duckdb::vector<duckdb::LogicalType>& types,
+                                                   const std::vector<std::string>& names, ArrowForm form) {
+  return SchemaOf(types, names, PropertiesFor(context, form));
 }
 
 BatchBuilder::BatchBuilder(duckdb::ClientContext& context, const duckdb::vector<duckdb::LogicalType>& types,
                            std::vector<std::string> names)
     : context_(context), types_(types), schema_(ToArrowSchema(context, types, names)) {}
 
+BatchBuilder::BatchBuilder(duckdb::ClientContext& context, const duckdb::vector<duckdb::LogicalType>& types,
+                           std::shared_ptr<arrow::Schema> schema, ArrowForm form)
+    : context_(context), types_(types), schema_(std::move(schema)), form_(form) {}
+
 BatchBuilder::~BatchBuilder() = default;
 
 void BatchBuilder::Append(duckdb::DataChunk& chunk) {
   if (!appender_) {
     appender_ =
-        std::make_unique<duckdb::ArrowAppender>(types_, STANDARD_VECTOR_SIZE, context_.GetClientProperties(),
+        std::make_unique<duckdb::ArrowAppender>(types_, STANDARD_VECTOR_SIZE, PropertiesFor(context_, form_),
                                                 duckdb::ArrowTypeExtensionData::GetExtensionTypes(context_, types_));
   }
   appender_->Append(chunk, 0, chunk.size(), chunk.size());

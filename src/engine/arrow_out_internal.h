@@ -39,6 +39,12 @@ std::shared_ptr<arrow::Schema> ToArrowSchemaInZone(duckdb::ClientContext& contex
                                                    const duckdb::vector<duckdb::LogicalType>& types,
                                                    const std::vector<std::string>& names, const std::string& time_zone);
 
+// What clients read, or with DuckDB's own extension types, so that a scan of it gives (most) types back.
+enum class ArrowForm { kCommon, kLossless };
+std::shared_ptr<arrow::Schema> ToArrowSchemaInForm(duckdb::ClientContext& context,
+                                                   const duckdb::vector<duckdb::LogicalType>& types,
+                                                   const std::vector<std::string>& names, ArrowForm form);
+
 std::vector<std::string> ToNames(const duckdb::vector<duckdb::Identifier>& names);
 
 // Collects chunks into record batches of at most kResultBatchRows rows.
@@ -46,6 +52,9 @@ class BatchBuilder {
  public:
   BatchBuilder(duckdb::ClientContext& context, const duckdb::vector<duckdb::LogicalType>& types,
                std::vector<std::string> names);
+  // Of a schema made for these types in this form.
+  BatchBuilder(duckdb::ClientContext& context, const duckdb::vector<duckdb::LogicalType>& types,
+               std::shared_ptr<arrow::Schema> schema, ArrowForm form);
   ~BatchBuilder();
 
   void Append(duckdb::DataChunk& chunk);
@@ -58,6 +67,7 @@ class BatchBuilder {
   duckdb::ClientContext& context_;
   duckdb::vector<duckdb::LogicalType> types_;
   std::shared_ptr<arrow::Schema> schema_;
+  ArrowForm form_ = ArrowForm::kCommon;
   std::unique_ptr<duckdb::ArrowAppender> appender_;
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches_;
 };

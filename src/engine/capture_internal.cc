@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "engine/arrow_out_internal.h"
+#include "engine/declared_schema_internal.h"
 
 namespace hyprstream::engine {
 
@@ -59,6 +60,16 @@ bool IsTableOrView(const duckdb::CatalogEntry& entry) {
   return entry.type == duckdb::CatalogType::TABLE_ENTRY || entry.type == duckdb::CatalogType::VIEW_ENTRY;
 }
 
+void CollectLostColumns(const duckdb::CatalogEntry& before, const duckdb::CatalogEntry& after,
+                        std::vector<std::string>& lost) {
+  if (before.type != duckdb::CatalogType::TABLE_ENTRY || after.type != duckdb::CatalogType::TABLE_ENTRY) return;
+  const auto& columns = after.Cast<duckdb::TableCatalogEntry>().GetColumns();
+  for (const auto& column : before.Cast<duckdb::TableCatalogEntry>().GetColumns().Logical()) {
+    if (columns.ColumnExists(column.Name()) && columns.GetColumn(column.Name()).Type() == column.Type()) continue;
+    lost.push_back(column.Name().GetIdentifierName());
+  }
+}
+
 // A version of an entry that the transaction replaced: the placeholder before a CREATE, the table before an ALTER or
 // DROP. Its parent is what came after it.
 void CollectEntry(duckdb::CatalogEntry& before, std::vector<TransactionFacts::ChangedEntry>& entries) {
@@ -69,13 +80,15 @@ void CollectEntry(duckdb::CatalogEntry& before, std::vector<TransactionFacts::Ch
   if (!existed && !exists) return;
   auto& known = existed ? before : after;
   const TableRef ref{.schema = known.ParentSchema().name.GetIdentifierName(), .name = known.name.GetIdentifierName()};
-  const auto found = std::ranges::find_if(entries, [&](const auto& entry) { return entry.entry == ref; });
+  auto found = std::ranges::find_if(entries, [&](const auto& entry) { return entry.entry == ref; });
   if (found == entries.end()) {
-    entries.push_back({.entry = ref, .existed = existed, .exists = exists, .dropped = existed && !exists});
+    found = entries.insert(entries.end(),
+                           {.entry = ref, .existed = existed, .exists = exists, .dropped = existed && !exists});
   } else {  // versions come in the order in which they were replaced
     found->exists = exists;
     found->dropped |= found->existed && !exists;
   }
+  if (existed && exists) CollectLostColumns(before, after, found->lost_columns);
 }
 
 void Collect(duckdb::UndoFlags kind, duckdb::data_ptr_t payload, Touched& all) {
@@ -147,16 +160,18 @@ TableRef RefOf(duckdb::DuckTableEntry& table) {
 struct Columns {
   duckdb::vector<duckdb::StorageIndex> storage;
   duckdb::vector<duckdb::LogicalType> types;
-  std::vector<std::string> names;
+  std::shared_ptr<arrow::Schema> schema;
 };
 
-Columns ColumnsOf(duckdb::DuckTableEntry& table) {
+Columns ColumnsOf(duckdb::ClientContext& context, duckdb::DuckTableEntry& table) {
   Columns columns;
+  std::vector<std::string> names;
   for (const auto& column : table.GetColumns().Physical()) {
     columns.storage.emplace_back(column.StorageOid());
     columns.types.push_back(column.Type());
-    columns.names.push_back(column.Name().GetIdentifierName());
+    names.push_back(column.Name().GetIdentifierName());
   }
+  columns.schema = DeclareColumns(context, columns.types, names);
   return columns;
 }
 
@@ -165,11 +180,11 @@ std::vector<std::shared_ptr<arrow::RecordBatch>> ScanInserted(duckdb::ClientCont
                                                               duckdb::DuckTableEntry& table) {
   auto& storage = table.GetStorage();
   if (!local.Find(storage)) return {};
-  const auto columns = ColumnsOf(table);
+  const auto columns = ColumnsOf(context, table);
   duckdb::TableScanState state;
   state.Initialize(columns.storage, &context);
   local.InitializeScan(storage, state.local_state, nullptr);
-  BatchBuilder builder(context, columns.types, columns.names);
+  BatchBuilder builder(context, columns.types, columns.schema, FormOf(columns.types));
   duckdb::DataChunk chunk;
   chunk.Initialize(duckdb::Allocator::DefaultAllocator(), columns.types);
   for (;;) {
@@ -186,8 +201,8 @@ std::vector<std::shared_ptr<arrow::RecordBatch>> FetchRows(duckdb::ClientContext
                                                            const std::vector<duckdb::row_t>& rows) {
   if (rows.empty()) return {};
   auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
-  const auto columns = ColumnsOf(table);
-  BatchBuilder builder(context, columns.types, columns.names);
+  const auto columns = ColumnsOf(context, table);
+  BatchBuilder builder(context, columns.types, columns.schema, FormOf(columns.types));
   for (std::size_t start = 0; start < rows.size(); start += STANDARD_VECTOR_SIZE) {
     const auto count = std::min<std::size_t>(STANDARD_VECTOR_SIZE, rows.size() - start);
     duckdb::Vector row_ids(duckdb::LogicalType::ROW_TYPE, count);
@@ -237,9 +252,9 @@ RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext&
   for (auto* table : TablesOf(context, database)) {
     const auto ref = RefOf(*table);
     if (!wanted(ref)) continue;
-    const auto columns = ColumnsOf(*table);
+    const auto columns = ColumnsOf(context, *table);
     TableChanges change{.table = ref,
-                        .schema = ToArrowSchema(context, columns.types, columns.names),
+                        .schema = columns.schema,
                         .inserted = ScanInserted(context, local, *table),
                         .updated = {},
                         .removed = {}};

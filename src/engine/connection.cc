@@ -100,10 +100,7 @@ class ConnectionImpl : public Connection {
   arrow::Status Commit() override {
     auto status = Uninterrupted([&]() -> arrow::Status {
       // DuckDB turns the COMMIT of an aborted transaction into a ROLLBACK that looks like success.
-      if (in_transaction() && duckdb::ValidChecker::IsInvalidated(context().ActiveTransaction())) {
-        return arrow::Status::Invalid(
-            "The transaction was aborted by an earlier error and is rolled back; begin again");
-      }
+      ARROW_RETURN_NOT_OK(CheckAlive());
       connection_.Commit();
       return arrow::Status::OK();
     });
@@ -307,6 +304,7 @@ class ConnectionImpl : public Connection {
 
   arrow::Result<TransactionFacts> Facts() override {
     if (!in_transaction()) return TransactionFacts{};
+    ARROW_RETURN_NOT_OK(CheckAlive());
     return Guard([&]() -> arrow::Result<TransactionFacts> { return InspectTransaction(context(), shared_->database); });
   }
 
@@ -323,6 +321,13 @@ class ConnectionImpl : public Connection {
 
  private:
   duckdb::ClientContext& context() { return *connection_.context; }
+
+  arrow::Status CheckAlive() {
+    if (!in_transaction() || !duckdb::ValidChecker::IsInvalidated(context().ActiveTransaction())) {
+      return arrow::Status::OK();
+    }
+    return arrow::Status::Invalid("The transaction was aborted by an earlier error and is rolled back; begin again");
+  }
 
   duckdb::TableCatalogEntry& TableEntry(const TableRef& table) {
     auto& found = duckdb::Catalog::GetEntry(

@@ -94,6 +94,7 @@ struct TransactionFacts {
     bool existed;          // before the transaction, under this name
     bool exists;           // after it
     bool dropped = false;  // what existed is no more, whether or not something else has taken its name
+    std::vector<std::string> lost_columns = {};  // that were dropped, renamed or given another type, at whatever step
   };
   bool changes = false;               // anything at all
   bool catalog_changes = false;       // tables, views, schemas, macros, ...

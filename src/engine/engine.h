@@ -60,8 +60,9 @@ class Engine {
   virtual arrow::Status AddSystemTable(SystemTable table) = 0;
 
   // Tables that no client may read because their rows are not kept (`keep_rows = false`), and what to say instead.
-  // Asked by the gate for every table of a client's plan; OK: it may be read.
-  using ReadCheck = std::function<arrow::Status(const TableRef&)>;
+  // Asked by the gate for every table of a client's plan; OK: it may be read. `edited`: it is read because an UPDATE,
+  // DELETE or MERGE of the plan changes it.
+  using ReadCheck = std::function<arrow::Status(const TableRef&, bool edited)>;
   virtual void SetReadCheck(ReadCheck check) = 0;
 
   // Why the database takes no more statements since a fatal error, in DuckDB's words; empty: it takes them. What fails

@@ -61,6 +61,30 @@ std::string OutOfMemoryText(const duckdb::ErrorData& error) {
                                                : "raise memory_max");
 }
 
+// Names of DuckDB's own making and of ours that a client's message should not lead to.
+bool IsInternalName(std::string_view name) {
+  for (const std::string_view schema : {"main.", "memory.", "system.", "information_schema.", "pg_catalog."}) {
+    if (name.starts_with(schema)) name.remove_prefix(schema.size());
+  }
+  for (const std::string_view prefix : {"pg_", "sqlite_", "duckdb_", "pragma_", "txid_", "__", "hyprstream_"}) {
+    if (name.starts_with(prefix)) return true;
+  }
+  return false;
+}
+
+// `Did you mean "pg_attrdef"?` helps nobody who mistyped a table of theirs.
+std::string WithoutInternalNames(std::string text) {
+  constexpr std::string_view kQuestion = "Did you mean \"";
+  const auto begin = text.find(kQuestion);
+  if (begin == std::string::npos) return text;
+  const auto name = begin + kQuestion.size();
+  const auto end = text.find('"', name);
+  if (end == std::string::npos || !IsInternalName(std::string_view(text).substr(name, end - name))) return text;
+  text.erase(begin, text.find('\n', end) - begin);
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
 // DuckDB shows where in the statement it stumbled ("LINE 1: ..." and a caret), and a stack trace with internal errors.
 std::string WithoutEcho(const duckdb::ErrorData& error, arrow::StatusCode code) {
   std::string_view text = error.RawMessage();
@@ -70,6 +94,7 @@ std::string WithoutEcho(const duckdb::ErrorData& error, arrow::StatusCode code) 
     text = text.substr(0, text.find("\nLINE "));
   }
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  if (code != arrow::StatusCode::UnknownError) return CutText(WithoutInternalNames(std::string(text)));
   return CutText(text.empty() ? std::string_view("the engine failed without a message") : text);
 }
 

@@ -52,7 +52,7 @@ enum_last enum_range enum_range_boundary epoch epoch_ms epoch_ns epoch_us equi_w
 factorial favg fill filter first first_value flatten floor format format_bytes formatreadabledecimalsize
 formatreadablesize from_base64 from_binary from_hex from_json from_json_strict fsum gamma gcd gen_random_uuid
 generate_series get_bit get_current_time get_current_timestamp get_type grade_up greatest greatest_common_divisor
-group_concat hamming hash hex histogram histogram_exact hive_partition_component hour icu_sort_key ilike_escape
+group_concat hamming hash hex hyprstream_order_key hyprstream_present histogram histogram_exact hive_partition_component hour icu_sort_key ilike_escape
 in_search_path instr invoke is_histogram_other_bin isfinite isinf isnan isodow isoyear jaccard jaro_similarity
 jaro_winkler_similarity json_array json_array_length json_contains json_deep_merge json_exists json_extract
 json_extract_path json_extract_path_text json_extract_string json_insert json_keys json_merge_patch

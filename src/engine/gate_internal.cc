@@ -7,6 +7,7 @@
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
+#include <duckdb/catalog/entry_lookup_info.hpp>
 #include <duckdb/common/type_visitor.hpp>
 #include <duckdb/parser/parsed_data/alter_table_info.hpp>
 #include <duckdb/parser/parsed_data/create_table_info.hpp>
@@ -16,6 +17,7 @@
 #include <duckdb/planner/expression/bound_window_expression.hpp>
 #include <duckdb/planner/operator/logical_alter.hpp>
 #include <duckdb/planner/operator/logical_column_data_get.hpp>
+#include <duckdb/planner/operator/logical_create.hpp>
 #include <duckdb/planner/operator/logical_create_table.hpp>
 #include <duckdb/planner/operator/logical_explain.hpp>
 #include <duckdb/planner/operator/logical_get.hpp>
@@ -118,6 +120,7 @@ class Gate {
   Gate(duckdb::ClientContext& context, const Policy& policy) : context_(context), policy_(policy) {}
 
   arrow::Status Check(const duckdb::LogicalOperator& plan) {
+    WalkPlan(plan, [this](const duckdb::LogicalOperator& op) { NoteEdited(op); }, [](const duckdb::Expression&) {});
     WalkPlan(
         plan, [this](const duckdb::LogicalOperator& op) { Note(CheckOperator(op)); },
         [this](const duckdb::Expression& expression) { Note(CheckExpression(expression)); });
@@ -128,6 +131,11 @@ class Gate {
  private:
   void Note(arrow::Status status) {
     if (status_.ok()) status_ = std::move(status);
+  }
+
+  void NoteEdited(const duckdb::LogicalOperator& op) {
+    if (!ChangesRows(op.type) || op.type == LogicalOperatorType::LOGICAL_INSERT) return;
+    if (auto target = TargetOf(op)) AddOnce(edited_, std::move(target->table));
   }
 
   arrow::Status CheckOperator(const duckdb::LogicalOperator& op) {
@@ -154,6 +162,10 @@ class Gate {
         }
         return arrow::Status::OK();
       }
+      case LogicalOperatorType::LOGICAL_CREATE_MACRO:
+        ARROW_RETURN_NOT_OK(CheckMacroName(*op.Cast<duckdb::LogicalCreate>().info));
+        ARROW_RETURN_NOT_OK(CheckTarget(op));
+        return CheckStoredExpressions(context_, op);
       case LogicalOperatorType::LOGICAL_CREATE_TABLE:
         ARROW_RETURN_NOT_OK(CheckColumns(op.Cast<duckdb::LogicalCreateTable>()));
         [[fallthrough]];
@@ -180,7 +192,8 @@ class Gate {
   arrow::Status CheckRead(const std::string& database, const TableRef& table) {
     if (database != policy_.database) return NotAllowed("Reading another database (" + CutText(database, 80) + ")");
     if (FoldIdentifier(table.schema) == kInternalSchema) return NotAllowed("Reading the server's own tables");
-    return policy_.read_check ? policy_.read_check(table) : arrow::Status::OK();
+    const bool edited = std::ranges::find(edited_, table) != edited_.end();
+    return policy_.read_check ? policy_.read_check(table, edited) : arrow::Status::OK();
   }
 
   static arrow::Status CheckNoPath(const duckdb::LogicalGet& get) {
@@ -228,6 +241,22 @@ class Gate {
     if (name != "schema" && name != "search_path") return arrow::Status::OK();
     if (FoldIdentifier(set.value.ToString()).find(kInternalSchema) == std::string::npos) return arrow::Status::OK();
     return NotAllowed("The schema of the server's own tables");
+  }
+
+  // A macro hides a built-in function of its name, operators too, from every session and every view that is maintained.
+  arrow::Status CheckMacroName(const duckdb::CreateInfo& info) {
+    if (info.type != duckdb::CatalogType::MACRO_ENTRY) return arrow::Status::OK();
+    const auto& name = info.GetQualifiedName().Name();
+    for (const auto* schema : {"main", "pg_catalog"}) {
+      const duckdb::QualifiedName built_in(duckdb::Identifier("system"), duckdb::Identifier(schema), name);
+      if (duckdb::Catalog::GetEntry(context_,
+                                    duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, built_in),
+                                    duckdb::OnEntryNotFound::RETURN_NULL)) {
+        return arrow::Status::Invalid("Macro ", CutText(name.GetIdentifierName(), 80),
+                                      " would hide the built-in function of that name; choose another name");
+      }
+    }
+    return arrow::Status::OK();
   }
 
   // What a statement writes, creates, changes or drops.
@@ -359,6 +388,7 @@ class Gate {
 
   duckdb::ClientContext& context_;
   const Policy& policy_;
+  std::vector<TableRef> edited_;
   arrow::Status status_;
 };
 

@@ -39,7 +39,8 @@ inline constexpr std::size_t kTableColumnsMax = 10'000;
 struct Policy {
   std::string database;  // the catalog name of the one local database
   // Asked for every local table and materialized view that the plan reads; OK or empty: it may be read.
-  std::function<arrow::Status(const TableRef&)> read_check;
+  // `edited`: an UPDATE, DELETE or MERGE of the plan changes it.
+  std::function<arrow::Status(const TableRef&, bool edited)> read_check;
   bool appending = false;  // rows that are handed in, not read by SQL: one value is then no SHOW of a setting
 };
 

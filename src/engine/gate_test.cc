@@ -368,12 +368,23 @@ TEST_F(GateTest, KeepsOurOwnTablesToUs) {
 }
 
 TEST_F(GateTest, AsksAboutEveryTableThatIsRead) {
-  seen_->policy.read_check = [](const TableRef& table) {
-    return table.name == "t" ? arrow::Status::Invalid("rows of t are not kept") : arrow::Status::OK();
+  seen_->policy.read_check = [](const TableRef& table, bool edited) {
+    if (table.name != "t") return arrow::Status::OK();
+    return arrow::Status::Invalid("rows of t are not kept", edited ? " nor changed" : "");
   };
   Refused("SELECT count(*) FROM t", "not kept");
   Refused("SELECT 1 WHERE 1 IN (SELECT i FROM t)", "not kept");
+  Refused("DELETE FROM t WHERE i = 1", "nor changed");
+  Refused("WITH gone AS (DELETE FROM t RETURNING i) SELECT * FROM gone", "nor changed");
   Allowed("SELECT * FROM tmp");
+}
+
+TEST_F(GateTest, NoMacroHidesABuiltInFunction) {
+  for (const auto* sql : {"CREATE MACRO lower(x) AS 'hidden'", "CREATE MACRO \"+\"(a, b) AS 'hidden'",
+                          "CREATE OR REPLACE FUNCTION SUM(x) AS 1", "CREATE TEMP MACRO time_bucket(a, b) AS b"}) {
+    Refused(sql, "would hide");
+  }
+  Allowed("CREATE MACRO my_lower(x) AS lower(x)");
 }
 
 TEST_F(GateTest, SaysWhatAPlanTouches) {

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "core/table_ref.h"
+#include "engine/declared_schema_internal.h"
 
 namespace hyprstream::engine {
 
@@ -36,9 +37,9 @@ arrow::Status CheckBound(const duckdb::Expression& expression) {
   }
   if (kind == ExpressionClass::BOUND_FUNCTION) {
     const auto& function = expression.Cast<duckdb::BoundFunctionExpression>().Function();
-    if (function.GetStability() != duckdb::FunctionStability::CONSISTENT) {
-      return Unstable(function.GetName().GetIdentifierName());
-    }
+    const auto& name = function.GetName().GetIdentifierName();
+    const bool ours = name == kOrderKey || name == kPresent;
+    if (!ours && function.GetStability() != duckdb::FunctionStability::CONSISTENT) return Unstable(name);
   }
   auto status = arrow::Status::OK();
   duckdb::ExpressionIterator::EnumerateChildren(expression, [&](const duckdb::Expression& child) {

@@ -12,6 +12,7 @@
 #include "engine/arrow_in_internal.h"
 #include "engine/arrow_readable_internal.h"
 #include "engine/context_state_internal.h"
+#include "engine/declared_schema_internal.h"
 
 namespace hyprstream::engine {
 
@@ -41,7 +42,7 @@ duckdb::unique_ptr<duckdb::FunctionData> BindView(duckdb::ClientContext& context
     if (!snapshot) throw duckdb::InternalException("no snapshot is pinned for view " + view.ToString());
     return OrThrow(snapshot->View(view));
   };
-  auto data = duckdb::make_uniq<StreamScanData>(context, *open()->schema());
+  auto data = duckdb::make_uniq<StreamScanData>(context, open()->schema());
   data->make_stream = [open](const std::vector<int>& columns) {
     return OrThrow(open()->Scan({.projection = columns, .filters = {}}));
   };
@@ -74,7 +75,7 @@ duckdb::unique_ptr<duckdb::FunctionData> BindSystem(duckdb::ClientContext& conte
     throw duckdb::BinderException("Unknown system table: hyprstream." + input.inputs[0].ToString());
   }
   const auto& table = found->second;
-  auto data = duckdb::make_uniq<StreamScanData>(context, *table.schema);
+  auto data = duckdb::make_uniq<StreamScanData>(context, table.schema);
   data->make_stream = [shared, &table, reader = state.reader](const std::vector<int>& columns) {
     return ReadColumns(table.schema, OrThrow(table.rows(reader)), columns);
   };
@@ -87,7 +88,7 @@ duckdb::unique_ptr<duckdb::FunctionData> BindInput(duckdb::ClientContext& contex
   const auto* batches = ContextState::Of(context).input;
   if (batches == nullptr) throw duckdb::BinderException("hyprstream_input() is for internal statements only");
   const auto schema = ReadableSchema(batches->schema);
-  auto data = duckdb::make_uniq<StreamScanData>(context, *schema);
+  auto data = duckdb::make_uniq<StreamScanData>(context, schema);
   data->make_stream = [batches, schema](const std::vector<int>& columns) {
     std::vector<std::shared_ptr<arrow::RecordBatch>> readable;
     for (const auto& batch : batches->batches) readable.push_back(ReadableBatch(batch));
@@ -126,6 +127,7 @@ void RegisterScans(duckdb::Connection& connection) {
     duckdb::CreateTableFunctionInfo info(function);
     catalog.CreateTableFunction(*connection.context, info);
   }
+  RegisterOrderKeys(connection);
 }
 
 }  // namespace hyprstream::engine

@@ -76,7 +76,8 @@ class Statement {
   virtual StatementKind kind() const = 0;
   virtual const std::string& text() const = 0;  // this statement's own text
   virtual int parameter_count() const = 0;
-  // The target of a SET, USE, PREPARE, EXECUTE or DROP, for the session's book-keeping; empty otherwise.
+  // The target of a SET, USE, PREPARE, EXECUTE or DROP, for the session's book-keeping; of kForbidden what to do
+  // instead, where there is something; empty otherwise.
   virtual const std::string& target() const = 0;
   // For the statements of ours, and for a CREATE TABLE with options; nullptr otherwise.
   virtual const CreateMaterializedView* create_view() const { return nullptr; }

@@ -127,6 +127,9 @@ StatementClass Classify(const duckdb::SQLStatement& statement, bool use) {
       return {StatementKind::kExecute, statement.Cast<duckdb::ExecuteStatement>().name.GetIdentifierName()};
     case StatementType::EXPLAIN_STATEMENT:
       return ClassifyInner(StatementKind::kExplain, *statement.Cast<duckdb::ExplainStatement>().stmt, {});
+    case StatementType::MULTI_STATEMENT:  // DuckDB would look the values up first, and make a type of them
+      return {StatementKind::kForbidden,
+              "PIVOT needs its values written out here: PIVOT table ON column IN (value, ...) USING ..."};
     default:
       return {StatementKind::kForbidden, {}};
   }

@@ -8,6 +8,7 @@
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/catalog/entry_lookup_info.hpp>
+#include <duckdb/common/type_visitor.hpp>
 #include <duckdb/parser/expression/columnref_expression.hpp>
 #include <duckdb/parser/expression/constant_expression.hpp>
 #include <duckdb/parser/expression/function_expression.hpp>
@@ -21,11 +22,13 @@
 #include <vector>
 
 #include "engine/arrow_out_internal.h"
+#include "engine/declared_schema_internal.h"
 #include "engine/error_internal.h"
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
 #include "engine/row_plan_internal.h"
 #include "engine/view_shape_internal.h"
+#include "engine/view_writing_internal.h"
 
 namespace hyprstream::engine {
 
@@ -65,11 +68,12 @@ class ViewAnalysis {
     ARROW_RETURN_NOT_OK(ReadItems(bound));
     ARROW_RETURN_NOT_OK(ReadWhere());
     ARROW_RETURN_NOT_OK(CheckGroups());
-    ARROW_RETURN_NOT_OK(BindEvaluation(bound));
+    ARROW_RETURN_NOT_OK(CarryColumns(bound));
+    ARROW_RETURN_NOT_OK(BindEvaluation());
     query_.view = text_.view;
     query_.definition = std::string(text_.select);
     query_.time_zone = text_.time_zone;
-    query_.output_schema = ToArrowSchemaInZone(context_, bound.types, bound.names, text_.time_zone);
+    DeclareOutput(bound);
     return std::move(query_);
   }
 
@@ -186,7 +190,10 @@ class ViewAnalysis {
   // Qualifies every column by the base table's alias and puts the expressions of select aliases in their place, so that
   // equal expressions look equal and stand for themselves.
   arrow::Status Resolve(Expression& expression) {
-    if (expression->GetExpressionClass() == ExpressionClass::LAMBDA) return arrow::Status::OK();  // names of its own
+    if (expression->GetExpressionClass() == ExpressionClass::LAMBDA) {  // it has names of its own
+      NoteColumns(*expression);
+      return arrow::Status::OK();
+    }
     if (expression->GetExpressionClass() == ExpressionClass::COLUMN_REF) return ResolveColumn(expression);
     auto status = arrow::Status::OK();
     for (auto& child : expression->ChildrenMutable()) {
@@ -218,11 +225,28 @@ class ViewAnalysis {
       return arrow::Status::NotImplemented("A materialized view cannot use the generated column ",
                                            names[0].GetIdentifierName(), ": write its expression out");
     }
+    NoteColumn(names[0].GetIdentifierName());
     names.insert(names.begin(), duckdb::Identifier(query_.alias));
     auto resolved = duckdb::make_uniq<duckdb::ColumnRefExpression>(std::move(names));
     resolved->SetAlias(expression->GetAlias());
     expression = std::move(resolved);
     return arrow::Status::OK();
+  }
+
+  // Every column whose name is mentioned, perhaps as that of something else.
+  void NoteColumns(const duckdb::ParsedExpression& expression) {
+    if (expression.GetExpressionClass() == ExpressionClass::COLUMN_REF) {
+      for (const auto& name : expression.Cast<duckdb::ColumnRefExpression>().ColumnNames()) {
+        if (IsColumn(name)) NoteColumn(name.GetIdentifierName());
+      }
+    }
+    for (const auto& child : expression.Children()) NoteColumns(child);
+  }
+
+  void NoteColumn(const std::string& name) {
+    auto& columns = query_.base_columns;
+    const auto same = [&](const auto& known) { return FoldIdentifier(known) == FoldIdentifier(name); };
+    if (std::ranges::none_of(columns, same)) columns.push_back(name);
   }
 
   // ---- aggregates
@@ -286,16 +310,14 @@ class ViewAnalysis {
       return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function), " of type ",
                                            type.ToString(), " yet: sum and avg take numbers");
     }
-    AggregateColumn column{.kind = kind, .argument = -1, .result_type = ArrowType(type)};
+    AggregateColumn column{.kind = kind,
+                           .argument = -1,
+                           .result_type = ArrowType(type),
+                           .decimal_sum = kind == AggregateKind::kSum && type.id() == duckdb::LogicalTypeId::DECIMAL};
     std::string argument =
         kind == AggregateKind::kCountStar ? "" : function.GetArguments()[0].GetExpression().ToString();
-    if (function.Filter()) {
-      if (kind == AggregateKind::kCountStar) {
-        argument = "1";
-        column.kind = AggregateKind::kCount;
-      }
-      argument = "CASE WHEN (" + function.Filter()->ToString() + ") THEN (" + argument + ") END";
-    }
+    // As in DuckDB the argument is evaluated for rows that the condition leaves out, too: what fails there fails here.
+    if (function.Filter()) column.filter = AddArgument("CAST((" + function.Filter()->ToString() + ") AS BOOLEAN)");
     if (!argument.empty()) column.argument = AddArgument(std::move(argument));
     return column;
   }
@@ -340,9 +362,6 @@ class ViewAnalysis {
       return arrow::Status::NotImplemented(
           "A materialized view needs an aggregate, such as count(*); for the distinct "
           "keys alone use SELECT DISTINCT in a query");
-    }
-    for (auto& aggregate : query_.aggregates) {  // in an evaluated batch the keys come first
-      if (aggregate.argument >= 0) aggregate.argument += query_.key_count();
     }
     return arrow::Status::OK();
   }
@@ -414,29 +433,112 @@ class ViewAnalysis {
     return query_.where_sql.empty() ? sql : sql + " WHERE " + query_.where_sql;
   }
 
-  arrow::Status BindEvaluation(const BoundSelect& output) {
+  arrow::Result<BoundSelect> BindEvaluated() {
     auto parser = duckdb::Parser(context_);
     parser.ParseQuery(EvaluationSql());
     ARROW_ASSIGN_OR_RAISE(auto bound, Bind(std::move(parser.statements.at(0)), true));
+    bound.types.resize(query_.key_sql.size() + query_.argument_sql.size());
+    return bound;
+  }
+
+  // Chooses how keys and arguments travel: as they are where the states know their type, else as order keys.
+  arrow::Status CarryColumns(const BoundSelect& output) {
+    ARROW_ASSIGN_OR_RAISE(const auto bound, BindEvaluated());
+    for (const auto* types : {&bound.types, &output.types}) {
+      for (const auto& type : *types) ARROW_RETURN_NOT_OK(CheckCollation(type));
+    }
     const auto keys = query_.key_sql.size();
-    const auto arguments = query_.argument_sql.size();
-    bound.types.resize(keys + arguments);
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < keys; ++i) names.push_back("key" + std::to_string(i));
-    for (std::size_t i = 0; i < arguments; ++i) names.push_back("argument" + std::to_string(i));
-    for (const auto& type : bound.types) ARROW_RETURN_NOT_OK(CheckCollation(type));
-    for (const auto& type : output.types) ARROW_RETURN_NOT_OK(CheckCollation(type));
-    query_.evaluated_schema = ToArrowSchemaInZone(context_, bound.types, names, text_.time_zone);
+    key_types_.assign(bound.types.begin(), bound.types.begin() + static_cast<std::ptrdiff_t>(keys));
+    for (std::size_t key = 0; key < keys; ++key) ARROW_RETURN_NOT_OK(CarryKey(key));
+    const auto plain = std::exchange(query_.argument_sql, {});
+    for (auto& aggregate : query_.aggregates) {
+      if (aggregate.filter >= 0) {
+        aggregate.filter = AddArgument(plain[static_cast<std::size_t>(aggregate.filter)]) + query_.key_count();
+      }
+      if (aggregate.argument < 0) continue;
+      const auto at = static_cast<std::size_t>(aggregate.argument);
+      ARROW_ASSIGN_OR_RAISE(auto sql, Carry(aggregate, plain[at], bound.types[keys + at]));
+      aggregate.argument = AddArgument(std::move(sql)) + query_.key_count();
+    }
     return arrow::Status::OK();
+  }
+
+  arrow::Status CarryKey(std::size_t key) {
+    const auto& type = key_types_[key];
+    if (IsPlain(type)) return arrow::Status::OK();
+    auto& sql = query_.key_sql[key];
+    if (!GroupsByOrderKey(type)) {
+      return arrow::Status::NotImplemented("A materialized view cannot have the key ", CutText(sql, 120), " of type ",
+                                           type.ToString(), ": make it a number or a text, as with epoch() or a cast");
+    }
+    sql = std::string(kOrderKey) + "(" + sql + ")";
+    return arrow::Status::OK();
+  }
+
+  // The argument's SQL so that it evaluates to what the aggregate's states take.
+  static arrow::Result<std::string> Carry(const AggregateColumn& aggregate, const std::string& sql,
+                                          const duckdb::LogicalType& type) {
+    using duckdb::LogicalTypeId;
+    switch (aggregate.kind) {
+      case AggregateKind::kCount:
+        return IsPlain(type) ? sql : std::string(kPresent) + "(" + sql + ")";
+      case AggregateKind::kSum:
+      case AggregateKind::kAvg:
+        // DuckDB has no sum of UHUGEINT and sums it as DOUBLE.
+        if (type.IsNumeric() && type.id() != LogicalTypeId::UHUGEINT) return sql;
+        if (type.id() == LogicalTypeId::BOOLEAN) return sql;
+        return "CAST((" + sql + ") AS DOUBLE)";
+      default:
+        if (IsPlain(type)) return sql;
+        if (ComparesByOrderKey(type)) return std::string(kOrderKey) + "(" + sql + ")";
+        return arrow::Status::NotImplemented("A materialized view cannot maintain min or max of ", CutText(sql, 120),
+                                             ", which is of type ", type.ToString(),
+                                             ": use an expression of another type, as epoch() or a cast");
+    }
+  }
+
+  arrow::Status BindEvaluation() {
+    ARROW_ASSIGN_OR_RAISE(const auto bound, BindEvaluated());
+    const auto keys = query_.key_sql.size();
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < bound.types.size(); ++i) {
+      names.push_back(i < keys ? "key" + std::to_string(i) : "argument" + std::to_string(i - keys));
+    }
+    query_.evaluated_schema = ToArrowSchemaInZone(context_, bound.types, names, text_.time_zone);
+    for (auto& aggregate : query_.aggregates) {
+      if (aggregate.kind != AggregateKind::kMin && aggregate.kind != AggregateKind::kMax) continue;
+      aggregate.result_type = query_.evaluated_schema->field(aggregate.argument)->type();
+    }
+    return arrow::Status::OK();
+  }
+
+  // The output's Arrow types are those of its states, its DuckDB types those of the SELECT.
+  void DeclareOutput(const BoundSelect& bound) {
+    arrow::FieldVector fields;
+    std::vector<Carriage> carriages;
+    for (std::size_t i = 0; i < query_.output.size(); ++i) {
+      const auto& column = query_.output[i];
+      const auto at = static_cast<std::size_t>(column.index);
+      const auto type =
+          column.is_key ? query_.evaluated_schema->field(column.index)->type() : query_.aggregates[at].result_type;
+      fields.push_back(arrow::field(column.name, type));
+      const bool is_value = column.is_key || query_.aggregates[at].kind == AggregateKind::kMin ||
+                            query_.aggregates[at].kind == AggregateKind::kMax;
+      carriages.push_back(is_value && !IsPlain(bound.types[i]) ? Carriage::kOrderKey : Carriage::kArrow);
+      query_.output_types.push_back(bound.types[i].ToString());
+    }
+    query_.output_schema = std::make_shared<DeclaredSchema>(std::move(fields), bound.types, std::move(carriages));
   }
 
   // Text under a collation groups and compares by other rules than its bytes.
   static arrow::Status CheckCollation(const duckdb::LogicalType& type) {
-    if (type.id() != duckdb::LogicalTypeId::VARCHAR || duckdb::StringType::GetCollation(type).empty()) {
-      return arrow::Status::OK();
-    }
-    return arrow::Status::NotImplemented("A materialized view cannot group or compare by the collation ",
-                                         duckdb::StringType::GetCollation(type),
+    std::string collation;
+    duckdb::TypeVisitor::Contains(type, [&](const duckdb::LogicalType& part) {
+      if (part.id() == duckdb::LogicalTypeId::VARCHAR) collation = duckdb::StringType::GetCollation(part);
+      return !collation.empty();
+    });
+    if (collation.empty()) return arrow::Status::OK();
+    return arrow::Status::NotImplemented("A materialized view cannot group or compare by the collation ", collation,
                                          ": use lower() or strip_accents() as the key instead");
   }
 
@@ -449,6 +551,7 @@ class ViewAnalysis {
   bool aliased_ = false;
   std::vector<Expression> items_;                      // the select list, resolved
   std::vector<const duckdb::ParsedExpression*> keys_;  // of items_
+  duckdb::vector<duckdb::LogicalType> key_types_;      // before they are carried
   AggregateQuery query_;
 };
 
@@ -460,7 +563,13 @@ arrow::Result<AggregateQuery> AnalyzeViewSelect(duckdb::Connection& connection, 
     arrow::Result<AggregateQuery> query = arrow::Status::UnknownError("the analysis did not run");
     context.RunFunctionInTransaction([&] {
       // What is thrown past here would abort the caller's transaction.
-      query = Guard([&]() -> arrow::Result<AggregateQuery> { return ViewAnalysis(context, text).Run(); });
+      query = Guard([&]() -> arrow::Result<AggregateQuery> {
+        ARROW_ASSIGN_OR_RAISE(const auto written, WriteOut(context, text.select));
+        if (!written.has_value()) return ViewAnalysis(context, text).Run();
+        auto written_out = text;
+        written_out.select = *written;
+        return ViewAnalysis(context, written_out).Run();
+      });
     });
     return query;
   });

@@ -39,7 +39,8 @@ bool IsReadOnlyQuery(const engine::PreparedInfo& info) {
           info.kind == StatementKind::kExecute);
 }
 
-arrow::Status Forbidden() {
+arrow::Status Forbidden(const engine::Statement& statement) {
+  if (!statement.target().empty()) return arrow::Status::Invalid(statement.target());
   return arrow::Status::Invalid(
       "This kind of statement is not allowed: files, other databases, extensions and server settings are out of reach "
       "of "
@@ -69,7 +70,7 @@ arrow::Result<std::shared_ptr<const engine::Statement>> SessionImpl::ParseOne(st
     return arrow::Status::Invalid("One statement per call; this text has ", statements.size(),
                                   ". Send several as one update (executescript)");
   }
-  if (statements[0]->kind() == StatementKind::kForbidden) return Forbidden();
+  if (statements[0]->kind() == StatementKind::kForbidden) return Forbidden(*statements[0]);
   return std::move(statements[0]);
 }
 
@@ -142,7 +143,7 @@ arrow::Result<std::string> SessionImpl::TimeZone(engine::Connection& connection)
 
 arrow::Result<SessionImpl::Outcome> SessionImpl::RunInTransaction(LaneLease& lease, const engine::Statement& statement,
                                                                   const Batches& parameters) {
-  if (statement.kind() == StatementKind::kForbidden) return Forbidden();
+  if (statement.kind() == StatementKind::kForbidden) return Forbidden(statement);
   if (const auto* create = statement.create_view()) {
     ARROW_ASSIGN_OR_RAISE(const auto zone, TimeZone(lease.connection()));
     ARROW_RETURN_NOT_OK(services_.commits.CreateView(lease.connection(), *create, zone).status());
@@ -325,7 +326,7 @@ arrow::Result<std::int64_t> SessionImpl::Update(const RequestContext& context, s
                                                 const Handle& transaction) {
   ARROW_ASSIGN_OR_RAISE(const auto statements, services_.engine.Parse(sql));
   for (const auto& statement : statements) {
-    if (statement->kind() == StatementKind::kForbidden) return Forbidden();
+    if (statement->kind() == StatementKind::kForbidden) return Forbidden(*statement);
   }
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kStatement));
   return UpdateSeveral(context, statements, lease);

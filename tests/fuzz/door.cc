@@ -3,7 +3,9 @@
 #include <arrow/flight/client.h>
 #include <arrow/flight/sql/client.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "commit/commit_path.h"
@@ -28,11 +30,12 @@ class LocalDoor : public Door {
     return reader->ToTable();
   }
 
-  arrow::Status Put(const std::string& table, const Batches& batches) override {
-    ARROW_ASSIGN_OR_RAISE(const auto stream,
-                          session_->OpenPut(context_, {.table = {.name = table}}, batches[0]->schema()));
-    const auto outcome = stream->Write(batches);
-    return outcome.error != nullptr ? *outcome.error : arrow::Status::OK();
+  PutOutcome Put(const std::string& table, const Batches& batches) override {
+    const auto stream = session_->OpenPut(context_, {.table = {.name = table}}, batches[0]->schema());
+    if (!stream.ok()) return {.rows = 0, .status = stream.status()};
+    const auto outcome = (*stream)->Write(batches);
+    return {.rows = outcome.accepted.empty() ? 0 : outcome.accepted.back().rows_accepted,
+            .status = outcome.error != nullptr ? *outcome.error : arrow::Status::OK()};
   }
 
   arrow::Status Ingest(const std::string& table, const Batches& batches) override {
@@ -69,6 +72,13 @@ class LocalDoor : public Door {
   std::shared_ptr<session::Session> session_;
 };
 
+// Of an acknowledgement, {"rows": 5, ...}.
+std::int64_t RowsIn(const std::string& acknowledgement) {
+  constexpr std::string_view kKey = "\"rows\":";
+  const auto at = acknowledgement.find(kKey);
+  return at == std::string::npos ? 0 : std::strtoll(acknowledgement.c_str() + at + kKey.size(), nullptr, 10);
+}
+
 class RemoteDoor : public Door {
  public:
   explicit RemoteDoor(std::string folder) : folder_(std::move(folder)) { Open(); }
@@ -77,16 +87,21 @@ class RemoteDoor : public Door {
 
   arrow::Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) override { return client_->Query(sql); }
 
-  arrow::Status Put(const std::string& table, const Batches& batches) override {
+  PutOutcome Put(const std::string& table, const Batches& batches) override {
+    PutOutcome outcome;
     const auto descriptor = arrow::flight::FlightDescriptor::Path({table});
-    ARROW_ASSIGN_OR_RAISE(auto put, client_->flight().DoPut(descriptor, batches[0]->schema()));
-    for (const auto& batch : batches) ARROW_RETURN_NOT_OK(put.writer->WriteRecordBatch(*batch));
-    ARROW_RETURN_NOT_OK(put.writer->DoneWriting());
-    for (;;) {
-      std::shared_ptr<arrow::Buffer> acknowledged;
-      ARROW_RETURN_NOT_OK(put.reader->ReadMetadata(&acknowledged));
-      if (acknowledged == nullptr) return put.writer->Close();
+    auto put = client_->flight().DoPut(descriptor, batches[0]->schema());
+    if (!put.ok()) return {.rows = 0, .status = put.status()};
+    for (const auto& batch : batches) {  // a refused batch may end the stream before all are written
+      if (!put->writer->WriteRecordBatch(*batch).ok()) break;
     }
+    ARROW_UNUSED(put->writer->DoneWriting());
+    for (std::shared_ptr<arrow::Buffer> acknowledged;;) {
+      if (!put->reader->ReadMetadata(&acknowledged).ok() || acknowledged == nullptr) break;
+      outcome.rows = std::max(outcome.rows, RowsIn(acknowledged->ToString()));
+    }
+    outcome.status = put->writer->Close();
+    return outcome;
   }
 
   arrow::Status Ingest(const std::string& table, const Batches& batches) override {

@@ -1,13 +1,14 @@
 // The ways into a server that a random test drives: sessions over the engine in this process, or the real server over
 // its port.
 //
-// Thread safety: one thread at a time.
+// Thread safety: one thread at a time, but for Put.
 #pragma once
 
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/table.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +17,12 @@ namespace hyprstream::fuzz {
 
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
+struct PutOutcome {
+  std::int64_t rows = 0;  // accepted, from the first
+  arrow::Status status;
+};
+
+// Put may be called from another thread, beside the others.
 class Door {
  public:
   virtual ~Door() = default;
@@ -23,7 +30,7 @@ class Door {
   virtual arrow::Status Update(const std::string& sql) = 0;
   virtual arrow::Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) = 0;
   // DoPut: every batch a commit of its own, whatever the session's transaction.
-  virtual arrow::Status Put(const std::string& table, const Batches& batches) = 0;
+  virtual PutOutcome Put(const std::string& table, const Batches& batches) = 0;
   // Flight SQL ingest, in the session's transaction.
   virtual arrow::Status Ingest(const std::string& table, const Batches& batches) = 0;
   // Ends the server in order and starts it again on its data. False when it has none.

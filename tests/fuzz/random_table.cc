@@ -1,6 +1,7 @@
 #include "fuzz/random_table.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <functional>
 
 namespace hyprstream::fuzz {
@@ -27,25 +28,48 @@ std::string Integer(Random& random, const std::string& type) {
 
 // In quarters, so that most sums are exact, and now and then what no sum gets over.
 std::string Float(Random& random) {
-  if (random.Chance(2)) return random.Text({"'nan'", "'inf'", "'-inf'"});
+  if (random.Chance(3)) return random.Text({"'nan'", "'-nan'", "'inf'", "'-inf'"});
   if (random.Chance(3)) return random.Text({"1e300", "-0.0", "1e-300", "0.1"});
   return std::to_string(random.Below(4000) - 2000) + " / 4.0";
 }
 
-std::string Decimal(Random& random) {
-  return Quoted(std::to_string(random.Below(200) - 100) + "." + std::to_string(random.Below(10)));
+// Of any width; most are small, some as large as the type.
+std::string Decimal(Random& random, const std::string& type) {
+  int width = 0;
+  int scale = 0;
+  std::sscanf(type.c_str(), "DECIMAL(%d,%d)", &width, &scale);
+  const auto whole = width - scale;
+  if (random.Chance(3)) {
+    return Quoted(random.Text({"", "-"}) +
+                  std::string(static_cast<std::size_t>(std::max(whole, 1)), whole > 0 ? '9' : '0') +
+                  (scale > 0 ? "." + std::string(static_cast<std::size_t>(scale), '9') : ""));
+  }
+  const auto number = whole == 0 ? 0 : whole == 1 ? random.Below(10) : random.Below(100);
+  return Quoted(random.Text({"", "-"}) + std::to_string(number) +
+                (scale > 0 ? "." + std::to_string(random.Below(10)) : ""));
+}
+
+// The ends of the type, and what lies before 1970.
+std::string FarTime(Random& random, const std::string& type) {
+  if (type == "TIMESTAMP_NS") return Quoted(random.Text({"1677-09-22 00:00:00", "2262-04-11 23:47:16.854775806"}));
+  if (type == "DATE") return Quoted(random.Text({"5877642-06-25 (BC)", "5881580-07-10", "infinity", "-infinity"}));
+  return Quoted(random.Text({"290308-12-22 (BC) 00:00:00", "294247-01-10 04:00:00", "infinity", "-infinity"}));
 }
 
 // Clustered, so that windows have company, in some disorder, some far away.
 std::string Time(Random& random, const std::string& type) {
-  if (random.Chance(2)) return Quoted(random.Text({"1969-12-31 23:59:59.999999", "2000-02-29 00:00:00"}));
-  if (random.Chance(1) && type != "TIMESTAMP_NS") return random.Text({"'infinity'", "'-infinity'"});
+  if (random.Chance(4)) {
+    return Quoted(random.Text(
+        {"1969-12-31 23:59:59.999999", "1969-12-31 23:00:00", "1900-01-01 00:00:00.5", "2000-02-29 00:00:00"}));
+  }
+  if (random.Chance(1)) return FarTime(random, type);
   const auto second = random.Chance(90) ? random.Below(4 * 3600) : random.Below(90LL * 86400);
   return "TIMESTAMP '2024-03-30 22:00:00' + INTERVAL (" + std::to_string(second) + ") SECOND";
 }
 
 std::string Text(Random& random) {
-  return Quoted(random.Text({"a", "b", "A", "", " ", "twelve bytes", "thirteen bytes", "ein längerer Text 🦆", "''"}));
+  return Quoted(random.Text(
+      {"a", "b", "A", "", " ", "17", "-3", "twelve bytes", "thirteen bytes", "ein längerer Text 🦆", "''"}));
 }
 
 std::string Other(Random& random, const std::string& type) {
@@ -54,6 +78,12 @@ std::string Other(Random& random, const std::string& type) {
   if (type == "mood") return random.Text({"'bad'", "'so so'", "'good'"});
   if (type == "TIME") return Quoted("12:00:0" + std::to_string(random.Below(5)));
   if (type == "INTERVAL") return random.Text({"INTERVAL 1 DAY", "INTERVAL 24 HOUR", "INTERVAL 1 MONTH"});
+  if (type == "TIMETZ") return random.Text({"'12:00:00+01'", "'11:00:00+00'", "'23:59:59.999999-15:59'"});
+  if (type == "TIME_NS") return random.Text({"'12:00:00.123456789'", "'00:00:00'"});
+  if (type == "BIT") return random.Text({"'0101'", "'1'", "'000000000'"});
+  if (type == "UHUGEINT") return random.Text({"0", "7", "340282366920938463463374607431768211455"});
+  if (type == "MAP(VARCHAR, INTEGER)") return random.Text({"MAP {'a': 1}", "MAP {'a': NULL, 'b': 2}", "MAP {}"});
+  if (type == "DATE[2]") return random.Text({"['2024-01-01', NULL]", "['1969-01-01', '2024-01-01']"});
   if (type == "INTEGER[]") return random.Text({"[1, 2]", "[1, NULL]", "[]"});
   if (type == "STRUCT(x INTEGER, y VARCHAR)") return random.Text({"{'x': 1, 'y': 'a'}", "{'x': NULL, 'y': 'a'}"});
   return "NULL";
@@ -84,12 +114,26 @@ Column RandomColumn(Random& random, const std::string& name) {
                                                                      {"TIMESTAMP_NS", Family::kTime},
                                                                      {"BLOB", Family::kOther},
                                                                      {"UUID", Family::kOther},
+                                                                     {"TIMESTAMP_S", Family::kTime},
+                                                                     {"TIMESTAMP_MS", Family::kTime},
+                                                                     {"TIMETZ", Family::kOther},
+                                                                     {"TIME_NS", Family::kOther},
+                                                                     {"BIT", Family::kOther},
+                                                                     {"UHUGEINT", Family::kOther},
+                                                                     {"MAP(VARCHAR, INTEGER)", Family::kOther},
+                                                                     {"DATE[2]", Family::kOther},
+                                                                     {"DECIMAL", Family::kNumber},
                                                                      {"mood", Family::kOther},
                                                                      {"TIME", Family::kOther},
                                                                      {"INTERVAL", Family::kOther},
                                                                      {"INTEGER[]", Family::kOther},
                                                                      {"STRUCT(x INTEGER, y VARCHAR)", Family::kOther}};
-  const auto& [type, family] = random.Pick(kTypes);
+  const auto& [name_of_type, family] = random.Pick(kTypes);
+  std::string type = name_of_type;
+  if (type == "DECIMAL") {
+    const auto width = 1 + random.Below(38);
+    type += "(" + std::to_string(width) + "," + std::to_string(random.Below(width + 1)) + ")";
+  }
   return {.name = name, .type = type, .family = family};
 }
 
@@ -100,7 +144,11 @@ std::string RandomTable::CreateSql() const {
   for (std::size_t i = 0; i < columns.size(); ++i) {
     sql += (i == 0 ? "" : ", ") + columns[i].name + " " + columns[i].type + (i == 1 && has_key ? " PRIMARY KEY" : "");
   }
-  return sql + ") WITH (time = 'ts'" + (keeps_rows ? "" : ", keep_rows = false") + ")";
+  return sql + ")";
+}
+
+std::string RandomTable::OptionsSql() const {
+  return std::string(" WITH (time = 'ts'") + (keeps_rows ? "" : ", keep_rows = false") + ")";
 }
 
 std::string RandomTable::ColumnList() const {
@@ -120,9 +168,11 @@ const Column& RandomTable::AnyOf(Random& random, const std::vector<Family>& fami
 RandomTable MakeTable(Random& random, const std::string& name) {
   RandomTable table{.name = name};
   table.columns.push_back({.name = "ts",
-                           .type = random.Text({"TIMESTAMP", "TIMESTAMP", "TIMESTAMPTZ", "DATE", "TIMESTAMP_NS"}),
+                           .type = random.Text({"TIMESTAMP", "TIMESTAMP", "TIMESTAMPTZ", "DATE", "TIMESTAMP_NS",
+                                                "TIMESTAMP_S", "TIMESTAMP_MS"}),
                            .family = Family::kTime});
-  table.has_key = random.Chance(25);
+  table.keeps_rows = random.Chance(80);
+  table.has_key = table.keeps_rows && random.Chance(25);
   table.columns.push_back({.name = "id", .type = "INTEGER", .family = Family::kNumber});
   const auto more = 1 + random.Below(5);
   for (std::int64_t i = 0; i < more; ++i) table.columns.push_back(RandomColumn(random, "c" + std::to_string(i)));
@@ -135,7 +185,7 @@ std::string Value(Random& random, const Column& column) {
   std::string value;
   switch (column.family) {
     case Family::kNumber:
-      value = column.type.starts_with("DECIMAL") ? Decimal(random) : Integer(random, column.type);
+      value = column.type.starts_with("DECIMAL") ? Decimal(random, column.type) : Integer(random, column.type);
       break;
     case Family::kFloat:
       value = Float(random);
@@ -157,17 +207,23 @@ std::string Value(Random& random, const Column& column) {
   return "(" + value + ")::" + column.type;
 }
 
-std::string Rows(Random& random, const RandomTable& table, int count) {
-  std::string rows;
+std::vector<std::string> RowTexts(Random& random, const RandomTable& table, int count) {
+  std::vector<std::string> rows;
   for (int row = 0; row < count; ++row) {
-    rows += row == 0 ? "(" : ", (";
+    std::string text = "(";
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      if (i > 0) rows += ", ";
-      rows += i == 1 && table.has_key ? std::to_string(random.Below(2'000'000'000)) : Value(random, table.columns[i]);
+      if (i > 0) text += ", ";
+      text += i == 1 && table.has_key ? std::to_string(random.Below(2'000'000'000)) : Value(random, table.columns[i]);
     }
-    rows += ")";
+    rows.push_back(text + ")");
   }
   return rows;
+}
+
+std::string Joined(const std::vector<std::string>& rows, std::size_t begin, std::size_t end) {
+  std::string text;
+  for (std::size_t i = begin; i < end; ++i) text += (text.empty() ? "" : ", ") + rows[i];
+  return text;
 }
 
 std::string Condition(Random& random, const RandomTable& table) {

@@ -22,7 +22,8 @@ struct RandomTable {
   bool has_key = false;         // the integer column is a primary key
   bool keeps_rows = true;
 
-  std::string CreateSql() const;
+  std::string CreateSql() const;   // as any DuckDB reads it
+  std::string OptionsSql() const;  // what this server takes beside it
   std::string ColumnList() const;
   const Column& AnyOf(Random& random, const std::vector<Family>& families) const;  // the integer when there is none
 };
@@ -34,8 +35,10 @@ RandomTable MakeTable(Random& random, const std::string& name);
 
 // A value of the column's type as a SQL expression, NULL now and then.
 std::string Value(Random& random, const Column& column);
-// `(v, v, ...), (...)`: rows in the order of the table's columns.
-std::string Rows(Random& random, const RandomTable& table, int count);
+// `(v, v, ...)` each: rows in the order of the table's columns.
+std::vector<std::string> RowTexts(Random& random, const RandomTable& table, int count);
+// Some of them, for VALUES.
+std::string Joined(const std::vector<std::string>& rows, std::size_t begin, std::size_t end);
 // A condition over a few of the rows, over old and new ones alike.
 std::string Condition(Random& random, const RandomTable& table);
 

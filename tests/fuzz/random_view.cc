@@ -16,7 +16,11 @@ std::string Window(Random& random) {
 
 std::string Key(Random& random, const RandomTable& table) {
   const auto& column = random.Pick(table.columns);
-  switch (random.Below(6)) {
+  switch (random.Below(7)) {
+    case 6:
+      return "[" +
+             table.AnyOf(random, {Family::kNumber, Family::kText, Family::kTime, Family::kBool, Family::kOther}).name +
+             "]";
     case 0:
       return table.AnyOf(random, {Family::kNumber}).name + " % 3";
     case 1:
@@ -65,11 +69,27 @@ std::string Aggregate(Random& random, const RandomTable& table) {
       sql = "max(" + Argument(random, table, any) + ")";
       break;
   }
+  if (sql != "count(*)" && random.Chance(6)) {  // fails for most texts, whatever the condition leaves out
+    const auto text = table.AnyOf(random, {Family::kText}).name;
+    sql = sql.substr(0, sql.find('(')) + "(" + random.Text({"", "TRY_"}) + "CAST(" + text + "::VARCHAR AS INTEGER))";
+    return sql + " FILTER (WHERE " + text + "::VARCHAR IN ('17', '-3'))";
+  }
   if (random.Chance(20)) sql += " FILTER (WHERE " + Condition(random, table) + ")";
   return sql;
 }
 
 }  // namespace
+
+std::string RandomView::Select() const {
+  return items_from + (where.empty() ? "" : " WHERE " + where) + " GROUP BY ALL";
+}
+
+std::string RandomView::Oracle() const {
+  std::string condition = where;
+  if (first_row > 0)
+    condition = (where.empty() ? "" : "(" + where + ") AND ") + "rowid >= " + std::to_string(first_row);
+  return items_from + (condition.empty() ? "" : " WHERE " + condition) + " GROUP BY ALL";
+}
 
 RandomView MakeView(Random& random, const RandomTable& table, const std::string& name) {
   std::vector<std::string> items;
@@ -84,10 +104,11 @@ RandomView MakeView(Random& random, const RandomTable& table, const std::string&
   std::string select = "SELECT ";
   for (std::size_t i = 0; i < items.size(); ++i) select += (i == 0 ? "" : ", ") + items[i];
   select += " FROM " + table.name;
-  if (random.Chance(25)) select += " WHERE " + Condition(random, table);
-  select += " GROUP BY ALL";
+  auto where = random.Chance(25) ? Condition(random, table) : "";
   return {.name = name,
-          .select = std::move(select),
+          .table = table.name,
+          .items_from = std::move(select),
+          .where = std::move(where),
           .time_zone = random.Text({"UTC", "UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu"})};
 }
 

@@ -1,6 +1,7 @@
 // Random materialized views over a random table.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "fuzz/random_table.h"
@@ -9,8 +10,14 @@ namespace hyprstream::fuzz {
 
 struct RandomView {
   std::string name;
-  std::string select;     // over raw rows it is the view's oracle
-  std::string time_zone;  // the session's when it is created
+  std::string table;
+  std::string items_from;      // `SELECT ... FROM table`
+  std::string where;           // may be empty
+  std::string time_zone;       // the session's when it is created
+  std::int64_t first_row = 0;  // of those that it counts, WITH (backfill = false): the oracle's rowid
+
+  std::string Select() const;
+  std::string Oracle() const;  // over all rows that were ever accepted
 };
 
 RandomView MakeView(Random& random, const RandomTable& table, const std::string& name);

@@ -8,9 +8,6 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <optional>
-#include <tuple>
-#include <vector>
 
 namespace hyprstream::fuzz {
 
@@ -18,72 +15,88 @@ namespace {
 
 constexpr double kRelativeError = 1e-9;
 
-struct Row {
-  std::string exact;                          // everything but floating-point cells
-  std::string order;                          // floating-point cells to six digits: last bits must not order rows
-  std::vector<std::optional<double>> floats;  // the others
-  std::string text;                           // all of it
-};
-
-std::optional<double> FloatOf(const arrow::Scalar& scalar) {
-  if (!scalar.is_valid) return std::nullopt;
-  if (scalar.type->id() == arrow::Type::FLOAT) return static_cast<const arrow::FloatScalar&>(scalar).value;
-  return static_cast<const arrow::DoubleScalar&>(scalar).value;
-}
-
-std::string Rounded(const std::optional<double>& value) {
+// Floating-point cells to six digits: last bits must not order rows.
+std::string Rounded(double value) {
   std::array<char, 32> text{};
-  if (value.has_value()) std::snprintf(text.data(), text.size(), "%.6g", *value == 0 ? 0.0 : *value);
+  std::snprintf(text.data(), text.size(), "%.6g", value == 0 ? 0.0 : value);
   return text.data();
 }
 
-std::vector<Row> RowsOf(const arrow::Table& table) {
-  std::vector<Row> rows(static_cast<std::size_t>(table.num_rows()));
-  for (const auto& column : table.columns()) {
-    const auto id = column->type()->id();
-    for (std::int64_t i = 0; i < table.num_rows(); ++i) {
-      auto& row = rows[static_cast<std::size_t>(i)];
-      const auto scalar = column->GetScalar(i).ValueOrDie();
-      const auto text = scalar->is_valid ? scalar->ToString() : "NULL";
-      row.text += text + " | ";
-      if (id == arrow::Type::FLOAT || id == arrow::Type::DOUBLE) {
-        row.floats.push_back(FloatOf(*scalar));
-        row.order += Rounded(row.floats.back()) + " | ";
-      } else {
-        row.exact += text + " | ";
-      }
-    }
+std::string TextOf(const std::vector<Cell>& row) {
+  std::string text;
+  for (const auto& cell : row) {
+    text += cell.number.has_value() ? Rounded(*cell.number) : cell.text.value_or("NULL");
+    text += " | ";
   }
-  std::ranges::sort(rows, {}, [](const Row& row) { return std::tie(row.exact, row.order); });
-  return rows;
+  return text;
 }
 
-bool Close(const std::optional<double>& a, const std::optional<double>& b) {
-  if (a.has_value() != b.has_value()) return false;
-  if (!a.has_value() || (std::isnan(*a) && std::isnan(*b)) || *a == *b) return true;
-  if (!std::isfinite(*a) || !std::isfinite(*b)) return false;
-  return std::abs(*a - *b) <= kRelativeError * std::max({std::abs(*a), std::abs(*b), 1.0});
+// What is exact first, so that rows whose numbers round differently still meet.
+std::string OrderOf(const std::vector<Cell>& row) {
+  std::string exact;
+  for (const auto& cell : row) {
+    if (!cell.number.has_value()) exact += (cell.text.has_value() ? "'" + *cell.text : "NULL") + " | ";
+  }
+  return exact + TextOf(row);
 }
 
-bool Same(const Row& a, const Row& b) { return a.exact == b.exact && std::ranges::equal(a.floats, b.floats, Close); }
+bool Close(double a, double b) {
+  if ((std::isnan(a) && std::isnan(b)) || a == b) return true;
+  if (!std::isfinite(a) || !std::isfinite(b)) return false;
+  return std::abs(a - b) <= kRelativeError * std::max({std::abs(a), std::abs(b), 1.0});
+}
+
+bool Same(const Cell& a, const Cell& b) {
+  if (a.text != b.text || a.number.has_value() != b.number.has_value()) return false;
+  return !a.number.has_value() || Close(*a.number, *b.number);
+}
+
+std::string Quoted(const std::string& name) { return "\"" + name + "\""; }
 
 }  // namespace
 
-std::string Difference(const arrow::Table& expected, const arrow::Table& actual) {
-  if (!expected.schema()->Equals(*actual.schema(), /*check_metadata=*/false)) {
-    return "columns differ:\n" + expected.schema()->ToString() + "\nand\n" + actual.schema()->ToString();
+std::string SelectCells(const Columns& columns, const std::string& source) {
+  std::string sql = "SELECT ";
+  for (const auto& [name, type] : columns) {
+    const bool is_float = type == "FLOAT" || type == "DOUBLE";
+    sql += (sql.size() > 7 ? ", " : "") + Quoted(name) + (is_float ? "::DOUBLE" : "::VARCHAR");
   }
-  const auto want = RowsOf(expected);
-  const auto have = RowsOf(actual);
+  return sql + " FROM " + source;
+}
+
+Rows RowsOf(const arrow::Table& table) {
+  Rows rows(static_cast<std::size_t>(table.num_rows()));
+  for (const auto& column : table.columns()) {
+    std::size_t at = 0;
+    for (const auto& chunk : column->chunks()) {
+      for (std::int64_t i = 0; i < chunk->length(); ++i) {
+        auto& row = rows[at++];
+        if (chunk->IsNull(i)) {
+          row.emplace_back();
+        } else if (chunk->type_id() == arrow::Type::DOUBLE) {
+          row.push_back({.number = static_cast<const arrow::DoubleArray&>(*chunk).Value(i)});
+        } else {
+          row.push_back({.text = static_cast<const arrow::StringArray&>(*chunk).GetString(i)});
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+std::string Difference(Rows expected, Rows actual) {
+  std::ranges::sort(expected, {}, OrderOf);
+  std::ranges::sort(actual, {}, OrderOf);
   std::string difference;
-  if (want.size() != have.size()) {
-    difference = std::to_string(want.size()) + " rows are " + std::to_string(have.size()) + "\n";
+  if (expected.size() != actual.size()) {
+    difference = std::to_string(expected.size()) + " rows are " + std::to_string(actual.size()) + "\n";
   }
   int shown = 0;
-  for (std::size_t i = 0; i < std::max(want.size(), have.size()) && shown < 5; ++i) {
-    if (i < want.size() && i < have.size() && Same(want[i], have[i])) continue;
-    difference += "expected " + (i < want.size() ? want[i].text : "nothing") + "\n     has " +
-                  (i < have.size() ? have[i].text : "nothing") + "\n";
+  for (std::size_t i = 0; i < std::max(expected.size(), actual.size()) && shown < 5; ++i) {
+    const bool both = i < expected.size() && i < actual.size();
+    if (both && std::ranges::equal(expected[i], actual[i], Same)) continue;
+    difference += "expected " + (i < expected.size() ? TextOf(expected[i]) : "nothing") + "\n     has " +
+                  (i < actual.size() ? TextOf(actual[i]) : "nothing") + "\n";
     ++shown;
   }
   return difference;

@@ -1,4 +1,5 @@
-// One seed's story: tables, views and changes through every door, each view compared with its SELECT over raw rows.
+// One seed's story: tables, views and changes through every door, each view compared with its SELECT over all accepted
+// rows in a plain DuckDB that is told the same.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "fuzz/door.h"
+#include "fuzz/oracle.h"
 #include "fuzz/random.h"
 #include "fuzz/random_table.h"
 #include "fuzz/random_view.h"
@@ -24,31 +26,53 @@ class ViewFuzz {
 
   // Empty when every comparison held; else what differs.
   std::string Run(int steps);
+  // Drops what it made, so that the next seed can use the same server. False when something is left.
+  bool CleanUp();
   // Everything that was done, in order: with it a failure can be followed by hand.
   const std::string& script() const { return script_; }
   // How often each kind of step succeeded, so that a test can see that it tests anything.
   const std::map<std::string, Tally>& tallies() const { return tallies_; }
 
  private:
+  // A batch of rows on its way to DoPut or ingest, and the same rows as SQL.
+  struct Load {
+    Batches batches;
+    std::vector<std::string> texts;
+  };
+
   bool Do(const std::string& kind, const std::string& sql);
+  bool DoAs(const std::string& kind, const std::string& sql, const std::string& oracle_sql);
   void Note(const std::string& kind, const std::string& what, const arrow::Status& status);
+  void Fail(const std::string& what);
+  void Tell(const arrow::Status& told, const std::string& what);
+  void RollBack();
+  void ExpectRefusal(const RandomTable& table, const std::string& insert, const arrow::Status& refusal);
+
   void Step();
   void Insert(const RandomTable& table);
-  void Put(const RandomTable& table, bool ingest);
+  void Put(const RandomTable& table);
+  void Ingest(const RandomTable& table);
   void Change(const RandomTable& table);
+  void ChangeByOtherRows(const RandomTable& table, const std::string& where);
   void Transaction();
   void ChangeViews();
   void CreateTable();
   void CreateView();
-  arrow::Result<Batches> RandomBatches(const RandomTable& table);
-  std::string CompareAll();
-  std::string Compare(const RandomView& view);
+  bool CreateUnderWriters(const RandomView& view, const std::string& sql);
+  arrow::Result<Load> RandomLoad(const RandomTable& table);
+  void PutInto(const RandomTable& table, const Load& load, const PutOutcome& outcome);
+  const RandomTable& TableOf(const RandomView& view) const;
+  void CompareAll();
+  void Compare(const RandomView& view);
 
   Door& door_;
+  Oracle oracle_;
   Random random_;
   std::vector<RandomTable> tables_;
   std::vector<RandomView> views_;
+  std::vector<RandomView> views_before_;  // the transaction
   bool in_transaction_ = false;
+  std::string failure_;
   std::string script_;
   std::map<std::string, Tally> tallies_;
 };

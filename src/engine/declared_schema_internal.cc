@@ -142,9 +142,11 @@ bool GroupsByOrderKey(const LogicalType& type) {
   });
 }
 
-// Not TIMETZ, whose order is that of the moments.
+// Not TIMETZ, whose order is that of the moments, nor BIT, of which DuckDB's min and max have another order than its
+// sort.
 bool ComparesByOrderKey(const LogicalType& type) {
-  return GroupsByOrderKey(type) && !duckdb::TypeVisitor::Contains(type, LogicalTypeId::TIME_TZ);
+  return GroupsByOrderKey(type) && !duckdb::TypeVisitor::Contains(type, LogicalTypeId::TIME_TZ) &&
+         !duckdb::TypeVisitor::Contains(type, LogicalTypeId::BIT);
 }
 
 void RegisterOrderKeys(duckdb::Connection& connection) {

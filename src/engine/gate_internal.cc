@@ -9,6 +9,7 @@
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/catalog/entry_lookup_info.hpp>
 #include <duckdb/common/type_visitor.hpp>
+#include <duckdb/execution/expression_executor.hpp>
 #include <duckdb/parser/parsed_data/alter_table_info.hpp>
 #include <duckdb/parser/parsed_data/create_table_info.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
@@ -282,7 +283,8 @@ class Gate {
       }
       case duckdb::ExpressionClass::BOUND_AGGREGATE: {
         const auto& aggregate = expression.Cast<duckdb::BoundAggregateExpression>();
-        return CheckFunction(aggregate.Function().GetName(), aggregate.GetChildren());
+        ARROW_RETURN_NOT_OK(CheckFunction(aggregate.Function().GetName(), aggregate.GetChildren()));
+        return CheckStateSize(aggregate.Function().GetName(), aggregate.GetChildren());
       }
       case duckdb::ExpressionClass::BOUND_WINDOW:
         return CheckWindow(expression.Cast<duckdb::BoundWindowExpression>());
@@ -299,12 +301,47 @@ class Gate {
     return arrow::Status::OK();
   }
 
+  // What an argument makes each group's state hold, and DuckDB does not count: 2,048 new groups come between two looks
+  // for an interrupt.
+  arrow::Status CheckStateSize(const duckdb::Identifier& identifier,
+                               const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& children) const {
+    struct Bound {
+      std::string_view function;
+      std::size_t argument;
+      std::string_view what;
+      double max;
+    };
+    static constexpr std::array<Bound, 4> kBounds = {{{"approx_top_k", 1, "number of values", 100},
+                                                      {"histogram", 1, "list of bins", 1000},
+                                                      {"histogram_exact", 1, "list of bins", 1000},
+                                                      {"reservoir_quantile", 2, "sample size", 10'000}}};
+    const auto name = FoldIdentifier(identifier.GetIdentifierName());
+    const auto* const bound = std::ranges::find(kBounds, name, &Bound::function);
+    if (bound == kBounds.end() || children.size() <= bound->argument) return arrow::Status::OK();
+    const auto& argument = *children[bound->argument];
+    if (argument.IsFoldable() && SizeOf(duckdb::ExpressionExecutor::EvaluateScalar(context_, argument)) <= bound->max) {
+      return arrow::Status::OK();
+    }
+    return arrow::Status::Invalid("The ", bound->what, " of ", name, " must be a constant, at most ", bound->max,
+                                  " here");
+  }
+
+  // Elements of a list, else the number.
+  static double SizeOf(const duckdb::Value& value) {
+    if (value.IsNull()) return 0;
+    if (value.type().id() == duckdb::LogicalTypeId::LIST) {
+      return static_cast<double>(duckdb::ListValue::GetChildren(value).size());
+    }
+    return value.DefaultCastAs(duckdb::LogicalType::DOUBLE).GetValue<double>();
+  }
+
   // These go through their whole frame for each row, or keep a map of it, and are not interrupted for 2,048 rows. Over
   // a whole partition they run once.
   arrow::Status CheckWindow(const duckdb::BoundWindowExpression& window) {
     if (!window.AggregateFunction()) return arrow::Status::OK();
     const auto& function = window.AggregateFunction()->GetName();
     ARROW_RETURN_NOT_OK(CheckFunction(function, window.GetChildren()));
+    ARROW_RETURN_NOT_OK(CheckStateSize(function, window.GetChildren()));
     const auto name = FoldIdentifier(function.GetIdentifierName());
     const bool grows = window.WindowStart() == duckdb::WindowBoundary::UNBOUNDED_PRECEDING &&
                        window.WindowExclude() == duckdb::WindowExcludeMode::NO_OTHER;

@@ -436,6 +436,22 @@ TEST_F(GateTest, RefusesMovingFramesOfWhatGoesThroughThemForEachRow) {
   Allowed("SELECT sum(i) OVER (ORDER BY i ROWS 3 PRECEDING), median(i) OVER (ORDER BY i ROWS 3 PRECEDING) FROM t");
 }
 
+TEST_F(GateTest, BoundsWhatAnArgumentMakesEachGroupHold) {
+  for (const char* sql : {
+           "SELECT approx_top_k(i, 101) FROM t",
+           "SELECT approx_top_k(i, 101) OVER () FROM t",
+           "SELECT histogram(i, range(1001)) FROM t GROUP BY s",
+           "SELECT histogram_exact(i, range(1001)) FROM t",
+           "SELECT histogram(i, range(i)) FROM t GROUP BY i",
+           "SELECT reservoir_quantile(i, 0.5, 10001) FROM t",
+       }) {
+    Refused(sql, "must be a constant, at most");
+  }
+  Allowed(
+      "SELECT approx_top_k(i, 5), histogram(i), histogram(i, [1, 2]), histogram(i, range(100)), "
+      "reservoir_quantile(i, 0.5), reservoir_quantile(i, 0.5, 100) FROM t");
+}
+
 TEST_F(GateTest, BoundsTheValuesOfSettings) {
   Refused("SET TimeZone = '" + std::string(10'001, 'x') + "'", "at most 10000");
 }

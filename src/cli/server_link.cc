@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <thread>
 #include <utility>
 
 namespace hyprstream::cli {
@@ -46,6 +48,18 @@ std::string Explained(std::string text) {
   return text;
 }
 
+// One connection in some hundreds fails in gRPC 1.51 although the server is there. Statements are never sent twice, so it is
+// a call without effect that finds out, and waits for gRPC's next attempt.
+void WaitForConnection(flight::FlightClient& client, const flight::FlightCallOptions& options) {
+  constexpr int kAttempts = 5;
+  constexpr std::chrono::milliseconds kPause(150);  // Arrow has gRPC try again after 100 ms
+  for (int attempt = 1; attempt < kAttempts; ++attempt) {
+    const arrow::Status status = client.ListActions(options).status();
+    if (status.message().find("failed to connect") == std::string::npos) return;
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
 }  // namespace
 
 ServerLink::~ServerLink() {
@@ -71,6 +85,7 @@ arrow::Result<std::unique_ptr<ServerLink>> ServerLink::Open(const config::Client
   }
   std::unique_ptr<ServerLink> link(new ServerLink());
   ARROW_ASSIGN_OR_RAISE(link->flight_, flight::FlightClient::Connect(*location, client_options));
+  WaitForConnection(*link->flight_, link->options_);
   ARROW_RETURN_NOT_OK(link->LogIn(settings));
   link->sql_ = std::make_unique<flight::sql::FlightSqlClient>(link->flight_);
   return link;

@@ -49,10 +49,12 @@ arrow::Result<std::unique_ptr<fl::FlightDataStream>> SessionAccess::Fetch(const 
     return ResultStream::Make(call, std::move(context), std::move(rows), bounds_);
   };
   auto own = Find(call, "ticket");
-  auto stream = own.ok() ? fetch(*std::move(own)) : own.status();
+  const bool has_session = own.ok();
+  auto stream = has_session ? fetch(*std::move(own)) : own.status();
   if (!stream.status().IsKeyError()) return stream;
   auto other = registry_.FindTicket(Rpc::Of(call).identity(), ticket);
-  return other.ok() ? fetch(In(call, *std::move(other))) : std::move(stream);
+  if (other.ok()) return fetch(In(call, *std::move(other)));
+  return has_session ? std::move(stream) : other.status();  // who has no session can only have come for another's ticket
 }
 
 arrow::Result<bool> SessionAccess::Cancel(const fl::ServerCallContext& call, const session::Handle& ticket) const {

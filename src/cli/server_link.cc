@@ -48,8 +48,8 @@ std::string Explained(std::string text) {
   return text;
 }
 
-// One connection in some hundreds fails in gRPC 1.51 although the server is there. Statements are never sent twice, so it is
-// a call without effect that finds out, and waits for gRPC's next attempt.
+// One connection in some hundreds fails in gRPC 1.51 although the server is there. Statements are never sent twice, so
+// it is a call without effect that finds out, and waits for gRPC's next attempt.
 void WaitForConnection(flight::FlightClient& client, const flight::FlightCallOptions& options) {
   constexpr int kAttempts = 5;
   constexpr std::chrono::milliseconds kPause(150);  // Arrow has gRPC try again after 100 ms

@@ -54,7 +54,8 @@ arrow::Result<std::unique_ptr<fl::FlightDataStream>> SessionAccess::Fetch(const 
   if (!stream.status().IsKeyError()) return stream;
   auto other = registry_.FindTicket(Rpc::Of(call).identity(), ticket);
   if (other.ok()) return fetch(In(call, *std::move(other)));
-  return has_session ? std::move(stream) : other.status();  // who has no session can only have come for another's ticket
+  return has_session ? std::move(stream)
+                     : other.status();  // who has no session can only have come for another's ticket
 }
 
 arrow::Result<bool> SessionAccess::Cancel(const fl::ServerCallContext& call, const session::Handle& ticket) const {

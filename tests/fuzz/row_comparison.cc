@@ -17,6 +17,7 @@ constexpr double kRelativeError = 1e-9;
 
 // Floating-point cells to six digits: last bits must not order rows.
 std::string Rounded(double value) {
+  if (std::isnan(value)) return "nan";  // whatever its sign, it is one value
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%.6g", value == 0 ? 0.0 : value);
   return text.data();

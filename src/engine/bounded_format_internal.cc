@@ -134,7 +134,8 @@ std::int64_t BytesOf(const duckdb::Vector& vector, duckdb::idx_t count) {
 
 // Throws when a copy of every row would take more than a vector may.
 void CheckSize(const duckdb::ClientContext& context, const duckdb::DataChunk& chunk, std::int64_t estimate) {
-  if (static_cast<double>(estimate) <= kResultVectorBytes) return;
+  const bool nested = std::ranges::any_of(chunk.data, [](const auto& vector) { return vector.GetType().IsNested(); });
+  if (!nested && static_cast<double>(estimate) <= kResultVectorBytes) return;  // else the estimate may be too low
   const auto memory = static_cast<double>(duckdb::BufferManager::GetBufferManager(context).GetMaxMemory());
   const double bytes_max = std::max(kResultVectorBytes, memory / 2);
   double bytes = 0;

@@ -39,10 +39,16 @@ def error_of(client, sql, seconds=60):
     return text
 
 
+SHARED = "(SELECT range(n) AS l FROM one), range(2048) r(i)"  # one list of 1,000,000 for each of 2,048 rows
+
 REFUSED = {
     "a filler for each element": "SELECT len(list_resize([i::VARCHAR], 1000000, repeat('y', 1000000))) FROM range(3) r(i)",
     "a large state for each group": "SELECT count(q) FROM (SELECT approx_top_k(i, 999999) AS q FROM range(10000) r(i) "
                                     "GROUP BY i)",
+    "an answer of large lists": f"SELECT l, i FROM {SHARED}",
+    "an answer of large structs": f"SELECT {{'a': l, 'b': i}} AS s FROM {SHARED}",
+    "a longer list for each row": f"SELECT len(list_append(l, i)) FROM {SHARED}",
+    "JSON for each row": f"SELECT length(to_json([l, [i]])) FROM {SHARED}",
     "a matrix of 7 GB": "SELECT damerau_levenshtein(repeat('ab', 15000), repeat('cd', 15000))",
     "a zone of 1 MB": "SELECT TIMESTAMP '2000-01-01' AT TIME ZONE repeat('x', 1000000)",
     "a setting of 800 kB": f"SET TimeZone = '{'x' * 800_000}'",

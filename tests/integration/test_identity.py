@@ -278,19 +278,7 @@ def test_prepared_statements_belong_to_their_session(guarded, client):
 
 
 def test_a_cookie_opens_nothing_for_another_user(guarded):
-    cookies = []
-
-    class Catch(flight.ClientMiddleware):
-        def received_headers(self, received):
-            cookies.extend(received.get("set-cookie", []))
-
-    class CatchFactory(flight.ClientMiddlewareFactory):
-        def start_call(self, info):
-            return Catch()
-
-    with flight.connect(guarded.url, middleware=[CatchFactory()]) as client:
-        wire.update(client, "SET TimeZone = 'Asia/Tokyo'", ADA)
-    cookie = (b"cookie", cookies[0].split(";")[0].encode())
+    cookie = wire.cookie_of_first_call(guarded.url, "SET TimeZone = 'Asia/Tokyo'", ADA)
     ask = "SELECT current_setting('TimeZone') AS zone"
     with flight.connect(guarded.url) as client:
         assert wire.query(client, ask, bearer(ADA_TOKEN, cookie)) == [{"zone": "Asia/Tokyo"}]

@@ -89,7 +89,9 @@ def test_ready_ends_when_draining_begins(unique):
     with ServerProcess("--http-port", "0", "--drain-ms", "4000") as server, ThreadPoolExecutor(1) as pool:
         with flight.connect(server.url) as client, flight.connect(server.url) as other:
             running = pool.submit(wire.query, client, endless)
-            wait_until(lambda: any(row["state"] == "running" and "a.range % 7" in row["text"] and "hyprstream" not in row["text"]
+            # Half a second: it runs while it is planned, too, and is no work to wait for between that and its fetch.
+            wait_until(lambda: any(row["state"] == "running" and row["ms"] > 500 and "a.range % 7" in row["text"]
+                                   and "hyprstream" not in row["text"]
                                    for row in wire.query(other, "FROM hyprstream.queries")))
             stopping = pool_of_one().submit(server.terminate)
             wait_until(lambda: get(server, "/readyz")[0] == 503, what="the end of being ready")

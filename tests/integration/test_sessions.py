@@ -96,23 +96,6 @@ def test_a_session_lives_as_long_as_any_of_its_connections(server, client):
     wait_until(lambda: len(sessions(client)) == 1, what="the end of the session")
 
 
-def cookie_of(url):
-    """A client's first call: the cookie that it is given."""
-    cookies = []
-
-    class Catch(flight.ClientMiddleware):
-        def received_headers(self, received):
-            cookies.extend(received.get("set-cookie", []))
-
-    class CatchFactory(flight.ClientMiddlewareFactory):
-        def start_call(self, info):
-            return Catch()
-
-    with flight.connect(url, middleware=[CatchFactory()]) as client:
-        wire.update(client, "BEGIN")
-    return flight.FlightCallOptions(headers=[(b"cookie", cookies[0].split(";")[0].encode())])
-
-
 @pytest.mark.parametrize("key", ["token", "cookie"])
 def test_a_client_that_connects_again_finds_its_transaction(patient, unique, key):
     if key == "token":
@@ -120,7 +103,7 @@ def test_a_client_that_connects_again_finds_its_transaction(patient, unique, key
             options = with_token(before)
             wire.update(before, "BEGIN", options)
     else:
-        options = cookie_of(patient.url)
+        options = flight.FlightCallOptions(headers=[wire.cookie_of_first_call(patient.url, "BEGIN")])
     with flight.connect(patient.url) as watcher:
         wait_until(lambda: [row["connections"] for row in sessions(watcher, "in_transaction")] == [0], what="the broken connection")
         with flight.connect(patient.url) as again:

@@ -137,3 +137,20 @@ def query(client, sql, options=None, transaction=None):
     """The rows as a list of dicts."""
     info = client.get_flight_info(statement_query(sql, transaction), options)
     return read_to_end(client.do_get(info.endpoints[0].ticket, options))
+
+
+def cookie_of_first_call(url, sql, options=None):
+    """The header with the cookie that a new connection is given for its first call, an update."""
+    cookies = []
+
+    class Catch(flight.ClientMiddleware):
+        def received_headers(self, received):
+            cookies.extend(received.get("set-cookie", []))
+
+    class CatchFactory(flight.ClientMiddlewareFactory):
+        def start_call(self, info):
+            return Catch()
+
+    with flight.connect(url, middleware=[CatchFactory()]) as client:
+        update(client, sql, options)
+    return b"cookie", cookies[0].split(";")[0].encode()

@@ -25,6 +25,7 @@ struct TaskOptions {
   std::vector<std::string> reset;  // SQL before each round, not timed
   std::int64_t rows = 0;           // to send, or to expect
   std::int64_t batch_rows = 0;
+  std::int64_t keys = 0;  // distinct ones, of aggregate-*
   int clients = 1;
   int iterations = 1;
   double seconds = 1;
@@ -67,5 +68,8 @@ arrow::Result<std::unique_ptr<Task>> MakeFlightTask(const TaskOptions& options);
 // kinds: duckdb-insert (a statement for each batch), duckdb-insert-all (one for all), duckdb-export, duckdb-point,
 // duckdb-clients; in this process.
 arrow::Result<std::unique_ptr<Task>> MakeDuckDbTask(const TaskOptions& options);
+// kinds: aggregate-view (the aggregation engine), aggregate-kernel (a kernel for just the query), aggregate-group-by
+// (DuckDB); in this process, on one core.
+arrow::Result<std::unique_ptr<Task>> MakeAggregateTask(const TaskOptions& options);
 
 }  // namespace hyprstream::bench

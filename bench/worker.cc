@@ -28,6 +28,7 @@ double CpuSeconds() {
 }
 
 arrow::Result<std::unique_ptr<Task>> MakeTask(const TaskOptions& options) {
+  if (options.kind.starts_with("aggregate-")) return MakeAggregateTask(options);
   return options.kind.starts_with("duckdb-") ? MakeDuckDbTask(options) : MakeFlightTask(options);
 }
 
@@ -59,6 +60,7 @@ int Main(int argc, char** argv) {
   app.add_option("--reset", options.reset);
   app.add_option("--rows", options.rows);
   app.add_option("--batch-rows", options.batch_rows);
+  app.add_option("--keys", options.keys);
   app.add_option("--clients", options.clients);
   app.add_option("--iterations", options.iterations);
   app.add_option("--seconds", options.seconds);

@@ -84,11 +84,11 @@ decltype(auto) WithPhysical(Physical physical, F&& f) {
 
 // Calls f with a column of V's: `column[row]`; rows count from the array's offset.
 template <class V, class F>
-void WithColumn(const arrow::Array& array, F&& f) {
+auto WithColumn(const arrow::Array& array, F&& f) {
   const arrow::ArrayData& data = *array.data();
   if constexpr (std::same_as<V, bool>) {
     const std::uint8_t* bits = data.GetValues<std::uint8_t>(1, 0);
-    f([bits, offset = data.offset](std::int64_t row) { return arrow::bit_util::GetBit(bits, offset + row); });
+    return f([bits, offset = data.offset](std::int64_t row) { return arrow::bit_util::GetBit(bits, offset + row); });
   } else if constexpr (std::same_as<V, std::string_view>) {
     switch (array.type_id()) {
       case arrow::Type::LARGE_STRING:
@@ -107,30 +107,13 @@ void WithColumn(const arrow::Array& array, F&& f) {
   } else {
     // memcpy: a buffer from the wire need not be aligned for V.
     const std::uint8_t* bytes = data.GetValues<std::uint8_t>(1, 0);
-    f([bytes =
-           bytes == nullptr ? nullptr : bytes + data.offset * static_cast<std::int64_t>(sizeof(V))](std::int64_t row) {
+    return f([bytes = bytes == nullptr ? nullptr
+                                       : bytes + data.offset * static_cast<std::int64_t>(sizeof(V))](std::int64_t row) {
       V value;
       std::memcpy(&value, bytes + row * static_cast<std::int64_t>(sizeof(V)), sizeof(V));
       return value;
     });
   }
-}
-
-// f(group, value) for every i whose value rows[i] is not NULL, in order.
-template <class V, class F>
-void ForEachValid(const arrow::Array& array, std::span<const std::uint32_t> rows, std::span<const std::uint32_t> groups,
-                  F&& f) {
-  WithColumn<V>(array, [&](auto column) {
-    if (array.null_count() == 0) {
-      for (std::size_t i = 0; i < rows.size(); ++i) f(groups[i], column(rows[i]));
-      return;
-    }
-    const std::uint8_t* validity = array.null_bitmap_data();
-    const std::int64_t offset = array.offset();
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (arrow::bit_util::GetBit(validity, offset + rows[i])) f(groups[i], column(rows[i]));
-    }
-  });
 }
 
 // A builder of the type's layout; FinishAs gives the column its type.

@@ -26,6 +26,11 @@ std::int64_t WidthOf(Physical physical) {
   return WithPhysical(physical, []<class V>(std::type_identity<V>) { return static_cast<std::int64_t>(sizeof(V)); });
 }
 
+// Two bytes at least, so that a key's fixed columns are aligned in a record.
+std::int64_t BitmapBytes(std::size_t columns) {
+  return columns == 0 ? 0 : std::max<std::int64_t>(2, static_cast<std::int64_t>((columns + 7) / 8));
+}
+
 template <class T>
 T Load(const char* bytes) {
   T value;
@@ -41,7 +46,7 @@ std::uint64_t Mix(std::uint64_t a, std::uint64_t b) {
 }  // namespace
 
 KeyCodec::KeyCodec(std::vector<Column> columns) : columns_(std::move(columns)) {
-  fixed_width_ = static_cast<std::int64_t>((columns_.size() + 7) / 8);
+  fixed_width_ = BitmapBytes(columns_.size());
   std::int64_t bytes_columns = 0;
   for (const Column& column : columns_) {
     if (column.physical == Physical::kBytes) {
@@ -54,16 +59,25 @@ KeyCodec::KeyCodec(std::vector<Column> columns) : columns_(std::move(columns)) {
   }
 }
 
-void KeyCodec::LayOutVariable(std::span<const std::shared_ptr<arrow::Array>> columns, std::int64_t rows,
+std::optional<IntegerKey> KeyCodec::integer() const {
+  if (columns_.size() != 1) return std::nullopt;
+  return WithPhysical(columns_.front().physical, []<class V>(std::type_identity<V>) -> std::optional<IntegerKey> {
+    if constexpr (std::is_integral_v<V> && sizeof(V) <= sizeof(std::int64_t))
+      return IntegerKey{.width = sizeof(V), .is_signed = std::is_signed_v<V>};
+    return std::nullopt;
+  });
+}
+
+void KeyCodec::LayOutVariable(std::span<const std::shared_ptr<arrow::Array>> columns, const RowRange& range,
                               RowKeys& keys) const {
-  keys.offsets_.assign(static_cast<std::size_t>(rows) + 1, 0);
+  keys.offsets_.assign(std::size_t{range.count} + 1, 0);
   std::int64_t fixed = fixed_width_;
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     if (columns_[c].physical != Physical::kBytes) continue;
     fixed += static_cast<std::int64_t>(sizeof(LengthPrefix));
     WithColumn<std::string_view>(*columns[c], [&](auto column) {
-      for (std::int64_t row = 0; row < rows; ++row) {
-        if (columns[c]->IsValid(row)) keys.offsets_[static_cast<std::size_t>(row) + 1] += column(row).size();
+      for (std::size_t i = 0; i < range.count; ++i) {
+        if (columns[c]->IsValid(range.Row(i))) keys.offsets_[i + 1] += column(range.Row(i)).size();
       }
     });
   }
@@ -71,43 +85,42 @@ void KeyCodec::LayOutVariable(std::span<const std::shared_ptr<arrow::Array>> col
     keys.offsets_[row] += keys.offsets_[row - 1] + static_cast<std::uint64_t>(fixed);
   }
   keys.bytes_.assign(keys.offsets_.back(), 0);
+  keys.cursors_.resize(range.count);
+  for (std::size_t i = 0; i < range.count; ++i) {
+    keys.cursors_[i] = keys.offsets_[i] + static_cast<std::uint64_t>(fixed_width_);
+  }
 }
 
-RowKeys KeyCodec::Encode(std::span<const std::shared_ptr<arrow::Array>> columns, std::int64_t rows) const {
-  RowKeys keys(width());
-  keys.size_ = rows;
-  std::vector<std::uint64_t> cursors;
+void KeyCodec::Encode(std::span<const std::shared_ptr<arrow::Array>> columns, const RowRange& range,
+                      RowKeys& keys) const {
+  keys.size_ = range.count;
   if (has_bytes_) {
-    LayOutVariable(columns, rows, keys);
-    cursors.resize(static_cast<std::size_t>(rows));
-    for (std::size_t row = 0; row < cursors.size(); ++row) {
-      cursors[row] = keys.offsets_[row] + static_cast<std::uint64_t>(fixed_width_);
-    }
+    LayOutVariable(columns, range, keys);
   } else {
-    keys.bytes_.assign(static_cast<std::size_t>(rows * fixed_width_), 0);
+    keys.bytes_.assign(static_cast<std::size_t>(range.count * fixed_width_), 0);
   }
   for (int c = 0; c < column_count(); ++c) {
     const auto at = static_cast<std::size_t>(c);
     if (columns_[at].physical == Physical::kBytes) {
-      EncodeBytes(c, *columns[at], cursors, keys);
+      EncodeBytes(c, *columns[at], range, keys);
     } else {
-      EncodeFixed(c, *columns[at], keys);
+      EncodeFixed(c, *columns[at], range, keys);
     }
   }
-  return keys;
 }
 
-void KeyCodec::EncodeFixed(int column, const arrow::Array& array, RowKeys& keys) const {
+void KeyCodec::EncodeFixed(int column, const arrow::Array& array, const RowRange& range, RowKeys& keys) const {
   const auto offset = static_cast<std::uint64_t>(offsets_[static_cast<std::size_t>(column)]);
   const auto mask = static_cast<std::uint8_t>(1U << (column % 8));
   WithPhysical(columns_[static_cast<std::size_t>(column)].physical, [&]<class V>(std::type_identity<V>) {
     if constexpr (!std::same_as<V, std::string_view>) {
       WithColumn<V>(array, [&](auto values) {
         const bool has_nulls = array.null_count() != 0;
-        for (std::int64_t row = 0; row < array.length(); ++row) {
+        for (std::size_t i = 0; i < range.count; ++i) {
+          const std::uint32_t row = range.Row(i);
           if (has_nulls && array.IsNull(row)) continue;
-          std::uint8_t* key = keys.bytes_.data() + (has_bytes_ ? keys.offsets_[static_cast<std::size_t>(row)]
-                                                               : static_cast<std::uint64_t>(row * fixed_width_));
+          std::uint8_t* key =
+              keys.bytes_.data() + (has_bytes_ ? keys.offsets_[i] : i * static_cast<std::uint64_t>(fixed_width_));
           key[column / 8] |= mask;
           const V value = Canonical<V>(values(row));
           std::memcpy(key + offset, &value, sizeof(V));
@@ -117,20 +130,20 @@ void KeyCodec::EncodeFixed(int column, const arrow::Array& array, RowKeys& keys)
   });
 }
 
-void KeyCodec::EncodeBytes(int column, const arrow::Array& array, std::span<std::uint64_t> cursors,
-                           RowKeys& keys) const {
+void KeyCodec::EncodeBytes(int column, const arrow::Array& array, const RowRange& range, RowKeys& keys) const {
   const auto mask = static_cast<std::uint8_t>(1U << (column % 8));
   WithColumn<std::string_view>(array, [&](auto values) {
-    for (std::size_t row = 0; row < cursors.size(); ++row) {
-      std::uint8_t* at = keys.bytes_.data() + cursors[row];
-      cursors[row] += sizeof(LengthPrefix);
-      if (array.IsNull(static_cast<std::int64_t>(row))) continue;
-      keys.bytes_[keys.offsets_[row] + static_cast<std::uint64_t>(column / 8)] |= mask;
-      const std::string_view value = values(static_cast<std::int64_t>(row));
+    for (std::size_t i = 0; i < range.count; ++i) {
+      const std::uint32_t row = range.Row(i);
+      std::uint8_t* at = keys.bytes_.data() + keys.cursors_[i];
+      keys.cursors_[i] += sizeof(LengthPrefix);
+      if (array.IsNull(row)) continue;
+      keys.bytes_[keys.offsets_[i] + static_cast<std::uint64_t>(column / 8)] |= mask;
+      const std::string_view value = values(row);
       const auto length = static_cast<LengthPrefix>(value.size());
       std::memcpy(at, &length, sizeof(length));
       if (!value.empty()) std::memcpy(at + sizeof(length), value.data(), value.size());
-      cursors[row] += value.size();
+      keys.cursors_[i] += value.size();
     }
   });
 }
@@ -147,14 +160,12 @@ std::string_view KeyCodec::Value(int column, std::string_view row) const {
   return row.substr(cursor + sizeof(LengthPrefix), Load<LengthPrefix>(row.data() + cursor));
 }
 
-arrow::Status KeyCodec::Decode(int column, const RowKeys& keys, std::span<const std::uint32_t> rows,
-                               arrow::ArrayBuilder& builder) const {
+arrow::Status KeyCodec::Decode(int column, std::span<const std::string_view> rows, arrow::ArrayBuilder& builder) const {
   ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(rows.size())));
   const auto physical = columns_[static_cast<std::size_t>(column)].physical;
   return WithPhysical(physical, [&]<class V>(std::type_identity<V>) {
     return WithBuilder<V>(builder, [&](auto append) {
-      for (const std::uint32_t row : rows) {
-        const std::string_view key = keys.Row(row);
+      for (const std::string_view key : rows) {
         if (!IsPresent(column, key)) {
           ARROW_RETURN_NOT_OK(builder.AppendNull());
         } else if constexpr (std::same_as<V, std::string_view>) {
@@ -170,7 +181,7 @@ arrow::Status KeyCodec::Decode(int column, const RowKeys& keys, std::span<const 
 
 bool KeyCodec::IsWellFormed(std::string_view row) const {
   if (row.size() < static_cast<std::size_t>(fixed_width_)) return false;
-  const std::size_t bitmap_bits = (columns_.size() + 7) / 8 * 8;
+  const auto bitmap_bits = static_cast<std::size_t>(BitmapBytes(columns_.size())) * 8;
   for (std::size_t bit = columns_.size(); bit < bitmap_bits; ++bit) {
     if (IsPresent(static_cast<int>(bit), row)) return false;
   }

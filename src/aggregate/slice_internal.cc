@@ -1,11 +1,13 @@
 #include "aggregate/slice_internal.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <format>
 #include <limits>
-#include <unordered_map>
 #include <utility>
 
+#include "aggregate/fold_internal.h"
 #include "arrow/array/data.h"
 #include "arrow/array/util.h"
 #include "arrow/buffer.h"
@@ -86,6 +88,13 @@ arrow::Status CheckAggregates(const AggregateQuery& query) {
   return arrow::Status::OK();
 }
 
+std::vector<Record> AllRecords(const GroupTable& table) {
+  std::vector<Record> records;
+  records.reserve(table.size());
+  for (std::uint32_t group = 0; group < table.size(); ++group) records.push_back(table.record(group));
+  return records;
+}
+
 }  // namespace
 
 arrow::Result<std::shared_ptr<const ViewSpec>> ViewSpec::Make(std::shared_ptr<const AggregateQuery> query) {
@@ -113,8 +122,11 @@ arrow::Result<std::shared_ptr<const ViewSpec>> ViewSpec::Make(std::shared_ptr<co
     group_keys.push_back(key);
     columns.push_back({type, *physical});
   }
+  KeyCodec codec(std::move(columns));
+  auto layout = std::make_shared<const RecordLayout>(*query, codec.width());
   return std::make_shared<const ViewSpec>(ViewSpec{.query = std::move(query),
-                                                   .codec = KeyCodec(std::move(columns)),
+                                                   .codec = std::move(codec),
+                                                   .layout = std::move(layout),
                                                    .codec_columns = std::move(codec_columns),
                                                    .group_keys = std::move(group_keys),
                                                    .window = window});
@@ -181,91 +193,67 @@ std::vector<SliceKey> ViewSpec::WindowsOf(const arrow::Array& window_column) con
   return windows;
 }
 
-Slice::Slice(const ViewSpec& spec) : groups_(spec.codec.width()) {
-  for (const AggregateColumn& aggregate : spec.query->aggregates) {
-    const bool has_argument = aggregate.kind != AggregateKind::kCountStar;
-    const std::shared_ptr<arrow::DataType> argument = has_argument ? spec.EvaluatedType(aggregate.argument) : nullptr;
-    accumulators_.push_back(MakeAccumulator(aggregate, argument.get()));
-  }
-}
-
-Slice::Slice(const Slice& other) : groups_(other.groups_), rows_(other.rows_) {
-  for (const auto& accumulator : other.accumulators_) accumulators_.push_back(accumulator->Clone());
-}
+Slice::Slice(const ViewSpec& spec) : groups_(spec.codec, spec.layout) {}
 
 std::shared_ptr<Slice> Slice::Clone() const { return std::shared_ptr<Slice>(new Slice(*this)); }
 
-void Slice::ResizeStates() {
-  for (const auto& accumulator : accumulators_) accumulator->Resize(groups_.size());
-}
+void Slice::AddEmptyGroup() { groups_.Add({}); }
 
-void Slice::AddEmptyGroup() {
-  groups_.Add({});
-  ResizeStates();
-}
-
-namespace {
-
-struct Passed {
-  std::vector<std::uint32_t> rows;
-  std::vector<std::uint32_t> groups;
-};
-
-// Those of the rows where the condition is true.
-Passed Pass(const arrow::Array& condition, std::span<const std::uint32_t> rows, std::span<const std::uint32_t> groups) {
-  Passed passed;
-  WithColumn<bool>(condition, [&](auto holds) {
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (condition.IsNull(rows[i]) || !holds(rows[i])) continue;
-      passed.rows.push_back(rows[i]);
-      passed.groups.push_back(groups[i]);
+void Slice::Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch) {
+  std::vector<std::shared_ptr<arrow::Array>> keys;
+  for (const int key : spec.group_keys) keys.push_back(batch.column(key));
+  scratch.finder.Start(keys, rows, groups_);
+  for (std::size_t at = 0; at < rows.count; at += kBlockRows) {
+    const std::size_t count = std::min(kBlockRows, rows.count - at);
+    const RowRange block = rows.Part(at, count);
+    const std::span<std::uint32_t> groups(scratch.groups.data(), count);
+    const std::span<Record> records(scratch.records.data(), count);
+    scratch.finder.Find(block, groups_, groups);
+    groups_.RecordsOf(groups, records);
+    for (const Record record : records) AddRows(record, 1);
+    for (const RecordLayout::Part& part : spec.layout->parts()) {
+      const BlockInput input{.argument = part.argument < 0 ? nullptr : batch.column(part.argument).get(),
+                             .filter = part.filter < 0 ? nullptr : batch.column(part.filter).get(),
+                             .rows = block};
+      part.ops->Update(input, records, scratch.block, groups_.heap());
     }
-  });
-  return passed;
-}
-
-}  // namespace
-
-void Slice::Add(const ViewSpec& spec, const RowKeys& keys, std::span<const std::uint64_t> hashes,
-                std::span<const std::uint32_t> rows, const arrow::RecordBatch& batch) {
-  const std::vector<std::uint32_t> groups = groups_.FindOrAdd(keys, hashes, rows);
-  ResizeStates();
-  for (std::size_t i = 0; i < accumulators_.size(); ++i) {
-    const AggregateColumn& aggregate = spec.query->aggregates[i];
-    const bool has_argument = aggregate.kind != AggregateKind::kCountStar;
-    const std::shared_ptr<arrow::Array> argument = has_argument ? batch.column(aggregate.argument) : nullptr;
-    if (aggregate.filter < 0) {
-      accumulators_[i]->Update(argument.get(), rows, groups);
-      continue;
-    }
-    const Passed passed = Pass(*batch.column(aggregate.filter), rows, groups);
-    accumulators_[i]->Update(argument.get(), passed.rows, passed.groups);
   }
-  rows_ += static_cast<std::int64_t>(rows.size());
+  rows_ += rows.count;
 }
 
-void Slice::Merge(const Slice& other) {
-  const std::vector<std::uint32_t> groups = groups_.FindOrAddAll(other.groups_);
-  ResizeStates();
-  for (std::size_t i = 0; i < accumulators_.size(); ++i) accumulators_[i]->Merge(*other.accumulators_[i], groups);
+void Slice::Merge(const RecordLayout& layout, const Slice& other) {
+  std::array<std::uint32_t, kBlockRows> groups;
+  std::array<Record, kBlockRows> from;
+  std::array<Record, kBlockRows> to;
+  groups_.ExpectAll(other.groups_);
+  for (std::uint32_t first = 0; first < other.groups_.size(); first += kBlockRows) {
+    const std::size_t count = std::min<std::size_t>(kBlockRows, other.groups_.size() - first);
+    groups_.FindOrAdd(other.groups_, first, std::span(groups).first(count));
+    groups_.RecordsOf(std::span(groups).first(count), to);
+    for (std::size_t i = 0; i < count; ++i) {
+      from[i] = other.groups_.record(first + static_cast<std::uint32_t>(i));
+      AddRows(to[i], RowsOf(from[i]));
+    }
+    for (const RecordLayout::Part& part : layout.parts()) {
+      part.ops->Merge(std::span(from).first(count), std::span(to).first(count), groups_.heap());
+    }
+  }
   rows_ += other.rows_;
 }
 
-std::int64_t Slice::bytes() const {
-  std::int64_t bytes = static_cast<std::int64_t>(sizeof(Slice)) + groups_.bytes();
-  for (const auto& accumulator : accumulators_) bytes += accumulator->bytes();
-  return bytes;
-}
+std::int64_t Slice::bytes() const { return static_cast<std::int64_t>(sizeof(Slice)) + groups_.bytes(); }
 
-void Slice::Save(StateWriter& writer) const {
+void Slice::Save(const RecordLayout& layout, StateWriter& writer) const {
   writer.Put(rows_);
-  writer.Put(static_cast<std::uint64_t>(groups_.size()));
-  for (std::int64_t group = 0; group < groups_.size(); ++group) {
-    const std::string_view row = groups_.keys().Row(group);
-    writer.Put(static_cast<std::uint32_t>(row.size()));
-    writer.PutBytes(row);
+  writer.Put(std::uint64_t{groups_.size()});
+  const std::vector<Record> records = AllRecords(groups_);
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+    const std::string_view key = groups_.key(group);
+    writer.Put(static_cast<std::uint32_t>(key.size()));
+    writer.PutBytes(key);
   }
-  for (const auto& accumulator : accumulators_) accumulator->Save(writer);
+  for (const Record record : records) writer.Put(RowsOf(record));
+  for (const RecordLayout::Part& part : layout.parts()) part.ops->Save(records, writer);
 }
 
 arrow::Status Slice::Load(const ViewSpec& spec, StateReader& reader) {
@@ -281,44 +269,29 @@ arrow::Status Slice::Load(const ViewSpec& spec, StateReader& reader) {
     if (!spec.codec.IsWellFormed(row)) return arrow::Status::Invalid("View state: a group key that is none");
     if (!groups_.Add(row)) return arrow::Status::Invalid("View state: the same group twice");
   }
-  for (const auto& accumulator : accumulators_) {
-    ARROW_RETURN_NOT_OK(accumulator->Load(reader, static_cast<std::int64_t>(groups)));
+  const std::vector<Record> records = AllRecords(groups_);
+  std::int64_t rows = 0;
+  for (const Record record : records) {
+    ARROW_ASSIGN_OR_RAISE(const auto of_group, reader.Take<std::int64_t>());
+    if (of_group < 0 || of_group > rows_ - rows)
+      return arrow::Status::Invalid("View state: a group of impossible rows");
+    AddRows(record, of_group);
+    rows += of_group;
+  }
+  if (rows != rows_) return arrow::Status::Invalid("View state: rows that belong to no group");
+  for (const RecordLayout::Part& part : spec.layout->parts()) {
+    ARROW_RETURN_NOT_OK(part.ops->Load(reader, records, groups_.heap()));
   }
   return arrow::Status::OK();
 }
 
 namespace {
 
-struct SliceRows {
-  SliceKey key;
-  std::vector<std::uint32_t> rows;
-};
+// A sample of this many rows tells whether grouping reduces a slice's rows.
+constexpr std::size_t kSampleRows = 4096;
+constexpr std::size_t kDeferRowsMin = 4 * kSampleRows;
 
-// Rows of each slice in their order, slices in order of appearance. Runs of one window cost a comparison a row.
-std::vector<SliceRows> SplitBySlice(const ViewSpec& spec, const arrow::RecordBatch& batch) {
-  const auto count = static_cast<std::size_t>(batch.num_rows());
-  std::vector<SliceRows> parts;
-  if (count == 0) return parts;
-  std::vector<SliceKey> windows(1);
-  if (spec.window) windows = spec.WindowsOf(*batch.column(spec.query->window_key));
-  const auto hash = [](const SliceKey& key) { return std::hash<std::int64_t>{}(key.start) ^ (key.is_null ? 1U : 0U); };
-  std::unordered_map<SliceKey, std::size_t, decltype(hash)> part_of(8, hash);
-  std::size_t current = 0;
-  for (std::size_t row = 0; row < count; ++row) {
-    const SliceKey& key = windows[spec.window ? row : 0];
-    if (parts.empty() || parts[current].key != key) {
-      const auto [at, is_new] = part_of.try_emplace(key, parts.size());
-      if (is_new) parts.push_back({.key = key, .rows = {}});
-      current = at->second;
-    }
-    parts[current].rows.push_back(static_cast<std::uint32_t>(row));
-  }
-  return parts;
-}
-
-}  // namespace
-
-arrow::Status AddBatch(const ViewSpec& spec, const arrow::RecordBatch& batch, SliceMap& slices) {
+arrow::Status CheckBatch(const ViewSpec& spec, const arrow::RecordBatch& batch) {
   const arrow::Schema& expected = *spec.query->evaluated_schema;
   if (batch.num_columns() != expected.num_fields() || batch.num_rows() > std::numeric_limits<std::int32_t>::max()) {
     return arrow::Status::Invalid("View ", spec.query->view.ToString(), ": a batch of ", batch.num_columns(),
@@ -331,18 +304,37 @@ arrow::Status AddBatch(const ViewSpec& spec, const arrow::RecordBatch& batch, Sl
                                   " was evaluated as ", batch.column(column)->type()->ToString(), ", expected ",
                                   expected.field(column)->type()->ToString());
   }
-  std::vector<std::shared_ptr<arrow::Array>> key_columns;
-  for (const int key : spec.group_keys) key_columns.push_back(batch.column(key));
-  const RowKeys keys = spec.codec.Encode(key_columns, batch.num_rows());
-  std::vector<std::uint64_t> hashes(static_cast<std::size_t>(batch.num_rows()));
-  for (std::size_t row = 0; row < hashes.size(); ++row) hashes[row] = HashRow(keys.Row(static_cast<std::int64_t>(row)));
-  for (const SliceRows& part : SplitBySlice(spec, batch)) {
-    auto at = LowerBound(slices, part.key);
-    if (at == slices.end() || at->key != part.key) {
-      at = slices.insert(at, SliceEntry{.key = part.key, .slice = std::make_shared<Slice>(spec)});
-    }
-    at->slice->Add(spec, keys, hashes, part.rows, batch);
+  return arrow::Status::OK();
+}
+
+Slice& SliceOf(const ViewSpec& spec, SliceKey key, SliceMap& slices) {
+  auto at = LowerBound(slices, key);
+  if (at == slices.end() || at->key != key) {
+    at = slices.insert(at, SliceEntry{.key = key, .slice = std::make_shared<Slice>(spec)});
   }
+  return *at->slice;
+}
+
+bool HardlyReduces(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch) {
+  Slice sample(spec);
+  sample.Add(spec, batch, rows.Part(0, kSampleRows), scratch);
+  return sample.group_count() > static_cast<std::int64_t>(kSampleRows / 2);
+}
+
+}  // namespace
+
+arrow::Status AddBatch(const ViewSpec& spec, const std::shared_ptr<arrow::RecordBatch>& batch, bool may_defer,
+                       FoldScratch& scratch, Folded& folded) {
+  ARROW_RETURN_NOT_OK(CheckBatch(spec, *batch));
+  ARROW_ASSIGN_OR_RAISE(const SliceRows rows, SliceRows::Make(spec, *batch));
+  for (const SliceRows::Part& part : rows.parts()) {
+    if (may_defer && part.range.count >= kDeferRowsMin && HardlyReduces(spec, *batch, part.range, scratch)) {
+      folded.raw.push_back({.key = part.key, .batch = batch, .rows = part.range, .list = rows.list()});
+    } else {
+      SliceOf(spec, part.key, folded.slices).Add(spec, *batch, part.range, scratch);
+    }
+  }
+  for (const SliceEntry& entry : folded.slices) entry.slice->Settle();
   return arrow::Status::OK();
 }
 

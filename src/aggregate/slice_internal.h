@@ -14,8 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "aggregate/accumulator_internal.h"
-#include "aggregate/group_index_internal.h"
+#include "aggregate/group_table_internal.h"
 #include "aggregate/row_keys_internal.h"
 #include "core/aggregate_query.h"
 
@@ -36,7 +35,8 @@ struct SliceKey {
 
 struct ViewSpec {
   std::shared_ptr<const AggregateQuery> query;
-  KeyCodec codec;                  // of the keys that are not the window
+  KeyCodec codec;  // of the keys that are not the window
+  std::shared_ptr<const RecordLayout> layout;
   std::vector<int> codec_columns;  // per query key: its column in the codec, -1 for the window
   std::vector<int> group_keys;     // per codec column: its query key
   std::optional<Physical> window;  // of the window key, if there is one
@@ -54,14 +54,17 @@ struct ViewSpec {
   std::vector<SliceKey> WindowsOf(const arrow::Array& window_column) const;
 };
 
+struct FoldScratch;
+
 class Slice {
  public:
   explicit Slice(const ViewSpec& spec);
 
-  // Adds the given rows of a batch: their keys and hashes (of all rows of the batch), and all its columns.
-  void Add(const ViewSpec& spec, const RowKeys& keys, std::span<const std::uint64_t> hashes,
-           std::span<const std::uint32_t> rows, const arrow::RecordBatch& batch);
-  void Merge(const Slice& other);
+  // Adds rows of a batch of the evaluated schema, in order.
+  void Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch);
+  void Merge(const RecordLayout& layout, const Slice& other);
+  // When no more rows are expected for a while.
+  void Settle() { groups_.Settle(); }
   std::shared_ptr<Slice> Clone() const;
   // The one group of a view without keys, before any row.
   void AddEmptyGroup();
@@ -69,19 +72,16 @@ class Slice {
   std::int64_t group_count() const { return groups_.size(); }
   std::int64_t row_count() const { return rows_; }
   std::int64_t bytes() const;
-  const GroupIndex& groups() const { return groups_; }
-  const Accumulator& accumulator(int aggregate) const { return *accumulators_[static_cast<std::size_t>(aggregate)]; }
+  const GroupTable& groups() const { return groups_; }
 
-  void Save(StateWriter& writer) const;
+  void Save(const RecordLayout& layout, StateWriter& writer) const;
   // Into a fresh slice. Invalid when the bytes are no slice of this view.
   arrow::Status Load(const ViewSpec& spec, StateReader& reader);
 
  private:
-  Slice(const Slice& other);
-  void ResizeStates();
+  Slice(const Slice& other) = default;
 
-  GroupIndex groups_;
-  std::vector<std::unique_ptr<Accumulator>> accumulators_;  // per aggregate
+  GroupTable groups_;
   std::int64_t rows_ = 0;
 };
 
@@ -99,8 +99,25 @@ inline SliceMap::iterator LowerBound(SliceMap& slices, SliceKey key) {
   return std::ranges::lower_bound(slices, key, {}, &SliceEntry::key);
 }
 
-// Groups a batch of the evaluated schema into the slices, its rows in order. All slices must be writable.
-arrow::Status AddBatch(const ViewSpec& spec, const arrow::RecordBatch& batch, SliceMap& slices);
+// Rows of one slice that are not grouped yet: where nearly every row is a group of its own, grouping them twice (into a
+// delta, then into the state) costs more than it saves.
+struct RawRows {
+  SliceKey key;
+  std::shared_ptr<arrow::RecordBatch> batch;
+  RowRange rows;
+  std::shared_ptr<const std::vector<std::uint32_t>> list;  // what rows.rows points into
+};
+
+// What a fold makes of batches: slices and, beside them, rows to be added to slices when they are merged.
+struct Folded {
+  SliceMap slices;
+  std::vector<RawRows> raw;  // in the order of their batches
+};
+
+// Groups a batch of the evaluated schema, its rows in order. All slices must be writable. `may_defer`: rows that would
+// hardly be reduced may be left raw; which depends on nothing but the batches so far.
+arrow::Status AddBatch(const ViewSpec& spec, const std::shared_ptr<arrow::RecordBatch>& batch, bool may_defer,
+                       FoldScratch& scratch, Folded& folded);
 
 // What a view holds before any row: nothing, or the one group of a view without keys.
 SliceMap EmptySlices(const ViewSpec& spec);

@@ -12,7 +12,7 @@ namespace hyprstream::aggregate {
 namespace {
 
 constexpr std::string_view kMagic = "HSSTATE\n";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 
 // FNV-1a over length-prefixed parts; stable across releases and machines.
 class Fingerprint {
@@ -100,7 +100,7 @@ std::shared_ptr<arrow::Buffer> SaveSlices(const ViewSpec& spec, const SliceMap& 
   for (const SliceEntry& entry : slices) {
     writer.Put<std::uint8_t>(entry.key.is_null ? 1 : 0);
     writer.Put(entry.key.start);
-    entry.slice->Save(writer);
+    entry.slice->Save(*spec.layout, writer);
   }
   writer.Put(StateChecksum(writer.bytes()));
   return arrow::Buffer::FromString(std::move(writer).Take());

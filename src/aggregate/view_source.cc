@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -70,7 +71,9 @@ arrow::Result<std::string> EncodeOne(const ViewSpec& spec, const std::vector<std
       columns.push_back(std::move(values));
     }
   }
-  return std::string(spec.codec.Encode(columns, 1).Row(0));
+  RowKeys keys(spec.codec.width());
+  spec.codec.Encode(columns, {.first = 0, .count = 1}, keys);
+  return std::string(keys.Row(0));
 }
 
 arrow::Status AddWindowBound(const ViewSpec& spec, const ColumnFilter& filter, ScanPlan& plan) {
@@ -158,17 +161,17 @@ class ViewReader final : public arrow::RecordBatchReader {
     return true;
   }
 
-  void ChooseGroups(const GroupIndex& index) {
+  void ChooseGroups(const GroupTable& table) {
     if (plan_.has_look_up) {
-      const std::optional<std::uint32_t> group = index.Find(plan_.look_up);
+      const std::optional<std::uint32_t> group = table.Find(plan_.look_up);
       if (group) groups_.push_back(*group);
     } else {
-      groups_.resize(static_cast<std::size_t>(index.size()));
+      groups_.resize(table.size());
       std::iota(groups_.begin(), groups_.end(), 0U);
     }
     if (plan_.equals.empty()) return;
     std::erase_if(groups_,
-                  [&](std::uint32_t group) { return !plan_.MatchesGroup(version_->spec(), index.keys().Row(group)); });
+                  [&](std::uint32_t group) { return !plan_.MatchesGroup(version_->spec(), table.key(group)); });
   }
 
   arrow::Status Append(std::span<const std::uint32_t> groups,
@@ -182,20 +185,47 @@ class ViewReader final : public arrow::RecordBatchReader {
   arrow::Status AppendColumn(int output, std::span<const std::uint32_t> groups, arrow::ArrayBuilder& builder) const {
     const ViewSpec& spec = version_->spec();
     const OutputColumn& column = spec.query->output[static_cast<std::size_t>(output)];
-    if (!column.is_key) {
-      const arrow::Status status = slice_->slice->accumulator(column.index).Read(groups, builder);
-      if (status.ok()) return status;
-      return status.WithMessage("View ", spec.query->view.ToString(), ", column ", column.name, ": ", status.message());
+    if (column.is_key && column.index == spec.query->window_key) return AppendWindow(groups.size(), builder);
+    const GroupTable& table = slice_->slice->groups();
+    std::array<Record, kBlockRows> records;
+    std::array<std::string_view, kBlockRows> keys;
+    for (std::size_t at = 0; at < groups.size(); at += kBlockRows) {
+      const auto block = groups.subspan(at, std::min(kBlockRows, groups.size() - at));
+      if (column.is_key) {
+        for (std::size_t i = 0; i < block.size(); ++i) keys[i] = table.key(block[i]);
+        const int codec_column = spec.codec_columns[static_cast<std::size_t>(column.index)];
+        ARROW_RETURN_NOT_OK(spec.codec.Decode(codec_column, std::span(keys).first(block.size()), builder));
+      } else {
+        table.RecordsOf(block, records);
+        ARROW_RETURN_NOT_OK(AppendAggregate(column, std::span(records).first(block.size()), builder));
+      }
     }
-    if (column.index != spec.query->window_key) {
-      const int codec_column = spec.codec_columns[static_cast<std::size_t>(column.index)];
-      return spec.codec.Decode(codec_column, slice_->slice->groups().keys(), groups, builder);
+    return arrow::Status::OK();
+  }
+
+  arrow::Status AppendAggregate(const OutputColumn& column, std::span<const Record> records,
+                                arrow::ArrayBuilder& builder) const {
+    const ViewSpec& spec = version_->spec();
+    const auto aggregate = static_cast<std::size_t>(column.index);
+    const StateOps* ops = spec.layout->ops(aggregate);
+    if (ops == nullptr) {
+      return WithBuilder<std::int64_t>(builder, [&](auto append) {
+        for (const Record record : records) ARROW_RETURN_NOT_OK(append(RowsOf(record)));
+        return arrow::Status::OK();
+      });
     }
-    if (slice_->key.is_null) return builder.AppendNulls(static_cast<std::int64_t>(groups.size()));
+    const arrow::Status status = ops->Read(spec.query->aggregates[aggregate], records, builder);
+    if (status.ok()) return status;
+    return status.WithMessage("View ", spec.query->view.ToString(), ", column ", column.name, ": ", status.message());
+  }
+
+  arrow::Status AppendWindow(std::size_t rows, arrow::ArrayBuilder& builder) const {
+    const ViewSpec& spec = version_->spec();
+    if (slice_->key.is_null) return builder.AppendNulls(static_cast<std::int64_t>(rows));
     return WithPhysical(*spec.window, [&]<class V>(std::type_identity<V>) {
       return WithBuilder<V>(builder, [&](auto append) {
         if constexpr (std::is_integral_v<V>) {
-          for (std::size_t i = 0; i < groups.size(); ++i) {
+          for (std::size_t i = 0; i < rows; ++i) {
             ARROW_RETURN_NOT_OK(append(static_cast<V>(slice_->key.start)));
           }
         }

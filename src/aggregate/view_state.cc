@@ -4,16 +4,21 @@
 #include <set>
 #include <utility>
 
+#include "aggregate/fold_internal.h"
 #include "aggregate/slice_internal.h"
 #include "aggregate/state_format_internal.h"
 #include "aggregate/view_version_internal.h"
 #include "arrow/array/array_base.h"
 #include "arrow/buffer.h"
 #include "arrow/record_batch.h"
+#include "arrow/util/byte_size.h"
 #include "base/mutex.h"
 
 namespace hyprstream::aggregate {
 namespace {
+
+// Rows beyond these are grouped in any case, so that what a delta holds is bounded by its groups and not by its rows.
+constexpr std::int64_t kDeferRowsMax = std::int64_t{1} << 18;
 
 ViewStats StatsOf(const SliceMap& slices) {
   ViewStats stats;
@@ -26,34 +31,74 @@ ViewStats StatsOf(const SliceMap& slices) {
   return stats;
 }
 
-// Its slices are written by Fold only, before anyone else has them.
+std::int64_t BytesOf(const std::vector<RawRows>& raw) {
+  std::int64_t bytes = 0;
+  const arrow::RecordBatch* counted = nullptr;
+  for (const RawRows& rows : raw) {
+    if (rows.batch.get() != counted) {
+      bytes += arrow::util::TotalBufferSize(*rows.batch);
+    }
+    counted = rows.batch.get();
+  }
+  return bytes;
+}
+
+// Written by Fold only, before anyone else has it.
 class FoldedDelta final : public Delta {
  public:
-  explicit FoldedDelta(SliceMap slices) : slices_(std::move(slices)), stats_(StatsOf(slices_)) {}
+  explicit FoldedDelta(Folded folded) : folded_(std::move(folded)), stats_(StatsOf(folded_.slices)) {
+    for (const RawRows& raw : folded_.raw) {
+      stats_.rows += raw.rows.count;
+      stats_.groups += raw.rows.count;
+    }
+    stats_.bytes += BytesOf(folded_.raw);
+  }
 
   std::int64_t rows() const override { return stats_.rows; }
   std::int64_t groups() const override { return stats_.groups; }
   std::int64_t bytes() const override { return stats_.bytes; }
-  const SliceMap& slices() const { return slices_; }
+  const Folded& folded() const { return folded_; }
 
  private:
-  const SliceMap slices_;
-  const ViewStats stats_;
+  const Folded folded_;
+  ViewStats stats_;
 };
 
-const SliceMap& SlicesOf(const Delta& delta) { return static_cast<const FoldedDelta&>(delta).slices(); }
+const Folded& FoldedOf(const Delta& delta) { return static_cast<const FoldedDelta&>(delta).folded(); }
+
+// All of a delta as slices.
+SliceMap SlicesOf(const ViewSpec& spec, const Delta& delta) {
+  const Folded& folded = FoldedOf(delta);
+  SliceMap slices = folded.slices;
+  FoldScratch scratch(spec);
+  for (const RawRows& raw : folded.raw) {
+    auto at = LowerBound(slices, raw.key);
+    if (at == slices.end() || at->key != raw.key) {
+      at = slices.insert(at, SliceEntry{.key = raw.key, .slice = std::make_shared<Slice>(spec)});
+    } else if (at->slice.use_count() > 1) {  // the delta keeps its own
+      at->slice = at->slice->Clone();
+    }
+    at->slice->Add(spec, *raw.batch, raw.rows, scratch);
+  }
+  return slices;
+}
 
 class SlicedDeltaBuilder final : public DeltaBuilder {
  public:
   explicit SlicedDeltaBuilder(std::shared_ptr<const ViewSpec> spec) : spec_(std::move(spec)) {}
 
-  arrow::Status Add(const arrow::RecordBatch& evaluated) override { return AddBatch(*spec_, evaluated, slices_); }
-  std::int64_t bytes() const override { return StatsOf(slices_).bytes; }
-  std::unique_ptr<Delta> Finish() override { return std::make_unique<FoldedDelta>(std::exchange(slices_, {})); }
+  arrow::Status Add(const std::shared_ptr<arrow::RecordBatch>& evaluated) override {
+    rows_ += evaluated->num_rows();
+    return AddBatch(*spec_, evaluated, rows_ <= kDeferRowsMax, *scratch_, folded_);
+  }
+  std::int64_t bytes() const override { return StatsOf(folded_.slices).bytes + BytesOf(folded_.raw); }
+  std::unique_ptr<Delta> Finish() override { return std::make_unique<FoldedDelta>(std::exchange(folded_, {})); }
 
  private:
   const std::shared_ptr<const ViewSpec> spec_;
-  SliceMap slices_;
+  const std::unique_ptr<FoldScratch> scratch_ = std::make_unique<FoldScratch>(*spec_);
+  std::int64_t rows_ = 0;
+  Folded folded_;
 };
 
 class SlicedViewState final : public ViewState {
@@ -66,7 +111,7 @@ class SlicedViewState final : public ViewState {
   arrow::Result<std::unique_ptr<Delta>> Fold(
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& evaluated) const override {
     const auto builder = BuildDelta();
-    for (const auto& batch : evaluated) ARROW_RETURN_NOT_OK(builder->Add(*batch));
+    for (const auto& batch : evaluated) ARROW_RETURN_NOT_OK(builder->Add(batch));
     return builder->Finish();
   }
 
@@ -76,7 +121,9 @@ class SlicedViewState final : public ViewState {
     const MutexLock lock(mutex_);
     const std::uint64_t pinned = registry_->Youngest();
     SliceMap& slices = WritableMap(pinned);
-    for (const SliceEntry& from : SlicesOf(delta)) MergeSlice(from, pinned, slices);
+    const Folded& folded = FoldedOf(delta);
+    for (const SliceEntry& from : folded.slices) MergeSlice(from, pinned, slices);
+    if (!folded.raw.empty()) AddRawRows(folded.raw, pinned, slices);
     current_.reset();
   }
 
@@ -87,7 +134,8 @@ class SlicedViewState final : public ViewState {
       return arrow::Status::OK();
     }
     ARROW_ASSIGN_OR_RAISE(const std::set<SliceKey> replaced, WindowsIn(windows));
-    for (const SliceEntry& entry : SlicesOf(delta)) {
+    const SliceMap fresh = SlicesOf(*spec_, delta);
+    for (const SliceEntry& entry : fresh) {
       if (replaced.contains(entry.key)) continue;
       return arrow::Status::Invalid("View ", query().view.ToString(), ": window ", spec_->WindowText(entry.key),
                                     " was recomputed but is not to be replaced");
@@ -97,14 +145,14 @@ class SlicedViewState final : public ViewState {
     std::ranges::copy_if(*slices_, std::back_inserter(merged),
                          [&](const SliceEntry& entry) { return !replaced.contains(entry.key); });
     const auto kept = static_cast<std::ptrdiff_t>(merged.size());
-    std::ranges::copy(SlicesOf(delta), std::back_inserter(merged));
+    std::ranges::copy(fresh, std::back_inserter(merged));
     std::ranges::inplace_merge(merged, merged.begin() + kept, {}, &SliceEntry::key);
     PublishLocked(std::move(merged));
     return arrow::Status::OK();
   }
 
   void ReplaceAll(const Delta& delta) override {
-    SliceMap slices = SlicesOf(delta);
+    SliceMap slices = SlicesOf(*spec_, delta);
     if (slices.empty()) slices = EmptySlices(*spec_);
     Publish(std::move(slices));
   }
@@ -184,14 +232,39 @@ class SlicedViewState final : public ViewState {
       Count(*at->slice, 1);
       return;
     }
-    Count(*at->slice, -1);
-    if (at->created <= pinned) {
-      if (at->slice.use_count() > 1) copied_ += at->slice->bytes();  // somebody keeps it
-      at->slice = at->slice->Clone();
-      at->created = generation_;
+    Slice& slice = WritableSlice(pinned, *at);
+    Count(slice, -1);
+    slice.Merge(*spec_->layout, *from.slice);
+    Count(slice, 1);
+  }
+
+  void AddRawRows(const std::vector<RawRows>& raw, std::uint64_t pinned, SliceMap& slices) REQUIRES(mutex_) {
+    const auto scratch = std::make_unique<FoldScratch>(*spec_);
+    for (const RawRows& rows : raw) {
+      auto at = LowerBound(slices, rows.key);
+      if (at == slices.end() || at->key != rows.key) {
+        at = slices.insert(
+            at, SliceEntry{.key = rows.key, .slice = std::make_shared<Slice>(*spec_), .created = generation_});
+        Count(*at->slice, 1);
+      }
+      Slice& slice = WritableSlice(pinned, *at);
+      Count(slice, -1);
+      slice.Add(*spec_, *rows.batch, rows.rows, *scratch);
+      slice.Settle();
+      Count(slice, 1);
     }
-    at->slice->Merge(*from.slice);
-    Count(*at->slice, 1);
+  }
+
+  // The entry's slice, copied first where a pin may see it.
+  Slice& WritableSlice(std::uint64_t pinned, SliceEntry& entry) REQUIRES(mutex_) {
+    if (entry.created <= pinned) {
+      const bool is_shared = entry.slice.use_count() > 1;
+      if (is_shared) copied_ += entry.slice->bytes();
+      // One that came from a delta is this state's alone once the delta is gone and no version has it.
+      if (is_shared || entry.created != 0) entry.slice = entry.slice->Clone();
+      entry.created = generation_;
+    }
+    return *entry.slice;
   }
 
   void Count(const Slice& slice, std::int64_t sign) REQUIRES(mutex_) {

@@ -43,7 +43,7 @@ class DeltaBuilder {
  public:
   virtual ~DeltaBuilder() = default;
   // In order. Invalid when the batch is not of the query's evaluated_schema's types.
-  virtual arrow::Status Add(const arrow::RecordBatch& evaluated) = 0;
+  virtual arrow::Status Add(const std::shared_ptr<arrow::RecordBatch>& evaluated) = 0;
   virtual std::int64_t bytes() const = 0;  // of the states so far; costs a look at every slice
   virtual std::unique_ptr<Delta> Finish() = 0;
 };

@@ -16,6 +16,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::UnorderedElementsAreArray;
 using enum AggregateKind;
 
 std::unique_ptr<ViewState> MakeState(const std::shared_ptr<AggregateQuery>& query) {
@@ -78,6 +79,40 @@ TEST(ViewState, FloatKeysAreEqualAsInGroupBy) {
   const auto state = MakeState(query);
   FoldAndMerge(*state, {MakeTestBatch(*query, {"[0.0, -0.0, NaN, -NaN]", "[-0.0, 0.0, NaN, NaN]"})});
   EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("0 | 0 | 2", "nan | nan | 2"));
+}
+
+// A lone key has an index of its own when it is an integer.
+TEST(ViewState, EveryTypeAsTheOnlyKey) {
+  const std::vector<std::pair<std::shared_ptr<arrow::DataType>, std::string>> cases = {
+      {arrow::boolean(), "[true, false, null]"},
+      {arrow::int8(), "[-128, 127, null]"},
+      {arrow::int16(), "[-32768, 32767, null]"},
+      {arrow::uint32(), "[4294967295, 0, null]"},
+      {arrow::int64(), "[-9223372036854775808, 9223372036854775807, null]"},
+      {arrow::uint64(), "[18446744073709551615, 0, null]"},
+      {arrow::decimal128(16, 16), R"(["0.3000000000000000", "-0.3000000000000000", null])"},
+      {arrow::decimal128(38, 0),
+       R"(["99999999999999999999999999999999999999", "-99999999999999999999999999999999999999", null])"},
+      {arrow::date32(), "[-1, 2, null]"},
+      {arrow::utf8(), R"(["a", "", null])"},
+  };
+  for (const auto& [type, values] : cases) {
+    SCOPED_TRACE(type->ToString());
+    const auto query = MakeTestQuery({{"k", type}}, -1, {{kCountStar, nullptr, arrow::int64()}});
+    const auto state = MakeState(query);
+    const auto batch = MakeTestBatch(*query, {values});
+    FoldAndMerge(*state, {batch});
+    FoldAndMerge(*state, {batch->Slice(1, 2), batch->Slice(0, 1)});
+    const auto source = MakeViewSource(state->Pin());
+    const auto result = source->Scan(AllColumns(*source)).ValueOrDie()->ToRecordBatches().ValueOrDie().front();
+    const auto texts = [](const arrow::Array& array) {
+      std::vector<std::string> found;
+      for (std::int64_t i = 0; i < array.length(); ++i) found.push_back(array.GetScalar(i).ValueOrDie()->ToString());
+      return found;
+    };
+    EXPECT_THAT(texts(*result->column(0)), UnorderedElementsAreArray(texts(*batch->column(0))));
+    EXPECT_THAT(texts(*result->column(1)), ElementsAre("2", "2", "2"));
+  }
 }
 
 TEST(ViewState, EveryKeyType) {

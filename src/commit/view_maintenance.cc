@@ -95,7 +95,7 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldEvaluated(engine::Connectio
   const auto add = [&](const std::shared_ptr<arrow::RecordBatch>& evaluated) -> arrow::Status {
     if (bounds.stopped && bounds.stopped()) return arrow::Status::Cancelled("Filling the view was cancelled");
     ARROW_ASSIGN_OR_RAISE(const auto batch, Relabel(query, *evaluated));
-    ARROW_RETURN_NOT_OK(builder->Add(*batch));
+    ARROW_RETURN_NOT_OK(builder->Add(batch));
     if (++batches % kBatchesPerCheck != 0) return arrow::Status::OK();
     const auto bytes = builder->bytes();
     return bytes <= bounds.state_bytes_max ? arrow::Status::OK() : StatesTooLarge(bytes, bounds.state_bytes_max);

@@ -4,7 +4,9 @@
 // engine: `evaluate` turns raw rows into key and argument columns, the aggregation engine does the rest.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,13 @@ struct OutputColumn {
   int index;  // of the key, or of the aggregate
 };
 
+// Windows of one size: the start of a value's is origin + floor((value - origin) / size) * size. In the units of the
+// window key's type; size > 0. Values at the ends of int64 (DuckDB's infinite timestamps) are windows of their own.
+struct FixedWindow {
+  std::int64_t size;
+  std::int64_t origin;
+};
+
 struct AggregateQuery {
   TableRef view;
   TableRef base;
@@ -49,6 +58,8 @@ struct AggregateQuery {
   std::string alias;                      // how the expressions name the base table
   std::string where_sql;                  // empty: all rows
   int window_key = -1;                    // which key is the window's start, -1: all of history
+  // When set, the window key of evaluated batches holds times, and their windows are still to be found.
+  std::optional<FixedWindow> fixed_window;
   // Keys first, then arguments: the schema of evaluated batches.
   std::shared_ptr<arrow::Schema> evaluated_schema;
   std::vector<AggregateColumn> aggregates;

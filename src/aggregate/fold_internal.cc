@@ -1,0 +1,218 @@
+#include "aggregate/fold_internal.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "arrow/array/array_base.h"
+#include "arrow/record_batch.h"
+#include "arrow/result.h"
+#include "arrow/status.h"
+
+namespace hyprstream::aggregate {
+namespace {
+
+template <class V>
+concept Integer = std::is_integral_v<V> && sizeof(V) <= sizeof(std::int64_t);
+
+// What std::in_range takes for V.
+template <class V>
+using Bounds = std::conditional_t<std::same_as<V, bool>, std::uint8_t, V>;
+
+}  // namespace
+
+arrow::Result<SliceRows> SliceRows::Make(const ViewSpec& spec, const arrow::RecordBatch& batch) {
+  SliceRows rows;
+  const auto count = static_cast<std::uint32_t>(batch.num_rows());
+  if (count == 0) return rows;
+  if (!spec.window) {
+    rows.parts_.push_back({.key = {}, .range = {.first = 0, .count = count}});
+    return rows;
+  }
+  ARROW_RETURN_NOT_OK(WithPhysical(*spec.window, [&]<class V>(std::type_identity<V>) {
+    if constexpr (Integer<V>) return rows.FindRuns<V>(spec, *batch.column(spec.query->window_key));
+    return arrow::Status::OK();
+  }));
+  rows.ListRuns();
+  return rows;
+}
+
+namespace {
+
+// The window that a value lies in: from `start`, `size` values long.
+struct Window {
+  std::int64_t start;
+  std::uint64_t size;
+
+  bool Holds(std::int64_t value) const {
+    return static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(start) < size;
+  }
+};
+
+// nullopt when its start is outside of int64.
+std::optional<Window> WindowOf(const std::optional<FixedWindow>& fixed, std::int64_t value) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  if (!fixed || value == kMax || value == -kMax) return Window{.start = value, .size = 1};
+  const Int128 distance = static_cast<Int128>(value) - fixed->origin;
+  const Int128 into = ((distance % fixed->size) + fixed->size) % fixed->size;
+  const Int128 start = static_cast<Int128>(value) - into;
+  if (start < std::numeric_limits<std::int64_t>::min()) return std::nullopt;
+  // An infinite value that lies in reach is still a window of its own.
+  const Int128 room = static_cast<Int128>(kMax) - start;
+  return Window{.start = static_cast<std::int64_t>(start),
+                .size = static_cast<std::uint64_t>(std::min<Int128>(fixed->size, room))};
+}
+
+}  // namespace
+
+template <class V>
+arrow::Status SliceRows::FindRuns(const ViewSpec& spec, const arrow::Array& column) {
+  const auto count = static_cast<std::uint32_t>(column.length());
+  const bool has_nulls = column.null_count() != 0;
+  return WithColumn<V>(column, [&](auto values) {
+    const auto is_null = [&](std::uint32_t row) { return has_nulls && column.IsNull(row); };
+    for (std::uint32_t first = 0; first < count;) {
+      std::uint32_t end = first + 1;
+      SliceKey key{.is_null = is_null(first)};
+      if (key.is_null) {
+        while (end < count && is_null(end)) ++end;
+      } else {
+        const auto window = WindowOf(spec.query->fixed_window, static_cast<std::int64_t>(values(first)));
+        if (!window || !std::in_range<Bounds<V>>(window->start)) {
+          return arrow::Status::Invalid("View ", spec.query->view.ToString(), ": the window of row ", first,
+                                        " begins before the earliest time");
+        }
+        key.start = window->start;
+        while (end < count && !is_null(end) && window->Holds(static_cast<std::int64_t>(values(end)))) ++end;
+      }
+      runs_.push_back({.first = first, .count = end - first, .part = PartOf(key)});
+      first = end;
+    }
+    return arrow::Status::OK();
+  });
+}
+
+std::size_t SliceRows::PartOf(SliceKey key) {
+  // Rows of neighbouring windows mix: the newest few are looked at first.
+  const std::size_t few = std::min<std::size_t>(parts_.size(), 4);
+  for (std::size_t i = parts_.size(); i > parts_.size() - few; --i) {
+    if (parts_[i - 1].key == key) return i - 1;
+  }
+  const auto [at, is_new] = part_of_.try_emplace(key, parts_.size());
+  if (is_new) parts_.push_back({.key = key, .range = {}});
+  return at->second;
+}
+
+void SliceRows::ListRuns() {
+  std::vector<std::uint32_t> runs_of(parts_.size(), 0);
+  for (const Run& run : runs_) {
+    RowRange& range = parts_[run.part].range;
+    if (runs_of[run.part]++ == 0) range.first = run.first;
+    range.count += run.count;
+  }
+  std::size_t listed = 0;
+  std::vector<std::size_t> next(parts_.size(), 0);
+  for (std::size_t part = 0; part < parts_.size(); ++part) {
+    if (runs_of[part] == 1) continue;
+    next[part] = listed;
+    listed += parts_[part].range.count;
+  }
+  if (listed == 0) return;
+  list_ = std::make_shared<std::vector<std::uint32_t>>(listed);
+  for (std::size_t part = 0; part < parts_.size(); ++part) {
+    if (runs_of[part] > 1) parts_[part].range.rows = list_->data() + next[part];
+  }
+  for (const Run& run : runs_) {
+    if (runs_of[run.part] == 1) continue;
+    for (std::uint32_t row = run.first; row < run.first + run.count; ++row) (*list_)[next[run.part]++] = row;
+  }
+}
+
+namespace {
+
+template <Integer V>
+IntegerRange RangeOf(const arrow::Array& column, const RowRange& rows) {
+  V least = std::numeric_limits<V>::max();
+  V greatest = std::numeric_limits<V>::lowest();
+  bool any = false;
+  const bool has_nulls = column.null_count() != 0;
+  WithColumn<V>(column, [&](auto values) {
+    if (rows.rows == nullptr && !has_nulls) {
+      for (std::uint32_t i = 0; i < rows.count; ++i) {
+        const V value = values(rows.first + i);
+        least = std::min(least, value);
+        greatest = std::max(greatest, value);
+      }
+      any = rows.count > 0;
+      return;
+    }
+    for (std::size_t i = 0; i < rows.count; ++i) {
+      const std::uint32_t row = rows.Row(i);
+      if (has_nulls && column.IsNull(row)) continue;
+      least = std::min(least, static_cast<V>(values(row)));
+      greatest = std::max(greatest, static_cast<V>(values(row)));
+      any = true;
+    }
+  });
+  if (!any) return {};
+  IntegerRange range;
+  range.Add(static_cast<std::int64_t>(least));
+  range.Add(static_cast<std::int64_t>(greatest));
+  // Unsigned values around 2^63 lie at both ends of the signed ones.
+  if (static_cast<std::int64_t>(least) > static_cast<std::int64_t>(greatest)) {
+    return {.least = std::numeric_limits<std::int64_t>::min(), .greatest = std::numeric_limits<std::int64_t>::max()};
+  }
+  return range;
+}
+
+}  // namespace
+
+void GroupFinder::Start(std::span<const std::shared_ptr<arrow::Array>> columns, const RowRange& rows,
+                        GroupTable& table) {
+  columns_ = columns;
+  if (!integer_) return;
+  WithPhysical(codec_.columns().front().physical, [&]<class V>(std::type_identity<V>) {
+    if constexpr (Integer<V>) table.Expect(RangeOf<V>(*columns.front(), rows), rows.count);
+  });
+}
+
+template <class V>
+void GroupFinder::FindIntegers(const RowRange& block, GroupTable& table, std::span<std::uint32_t> groups) {
+  const arrow::Array& column = *columns_.front();
+  if (column.null_count() == 0) {
+    WithColumn<V>(column, [&](auto values) {
+      for (std::size_t i = 0; i < groups.size(); ++i) values_[i] = static_cast<std::int64_t>(values(block.Row(i)));
+    });
+    table.FindOrAdd(std::span(values_).first(groups.size()), groups);
+    return;
+  }
+  std::array<std::uint16_t, kBlockRows> places;
+  std::size_t present = 0;
+  WithColumn<V>(column, [&](auto values) {
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      const std::uint32_t row = block.Row(i);
+      if (column.IsNull(row)) {
+        groups[i] = table.NullGroup();
+        continue;
+      }
+      places[present] = static_cast<std::uint16_t>(i);
+      values_[present++] = static_cast<std::int64_t>(values(row));
+    }
+  });
+  std::array<std::uint32_t, kBlockRows> found;
+  table.FindOrAdd(std::span(values_).first(present), std::span(found).first(present));
+  for (std::size_t i = 0; i < present; ++i) groups[places[i]] = found[i];
+}
+
+void GroupFinder::Find(const RowRange& block, GroupTable& table, std::span<std::uint32_t> groups) {
+  if (!integer_) {
+    codec_.Encode(columns_, block, keys_);
+    table.FindOrAdd(keys_, groups);
+    return;
+  }
+  WithPhysical(codec_.columns().front().physical, [&]<class V>(std::type_identity<V>) {
+    if constexpr (Integer<V>) FindIntegers<V>(block, table, groups);
+  });
+}
+
+}  // namespace hyprstream::aggregate

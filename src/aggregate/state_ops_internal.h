@@ -1,0 +1,122 @@
+// What a view keeps for one group: a record of fixed width, and the operations on blocks of records.
+//
+// A record is the number of rows (48 bits), the row key (or where it is), and the part of each StateOps. Aggregates
+// over one argument with one FILTER share a part (sum, avg, min, max and count of `amount` are read from one), so that
+// a row touches one stretch of memory once.
+//
+// Thread safety: StateOps and RecordLayout are immutable. Merging the same records in the same order gives the same
+// bits: integers and decimals are exact in any order and split, floating sums are double-doubles (the sum and the
+// rounding errors it lost), whose last bits may depend on order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "aggregate/block_internal.h"
+#include "aggregate/state_bytes_internal.h"
+#include "arrow/status.h"
+#include "core/aggregate_query.h"
+
+namespace arrow {
+class Array;
+class ArrayBuilder;
+class DataType;
+}  // namespace arrow
+
+namespace hyprstream::aggregate {
+
+// Rows accepted into the group, at most 2^48 - 1; in the two bytes above them a fixed-width key begins.
+inline constexpr std::uint64_t kRowsMask = (std::uint64_t{1} << 48) - 1;
+inline std::int64_t RowsOf(const std::byte* record) {
+  return static_cast<std::int64_t>(*reinterpret_cast<const std::uint64_t*>(record) & kRowsMask);
+}
+inline void AddRows(Record record, std::int64_t rows) {
+  *reinterpret_cast<std::uint64_t*>(record) += static_cast<std::uint64_t>(rows);
+}
+
+// What a slice owns outside its records, counted in bytes.
+struct HeapAccount {
+  std::int64_t bytes = 0;
+};
+
+class StateOps {
+ public:
+  virtual ~StateOps() = default;
+
+  // Of its part, a multiple of 8.
+  virtual std::size_t width() const = 0;
+  // Where the part begins in a record; set once, by RecordLayout.
+  void Place(std::size_t offset) { offset_ = offset; }
+
+  // The part of a group that has seen nothing.
+  virtual void Init(Record record) const = 0;
+  // Row i of the range is of the group of records[i].
+  virtual void Update(const BlockInput& input, std::span<const Record> records, BlockScratch& scratch,
+                      HeapAccount& heap) const = 0;
+  // from[i] is added to to[i].
+  virtual void Merge(std::span<const Record> from, std::span<const Record> to, HeapAccount& heap) const = 0;
+  // Appends an aggregate's results to a builder of MakePhysicalBuilder(its result type). Invalid ("... out of range
+  // ...") when one does not fit.
+  virtual arrow::Status Read(const AggregateColumn& aggregate, std::span<const Record> records,
+                             arrow::ArrayBuilder& builder) const = 0;
+
+  // The payload of the state format.
+  virtual void Save(std::span<const Record> records, StateWriter& writer) const = 0;
+  // Into records that Init made.
+  virtual arrow::Status Load(StateReader& reader, std::span<const Record> records, HeapAccount& heap) const = 0;
+
+  // Does a part point to memory of its own? Then a copied record must be detached from its original before use, and
+  // released at the end.
+  virtual bool has_heap() const { return false; }
+  virtual void Detach(Record, HeapAccount&) const {}
+  virtual void Release(Record) const {}
+
+ protected:
+  std::size_t offset() const { return offset_; }
+
+ private:
+  std::size_t offset_ = 0;
+};
+
+// Can it be maintained? NotImplemented says why not; Invalid when the result type is not what the aggregate gives.
+// `argument` is null for count(*).
+arrow::Status CheckAggregate(const AggregateColumn& aggregate, const arrow::DataType* argument);
+
+// The records of one view.
+class RecordLayout {
+ public:
+  // For a query whose aggregates passed CheckAggregate. `key_width`: of a row key, RowKeys::kVariable when they vary.
+  RecordLayout(const AggregateQuery& query, std::int64_t key_width);
+
+  // Where a fixed-width row key lies; of one that varies there is a KeyRef at the next multiple of 8.
+  static constexpr std::size_t kKeyOffset = 6;
+  struct KeyRef {
+    std::uint64_t offset;  // in the table's key bytes
+    std::uint64_t size;
+  };
+
+  std::size_t width() const { return prototype_.size(); }
+  const std::byte* prototype() const { return prototype_.data(); }
+
+  struct Part {
+    std::unique_ptr<const StateOps> ops;
+    int argument;  // columns of the evaluated batch, -1 for none
+    int filter;
+  };
+  const std::vector<Part>& parts() const { return parts_; }
+  bool has_heap() const { return has_heap_; }
+  // The part that an aggregate is read from; null: it is count(*).
+  const StateOps* ops(std::size_t aggregate) const { return ops_of_[aggregate]; }
+
+ private:
+  std::vector<Part> parts_;
+  std::vector<const StateOps*> ops_of_;
+  std::vector<std::byte> prototype_;
+  bool has_heap_ = false;
+};
+
+}  // namespace hyprstream::aggregate

@@ -1,0 +1,439 @@
+#include "aggregate/summary_ops_internal.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "aggregate/physical_internal.h"
+#include "arrow/builder.h"
+#include "arrow/type.h"
+
+namespace hyprstream::aggregate {
+namespace {
+
+using Records = std::span<const Record>;
+
+arrow::Status Damaged(std::string_view what) { return arrow::Status::Invalid("View state: ", what); }
+
+// No view has seen more rows; what is below can be added up without overflow.
+constexpr std::int64_t kCountMax = std::int64_t{1} << 48;
+
+// How finished sums are divided, as DuckDB does it.
+struct Division {
+  bool wide = true;  // 16-bit arguments are averaged in double, wider ones in long double
+  double scale = 1;  // of a decimal argument, as a power of ten
+};
+
+Division DivisionOf(const arrow::DataType& argument) {
+  Division division;
+  if (argument.id() == arrow::Type::DECIMAL128) {
+    const auto& decimal = static_cast<const arrow::Decimal128Type&>(argument);
+    division.scale = std::pow(10.0, decimal.scale());
+    division.wide = decimal.precision() > 4;
+  } else {
+    division.wide = argument.bit_width() > 16 || argument.id() == arrow::Type::UINT16;
+  }
+  return division;
+}
+
+// An Int128 that needs no more than 8-byte alignment.
+struct Wide {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+
+  Int128 value() const { return static_cast<Int128>(static_cast<UInt128>(high) << 64 | low); }
+  void Set(Int128 value) {
+    low = static_cast<std::uint64_t>(value);
+    high = static_cast<std::uint64_t>(static_cast<UInt128>(value) >> 64);
+  }
+};
+
+// Sums of integers of up to 64 bits: 2^48 of them cannot leave 128 bits.
+struct NarrowSum {
+  Wide sum;
+
+  template <class V>
+  void Add(V value) {
+    sum.Set(sum.value() + static_cast<Int128>(value));
+  }
+  void Merge(const NarrowSum& from) { sum.Set(sum.value() + from.sum.value()); }
+  std::int64_t carry() const { return 0; }
+};
+
+// Exact: the low 128 bits wrap, and how often they did is kept beside them. So only the final sum can be out of range,
+// in whatever order its terms came.
+struct WideSum {
+  Wide sum;
+  std::int64_t carries = 0;  // times 2^128
+
+  void Add(Int128 value) {
+    const Int128 before = sum.value();
+    const auto after = static_cast<Int128>(static_cast<UInt128>(before) + static_cast<UInt128>(value));
+    sum.Set(after);
+    if (value >= 0 ? after < before : after > before) carries += value >= 0 ? 1 : -1;
+  }
+  void Merge(const WideSum& from) {
+    Add(from.sum.value());
+    carries += from.carries;
+  }
+  std::int64_t carry() const { return carries; }
+};
+
+// Double-double: each addition's rounding error is found exactly (Knuth's TwoSum) and summed up beside the sum.
+struct FloatSum {
+  double sum = 0;
+  double error = 0;
+
+  template <class V>
+  void Add(V value) {
+    const double term = static_cast<double>(value);
+    const double before = sum;
+    const double after = before + term;
+    const double part = after - before;
+    sum = after;
+    error += (before - (after - part)) + (term - part);
+  }
+  void Merge(const FloatSum& from) {
+    Add(from.sum);
+    error += from.error;
+  }
+  // With an infinity or a NaN the error term means nothing.
+  double total() const { return std::isfinite(sum) ? sum + error : sum; }
+};
+
+struct NoSum {
+  template <class V>
+  void Add(V) {}
+  void Merge(const NoSum&) {}
+};
+
+template <class V>
+using SumOf = std::conditional_t<std::is_floating_point_v<V>, FloatSum,
+                                 std::conditional_t<std::same_as<V, Int128>, WideSum, NarrowSum>>;
+
+// Is a less than b, where NaN is the greatest?
+template <class V>
+bool Less(const V& a, const V& b) {
+  if constexpr (std::is_floating_point_v<V>) {
+    return a < b || (std::isnan(b) && !std::isnan(a));
+  } else {
+    return a < b;
+  }
+}
+
+// Of equal values the first stays. Before any value, min is the greatest and max the least value of the type.
+template <class V>
+struct Extremes {
+  using Kept = std::conditional_t<std::same_as<V, Int128>, Wide, V>;
+  alignas(8) Kept least;
+  alignas(8) Kept greatest;
+
+  void Init() {
+    if constexpr (std::is_floating_point_v<V>) {
+      Set(least, std::numeric_limits<V>::quiet_NaN());
+      Set(greatest, -std::numeric_limits<V>::infinity());
+    } else if constexpr (std::same_as<V, Int128>) {
+      Set(least, static_cast<Int128>(~UInt128{0} >> 1));
+      Set(greatest, static_cast<Int128>(UInt128{1} << 127));
+    } else {
+      Set(least, std::numeric_limits<V>::max());
+      Set(greatest, std::numeric_limits<V>::lowest());
+    }
+  }
+  void Add(V value) {
+    const V low = Get(least);
+    const V high = Get(greatest);
+    Set(least, Less(value, low) ? value : low);
+    Set(greatest, Less(high, value) ? value : high);
+  }
+  void Merge(const Extremes& from) {
+    // What has seen nothing holds the ends of the type and changes nothing.
+    if (Less(Get(from.least), Get(least))) least = from.least;
+    if (Less(Get(greatest), Get(from.greatest))) greatest = from.greatest;
+  }
+  static V Get(const Kept& kept) {
+    if constexpr (std::same_as<V, Int128>) {
+      return kept.value();
+    } else {
+      return kept;
+    }
+  }
+  static void Set(Kept& kept, V value) {
+    if constexpr (std::same_as<V, Int128>) {
+      kept.Set(value);
+    } else {
+      kept = value;
+    }
+  }
+};
+
+struct NoExtremes {
+  void Init() {}
+  template <class V>
+  void Add(V) {}
+  void Merge(const NoExtremes&) {}
+};
+
+template <class V, bool kSum, bool kExtremes>
+class SummaryOps final : public StateOps {
+  using Sum = std::conditional_t<kSum, SumOf<V>, NoSum>;
+  using Range = std::conditional_t<kExtremes, Extremes<V>, NoExtremes>;
+  struct State {
+    std::int64_t skipped;  // of the group's rows: a NULL, or not of the FILTER; a row that counts changes nothing
+    [[no_unique_address]] Sum sum;
+    [[no_unique_address]] Range range;
+  };
+
+ public:
+  explicit SummaryOps(Division division) : division_(division) {}
+
+  std::size_t width() const override { return (sizeof(State) + 7) / 8 * 8; }
+  void Init(Record record) const override {
+    auto* state = new (record + offset()) State{.skipped = 0, .sum = {}, .range = {}};
+    state->range.Init();
+  }
+  void Update(const BlockInput& input, Records records, BlockScratch& scratch, HeapAccount&) const override {
+    for (const Record record : scratch.Rest(input, records)) ++StateOf(record).skipped;
+    if constexpr (kSum || kExtremes) {
+      const auto [values, present] = scratch.Gather<V>(input, records);
+      for (std::size_t i = 0; i < present.size(); ++i) {
+        State& state = StateOf(present[i]);
+        state.sum.Add(values[i]);
+        state.range.Add(values[i]);
+      }
+    }
+  }
+  void Merge(Records from, Records to, HeapAccount&) const override {
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const State& other = StateOf(from[i]);
+      State& state = StateOf(to[i]);
+      state.skipped += other.skipped;
+      state.sum.Merge(other.sum);
+      state.range.Merge(other.range);
+    }
+  }
+  arrow::Status Read(const AggregateColumn& aggregate, Records records, arrow::ArrayBuilder& builder) const override {
+    switch (aggregate.kind) {
+      case AggregateKind::kCountStar:
+      case AggregateKind::kCount:
+        return WithBuilder<std::int64_t>(builder, [&](auto append) {
+          for (const Record record : records) ARROW_RETURN_NOT_OK(append(Values(record)));
+          return arrow::Status::OK();
+        });
+      case AggregateKind::kSum:
+        if constexpr (kSum) return ReadSums(aggregate.decimal_sum, records, builder);
+        break;
+      case AggregateKind::kAvg:
+        if constexpr (kSum) return ReadAverages(records, builder);
+        break;
+      case AggregateKind::kMin:
+        if constexpr (kExtremes) {
+          return ReadPresent<V>(records, builder,
+                                [this](Record record) { return Range::Get(StateOf(record).range.least); });
+        }
+        break;
+      case AggregateKind::kMax:
+        if constexpr (kExtremes) {
+          return ReadPresent<V>(records, builder,
+                                [this](Record record) { return Range::Get(StateOf(record).range.greatest); });
+        }
+        break;
+    }
+    return arrow::Status::UnknownError("an aggregate that its argument's states do not hold");
+  }
+  void Save(Records records, StateWriter& writer) const override {
+    for (const Record record : records) writer.Put(StateOf(record).skipped);
+    if constexpr (kSum) {
+      for (const Record record : records) writer.Put(StateOf(record).sum);
+    }
+    if constexpr (kExtremes) {
+      for (const Record record : records) writer.Put(StateOf(record).range.least);
+      for (const Record record : records) writer.Put(StateOf(record).range.greatest);
+    }
+  }
+  arrow::Status Load(StateReader& reader, Records records, HeapAccount&) const override {
+    for (const Record record : records) {
+      ARROW_ASSIGN_OR_RAISE(StateOf(record).skipped, reader.Take<std::int64_t>());
+      if (StateOf(record).skipped < 0 || Values(record) < 0) return Damaged("a count that cannot be");
+    }
+    if constexpr (kSum) {
+      for (const Record record : records) {
+        ARROW_ASSIGN_OR_RAISE(StateOf(record).sum, reader.Take<Sum>());
+        if constexpr (!std::is_floating_point_v<V>) {
+          const std::int64_t carry = StateOf(record).sum.carry();
+          if (carry > kCountMax || carry < -kCountMax) return Damaged("a sum that cannot be");
+        }
+      }
+    }
+    if constexpr (kExtremes) {
+      using Kept = typename Range::Kept;
+      for (const Record record : records) {
+        ARROW_ASSIGN_OR_RAISE(StateOf(record).range.least, TakeKept<Kept>(reader));
+      }
+      for (const Record record : records) {
+        ARROW_ASSIGN_OR_RAISE(StateOf(record).range.greatest, TakeKept<Kept>(reader));
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+ private:
+  State& StateOf(Record record) const { return *std::launder(reinterpret_cast<State*>(record + offset())); }
+  std::int64_t Values(Record record) const { return RowsOf(record) - StateOf(record).skipped; }
+
+  template <class Kept>
+  static arrow::Result<Kept> TakeKept(StateReader& reader) {
+    if constexpr (std::same_as<Kept, bool>) {
+      ARROW_ASSIGN_OR_RAISE(const auto byte, reader.Take<std::uint8_t>());
+      if (byte > 1) return Damaged("a truth that is neither");
+      return byte == 1;
+    } else {
+      return reader.Take<Kept>();
+    }
+  }
+
+  // A NULL where no value was seen.
+  template <class Out, class F>
+  arrow::Status ReadPresent(Records records, arrow::ArrayBuilder& builder, const F& value) const {
+    return WithBuilder<Out>(builder, [&](auto append) {
+      for (const Record record : records) {
+        ARROW_RETURN_NOT_OK(Values(record) == 0 ? builder.AppendNull() : append(value(record)));
+      }
+      return arrow::Status::OK();
+    });
+  }
+  arrow::Status ReadSums(bool is_decimal, Records records, arrow::ArrayBuilder& builder) const {
+    if constexpr (std::is_floating_point_v<V>) {
+      return ReadPresent<double>(records, builder, [this](Record record) { return StateOf(record).sum.total(); });
+    } else {
+      for (const Record record : records) {
+        const Sum& sum = StateOf(record).sum;
+        if (sum.carry() == 0 && (!is_decimal || FitsDecimal(sum.sum.value()))) continue;
+        return arrow::Status::Invalid("the sum is out of range of ", is_decimal ? "DECIMAL(38)" : "HUGEINT");
+      }
+      return ReadPresent<Int128>(records, builder, [this](Record record) { return StateOf(record).sum.sum.value(); });
+    }
+  }
+  arrow::Status ReadAverages(Records records, arrow::ArrayBuilder& builder) const {
+    if constexpr (!std::is_floating_point_v<V>) {
+      for (const Record record : records) {
+        if (StateOf(record).sum.carry() == 0) continue;
+        return arrow::Status::Invalid("the sum behind the average is out of range of HUGEINT");
+      }
+    }
+    return ReadPresent<double>(records, builder, [this](Record record) { return Average(record); });
+  }
+  static bool FitsDecimal(Int128 sum) {
+    constexpr Int128 kTenTo19 = Int128{10'000'000'000'000'000'000ULL};
+    constexpr Int128 kLimit = kTenTo19 * kTenTo19;
+    return sum < kLimit && sum > -kLimit;
+  }
+  double Average(Record record) const {
+    const Sum& sum = StateOf(record).sum;
+    const std::int64_t values = Values(record);
+    if constexpr (std::is_floating_point_v<V>) {
+      return sum.total() / static_cast<double>(values);
+    } else if (!division_.wide) {
+      return static_cast<double>(sum.sum.value()) / (static_cast<double>(values) * division_.scale);
+    } else {
+      return static_cast<double>(static_cast<long double>(sum.sum.value()) /
+                                 (static_cast<long double>(values) * division_.scale));
+    }
+  }
+
+  const Division division_;
+};
+
+template <bool kIsMin>
+class TextExtremeOps final : public StateOps {
+ public:
+  std::size_t width() const override { return sizeof(std::string*); }
+  void Init(Record record) const override { Text(record) = nullptr; }
+  void Update(const BlockInput& input, Records records, BlockScratch& scratch, HeapAccount& heap) const override {
+    const auto [values, present] = scratch.Gather<std::string_view>(input, records);
+    for (std::size_t i = 0; i < present.size(); ++i) Offer(present[i], values[i], heap);
+  }
+  void Merge(Records from, Records to, HeapAccount& heap) const override {
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      if (const std::string* text = Text(from[i]); text != nullptr) Offer(to[i], *text, heap);
+    }
+  }
+  arrow::Status Read(const AggregateColumn&, Records records, arrow::ArrayBuilder& builder) const override {
+    return WithBuilder<std::string_view>(builder, [&](auto append) {
+      for (const Record record : records) {
+        const std::string* text = Text(record);
+        ARROW_RETURN_NOT_OK(text == nullptr ? builder.AppendNull() : append(*text));
+      }
+      return arrow::Status::OK();
+    });
+  }
+  void Save(Records records, StateWriter& writer) const override {
+    for (const Record record : records) writer.Put<std::uint8_t>(Text(record) == nullptr ? 0 : 1);
+    for (const Record record : records) {
+      if (Text(record) == nullptr) continue;
+      writer.Put(static_cast<std::uint64_t>(Text(record)->size()));
+      writer.PutBytes(*Text(record));
+    }
+  }
+  arrow::Status Load(StateReader& reader, Records records, HeapAccount& heap) const override {
+    ARROW_ASSIGN_OR_RAISE(const auto seen, reader.TakeAll<std::uint8_t>(records.size()));
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      if (seen[i] > 1) return Damaged("a flag that is neither set nor clear");
+      if (seen[i] == 0) continue;
+      ARROW_ASSIGN_OR_RAISE(const auto size, reader.Take<std::uint64_t>());
+      ARROW_ASSIGN_OR_RAISE(const std::string_view text, reader.TakeBytes(size));
+      Offer(records[i], text, heap);
+    }
+    return arrow::Status::OK();
+  }
+  bool has_heap() const override { return true; }
+  void Detach(Record record, HeapAccount& heap) const override {
+    if (Text(record) == nullptr) return;
+    Text(record) = new std::string(*Text(record));
+    heap.bytes += BytesOf(*Text(record));
+  }
+  void Release(Record record) const override { delete Text(record); }
+
+ private:
+  std::string*& Text(Record record) const { return *std::launder(reinterpret_cast<std::string**>(record + offset())); }
+  static std::int64_t BytesOf(const std::string& text) {
+    const std::size_t heap = text.capacity() < sizeof(std::string) ? 0 : text.capacity();
+    return static_cast<std::int64_t>(sizeof(std::string) + heap);
+  }
+  void Offer(Record record, std::string_view value, HeapAccount& heap) const {
+    std::string*& text = Text(record);
+    if (text == nullptr) {
+      text = new std::string(value);
+    } else if (kIsMin ? value < *text : *text < value) {
+      heap.bytes -= BytesOf(*text);
+      text->assign(value);
+    } else {
+      return;
+    }
+    heap.bytes += BytesOf(*text);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<StateOps> MakeSummaryOps(const arrow::DataType* argument, SummaryNeeds needs) {
+  if (!needs.sum && !needs.extremes) return std::make_unique<SummaryOps<bool, false, false>>(Division{});
+  const Division division = DivisionOf(*argument);
+  const Physical physical = *PhysicalOf(*argument);
+  return WithPhysical(physical, [&]<class V>(std::type_identity<V>) -> std::unique_ptr<StateOps> {
+    if constexpr (!std::same_as<V, std::string_view>) {
+      if (needs.sum && needs.extremes) return std::make_unique<SummaryOps<V, true, true>>(division);
+      if (needs.sum) return std::make_unique<SummaryOps<V, true, false>>(division);
+      if (needs.extremes) return std::make_unique<SummaryOps<V, false, true>>(division);
+    }
+    return std::make_unique<SummaryOps<bool, false, false>>(division);
+  });
+}
+
+std::unique_ptr<StateOps> MakeTextExtremeOps(AggregateKind kind) {
+  if (kind == AggregateKind::kMin) return std::make_unique<TextExtremeOps<true>>();
+  return std::make_unique<TextExtremeOps<false>>();
+}
+
+}  // namespace hyprstream::aggregate

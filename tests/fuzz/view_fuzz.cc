@@ -312,8 +312,8 @@ bool ViewFuzz::CreateUnderWriters(const RandomView& view, const std::string& sql
   const auto& table = TableOf(view);
   ARROW_UNUSED(door_.Update("SET TimeZone = 'UTC'"));
   const auto load = RandomLoad(table);
-  if (!load.ok()) return DoAs("view", sql, "");
   ARROW_UNUSED(door_.Update("SET TimeZone = '" + view.time_zone + "'"));
+  if (!load.ok()) return DoAs("view", sql, "");
   PutOutcome outcome;
   std::thread writer([&] { outcome = door_.Put(table.name, load->batches); });
   const auto status = door_.Update(sql);

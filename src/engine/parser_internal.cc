@@ -20,6 +20,7 @@
 #include "engine/statement_kind_internal.h"
 #include "engine/statement_options_internal.h"
 #include "engine/tokens_internal.h"
+#include "engine/window_tables_internal.h"
 
 namespace hyprstream::engine {
 
@@ -154,6 +155,7 @@ class TextParser {
 
   static arrow::Result<StatementPointer> Finish(SqlPointer parsed, bool use) {
     ARROW_RETURN_NOT_OK(CheckExplain(*parsed));
+    WriteOutWindowTables(*parsed);
     ARROW_ASSIGN_OR_RAISE(auto options, TakeTableOptions(*parsed));
     auto kind = Classify(*parsed, use);
     return std::make_shared<DuckStatement>(std::move(parsed), std::move(kind), std::move(options));

@@ -62,6 +62,25 @@ def test_describe_show_and_summarize(auto, unique):
     assert [row[0] for row in rows(auto, f"SUMMARIZE {unique}")] == ["i", "s"]
 
 
+# ---- windows over any table
+
+def test_windows_with_bound_widths(auto, unique):
+    run(auto, f"CREATE TABLE {unique} (ts TIMESTAMP, k INTEGER)")
+    run(auto, f"INSERT INTO {unique} VALUES ('2026-03-02 10:00:00', 1), ('2026-03-02 10:07:00', 1), (NULL, 1)")
+    hour = datetime.datetime(2026, 3, 2, 10)
+    hops = f"SELECT window_start, window_end, count(*) FROM hop({unique}, ts, ?, ?) GROUP BY ALL ORDER BY ALL"
+    five, ten = (pa.scalar(pa.MonthDayNano([0, 0, n * 60 * 10**9])) for n in (5, 10))
+    with auto.cursor() as cursor:
+        cursor.execute(hops, pa.record_batch([pa.array([five.as_py()]), pa.array([ten.as_py()])], names=["a", "b"]))
+        found = [((row[0] - hour).seconds // 60 % 1440, (row[1] - row[0]).seconds, row[2]) for row in cursor.fetchall()]
+    assert found == [(1435, 600, 1), (0, 600, 2), (5, 600, 1)]
+    sessions = f"SELECT count(DISTINCT window_start) FROM session({unique}, ts, ?::INTERVAL, k)"
+    assert value(auto, sessions, ("7 minutes",)) == 2
+    assert value(auto, sessions, ("8 minutes",)) == 1
+    assert "is longer than its size" in str(
+        error(auto, f"FROM hop({unique}, ts, ?::INTERVAL, ?::INTERVAL)", ("2 hours", "1 hour")))
+
+
 # ---- parameters
 
 def test_one_row_of_parameters(auto):

@@ -1,0 +1,20 @@
+// The scalar functions that the queries behind tumble, hop and session are made of. They check what the parse tree does
+// not show: the types of times and widths, and the values of widths.
+//
+//   hyprstream_event_time(function, time, row) -> TIMESTAMP, or TIMESTAMPTZ where the time is one; NULL also for
+//   infinity hyprstream_window_width(function, argument, width) -> INTERVAL: the width, when windows can have it
+//   hyprstream_window_end(start, width) -> the start's type; days are 24 hours and months those of UTC, as in
+//   time_bucket hyprstream_hop_starts(time, slide, size) -> the starts of all windows that the time is in, the earliest
+//   first
+#pragma once
+
+namespace duckdb {
+class Connection;
+}
+
+namespace hyprstream::engine {
+
+// In the system catalog; within the connection's transaction.
+void RegisterWindowFunctions(duckdb::Connection& connection);
+
+}  // namespace hyprstream::engine

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <algorithm>
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,6 +15,7 @@
 
 #include "aggregate/group_table_internal.h"
 #include "aggregate/row_keys_internal.h"
+#include "aggregate/window_start.h"
 #include "core/aggregate_query.h"
 
 namespace arrow {
@@ -25,13 +25,7 @@ class Scalar;
 
 namespace hyprstream::aggregate {
 
-// A window's start in the units of its key's type; 0 for a view without windows. Ascending, the NULL window last.
-struct SliceKey {
-  bool is_null = false;
-  std::int64_t start = 0;
-
-  friend auto operator<=>(const SliceKey&, const SliceKey&) = default;
-};
+using SliceKey = WindowStart;
 
 struct ViewSpec {
   std::shared_ptr<const AggregateQuery> query;

@@ -1,6 +1,7 @@
 #include "aggregate/view_state.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -57,6 +58,14 @@ class FoldedDelta final : public Delta {
   std::int64_t rows() const override { return stats_.rows; }
   std::int64_t groups() const override { return stats_.groups; }
   std::int64_t bytes() const override { return stats_.bytes; }
+  std::vector<WindowRows> Windows() const override {
+    std::map<SliceKey, std::int64_t> rows;
+    for (const SliceEntry& entry : folded_.slices) rows[entry.key] += entry.slice->row_count();
+    for (const RawRows& raw : folded_.raw) rows[raw.key] += raw.rows.count;
+    std::vector<WindowRows> windows;
+    for (const auto& [window, count] : rows) windows.push_back({.window = window, .rows = count});
+    return windows;
+  }
   const Folded& folded() const { return folded_; }
 
  private:
@@ -117,14 +126,30 @@ class SlicedViewState final : public ViewState {
 
   std::unique_ptr<DeltaBuilder> BuildDelta() const override { return std::make_unique<SlicedDeltaBuilder>(spec_); }
 
-  void Merge(const Delta& delta) override EXCLUDES(mutex_) {
+  using ViewState::Merge;
+  void Merge(const Delta& delta, const std::set<WindowStart>& without) override EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     const std::uint64_t pinned = registry_->Youngest();
     SliceMap& slices = WritableMap(pinned);
     const Folded& folded = FoldedOf(delta);
-    for (const SliceEntry& from : folded.slices) MergeSlice(from, pinned, slices);
-    if (!folded.raw.empty()) AddRawRows(folded.raw, pinned, slices);
+    for (const SliceEntry& from : folded.slices) {
+      if (!without.contains(from.key)) MergeSlice(from, pinned, slices);
+    }
+    if (!folded.raw.empty()) AddRawRows(folded.raw, without, pinned, slices);
     current_.reset();
+  }
+
+  ViewStats DropOldest(const std::function<bool(WindowStart)>& expired) override EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (!spec_->window) return {};
+    const auto kept = std::ranges::find_if(
+        *slices_, [&](const SliceEntry& entry) { return entry.key.is_null || !expired(entry.key); });
+    if (kept == slices_->begin()) return {};
+    const ViewStats dropped = StatsOf(SliceMap(slices_->begin(), kept));
+    const std::int64_t copied = copied_ + dropped.bytes;
+    PublishLocked(SliceMap(kept, slices_->end()));
+    copied_ = copied;  // the others are shared
+    return dropped;
   }
 
   arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>& windows, const Delta& delta) override
@@ -133,7 +158,8 @@ class SlicedViewState final : public ViewState {
       ReplaceAll(delta);
       return arrow::Status::OK();
     }
-    ARROW_ASSIGN_OR_RAISE(const std::set<SliceKey> replaced, WindowsIn(windows));
+    ARROW_ASSIGN_OR_RAISE(const std::vector<SliceKey> starts, StartsOf(windows));
+    const std::set<SliceKey> replaced(starts.begin(), starts.end());
     const SliceMap fresh = SlicesOf(*spec_, delta);
     for (const SliceEntry& entry : fresh) {
       if (replaced.contains(entry.key)) continue;
@@ -157,6 +183,15 @@ class SlicedViewState final : public ViewState {
     Publish(std::move(slices));
   }
 
+  arrow::Result<std::vector<WindowStart>> StartsOf(const std::shared_ptr<arrow::RecordBatch>& windows) const override {
+    const std::shared_ptr<arrow::DataType> type = spec_->EvaluatedType(query().window_key);
+    if (windows == nullptr || windows->num_columns() != 1 || !windows->column(0)->type()->Equals(*type)) {
+      return arrow::Status::Invalid("View ", query().view.ToString(), ": windows to replace are one column of ",
+                                    type->ToString());
+    }
+    return spec_->WindowsOf(*windows->column(0));
+  }
+
   std::shared_ptr<const ViewVersion> Pin() override { return PinNow(); }
 
   ViewStats Stats() const override EXCLUDES(mutex_) {
@@ -173,7 +208,8 @@ class SlicedViewState final : public ViewState {
     const std::shared_ptr<const ViewVersion> version = PinNow();
     std::vector<WindowStats> windows;
     for (const SliceEntry& entry : version->slices()) {
-      windows.push_back({.window = spec_->WindowText(entry.key),
+      windows.push_back({.start = entry.key,
+                         .window = spec_->WindowText(entry.key),
                          .groups = entry.slice->group_count(),
                          .rows = entry.slice->row_count(),
                          .bytes = entry.slice->bytes()});
@@ -205,16 +241,6 @@ class SlicedViewState final : public ViewState {
     return version;
   }
 
-  arrow::Result<std::set<SliceKey>> WindowsIn(const std::shared_ptr<arrow::RecordBatch>& windows) const {
-    const std::shared_ptr<arrow::DataType> type = spec_->EvaluatedType(query().window_key);
-    if (windows == nullptr || windows->num_columns() != 1 || !windows->column(0)->type()->Equals(*type)) {
-      return arrow::Status::Invalid("View ", query().view.ToString(), ": windows to replace are one column of ",
-                                    type->ToString());
-    }
-    const std::vector<SliceKey> keys = spec_->WindowsOf(*windows->column(0));
-    return std::set<SliceKey>(keys.begin(), keys.end());
-  }
-
   SliceMap& WritableMap(std::uint64_t pinned) REQUIRES(mutex_) {
     if (map_created_ <= pinned) {
       copied_ += static_cast<std::int64_t>(slices_->size() * sizeof(SliceEntry));
@@ -238,9 +264,11 @@ class SlicedViewState final : public ViewState {
     Count(slice, 1);
   }
 
-  void AddRawRows(const std::vector<RawRows>& raw, std::uint64_t pinned, SliceMap& slices) REQUIRES(mutex_) {
+  void AddRawRows(const std::vector<RawRows>& raw, const std::set<WindowStart>& without, std::uint64_t pinned,
+                  SliceMap& slices) REQUIRES(mutex_) {
     const auto scratch = std::make_unique<FoldScratch>(*spec_);
     for (const RawRows& rows : raw) {
+      if (without.contains(rows.key)) continue;
       auto at = LowerBound(slices, rows.key);
       if (at == slices.end() || at->key != rows.key) {
         at = slices.insert(

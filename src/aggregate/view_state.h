@@ -4,19 +4,22 @@
 // A slice holds the groups of one window start (the whole view is one slice when it has no window). Slices are
 // copy-on-write while a pinned ViewVersion refers to them.
 //
-// Thread safety: Fold and scans from any thread. Merge, Replace, ReplaceAll and Restore wait for one another; of a view
-// that is read they are called only by the holder of the commit gate; Pin by the gate's holders, shared or not, so that
-// what it sees is a whole commit (beside a Merge it is safe, and shows that delta whole or not at all). Stats, Windows
-// and Serialize from any thread; they may wait for a Merge to end, never for a scan. A ViewVersion is immutable and may
-// outlive its ViewState.
+// Thread safety: Fold and scans from any thread. Merge, Replace, ReplaceAll, DropOldest and Restore wait for one
+// another; of a view that is read they are called only by the holder of the commit gate; Pin by the gate's holders,
+// shared or not, so that what it sees is a whole commit (beside a Merge it is safe, and shows that delta whole or not
+// at all). Stats, Windows and Serialize from any thread; they may wait for a Merge to end, never for a scan. A
+// ViewVersion is immutable and may outlive its ViewState.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "aggregate/window_start.h"
 #include "core/aggregate_query.h"
 #include "core/table_source.h"
 
@@ -28,6 +31,11 @@ class Status;
 
 namespace hyprstream::aggregate {
 
+struct WindowRows {
+  WindowStart window;
+  std::int64_t rows = 0;
+};
+
 // Pre-aggregated batches of one ViewState, not yet visible. Immutable; merge it only into the state it came from.
 class Delta {
  public:
@@ -35,6 +43,7 @@ class Delta {
   virtual std::int64_t rows() const = 0;
   virtual std::int64_t groups() const = 0;
   virtual std::int64_t bytes() const = 0;
+  virtual std::vector<WindowRows> Windows() const = 0;  // ascending, the NULL window last
 };
 
 // Evaluated batches on their way into one delta, so that more rows than memory holds can be folded. Thread safety:
@@ -60,6 +69,7 @@ struct ViewStats {
 };
 
 struct WindowStats {
+  WindowStart start;
   std::string window;  // its start as ISO text (in UTC, "+00", when it has a zone), "NULL"; empty without windows
   std::int64_t groups = 0;
   std::int64_t rows = 0;
@@ -83,13 +93,21 @@ class ViewState {
   virtual std::unique_ptr<DeltaBuilder> BuildDelta() const = 0;
   // Adds a delta. Cannot fail: a sum beyond its type is kept exactly, and reading that group is the error while it is.
   // The same deltas in the same order give bit-identical states.
-  virtual void Merge(const Delta& delta) = 0;
+  virtual void Merge(const Delta& delta) { Merge(delta, {}); }
+  // The same, but for the delta's windows that are in `without`.
+  virtual void Merge(const Delta& delta, const std::set<WindowStart>& without) = 0;
+  // Takes the oldest windows away for as long as `expired` says so, asked in ascending order; never the NULL window.
+  // What they held is returned. Costs next to nothing when the first is to stay.
+  virtual ViewStats DropOldest(const std::function<bool(WindowStart)>& expired) = 0;
   // Replaces the slices of `windows` (a batch of one column, the window key, in any order, repeats allowed; ignored and
   // may be null when the view has no window: all is replaced) by the delta's. Windows that the delta does not mention
   // vanish. Invalid, and nothing is changed, when the delta holds a window that is not among `windows`.
   virtual arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>& windows, const Delta& delta) = 0;
   // Replaces everything by the delta's. Cannot fail.
   virtual void ReplaceAll(const Delta& delta) = 0;
+  // The windows of a batch of one column, as Replace() takes it; in its order. Invalid when the column is another one.
+  virtual arrow::Result<std::vector<WindowStart>> StartsOf(
+      const std::shared_ptr<arrow::RecordBatch>& windows) const = 0;
   // Cheap; pins without a change between them share one version.
   virtual std::shared_ptr<const ViewVersion> Pin() = 0;
 

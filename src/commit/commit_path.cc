@@ -101,6 +101,7 @@ arrow::Result<CommitPathImpl::Staged> CommitPathImpl::Stage(engine::Connection& 
   ARROW_RETURN_NOT_OK(Capture(connection, staged));
   ARROW_RETURN_NOT_OK(Fold(staged));
   ARROW_RETURN_NOT_OK(RecomputeBefore(connection, staged));
+  ARROW_RETURN_NOT_OK(FindNewest(connection, staged));
   for (const auto& changes : staged.changes) {
     if (!KeepsRows(staged, changes.table)) {
       ARROW_RETURN_NOT_OK(connection.Run("DELETE FROM " + connection.LastingName(changes.table)).status());
@@ -125,9 +126,7 @@ arrow::Status CommitPathImpl::StageOptions(engine::Connection& connection, Stage
 }
 
 bool CommitPathImpl::KeepsRows(const Staged& staged, const TableRef& table) const {
-  if (!staged.options.has_value()) return registry_.OptionsOf(table).keep_rows;
-  const auto found = staged.options->find(table);
-  return found == staged.options->end() || found->second.keep_rows;
+  return OptionsFor(staged, table).keep_rows;
 }
 
 // Rows of tables that views read or that keep none; those that were captured before are left as they are.
@@ -195,6 +194,8 @@ arrow::Result<CommitReceipt> CommitPathImpl::Commit(engine::Connection& connecti
   const std::unique_lock gate(gate_);
   const auto caught_up = CatchUp(connection, *staged);
   if (!caught_up.ok()) return Abort(connection, caught_up);
+  const auto judged = JudgeRows(*staged, batches <= 1);
+  if (!judged.ok()) return Abort(connection, judged);
   const auto fits = CheckStateBytes(*staged);
   if (!fits.ok()) return Abort(connection, fits);
   ARROW_RETURN_NOT_OK(connection.Commit());
@@ -224,6 +225,9 @@ void CommitPathImpl::Publish(Staged staged, int batches) {
   PublishViews(staged);
   RedefineTables(staged);
   for (const auto& changed : staged.facts.tables) registry_.AddRows(changed.table, changed.rows_inserted, next);
+  RaiseMarks(staged);
+  const auto views = registry_.Published();
+  for (const auto& view : views) ExpireWindows(*view, !staged.ddl->created.contains(view->query->view));
   if (staged.facts.catalog_changes) ++catalog_version_;
   position_ = next.lsn();
   ExpirePins();
@@ -243,7 +247,9 @@ void CommitPathImpl::RedefineTables(const Staged& staged) {
 
 void CommitPathImpl::PublishDelta(const Staged& staged, const ViewDelta& delta) {
   auto& view = *delta.view;
-  if (delta.delta != nullptr) MergeOrBreak(view, *delta.delta);
+  if (delta.delta != nullptr) MergeOrBreak(view, *delta.delta, delta.judgement.left_out);
+  view.late.counts += delta.judgement.counts;
+  for (const auto& window : delta.judgement.dropped_from) view.late.dropped.Add(window);
   if (!delta.recompute) return;
   if (view.filling) {
     view.refill = true;  // what it is being filled from still has the old rows
@@ -252,6 +258,8 @@ void CommitPathImpl::PublishDelta(const Staged& staged, const ViewDelta& delta) 
   } else {
     Recompute(view, delta.windows);
   }
+  for (const auto& touched : delta.touched) view.late.dropped.Erase(touched.window);  // nothing of them is left
+  DropExpired(view);
 }
 
 void CommitPathImpl::PublishViews(const Staged& staged) {
@@ -273,7 +281,7 @@ void CommitPathImpl::Recompute(MaintainedView& view, const std::shared_ptr<arrow
     ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
     ARROW_ASSIGN_OR_RAISE(const auto fresh, FoldTable(*lease, view, windows));
     ReplaceOrBreak(view, windows, *fresh);
-    return arrow::Status::OK();
+    return windows == nullptr ? LearnEnds(*lease, view) : arrow::Status::OK();
   }();
   if (!recomputed.ok()) view.Break("recomputing it failed (" + recomputed.message() + "); drop and create it again");
 }
@@ -290,6 +298,9 @@ std::vector<ViewInfo> CommitPathImpl::Views() const {
                      .definition = view->query->definition,
                      .status = view->status,
                      .problem = view->problem,
+                     .options = view->options,
+                     .watermark = WatermarkOf(*view),
+                     .late = view->late.counts,
                      .windows = stats.windows,
                      .groups = stats.groups,
                      .rows = stats.rows,
@@ -301,12 +312,14 @@ std::vector<ViewInfo> CommitPathImpl::Views() const {
 std::vector<WindowInfo> CommitPathImpl::Windows() const {  // may be many: no commit waits for them
   std::vector<WindowInfo> infos;
   for (const auto& view : registry_.Published()) {
+    const auto watermark = WatermarkOf(*view);
     for (const auto& window : view->state->Windows()) {
       infos.push_back({.view = view->query->view,
                        .window = window.window,
                        .groups = window.groups,
                        .rows = window.rows,
-                       .bytes = window.bytes});
+                       .bytes = window.bytes,
+                       .closed = watermark.has_value() && view->ends->EndOf(window.start) <= *watermark});
     }
   }
   return infos;
@@ -317,10 +330,11 @@ std::vector<WindowInfo> CommitPathImpl::Windows() const {  // may be many: no co
 arrow::Status CommitPathImpl::Open() {
   engine_.SetReadCheck([this](const TableRef& table, bool edited) { return CheckRead(table, edited); });
   ARROW_ASSIGN_OR_RAISE(auto connection, engine_.Connect());
+  ARROW_RETURN_NOT_OK(InTransaction(CreateCatalog));  // apart: what it alters cannot be changed with it
   ARROW_RETURN_NOT_OK(connection->Begin());
-  ARROW_RETURN_NOT_OK(CreateCatalog(*connection));
   ARROW_ASSIGN_OR_RAISE(auto options, LoadTableOptions(*connection));
   registry_.SetOptions(std::move(options));
+  ARROW_RETURN_NOT_OK(LoadMarks(*connection));
   ARROW_ASSIGN_OR_RAISE(auto gone, TakeRowsGone(*connection));
   registry_.SetRowsGone(std::move(gone));
   ARROW_ASSIGN_OR_RAISE(const auto stored, LoadViews(*connection));
@@ -344,13 +358,27 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
     failed = arrow::Status((failed.ok() ? status : failed).code(), before + what + " (" + status.message() + ")");
   };
   for (const auto& view : registry_.Published()) {
-    if (registry_.OptionsOf(view->query->base).keep_rows || view->status == ViewStatus::kBroken) continue;
+    if (view->status == ViewStatus::kBroken) continue;
+    const bool keeps_rows = registry_.OptionsOf(view->query->base).keep_rows;
+    if (keeps_rows && saving != Saving::kAtEnd) continue;  // rows may come, and then a crash
     note("the state of materialized view " + view->query->view.ToString(),
          InTransaction([&](engine::Connection& connection) -> arrow::Status {
+           if (!view->late.empty()) {
+             ARROW_RETURN_NOT_OK(StoreLateRows(connection, view->query->view, view->late.Save()));
+           }
+           // Rows that are kept do not say which of them were left out.
+           if (keeps_rows && view->late.dropped.empty()) return arrow::Status::OK();
            ARROW_ASSIGN_OR_RAISE(const auto state, view->state->Serialize());
            return StoreState(connection, view->query->view, state);
          }));
   }
+  note("how far tables have come", InTransaction([&](engine::Connection& connection) -> arrow::Status {
+         for (const auto& table : registry_.Tables()) {
+           if (table.options.time_column.empty()) continue;
+           ARROW_RETURN_NOT_OK(StoreTableMark(connection, table.table, table.mark, saving == Saving::kAtEnd));
+         }
+         return arrow::Status::OK();
+       }));
   std::vector<std::pair<TableRef, bool>> rows_gone;
   for (const auto& table : registry_.Tables()) {
     if (table.options.keep_rows) continue;
@@ -366,8 +394,9 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
   return failed;
 }
 
-arrow::Result<std::unique_ptr<CommitPath>> CommitPath::Make(engine::Engine& engine, CommitLimits limits) {
-  auto path = std::make_unique<CommitPathImpl>(engine, limits);
+arrow::Result<std::unique_ptr<CommitPath>> CommitPath::Make(engine::Engine& engine, CommitLimits limits,
+                                                            const Clock* clock) {
+  auto path = std::make_unique<CommitPathImpl>(engine, limits, PinBounds{}, clock);
   ARROW_RETURN_NOT_OK(path->Open());
   return path;
 }

@@ -11,12 +11,19 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "commit/late_counts.h"
+#include "commit/time_options.h"
 #include "core/position.h"
 #include "core/table_ref.h"
 #include "engine/engine.h"
+
+namespace hyprstream {
+class Clock;
+}
 
 namespace hyprstream::commit {
 
@@ -24,16 +31,12 @@ struct CommitReceipt {
   Position position;  // of the last batch of this commit
 };
 
-// A table's options, from CREATE TABLE ... WITH (...).
-struct TableOptions {
-  std::string time_column;  // empty: none
-  bool keep_rows = true;
-};
-
 struct TableInfo {
   TableRef table;
   TableOptions options;
-  std::int64_t rows_accepted = 0;  // since the server started
+  std::int64_t rows_accepted = 0;             // since the server started
+  std::optional<EventTime> mark = {};         // the high-water mark
+  std::optional<EventTime> rows_before = {};  // up to where its retention has deleted rows
   std::vector<TableRef> views;
 };
 
@@ -45,6 +48,9 @@ struct ViewInfo {
   std::string definition;
   ViewStatus status = ViewStatus::kReady;
   std::string problem;  // why it is broken
+  ViewOptions options = {};
+  std::optional<EventTime> watermark = {};  // none without windows over event time, or without a mark
+  LateCounts late = {};
   std::int64_t windows = 0, groups = 0, rows = 0, bytes = 0;
 };
 
@@ -60,6 +66,7 @@ struct WindowInfo {
   TableRef view;
   std::string window;
   std::int64_t groups = 0, rows = 0, bytes = 0;
+  bool closed = false;
 };
 
 class CommitPath {
@@ -67,7 +74,9 @@ class CommitPath {
   // Reads table options and view definitions that the database file holds and rebuilds (or, where rows are not kept,
   // restores) their states before it returns.
   // A file whose states are beyond the limit opens all the same.
-  static arrow::Result<std::unique_ptr<CommitPath>> Make(engine::Engine& engine, CommitLimits limits = {});
+  // Times are the system's without a clock, which outlives the path.
+  static arrow::Result<std::unique_ptr<CommitPath>> Make(engine::Engine& engine, CommitLimits limits = {},
+                                                         const Clock* clock = nullptr);
   virtual ~CommitPath() = default;
 
   // Opens a transaction on the connection, its snapshot and the views pinned at one position.

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,6 +71,7 @@ class CommitPathImpl : public CommitPath {
     std::uint64_t registry_version = 0;           // that the rest was made for
     RowChanges changes = {};
     std::vector<ViewDelta> deltas = {};
+    std::map<TableRef, EventTime> newest = {};  // of tables with an event-time column
   };
 
   // ---- commits (commit_path.cc)
@@ -90,6 +92,22 @@ class CommitPathImpl : public CommitPath {
   arrow::Status CheckRead(const TableRef& table, bool edited) const;
   arrow::Status InTransaction(const std::function<arrow::Status(engine::Connection&)>& work);
   bool KeepsRows(const Staged& staged, const TableRef& table) const;
+
+  // ---- event time (event_time_rules.cc)
+  EventTime WallNow() const;
+  TableOptions OptionsFor(const Staged& staged, const TableRef& table) const;
+  arrow::Status FindNewest(engine::Connection& connection, Staged& staged);
+  std::optional<EventTime> WatermarkOf(const MaintainedView& view) const;
+  // Under the gate, before anything of the commit is applied: which rows do views leave out, and may it commit at all?
+  arrow::Status JudgeRows(Staged& staged, bool last_try);
+  arrow::Status JudgeDelta(const Staged& staged, ViewDelta& delta);
+  arrow::Status CheckRecompute(const Staged& staged, const ViewDelta& delta) const;
+  void RaiseMarks(const Staged& staged);
+  // Finds out what has expired by now and takes it away; what it was is counted where `counts`.
+  void ExpireWindows(MaintainedView& view, bool counts);
+  // Only what was known to have expired, and may have come back.
+  static aggregate::ViewStats DropExpired(MaintainedView& view);
+  arrow::Status LoadMarks(engine::Connection& connection);
 
   // ---- views (view_statements.cc)
   arrow::Status LoadView(engine::Connection& connection, const StoredView& stored);

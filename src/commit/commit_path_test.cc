@@ -166,9 +166,20 @@ TEST_F(SavedStates, MayBeSavedInPieces) {
 
 TEST_F(SavedStates, OfEarlierBuildsAreRead) {
   EXPECT_TRUE(path_->SaveStates(Saving::kAtEnd).ok());
-  Commit([](engine::Connection& connection) {
-    return connection.Run("ALTER TABLE __hyprstream.view_states DROP COLUMN piece").status();
-  });
+  path_.reset();
+  const auto connection = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(connection->Begin().ok());
+  const auto drop = [&](const std::string& table, const std::vector<std::string>& columns) {
+    for (const auto& column : columns) {
+      const auto dropped = connection->Run("ALTER TABLE __hyprstream." + table + " DROP COLUMN " + column);
+      EXPECT_TRUE(dropped.ok()) << dropped.status();
+    }
+  };
+  drop("view_states", {"piece"});
+  drop("table_options", {"retention", "max_future", "clock", "idle_timeout", "mark", "mark_is_last", "rows_before"});
+  drop("views", {"lateness", "late", "retention"});
+  EXPECT_TRUE(connection->Run("DROP TABLE __hyprstream.view_late_rows").ok());
+  ASSERT_TRUE(connection->Commit().ok());
   EXPECT_EQ(RowsAfterAStart("good"), 2);
 }
 
@@ -181,7 +192,12 @@ class FullState final : public aggregate::ViewState {
     return arrow::Status::NotImplemented("not in this test");
   }
   std::unique_ptr<aggregate::DeltaBuilder> BuildDelta() const override { return nullptr; }
-  void Merge(const aggregate::Delta&) override { throw std::bad_alloc(); }
+  void Merge(const aggregate::Delta&, const std::set<aggregate::WindowStart>&) override { throw std::bad_alloc(); }
+  aggregate::ViewStats DropOldest(const std::function<bool(aggregate::WindowStart)>&) override { return {}; }
+  arrow::Result<std::vector<aggregate::WindowStart>> StartsOf(
+      const std::shared_ptr<arrow::RecordBatch>&) const override {
+    return std::vector<aggregate::WindowStart>{};
+  }
   arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>&, const aggregate::Delta&) override {
     throw std::bad_alloc();
   }
@@ -202,6 +218,7 @@ class EmptyDelta final : public aggregate::Delta {
   std::int64_t rows() const override { return 0; }
   std::int64_t groups() const override { return 0; }
   std::int64_t bytes() const override { return 0; }
+  std::vector<aggregate::WindowRows> Windows() const override { return {}; }
 };
 
 TEST(ViewMaintenance, AStateThatCannotFollowIsUnreadable) {

@@ -9,11 +9,9 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
-#include <algorithm>
-#include <array>
+#include <initializer_list>
+#include <type_traits>
 #include <utility>
-
-#include "base/nearest_name.h"
 
 namespace hyprstream::commit {
 
@@ -22,6 +20,7 @@ namespace {
 const std::string kOptions = std::string(kCatalogSchema) + ".table_options";
 const std::string kViews = std::string(kCatalogSchema) + ".views";
 const std::string kStates = std::string(kCatalogSchema) + ".view_states";
+const std::string kLateRows = std::string(kCatalogSchema) + ".view_late_rows";
 
 arrow::Status Run(engine::Connection& connection, const std::string& sql) { return connection.Run(sql).status(); }
 
@@ -47,32 +46,44 @@ std::string Where(const TableRef& table) {
   return " WHERE schema_name = " + QuoteLiteral(table.schema) + " AND table_name = " + QuoteLiteral(table.name);
 }
 
+std::string WhereFolded(const TableRef& table) {
+  return " WHERE lower(schema_name) = lower(" + QuoteLiteral(table.schema) + ") AND lower(table_name) = lower(" +
+         QuoteLiteral(table.name) + ")";
+}
+
+// Spans and times are kept as microseconds in text, NULL for none.
+template <class Value>
+std::string MicrosLiteral(const std::optional<Value>& value) {
+  if (!value.has_value()) return "NULL";
+  if constexpr (std::is_same_v<Value, EventTime>) {
+    return QuoteLiteral(std::to_string(value->time_since_epoch().count()));
+  } else {
+    return QuoteLiteral(std::to_string(value->count()));
+  }
+}
+
+std::optional<Micros> SpanOf(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return Micros(std::stoll(text));
+}
+
+std::optional<EventTime> TimeOf(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return EventTime(Micros(std::stoll(text)));
+}
+
+// Files of earlier versions lack columns that came later.
+arrow::Status AddColumns(engine::Connection& connection, const std::string& table,
+                         std::initializer_list<const char*> columns) {
+  for (const auto* column : columns) {
+    ARROW_RETURN_NOT_OK(Run(connection, "ALTER TABLE " + table + " ADD COLUMN IF NOT EXISTS " + column));
+  }
+  return arrow::Status::OK();
+}
+
 std::string Values(const TableRef& table) { return QuoteLiteral(table.schema) + ", " + QuoteLiteral(table.name); }
 
 }  // namespace
-
-arrow::Result<bool> ParseBoolOption(const std::string& owner, const std::string& name, const std::string& value) {
-  const std::string folded = FoldIdentifier(value);
-  if (folded == "true" || folded == "1" || folded == "on") return true;
-  if (folded == "false" || folded == "0" || folded == "off") return false;
-  return arrow::Status::Invalid(owner, " option ", name, " must be true or false, not '", value, "'");
-}
-
-arrow::Result<std::string> FindTimeColumn(const TableRef& table, const arrow::Schema& schema, const std::string& name) {
-  const auto names = schema.field_names();
-  const auto found =
-      std::ranges::find_if(names, [&](const auto& column) { return FoldIdentifier(column) == FoldIdentifier(name); });
-  if (found == names.end()) {
-    return arrow::Status::Invalid("The event-time column ", name, " is not a column of ", table.ToString(),
-                                  DidYouMean(name, names));
-  }
-  const auto type = schema.field(static_cast<int>(found - names.begin()))->type();
-  if (type->id() != arrow::Type::TIMESTAMP && type->id() != arrow::Type::DATE32) {
-    return arrow::Status::Invalid("The event-time column ", *found, " must be a TIMESTAMP, TIMESTAMPTZ or DATE, not ",
-                                  type->ToString());
-  }
-  return *found;
-}
 
 bool IsServersOwn(const TableRef& table) {
   const auto schema = FoldIdentifier(table.schema);
@@ -90,49 +101,57 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
   ARROW_RETURN_NOT_OK(
       Run(connection, "CREATE TABLE IF NOT EXISTS " + kStates +
                           " (schema_name VARCHAR, table_name VARCHAR, state BLOB, piece BIGINT DEFAULT 0)"));
-  // Files of earlier builds hold each state in one piece.
-  return Run(connection, "ALTER TABLE " + kStates + " ADD COLUMN IF NOT EXISTS piece BIGINT DEFAULT 0");
-}
-
-arrow::Result<TableOptions> ParseTableOptions(const engine::Options& options) {
-  static const std::array<std::string, 2> kKnown = {"time", "keep_rows"};
-  static const std::array<std::string, 3> kLater = {"retention", "write_through", "max_future"};
-  TableOptions parsed;
-  for (const auto& [name, value] : options) {
-    if (name == "time") {
-      parsed.time_column = value;
-    } else if (name == "keep_rows") {
-      ARROW_ASSIGN_OR_RAISE(parsed.keep_rows, ParseBoolOption("Table", name, value));
-    } else if (std::ranges::find(kLater, name) != kLater.end()) {
-      return arrow::Status::NotImplemented("Table option ", name, " is not available in this version; leave it out");
-    } else {
-      return arrow::Status::Invalid("Unknown table option: ", name, DidYouMean(name, kKnown));
-    }
-  }
-  return parsed;
+  ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kLateRows +
+                                          " (schema_name VARCHAR, table_name VARCHAR, late_rows VARCHAR)"));
+  ARROW_RETURN_NOT_OK(AddColumns(connection, kStates, {"piece BIGINT DEFAULT 0"}));
+  ARROW_RETURN_NOT_OK(
+      AddColumns(connection, kOptions,
+                 {"retention VARCHAR", "max_future VARCHAR", "clock VARCHAR DEFAULT 'event'", "idle_timeout VARCHAR",
+                  "mark VARCHAR", "mark_is_last VARCHAR DEFAULT 'false'", "rows_before VARCHAR"}));
+  return AddColumns(connection, kViews,
+                    {"lateness VARCHAR DEFAULT '0'", "late VARCHAR DEFAULT 'update'", "retention VARCHAR"});
 }
 
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options) {
   ARROW_RETURN_NOT_OK(RemoveTableOptions(connection, table));
-  return Run(connection, "INSERT INTO " + kOptions + " VALUES (" + Values(table) + ", " +
-                             QuoteLiteral(options.time_column) + ", " + (options.keep_rows ? "'true'" : "'false'") +
-                             ", 'unknown')");
+  return Run(connection, "INSERT INTO " + kOptions +
+                             " (schema_name, table_name, time_column, keep_rows, rows_gone, retention, max_future, "
+                             "clock, idle_timeout) VALUES (" +
+                             Values(table) + ", " + QuoteLiteral(options.time_column) + ", " +
+                             (options.keep_rows ? "'true'" : "'false'") + ", 'unknown', " +
+                             MicrosLiteral(options.retention) + ", " + MicrosLiteral(options.max_future) + ", " +
+                             (options.wall_clock ? "'wall'" : "'event'") + ", " + MicrosLiteral(options.idle_timeout) +
+                             ")");
+}
+
+arrow::Status RenameTableOptions(engine::Connection& connection, const TableRef& from, const TableRef& to,
+                                 const std::string& time_column) {
+  return Run(connection, "UPDATE " + kOptions + " SET schema_name = " + QuoteLiteral(to.schema) +
+                             ", table_name = " + QuoteLiteral(to.name) +
+                             ", time_column = " + QuoteLiteral(time_column) + WhereFolded(from));
 }
 
 arrow::Status RemoveTableOptions(engine::Connection& connection, const TableRef& table) {
-  return Run(connection, "DELETE FROM " + kOptions + " WHERE lower(schema_name) = lower(" + QuoteLiteral(table.schema) +
-                             ") AND lower(table_name) = lower(" + QuoteLiteral(table.name) + ")");
+  return Run(connection, "DELETE FROM " + kOptions + WhereFolded(table));
 }
 
 arrow::Result<TableOptionsMap> LoadTableOptions(engine::Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(const auto rows,
-                        Rows(connection, "SELECT o.* FROM " + kOptions +
-                                             " o SEMI JOIN duckdb_tables() t ON (lower(t.schema_name) = "
-                                             "lower(o.schema_name) AND lower(t.table_name) = lower(o.table_name) AND "
-                                             "NOT t.temporary)"));
+                        Rows(connection,
+                             "SELECT o.schema_name, o.table_name, o.time_column, o.keep_rows, o.retention, "
+                             "o.max_future, o.clock, o.idle_timeout FROM " +
+                                 kOptions +
+                                 " o SEMI JOIN duckdb_tables() t ON (lower(t.schema_name) = "
+                                 "lower(o.schema_name) AND lower(t.table_name) = lower(o.table_name) AND "
+                                 "NOT t.temporary)"));
   TableOptionsMap options;
   for (const auto& row : rows) {
-    options[{.schema = row[0], .name = row[1]}] = {.time_column = row[2], .keep_rows = row[3] == "true"};
+    options[{.schema = row[0], .name = row[1]}] = {.time_column = row[2],
+                                                   .keep_rows = row[3] == "true",
+                                                   .retention = SpanOf(row[4]),
+                                                   .max_future = SpanOf(row[5]),
+                                                   .wall_clock = row[6] == "wall",
+                                                   .idle_timeout = SpanOf(row[7])};
   }
   return options;
 }
@@ -141,6 +160,32 @@ arrow::Status PruneTableOptions(engine::Connection& connection) {
   return Run(connection, "DELETE FROM " + kOptions +
                              " o WHERE NOT EXISTS (SELECT 1 FROM duckdb_tables() t WHERE lower(t.schema_name) = "
                              "lower(o.schema_name) AND lower(t.table_name) = lower(o.table_name) AND NOT t.temporary)");
+}
+
+arrow::Result<std::map<TableRef, TableMarks>> TakeTableMarks(engine::Connection& connection) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection,
+                                              "SELECT schema_name, table_name, mark, mark_is_last, "
+                                              "rows_before FROM " +
+                                                  kOptions + " WHERE time_column <> ''"));
+  std::map<TableRef, TableMarks> marks;
+  for (const auto& row : rows) {
+    marks[{.schema = row[0], .name = row[1]}] = {
+        .mark = TimeOf(row[2]), .mark_is_last = row[3] == "true", .rows_before = TimeOf(row[4])};
+  }
+  ARROW_RETURN_NOT_OK(
+      Run(connection, "UPDATE " + kOptions + " SET mark_is_last = 'false' WHERE mark_is_last = 'true'"));
+  return marks;
+}
+
+arrow::Status StoreTableMark(engine::Connection& connection, const TableRef& table, std::optional<EventTime> mark,
+                             bool mark_is_last) {
+  return Run(connection, "UPDATE " + kOptions + " SET mark = " + MicrosLiteral(mark) +
+                             ", mark_is_last = " + (mark_is_last ? "'true'" : "'false'") + WhereFolded(table));
+}
+
+arrow::Status StoreRowsBefore(engine::Connection& connection, const TableRef& table, EventTime rows_before) {
+  return Run(connection, "UPDATE " + kOptions + " SET rows_before = " +
+                             MicrosLiteral(std::optional<EventTime>(rows_before)) + WhereFolded(table));
 }
 
 arrow::Result<std::set<TableRef>> TakeRowsGone(engine::Connection& connection) {
@@ -159,25 +204,51 @@ arrow::Status StoreRowsGone(engine::Connection& connection, const TableRef& tabl
 
 arrow::Status StoreView(engine::Connection& connection, const StoredView& view) {
   ARROW_RETURN_NOT_OK(RemoveView(connection, view.view));
-  return Run(connection, "INSERT INTO " + kViews + " VALUES (" + Values(view.view) + ", " + Values(view.base) + ", " +
-                             QuoteLiteral(view.definition) + ", " + QuoteLiteral(view.time_zone) + ")");
+  return Run(connection,
+             "INSERT INTO " + kViews +
+                 " (schema_name, table_name, base_schema, base_name, definition, time_zone, lateness, "
+                 "late, retention) VALUES (" +
+                 Values(view.view) + ", " + Values(view.base) + ", " + QuoteLiteral(view.definition) + ", " +
+                 QuoteLiteral(view.time_zone) + ", " + MicrosLiteral(std::optional<Micros>(view.options.lateness)) +
+                 ", " + QuoteLiteral(ToText(view.options.late)) + ", " + MicrosLiteral(view.options.retention) + ")");
 }
 
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
-  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
-  return Run(connection, "DELETE FROM " + kViews + Where(view));
+  for (const auto& table : {kStates, kLateRows, kViews}) {
+    ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + table + Where(view)));
+  }
+  return arrow::Status::OK();
 }
 
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection) {
-  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT * FROM " + kViews + " ORDER BY ALL"));
+  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection,
+                                              "SELECT schema_name, table_name, base_schema, base_name, definition, "
+                                              "time_zone, lateness, late, retention FROM " +
+                                                  kViews + " ORDER BY ALL"));
   std::vector<StoredView> views;
   for (const auto& row : rows) {
     views.push_back({.view = {.schema = row[0], .name = row[1]},
                      .base = {.schema = row[2], .name = row[3]},
                      .definition = row[4],
-                     .time_zone = row[5]});
+                     .time_zone = row[5],
+                     .options = {.lateness = SpanOf(row[6]).value_or(Micros(0)),
+                                 .late = LatePolicyOf(row[7]).value_or(LatePolicy::kUpdate),
+                                 .retention = SpanOf(row[8])}});
   }
   return views;
+}
+
+arrow::Status StoreLateRows(engine::Connection& connection, const TableRef& view, const std::string& late_rows) {
+  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kLateRows + Where(view)));
+  if (late_rows.empty()) return arrow::Status::OK();
+  return Run(connection,
+             "INSERT INTO " + kLateRows + " VALUES (" + Values(view) + ", " + QuoteLiteral(late_rows) + ")");
+}
+
+arrow::Result<std::string> TakeLateRows(engine::Connection& connection, const TableRef& view) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT late_rows FROM " + kLateRows + Where(view)));
+  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kLateRows + Where(view)));
+  return rows.empty() ? std::string() : rows[0][0];
 }
 
 arrow::Status StoreState(engine::Connection& connection, const TableRef& view,

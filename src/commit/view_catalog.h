@@ -31,6 +31,7 @@ struct StoredView {
   TableRef base;
   std::string definition;
   std::string time_zone;
+  ViewOptions options = {};
 };
 
 using TableOptionsMap = std::map<TableRef, TableOptions>;
@@ -38,19 +39,27 @@ using TableOptionsMap = std::map<TableRef, TableOptions>;
 // Makes the schema and its tables where they are missing.
 arrow::Status CreateCatalog(engine::Connection& connection);
 
-// Invalid for an unknown option (the message suggests the nearest) or a bad value.
-arrow::Result<TableOptions> ParseTableOptions(const engine::Options& options);
-// `owner`: "Table" or "View", for the message.
-arrow::Result<bool> ParseBoolOption(const std::string& owner, const std::string& name, const std::string& value);
-// The table's spelling of its event-time column. Invalid when it has none of that name, or of another type than a time.
-arrow::Result<std::string> FindTimeColumn(const TableRef& table, const arrow::Schema& schema, const std::string& name);
-
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options);
+// With all that is known of the table beside them.
+arrow::Status RenameTableOptions(engine::Connection& connection, const TableRef& from, const TableRef& to,
+                                 const std::string& time_column);
 arrow::Status RemoveTableOptions(engine::Connection& connection, const TableRef& table);
 // Options of tables that exist.
 arrow::Result<TableOptionsMap> LoadTableOptions(engine::Connection& connection);
 // Forgets options of tables that are gone.
 arrow::Status PruneTableOptions(engine::Connection& connection);
+
+// How far a table with an event-time column has come.
+struct TableMarks {
+  std::optional<EventTime> mark;
+  bool mark_is_last = false;             // no row came after it was stored
+  std::optional<EventTime> rows_before;  // up to where its retention has deleted rows
+};
+// The marks of a server that did not end in order are not the last.
+arrow::Result<std::map<TableRef, TableMarks>> TakeTableMarks(engine::Connection& connection);
+arrow::Status StoreTableMark(engine::Connection& connection, const TableRef& table, std::optional<EventTime> mark,
+                             bool mark_is_last);
+arrow::Status StoreRowsBefore(engine::Connection& connection, const TableRef& table, EventTime rows_before);
 
 // Which tables had accepted rows without keeping them when the server ended; those of a server that did not end in
 // order may have. Until StoreRowsGone says otherwise, the file says so of all of them.
@@ -60,6 +69,11 @@ arrow::Status StoreRowsGone(engine::Connection& connection, const TableRef& tabl
 arrow::Status StoreView(engine::Connection& connection, const StoredView& view);
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view);
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection);
+
+// What a view has counted and left out; text that only LateRows reads.
+arrow::Status StoreLateRows(engine::Connection& connection, const TableRef& view, const std::string& late_rows);
+// Forgotten with the same transaction; empty when there is none.
+arrow::Result<std::string> TakeLateRows(engine::Connection& connection, const TableRef& view);
 
 inline constexpr std::int64_t kStatePieceBytes = 64 << 20;
 

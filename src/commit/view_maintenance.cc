@@ -10,6 +10,8 @@
 #include <exception>
 #include <utility>
 
+#include "commit/in_zone.h"
+
 namespace hyprstream::commit {
 
 namespace {
@@ -50,18 +52,6 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Relabel(const AggregateQuery&
   return arrow::RecordBatch::Make(query.evaluated_schema, evaluated.num_rows(), columns);
 }
 
-// Runs `work` in the view's time zone. The connection may be a client's, and `work` may abort its transaction.
-template <class Work>
-auto InZoneOf(engine::Connection& connection, const AggregateQuery& query, Work work) -> decltype(work()) {
-  ARROW_ASSIGN_OR_RAISE(const auto zone, connection.TimeZone());
-  if (zone == query.time_zone) return work();
-  ARROW_RETURN_NOT_OK(connection.SetTimeZone(query.time_zone));
-  auto result = work();
-  const auto restored = connection.SetTimeZone(zone);
-  if (result.ok()) ARROW_RETURN_NOT_OK(restored);
-  return result;
-}
-
 // The windows that old and new images fall into.
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> TouchedWindows(engine::Connection& connection,
                                                                   const AggregateQuery& query,
@@ -72,9 +62,64 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> TouchedWindows(engine::Connec
   const std::string sql = "SELECT DISTINCT (" + WindowSql(query) + ") AS w FROM hyprstream_input() AS " +
                           QuoteIdentifier(query.alias) + (query.where_sql.empty() ? "" : " WHERE " + query.where_sql);
   ARROW_ASSIGN_OR_RAISE(const auto windows, connection.Evaluate(sql, changes.schema, images));
-  if (windows.empty()) return nullptr;
+  if (windows.empty()) {
+    const auto& key = query.evaluated_schema->field(query.window_key);
+    return arrow::RecordBatch::MakeEmpty(arrow::schema({arrow::field("w", key->type())}));
+  }
   ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches(windows));
   return table->CombineChunksToBatch();
+}
+
+// How many of `images` the view takes into which windows.
+arrow::Result<std::vector<WindowOfRows>> CountWindows(engine::Connection& connection, const MaintainedView& view,
+                                                      const TableChanges& changes, const Batches& images) {
+  const auto& query = *view.query;
+  const std::string sql = "SELECT (" + WindowSql(query) + ") AS w, count(*) FROM hyprstream_input() AS " +
+                          QuoteIdentifier(query.alias) + (query.where_sql.empty() ? "" : " WHERE " + query.where_sql) +
+                          " GROUP BY 1";
+  ARROW_ASSIGN_OR_RAISE(const auto counted, InZone(connection, query.time_zone,
+                                                   [&] { return connection.Evaluate(sql, changes.schema, images); }));
+  std::vector<WindowOfRows> windows;
+  for (const auto& batch : counted) {
+    ARROW_ASSIGN_OR_RAISE(const auto column, batch->SelectColumns({0}));
+    ARROW_ASSIGN_OR_RAISE(const auto starts, view.state->StartsOf(column));
+    const auto& rows = static_cast<const arrow::Int64Array&>(*batch->column(1));
+    for (std::int64_t i = 0; i < batch->num_rows(); ++i) {
+      windows.push_back({.window = starts[static_cast<std::size_t>(i)], .end = {}, .rows = rows.Value(i)});
+    }
+  }
+  return windows;
+}
+
+arrow::Status FindEnds(engine::Connection& connection, WindowEnds& ends, std::vector<WindowOfRows>& windows) {
+  std::vector<aggregate::WindowStart> starts;
+  starts.reserve(windows.size());
+  for (const auto& rows : windows) starts.push_back(rows.window);
+  ARROW_RETURN_NOT_OK(ends.Learn(connection, starts));
+  for (auto& rows : windows) rows.end = ends.EndOf(rows.window);
+  return arrow::Status::OK();
+}
+
+// Which windows the rows of a commit are in, and when these end.
+arrow::Status PlaceRows(engine::Connection& connection, const TableChanges& changes, ViewDelta& delta) {
+  auto& view = *delta.view;
+  if (view.ends == nullptr) return arrow::Status::OK();
+  if (delta.delta != nullptr) {
+    for (const auto& rows : delta.delta->Windows()) {
+      delta.inserted.push_back({.window = rows.window, .end = {}, .rows = rows.rows});
+    }
+  }
+  if (!changes.updated.empty()) {
+    ARROW_ASSIGN_OR_RAISE(delta.changed, CountWindows(connection, view, changes, changes.updated));
+  }
+  if (delta.windows != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(const auto starts, view.state->StartsOf(delta.windows));
+    for (const auto& start : starts) delta.touched.push_back({.window = start, .end = {}, .rows = 0});
+  }
+  for (auto* windows : {&delta.inserted, &delta.changed, &delta.touched}) {
+    ARROW_RETURN_NOT_OK(FindEnds(connection, *view.ends, *windows));
+  }
+  return arrow::Status::OK();
 }
 
 // A statement whose rows are evaluated rows, and what its hyprstream_input() shows.
@@ -100,7 +145,7 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldEvaluated(engine::Connectio
     const auto bytes = builder->bytes();
     return bytes <= bounds.state_bytes_max ? arrow::Status::OK() : StatesTooLarge(bytes, bounds.state_bytes_max);
   };
-  ARROW_RETURN_NOT_OK(InZoneOf(connection, query, [&] {
+  ARROW_RETURN_NOT_OK(InZone(connection, query.time_zone, [&] {
     return connection.EvaluateEach(evaluation.sql, evaluation.schema, evaluation.input, add);
   }));
   return builder->Finish();
@@ -121,11 +166,20 @@ arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared
   if (!changes.removed.empty()) {
     delta.recompute = true;
     if (query.window_key >= 0) {
-      ARROW_ASSIGN_OR_RAISE(delta.windows,
-                            InZoneOf(connection, query, [&] { return TouchedWindows(connection, query, changes); }));
+      ARROW_ASSIGN_OR_RAISE(delta.windows, InZone(connection, query.time_zone,
+                                                  [&] { return TouchedWindows(connection, query, changes); }));
+      delta.recompute = delta.windows->num_rows() > 0;
     }
   }
+  ARROW_RETURN_NOT_OK(PlaceRows(connection, changes, delta));
   return delta;
+}
+
+arrow::Status LearnEnds(engine::Connection& connection, const MaintainedView& view) {
+  if (view.ends == nullptr) return arrow::Status::OK();
+  std::vector<aggregate::WindowStart> starts;
+  for (const auto& window : view.state->Windows()) starts.push_back(window.start);
+  return view.ends->Learn(connection, starts);
 }
 
 arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& connection, const MaintainedView& view,
@@ -151,9 +205,10 @@ arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max) {
       ", their share of memory_max; drop a view, use coarser windows or fewer keys, or raise memory_max");
 }
 
-void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta) {
+void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta,
+                  const std::set<aggregate::WindowStart>& without) {
   try {
-    view.state->Merge(delta);
+    view.state->Merge(delta, without);
   } catch (const std::exception& error) {
     view.Break(std::string("adding rows to it failed (") + error.what() + "); drop and create it again");
   }

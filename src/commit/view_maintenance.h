@@ -14,6 +14,8 @@
 
 #include "aggregate/view_state.h"
 #include "commit/commit_path.h"
+#include "commit/late_rows.h"
+#include "commit/window_ends.h"
 #include "core/row_changes.h"
 
 namespace hyprstream::commit {
@@ -22,6 +24,9 @@ namespace hyprstream::commit {
 struct MaintainedView {
   std::shared_ptr<const AggregateQuery> query;
   std::unique_ptr<aggregate::ViewState> state;
+  ViewOptions options = {};
+  std::shared_ptr<WindowEnds> ends = nullptr;  // null: no row of it is ever late, no window expires
+  LateRows late = {};
   // Its CREATE has not committed; nobody but its transaction knows it. Looked at outside the gate, too.
   std::atomic<bool> filling = false;
   bool refill = false;  // it must be filled again when its CREATE commits
@@ -43,10 +48,18 @@ struct ViewDelta {
   // The windows as the transaction sees them; right only if nobody else changes the table before it commits. Null: they
   // are to be computed after the commit.
   std::unique_ptr<aggregate::Delta> recomputed = nullptr;
+  // Of a view whose windows end: where its rows are, new images of changed rows apart.
+  std::vector<WindowOfRows> inserted = {};
+  std::vector<WindowOfRows> changed = {};
+  std::vector<WindowOfRows> touched = {};  // `windows`
+  Judgement judgement = {};                // under the gate
 };
 
 arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared_ptr<MaintainedView> view,
                                      const TableChanges& changes);
+
+// So that windows that came by other ways than FoldChanges() can expire.
+arrow::Status LearnEnds(engine::Connection& connection, const MaintainedView& view);
 
 struct FoldBounds {
   std::int64_t state_bytes_max = std::numeric_limits<std::int64_t>::max();
@@ -65,7 +78,8 @@ arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max);
 
 // What DuckDB has committed must reach the view or make it unreadable, also when memory runs out. Without `windows` all
 // of them are replaced.
-void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta);
+void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta,
+                  const std::set<aggregate::WindowStart>& without = {});
 void ReplaceOrBreak(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows,
                     const aggregate::Delta& delta);
 

@@ -68,12 +68,27 @@ Position ViewRegistry::ChangedAt(const TableRef& table) const {
   return found == progress_.end() ? Position() : found->second.changed_at;
 }
 
+std::optional<EventTime> ViewRegistry::MarkOf(const TableRef& table) const {
+  const MutexLock lock(mutex_);
+  const auto found = progress_.find(table);
+  return found == progress_.end() ? std::nullopt : found->second.mark;
+}
+
+std::optional<EventTime> ViewRegistry::RowsBefore(const TableRef& table) const {
+  const MutexLock lock(mutex_);
+  const auto found = progress_.find(table);
+  return found == progress_.end() ? std::nullopt : found->second.rows_before;
+}
+
 std::vector<TableInfo> ViewRegistry::Tables() const {
   const MutexLock lock(mutex_);
   std::map<TableRef, TableInfo> tables;
   for (const auto& [table, options] : options_) tables[table].options = options;
   for (const auto& [table, progress] : progress_) {
-    if (table.schema != kCatalogSchema) tables[table].rows_accepted = progress.rows_accepted;
+    if (table.schema == kCatalogSchema) continue;
+    tables[table].rows_accepted = progress.rows_accepted;
+    tables[table].mark = progress.mark;
+    tables[table].rows_before = progress.rows_before;
   }
   for (const auto& [ref, view] : views_) tables[view->query->base].views.push_back(ref);
   std::vector<TableInfo> infos;
@@ -119,6 +134,32 @@ void ViewRegistry::AddRows(const TableRef& table, std::int64_t rows, Position at
   const MutexLock lock(mutex_);
   auto& progress = progress_[table];
   progress.rows_accepted += rows;
+  progress.changed_at = at;
+}
+
+void ViewRegistry::RaiseMark(const TableRef& table, EventTime mark, Clock::TimePoint now) {
+  const MutexLock lock(mutex_);
+  auto& progress = progress_[table];
+  progress.mark = std::max(progress.mark.value_or(mark), mark);
+  progress.heard_at = now;
+}
+
+void ViewRegistry::FollowClock(Clock::TimePoint now, EventTime wall) {
+  const MutexLock lock(mutex_);
+  for (const auto& [table, options] : options_) {
+    if (!options.idle_timeout.has_value()) continue;
+    const auto found = progress_.find(table);
+    if (found == progress_.end() || !found->second.mark.has_value()) continue;
+    auto& progress = found->second;
+    if (now - progress.heard_at < *options.idle_timeout) continue;
+    progress.mark = std::max(*progress.mark, Minus(wall, *options.idle_timeout));
+  }
+}
+
+void ViewRegistry::SetRowsBefore(const TableRef& table, EventTime rows_before, Position at) {
+  const MutexLock lock(mutex_);
+  auto& progress = progress_[table];
+  progress.rows_before = rows_before;
   progress.changed_at = at;
 }
 

@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/thread_annotations.h"
 #include "commit/commit_path.h"
@@ -38,6 +40,10 @@ class ViewRegistry {
   // The position at which its rows changed last since the server started.
   Position ChangedAt(const TableRef& table) const EXCLUDES(mutex_);
   std::vector<TableInfo> Tables() const EXCLUDES(mutex_);
+  // The highest event time that counts; nullopt before the first row that has one.
+  std::optional<EventTime> MarkOf(const TableRef& table) const EXCLUDES(mutex_);
+  // Up to where its retention has deleted rows.
+  std::optional<EventTime> RowsBefore(const TableRef& table) const EXCLUDES(mutex_);
 
   // ---- by the gate's holder
   // From now on every commit is merged into the view's state too, for as long as the view lives.
@@ -47,6 +53,11 @@ class ViewRegistry {
   void SetOptions(TableOptionsMap options) EXCLUDES(mutex_);
   void SetRowsGone(std::set<TableRef> tables) EXCLUDES(mutex_);
   void AddRows(const TableRef& table, std::int64_t rows, Position at) EXCLUDES(mutex_);
+  // Marks only ever rise. `now`: when the table was last heard of.
+  void RaiseMark(const TableRef& table, EventTime mark, Clock::TimePoint now) EXCLUDES(mutex_);
+  // Marks of tables that have been silent for their idle_timeout follow `wall`.
+  void FollowClock(Clock::TimePoint now, EventTime wall) EXCLUDES(mutex_);
+  void SetRowsBefore(const TableRef& table, EventTime rows_before, Position at) EXCLUDES(mutex_);
   // `redefined` are new, no more, or renamed; what was known of their rows goes. `renamed` (new name, old name) keep
   // it.
   void Redefine(const std::vector<TableRef>& redefined, const std::map<TableRef, TableRef>& renamed) EXCLUDES(mutex_);
@@ -55,6 +66,9 @@ class ViewRegistry {
   struct TableProgress {
     std::int64_t rows_accepted = 0;
     Position changed_at;
+    std::optional<EventTime> mark = {};
+    Clock::TimePoint heard_at = {};  // when its mark last rose by a row, or could have
+    std::optional<EventTime> rows_before = {};
   };
 
   mutable Mutex mutex_;

@@ -15,21 +15,6 @@ namespace hyprstream::commit {
 
 namespace {
 
-arrow::Result<bool> ParseViewOptions(const engine::Options& options) {
-  bool backfill = true;
-  for (const auto& [name, value] : options) {
-    if (name == "backfill") {
-      ARROW_ASSIGN_OR_RAISE(backfill, ParseBoolOption("View", name, value));
-    } else if (name == "retention" || name == "lateness" || name == "late" || name == "write_through") {
-      return arrow::Status::NotImplemented("View option ", name, " is not available in this version; leave it out");
-    } else {
-      return arrow::Status::Invalid("Unknown view option: ", name,
-                                    DidYouMean(name, std::vector<std::string>{"backfill"}));
-    }
-  }
-  return backfill;
-}
-
 arrow::Result<TableRef> Complete(engine::Connection& connection, TableRef ref, bool schema_given) {
   if (schema_given) return ref;
   ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run("SELECT current_schema()"));
@@ -79,14 +64,22 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
                         engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone, stored.base));
   view->query = std::make_shared<const AggregateQuery>(std::move(query));
   ARROW_ASSIGN_OR_RAISE(view->state, aggregate::ViewState::Make(view->query));
+  view->options = stored.options;
+  std::string why;
+  ARROW_ASSIGN_OR_RAISE(view->ends,
+                        WindowEnds::Make(connection, *view->query, registry_.OptionsOf(stored.base).time_column, why));
+  ARROW_ASSIGN_OR_RAISE(const auto late_rows, TakeLateRows(connection, stored.view));
+  ARROW_ASSIGN_OR_RAISE(view->late, LateRows::Load(late_rows));
   ARROW_ASSIGN_OR_RAISE(const auto saved, TakeState(connection, stored.view));
-  if (registry_.OptionsOf(stored.base).keep_rows) {
+  if (registry_.OptionsOf(stored.base).keep_rows && !saved.has_value()) {
     ARROW_ASSIGN_OR_RAISE(const auto delta, FoldTable(connection, *view, nullptr));
     view->state->Merge(*delta);
   } else if (saved.has_value()) {  // else the server ended without saving it: it counts from now on
     const auto restored = view->state->Restore(*saved);
     if (!restored.ok()) view->Break("its saved state cannot be read: " + restored.message());
   }
+  ARROW_RETURN_NOT_OK(LearnEnds(connection, *view));
+  ExpireWindows(*view, false);
   registry_.Publish(view);
   return arrow::Status::OK();
 }
@@ -116,7 +109,8 @@ arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
 arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connection, const TransactionSnapshot& ddl,
                                                      const TableRef& ref, const engine::CreateMaterializedView& create,
                                                      const std::string& time_zone) {
-  ARROW_ASSIGN_OR_RAISE(const bool backfill, ParseViewOptions(create.options));
+  ARROW_ASSIGN_OR_RAISE(const auto parsed, ParseViewOptions(connection, create.options));
+  const bool backfill = parsed.backfill;
   ARROW_RETURN_NOT_OK(CheckSettings(connection));
   ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, ref, create.select, time_zone));
   CreatedView created{.view = std::make_shared<MaintainedView>(), .seen = nullptr};
@@ -125,6 +119,15 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
   view.filling = true;
   ARROW_ASSIGN_OR_RAISE(view.state, aggregate::ViewState::Make(view.query));
   const auto& base = view.query->base;
+  view.options = parsed.options;
+  const auto own = ddl.options.find(base);
+  const auto time_column = (own != ddl.options.end() ? own->second : registry_.OptionsOf(base)).time_column;
+  std::string why;
+  ARROW_ASSIGN_OR_RAISE(view.ends, WindowEnds::Make(connection, *view.query, time_column, why));
+  if (view.ends == nullptr && view.options.NeedTime()) {
+    return arrow::Status::Invalid("Materialized view ", ref.ToString(),
+                                  " cannot have lateness, late or retention: ", why);
+  }
   const auto before = ddl.renamed.find(base);
   const bool made_here = before == ddl.renamed.end() && ddl.options.contains(base);
   if (backfill && !made_here && registry_.RowsGone(before == ddl.renamed.end() ? base : before->second)) {
@@ -179,7 +182,7 @@ arrow::Status CommitPathImpl::Fill(engine::Connection& connection, const Transac
   } else if (keeps_rows && redefined == facts.entries.end()) {
     view.state->Merge(*own);
   }
-  return arrow::Status::OK();
+  return LearnEnds(connection, view);
 }
 
 arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const CreatedView& view, bool replace) {
@@ -189,9 +192,11 @@ arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const Cr
   snapshot->Add(query.view, {.source = view.seen, .problem = ""});
   auto pinned = connection.Attach(snapshot);  // DuckDB binds the view when it is created
   const auto written = [&]() -> arrow::Status {
-    ARROW_RETURN_NOT_OK(StoreView(
-        connection,
-        {.view = query.view, .base = query.base, .definition = query.definition, .time_zone = query.time_zone}));
+    ARROW_RETURN_NOT_OK(StoreView(connection, {.view = query.view,
+                                               .base = query.base,
+                                               .definition = query.definition,
+                                               .time_zone = query.time_zone,
+                                               .options = view.view->options}));
     if (replace) ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + name).status());
     return connection
         .Run("CREATE VIEW " + name + " AS SELECT * FROM view_scan(" + QuoteLiteral(query.view.schema) + ", " +
@@ -304,7 +309,7 @@ arrow::Status CommitPathImpl::CheckStatement(const engine::Statement& statement,
 arrow::Status CommitPathImpl::SetTableOptions(engine::Connection& connection,
                                               const engine::CreateTableOptions& create) {
   ARROW_ASSIGN_OR_RAISE(const auto table, Complete(connection, create.table, create.schema_given));
-  ARROW_ASSIGN_OR_RAISE(auto options, ParseTableOptions(create.options));
+  ARROW_ASSIGN_OR_RAISE(auto options, ParseTableOptions(connection, create.options));
   ARROW_ASSIGN_OR_RAISE(const auto facts, connection.Facts());
   const auto made = std::ranges::any_of(facts.entries, [&](const auto& entry) { return entry.entry == table; });
   if (!made) return arrow::Status::OK();  // IF NOT EXISTS found one: it stays as it is
@@ -348,9 +353,8 @@ arrow::Status CommitPathImpl::CarryOptions(engine::Connection& connection, const
   ddl->options.erase(table);
   ddl->renamed.erase(table);
   if (!made_here) ddl->renamed[now] = before;
-  if (!options.time_column.empty() || !options.keep_rows) {
-    ARROW_RETURN_NOT_OK(RemoveTableOptions(connection, table));
-    ARROW_RETURN_NOT_OK(StoreTableOptions(connection, now, options));
+  if (options.Any()) {
+    ARROW_RETURN_NOT_OK(RenameTableOptions(connection, table, now, options.time_column));
     ddl->options[now] = std::move(options);
   }
   connection.Attach(std::move(ddl));

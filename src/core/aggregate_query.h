@@ -58,6 +58,11 @@ struct AggregateQuery {
   std::string alias;                      // how the expressions name the base table
   std::string where_sql;                  // empty: all rows
   int window_key = -1;                    // which key is the window's start, -1: all of history
+  std::string window_time;                // the column that the windows are over; empty: an expression
+  // How long every window is, a constant INTERVAL (a month or a day of a time zone may have several lengths); empty:
+  // not known.
+  std::string window_width_sql;
+  bool window_shifted = false;  // by an offset, an origin or a time zone of their own
   // When set, the window key of evaluated batches holds times, and their windows are still to be found.
   std::optional<FixedWindow> fixed_window;
   // Keys first, then arguments: the schema of evaluated batches.

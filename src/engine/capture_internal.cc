@@ -163,10 +163,12 @@ struct Columns {
   std::shared_ptr<arrow::Schema> schema;
 };
 
-Columns ColumnsOf(duckdb::ClientContext& context, duckdb::DuckTableEntry& table) {
+// All of them, or only the one that is named.
+Columns ColumnsOf(duckdb::ClientContext& context, duckdb::DuckTableEntry& table, const std::string& only = "") {
   Columns columns;
   std::vector<std::string> names;
   for (const auto& column : table.GetColumns().Physical()) {
+    if (!only.empty() && column.Name() != duckdb::Identifier(only)) continue;
     columns.storage.emplace_back(column.StorageOid());
     columns.types.push_back(column.Type());
     names.push_back(column.Name().GetIdentifierName());
@@ -177,10 +179,9 @@ Columns ColumnsOf(duckdb::ClientContext& context, duckdb::DuckTableEntry& table)
 
 std::vector<std::shared_ptr<arrow::RecordBatch>> ScanInserted(duckdb::ClientContext& context,
                                                               duckdb::LocalStorage& local,
-                                                              duckdb::DuckTableEntry& table) {
+                                                              duckdb::DuckTableEntry& table, const Columns& columns) {
   auto& storage = table.GetStorage();
   if (!local.Find(storage)) return {};
-  const auto columns = ColumnsOf(context, table);
   duckdb::TableScanState state;
   state.Initialize(columns.storage, &context);
   local.InitializeScan(storage, state.local_state, nullptr);
@@ -197,11 +198,10 @@ std::vector<std::shared_ptr<arrow::RecordBatch>> ScanInserted(duckdb::ClientCont
 }
 
 std::vector<std::shared_ptr<arrow::RecordBatch>> FetchRows(duckdb::ClientContext& context, const std::string& database,
-                                                           duckdb::DuckTableEntry& table,
+                                                           duckdb::DuckTableEntry& table, const Columns& columns,
                                                            const std::vector<duckdb::row_t>& rows) {
   if (rows.empty()) return {};
   auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
-  const auto columns = ColumnsOf(context, table);
   BatchBuilder builder(context, columns.types, columns.schema, FormOf(columns.types));
   for (std::size_t start = 0; start < rows.size(); start += STANDARD_VECTOR_SIZE) {
     const auto count = std::min<std::size_t>(STANDARD_VECTOR_SIZE, rows.size() - start);
@@ -255,23 +255,42 @@ RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext&
     const auto columns = ColumnsOf(context, *table);
     TableChanges change{.table = ref,
                         .schema = columns.schema,
-                        .inserted = ScanInserted(context, local, *table),
+                        .inserted = ScanInserted(context, local, *table, columns),
                         .updated = {},
                         .removed = {}};
     for (auto& [entry, rows] : touched.tables) {
       // By name: an ALTER after the change has given the table a storage of its own, with the rows where they were.
       if (!(RefOf(*entry) == ref)) continue;
-      change.updated = FetchRows(context, database, *table, rows.updated);
+      change.updated = FetchRows(context, database, *table, columns, rows.updated);
       auto removed = rows.deleted;
       removed.insert(removed.end(), rows.updated.begin(), rows.updated.end());
       SortUnique(removed);
-      change.removed = FetchRows(other, database, *table, removed);
+      change.removed = FetchRows(other, database, *table, columns, removed);
     }
     if (!change.inserted.empty() || !change.updated.empty() || !change.removed.empty()) {
       changes.push_back(std::move(change));
     }
   }
   return changes;
+}
+
+std::vector<std::shared_ptr<arrow::RecordBatch>> CaptureNewValues(duckdb::ClientContext& context,
+                                                                  const std::string& database, const TableRef& ref,
+                                                                  const std::string& column) {
+  auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
+  const auto tables = TablesOf(context, database);
+  const auto found = std::ranges::find_if(tables, [&](auto* table) { return RefOf(*table) == ref; });
+  if (found == tables.end()) return {};
+  auto& table = **found;
+  const auto columns = ColumnsOf(context, table, column);
+  if (columns.types.empty()) return {};
+  auto values = ScanInserted(context, duckdb::LocalStorage::Get(transaction), table, columns);
+  const auto touched = ReadUndoBuffer(transaction);
+  for (const auto& [entry, rows] : touched.tables) {
+    if (!(RefOf(*entry) == ref)) continue;
+    for (auto& batch : FetchRows(context, database, table, columns, rows.updated)) values.push_back(std::move(batch));
+  }
+  return values;
 }
 
 }  // namespace hyprstream::engine

@@ -29,4 +29,9 @@ TransactionFacts InspectTransaction(duckdb::ClientContext& context, const std::s
 RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext& other, const std::string& database,
                           const std::function<bool(const TableRef&)>& wanted);
 
+// New images of one column of a table; no batches when it has no such table or column.
+std::vector<std::shared_ptr<arrow::RecordBatch>> CaptureNewValues(duckdb::ClientContext& context,
+                                                                  const std::string& database, const TableRef& table,
+                                                                  const std::string& column);
+
 }  // namespace hyprstream::engine

@@ -302,6 +302,13 @@ class ConnectionImpl : public Connection {
     });
   }
 
+  arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> NewValues(const TableRef& table,
+                                                                            const std::string& column) override {
+    return Guard([&]() -> arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> {
+      return CaptureNewValues(context(), shared_->database, table, column);
+    });
+  }
+
   arrow::Result<TransactionFacts> Facts() override {
     if (!in_transaction()) return TransactionFacts{};
     ARROW_RETURN_NOT_OK(CheckAlive());

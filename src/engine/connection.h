@@ -163,6 +163,10 @@ class Connection {
   // The net row changes of the open transaction in the tables that `wanted` names; see capture_internal.h. The
   // transaction must not be changed between this and Commit().
   virtual arrow::Result<RowChanges> Changes(const std::function<bool(const TableRef&)>& wanted) = 0;
+  // New images alone, of one column: what the open transaction has inserted into the table or changed there. Nothing
+  // when it has no such column.
+  virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> NewValues(const TableRef& table,
+                                                                                    const std::string& column) = 0;
   // What the open transaction has done so far. Goes through all tables and the rows that it changed.
   virtual arrow::Result<TransactionFacts> Facts() = 0;
 

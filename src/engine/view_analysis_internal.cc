@@ -28,6 +28,7 @@
 #include "engine/guard_internal.h"
 #include "engine/row_plan_internal.h"
 #include "engine/view_shape_internal.h"
+#include "engine/view_window_internal.h"
 #include "engine/view_writing_internal.h"
 
 namespace hyprstream::engine {
@@ -41,14 +42,6 @@ constexpr const char* kSupported = "count, sum, avg, min and max";
 
 // How messages show an expression.
 std::string Show(const duckdb::ParsedExpression& expression) { return CutText(expression.ToString(), 120); }
-
-bool Mentions(const duckdb::ParsedExpression& expression, ExpressionClass wanted) {
-  if (expression.GetExpressionClass() == wanted) return true;
-  for (const auto& child : expression.Children()) {
-    if (Mentions(child, wanted)) return true;
-  }
-  return false;
-}
 
 struct BoundSelect {
   duckdb::vector<duckdb::LogicalType> types;
@@ -351,7 +344,7 @@ class ViewAnalysis {
             ", an expression over aggregates: select its parts as columns, and compute "
             "it in the query that reads the view");
       } else {
-        if (query_.window_key < 0 && IsWindow(*item)) query_.window_key = query_.key_count();
+        if (query_.window_key < 0) NoteWindow(*item);
         keys_.push_back(item.get());
         query_.key_sql.push_back(item->ToString());
       }
@@ -366,15 +359,14 @@ class ViewAnalysis {
     return arrow::Status::OK();
   }
 
-  // time_bucket and date_trunc with a constant width, over a column.
-  static bool IsWindow(const duckdb::ParsedExpression& expression) {
-    if (expression.GetExpressionClass() != ExpressionClass::FUNCTION) return false;
-    const auto& function = expression.Cast<duckdb::FunctionExpression>();
-    const auto name = FoldIdentifier(function.FunctionName().GetIdentifierName());
-    const auto& arguments = function.GetArguments();
-    if ((name != "time_bucket" && name != "date_trunc" && name != "datetrunc") || arguments.size() < 2) return false;
-    return !Mentions(arguments[0].GetExpression(), ExpressionClass::COLUMN_REF) &&
-           Mentions(arguments[1].GetExpression(), ExpressionClass::COLUMN_REF);
+  // Is the next key the window?
+  void NoteWindow(const duckdb::ParsedExpression& item) {
+    const auto window = WindowOf(item);
+    if (!window.has_value()) return;
+    query_.window_key = query_.key_count();
+    query_.window_time = window->time_column;
+    query_.window_width_sql = window->width_sql;
+    query_.window_shifted = window->shifted;
   }
 
   arrow::Status ReadWhere() {

@@ -178,6 +178,20 @@ TEST_F(ViewAnalysisTest, FindsTheWindow) {
   EXPECT_EQ(Query("SELECT region, count(*) FROM sales GROUP BY ALL").window_key, -1);
 }
 
+TEST_F(ViewAnalysisTest, SaysHowLongWindowsAreAndOverWhichColumn) {
+  const auto width = [&](const std::string& window) {
+    const auto query = Query("SELECT " + window + " AS w, count(*) FROM sales AS s GROUP BY ALL");
+    return query.window_time + ": " + query.window_width_sql + (query.window_shifted ? ", shifted" : "");
+  };
+  EXPECT_EQ(width("time_bucket(INTERVAL '90 seconds', TS)"), "TS: CAST((CAST('90 seconds' AS INTERVAL)) AS INTERVAL)");
+  EXPECT_EQ(width("time_bucket(INTERVAL '1 day', ts, INTERVAL '6 hours')"),
+            "ts: CAST((CAST('1 day' AS INTERVAL)) AS INTERVAL), shifted");
+  EXPECT_EQ(width("date_trunc('MONTH', s.ts)"), "ts: INTERVAL '1 month'");
+  EXPECT_EQ(width("date_trunc('isoyear', ts)"), "ts: ");
+  EXPECT_EQ(width("date_trunc('day', ts + INTERVAL 1 HOUR)"), ": INTERVAL '1 day'");
+  EXPECT_EQ(width("lower(region)"), ": ");
+}
+
 TEST_F(ViewAnalysisTest, RefusesWithTheNearestThing) {
   const std::pair<const char*, const char*> cases[] = {
       {"SELECT region FROM sales GROUP BY ALL", "SELECT DISTINCT"},

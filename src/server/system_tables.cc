@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "commit/commit_path.h"
@@ -56,6 +57,25 @@ Column<Row> TruthColumn(const char* name, std::function<bool(const Row&)> get) {
   return BuiltColumn<arrow::BooleanBuilder, Row>(name, arrow::boolean(), std::move(get));
 }
 
+// A TIMESTAMP, NULL where there is none.
+template <class Row>
+Column<Row> TimeColumn(const char* name, std::function<std::optional<commit::EventTime>(const Row&)> get) {
+  const auto type = arrow::timestamp(arrow::TimeUnit::MICRO);
+  return {arrow::field(name, type), [type, get](const std::vector<Row>& rows) {
+            arrow::TimestampBuilder builder(type, arrow::default_memory_pool());
+            auto status = arrow::Status::OK();
+            for (const Row& row : rows) {
+              const auto time = get(row);
+              if (status.ok()) {
+                status = time.has_value() ? builder.Append(time->time_since_epoch().count()) : builder.AppendNull();
+              }
+            }
+            return status.ok() ? builder.Finish() : arrow::Result<std::shared_ptr<arrow::Array>>(status);
+          }};
+}
+
+std::string SpanText(const std::optional<commit::Micros>& span) { return span ? commit::ToText(*span) : ""; }
+
 template <class Row>
 Column<Row> RealColumn(const char* name, double Row::* member) {
   return BuiltColumn<arrow::DoubleBuilder, Row>(name, arrow::float64(),
@@ -96,21 +116,36 @@ engine::SystemTable TableOf(const char* name, std::vector<Column<Row>> columns,
   return {.name = name, .schema = schema, .rows = std::move(read)};
 }
 
+std::string ClockOf(const commit::TableInfo& table) {
+  if (table.options.time_column.empty()) return "";
+  return table.options.wall_clock ? "wall" : "event";
+}
+
 engine::SystemTable Tables(commit::CommitPath& commits) {
   using Row = commit::TableInfo;
-  return TableOf<Row>("tables",
-                      {TextColumn<Row>("table_schema", [](const Row& row) { return row.table.schema; }),
-                       TextColumn<Row>("table_name", [](const Row& row) { return row.table.name; }),
-                       TextColumn<Row>("time_column", [](const Row& row) { return row.options.time_column; }),
-                       TruthColumn<Row>("keep_rows", [](const Row& row) { return row.options.keep_rows; }),
-                       CountColumn<Row>("rows_accepted", &Row::rows_accepted),
-                       TextsColumn<Row>("views",
-                                        [](const Row& row) {
-                                          Texts names;
-                                          for (const TableRef& view : row.views) names.push_back(view.ToString());
-                                          return names;
-                                        })},
-                      [&commits](const Identity&) { return commits.Tables(); });
+  return TableOf<Row>(
+      "tables",
+      {TextColumn<Row>("table_schema", [](const Row& row) { return row.table.schema; }),
+       TextColumn<Row>("table_name", [](const Row& row) { return row.table.name; }),
+       TextColumn<Row>("time_column", [](const Row& row) { return row.options.time_column; }),
+       TruthColumn<Row>("keep_rows", [](const Row& row) { return row.options.keep_rows; }),
+       TextColumn<Row>("retention", [](const Row& row) { return SpanText(row.options.retention); }),
+       TextColumn<Row>("max_future", [](const Row& row) { return SpanText(row.options.max_future); }),
+       TextColumn<Row>("clock", ClockOf),
+       TextColumn<Row>("idle_timeout", [](const Row& row) { return SpanText(row.options.idle_timeout); }),
+       CountColumn<Row>("rows_accepted", &Row::rows_accepted),
+       TextsColumn<Row>("views",
+                        [](const Row& row) {
+                          Texts names;
+                          for (const TableRef& view : row.views) names.push_back(view.ToString());
+                          return names;
+                        })},
+      [&commits](const Identity&) { return commits.Tables(); });
+}
+
+Column<commit::ViewInfo> LateColumn(const char* name, std::int64_t commit::LateCounts::* count) {
+  return BuiltColumn<arrow::Int64Builder, commit::ViewInfo>(
+      name, arrow::int64(), [count](const commit::ViewInfo& row) { return row.late.*count; });
 }
 
 engine::SystemTable Views(commit::CommitPath& commits) {
@@ -125,6 +160,13 @@ engine::SystemTable Views(commit::CommitPath& commits) {
            "status",
            [](const Row& row) { return std::string(row.status == commit::ViewStatus::kReady ? "ready" : "broken"); }),
        TextColumn<Row>("problem", [](const Row& row) { return row.problem; }),
+       TextColumn<Row>("lateness", [](const Row& row) { return commit::ToText(row.options.lateness); }),
+       TextColumn<Row>("late", [](const Row& row) { return commit::ToText(row.options.late); }),
+       TextColumn<Row>("retention", [](const Row& row) { return SpanText(row.options.retention); }),
+       LateColumn("late_updated", &commit::LateCounts::updated),
+       LateColumn("late_dropped", &commit::LateCounts::dropped),
+       LateColumn("late_rejected", &commit::LateCounts::rejected),
+       LateColumn("late_expired", &commit::LateCounts::expired), LateColumn("expired_rows", &commit::LateCounts::gone),
        CountColumn<Row>("windows", &Row::windows), CountColumn<Row>("groups", &Row::groups),
        CountColumn<Row>("rows", &Row::rows), CountColumn<Row>("bytes", &Row::bytes)},
       [&commits](const Identity&) { return commits.Views(); });
@@ -132,13 +174,47 @@ engine::SystemTable Views(commit::CommitPath& commits) {
 
 engine::SystemTable Windows(commit::CommitPath& commits) {
   using Row = commit::WindowInfo;
-  return TableOf<Row>("windows",
-                      {TextColumn<Row>("view_schema", [](const Row& row) { return row.view.schema; }),
+  return TableOf<Row>(
+      "windows",
+      {TextColumn<Row>("view_schema", [](const Row& row) { return row.view.schema; }),
+       TextColumn<Row>("view_name", [](const Row& row) { return row.view.name; }),
+       TextColumn<Row>("window_start", [](const Row& row) { return row.window; }),
+       CountColumn<Row>("groups", &Row::groups), CountColumn<Row>("rows", &Row::rows),
+       CountColumn<Row>("bytes", &Row::bytes), TruthColumn<Row>("closed", [](const Row& row) { return row.closed; })},
+      [&commits](const Identity&) { return commits.Windows(); });
+}
+
+struct Watermark {
+  TableRef table;
+  TableRef view;  // its name is empty where the table has none
+  std::optional<commit::EventTime> mark, watermark;
+};
+
+// A row for each view of a table with an event-time column, at least one for each such table.
+std::vector<Watermark> WatermarksOf(const commit::CommitPath& commits) {
+  std::vector<Watermark> rows;
+  const auto views = commits.Views();
+  for (const auto& table : commits.Tables()) {
+    if (table.options.time_column.empty()) continue;
+    const auto before = rows.size();
+    for (const auto& view : views) {
+      if (view.base == table.table) rows.push_back({table.table, view.view, table.mark, view.watermark});
+    }
+    if (rows.size() == before) rows.push_back({table.table, {.schema = "", .name = ""}, table.mark, std::nullopt});
+  }
+  return rows;
+}
+
+engine::SystemTable Watermarks(commit::CommitPath& commits) {
+  using Row = Watermark;
+  return TableOf<Row>("watermarks",
+                      {TextColumn<Row>("table_schema", [](const Row& row) { return row.table.schema; }),
+                       TextColumn<Row>("table_name", [](const Row& row) { return row.table.name; }),
+                       TextColumn<Row>("view_schema", [](const Row& row) { return row.view.schema; }),
                        TextColumn<Row>("view_name", [](const Row& row) { return row.view.name; }),
-                       TextColumn<Row>("window_start", [](const Row& row) { return row.window; }),
-                       CountColumn<Row>("groups", &Row::groups), CountColumn<Row>("rows", &Row::rows),
-                       CountColumn<Row>("bytes", &Row::bytes)},
-                      [&commits](const Identity&) { return commits.Windows(); });
+                       TimeColumn<Row>("mark", [](const Row& row) { return row.mark; }),
+                       TimeColumn<Row>("watermark", [](const Row& row) { return row.watermark; })},
+                      [&commits](const Identity&) { return WatermarksOf(commits); });
 }
 
 // What others do is for operators.
@@ -205,7 +281,8 @@ engine::SystemTable Settings(const config::LoadedConfig& settings) {
 
 std::vector<engine::SystemTable> SystemTables(commit::CommitPath& commits, session::SessionRegistry& sessions,
                                               const config::LoadedConfig& settings) {
-  return {Tables(commits), Views(commits), Windows(commits), Queries(sessions), Sessions(sessions), Settings(settings)};
+  return {Tables(commits),   Views(commits),     Windows(commits),  Watermarks(commits),
+          Queries(sessions), Sessions(sessions), Settings(settings)};
 }
 
 }  // namespace hyprstream::server

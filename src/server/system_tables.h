@@ -1,4 +1,5 @@
-// What operators read with SQL: hyprstream.tables, .views, .windows, .queries, .sessions and .settings.
+// What operators read with SQL: hyprstream.tables, .views, .windows, .watermarks, .queries, .sessions and
+// .settings.
 #pragma once
 
 #include <string>

@@ -1,0 +1,158 @@
+#include "commit/event_time.h"
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <format>
+#include <limits>
+
+#include "core/table_ref.h"
+
+namespace hyprstream::commit {
+
+namespace {
+
+constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+constexpr auto kMin = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kDayMicros = 86'400'000'000;
+
+std::int64_t AddUpToTheEnds(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b > 0 ? kMax : kMin;
+}
+
+std::int64_t MultiplyUpToTheEnds(std::int64_t value, std::int64_t factor) {
+  std::int64_t product = 0;
+  if (!__builtin_mul_overflow(value, factor, &product)) return product;
+  return value > 0 ? kMax : kMin;
+}
+
+std::int64_t Floor(std::int64_t value, std::int64_t divisor) { return value / divisor - (value % divisor < 0 ? 1 : 0); }
+
+// Calls `see` with the array and a span over its values, which are of `bits` 32 or 64.
+template <class See>
+void WithValues(const arrow::Array& array, See see) {
+  if (array.type_id() == arrow::Type::DATE32) {
+    see(static_cast<const arrow::Date32Array&>(array).raw_values());
+  } else if (array.type_id() == arrow::Type::TIMESTAMP) {
+    see(static_cast<const arrow::TimestampArray&>(array).raw_values());
+  }
+}
+
+std::shared_ptr<arrow::Array> ColumnOf(const arrow::RecordBatch& batch, const std::string& name) {
+  for (int i = 0; i < batch.num_columns(); ++i) {
+    if (FoldIdentifier(batch.column_name(i)) == FoldIdentifier(name)) return batch.column(i);
+  }
+  return nullptr;
+}
+
+// DuckDB's infinities.
+template <class V>
+bool IsFinite(V value) {
+  return value != std::numeric_limits<V>::max() && value > -std::numeric_limits<V>::max();
+}
+
+}  // namespace
+
+EventTime Minus(EventTime time, Micros span) {
+  return EventTime(Micros(AddUpToTheEnds(time.time_since_epoch().count(), -span.count())));
+}
+
+EventTime Plus(EventTime time, Micros span) {
+  return EventTime(Micros(AddUpToTheEnds(time.time_since_epoch().count(), span.count())));
+}
+
+std::optional<EventTime> EventTimeOf(const arrow::DataType& type, std::int64_t value) {
+  const auto at = [](std::int64_t micros) { return EventTime(Micros(micros)); };
+  if (type.id() == arrow::Type::DATE32) {
+    if (!IsFinite(static_cast<std::int32_t>(value))) return std::nullopt;
+    return at(value * kDayMicros);
+  }
+  if (!IsFinite(value)) return std::nullopt;
+  switch (static_cast<const arrow::TimestampType&>(type).unit()) {
+    case arrow::TimeUnit::SECOND:
+      return at(MultiplyUpToTheEnds(value, 1'000'000));
+    case arrow::TimeUnit::MILLI:
+      return at(MultiplyUpToTheEnds(value, 1'000));
+    case arrow::TimeUnit::MICRO:
+      return at(value);
+    case arrow::TimeUnit::NANO:
+      return at(Floor(value, 1'000));
+  }
+  return std::nullopt;
+}
+
+std::optional<EventTime> NewestTime(const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
+                                    const std::string& column) {
+  std::optional<EventTime> newest;
+  for (const auto& batch : batches) {
+    const auto array = ColumnOf(*batch, column);
+    if (array == nullptr) continue;
+    WithValues(*array, [&]<class V>(const V* values) {
+      constexpr V kNone = std::numeric_limits<V>::min();
+      V highest = kNone;
+      if (array->null_count() == 0) {  // one loop that the compiler can vectorise
+        for (std::int64_t i = 0; i < array->length(); ++i) {
+          highest = std::max(highest, values[i] == std::numeric_limits<V>::max() ? kNone : values[i]);
+        }
+      } else {
+        for (std::int64_t i = 0; i < array->length(); ++i) {
+          if (array->IsValid(i) && IsFinite(values[i])) highest = std::max(highest, values[i]);
+        }
+      }
+      const auto time = IsFinite(highest) ? EventTimeOf(*array->type(), highest) : std::nullopt;
+      if (time.has_value()) newest = std::max(newest.value_or(*time), *time);
+    });
+  }
+  return newest;
+}
+
+std::optional<EventTime> FindTime(const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
+                                  const std::string& column, EventTime from, EventTime to) {
+  std::optional<EventTime> found;
+  for (const auto& batch : batches) {
+    const auto array = ColumnOf(*batch, column);
+    if (array == nullptr) continue;
+    WithValues(*array, [&](const auto* values) {
+      for (std::int64_t i = 0; i < array->length() && !found.has_value(); ++i) {
+        if (array->IsNull(i)) continue;
+        const auto time = EventTimeOf(*array->type(), values[i]);
+        if (time.has_value() && *time >= from && *time < to) found = time;
+      }
+    });
+    if (found.has_value()) break;
+  }
+  return found;
+}
+
+std::string ToText(EventTime time) {
+  const auto days = std::chrono::floor<std::chrono::days>(time);
+  const auto of_day = time - days;
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(of_day);
+  const auto micros = (of_day - seconds).count();
+  auto text = std::format("{:%F} {:%T}", days, seconds);
+  if (micros == 0) return text;
+  text += std::format(".{:06}", micros);
+  while (text.back() == '0') text.pop_back();
+  return text;
+}
+
+std::string ToText(Micros span) {
+  const auto days = span.count() / kDayMicros;
+  const auto rest = Micros(span.count() % kDayMicros);
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(rest);
+  const auto micros = (rest - seconds).count();
+  std::string text = days == 0 ? "" : std::format("{} day{}", days, days == 1 ? "" : "s");
+  if (rest.count() == 0 && days != 0) return text;
+  if (!text.empty()) text += " ";
+  text += std::format("{:%T}", seconds);
+  if (micros == 0) return text;
+  text += std::format(".{:06}", micros);
+  while (text.back() == '0') text.pop_back();
+  return text;
+}
+
+}  // namespace hyprstream::commit

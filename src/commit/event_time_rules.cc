@@ -1,0 +1,198 @@
+// High-water marks, late rows and expiry in a commit's life; see commit_path.h and late_rows.h for the rules.
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "commit/commit_path_internal.h"
+
+namespace hyprstream::commit {
+
+namespace {
+
+arrow::Status RefuseLateRow(const MaintainedView& view, const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows,
+                            aggregate::WindowStart window, EventTime watermark) {
+  const auto& query = *view.query;
+  const auto end = view.ends->EndOf(window);
+  const auto time = FindTime(rows, query.window_time, view.ends->StartOf(window), end);
+  return arrow::Status::Invalid(
+      "Materialized view ", query.view.ToString(), " takes no late rows (late = '", ToText(view.options.late),
+      "'): a row of ", query.window_time, " ", time.has_value() ? ToText(*time) : "NULL",
+      " belongs to the window that ended at ", ToText(end), ", and the view's watermark is ", ToText(watermark),
+      "; nothing of the commit was applied. Leave such rows out, or create the view again with more lateness or late = "
+      "'update'");
+}
+
+arrow::Status RefuseRecompute(const MaintainedView& view, const TableRef& table, const std::string& why) {
+  return arrow::Status::Invalid("Rows of table ", table.ToString(),
+                                " cannot be changed or deleted here: materialized view ", view.query->view.ToString(),
+                                " would have to compute ", why);
+}
+
+std::string WindowText(const WindowEnds& ends, aggregate::WindowStart window) {
+  return "its window of " + ToText(ends.StartOf(window)) + " again";
+}
+
+}  // namespace
+
+EventTime CommitPathImpl::WallNow() const { return std::chrono::time_point_cast<Micros>(clock_.WallNow()); }
+
+TableOptions CommitPathImpl::OptionsFor(const Staged& staged, const TableRef& table) const {
+  if (!staged.options.has_value()) return registry_.OptionsOf(table);
+  const auto found = staged.options->find(table);
+  return found == staged.options->end() ? TableOptions{} : found->second;
+}
+
+// ---- high-water marks
+
+arrow::Status CommitPathImpl::FindNewest(engine::Connection& connection, Staged& staged) {
+  for (const auto& changed : staged.facts.tables) {
+    const auto column = OptionsFor(staged, changed.table).time_column;
+    if (column.empty()) continue;
+    std::optional<EventTime> newest;
+    const auto captured = std::ranges::find(staged.changes, changed.table, &TableChanges::table);
+    if (captured != staged.changes.end()) {
+      newest = std::max(NewestTime(captured->inserted, column), NewestTime(captured->updated, column));
+    } else {
+      ARROW_ASSIGN_OR_RAISE(const auto values, connection.NewValues(changed.table, column));
+      newest = NewestTime(values, column);
+    }
+    if (newest.has_value()) staged.newest[changed.table] = *newest;
+  }
+  return arrow::Status::OK();
+}
+
+void CommitPathImpl::RaiseMarks(const Staged& staged) {
+  for (const auto& [table, newest] : staged.newest) {
+    const auto max_future = registry_.OptionsOf(table).max_future;
+    const auto mark = max_future.has_value() ? std::min(newest, Plus(WallNow(), *max_future)) : newest;
+    registry_.RaiseMark(table, mark, clock_.Now());
+  }
+}
+
+// A server that ended in order has left its marks; after a crash the rows that are kept say how far they came.
+arrow::Status CommitPathImpl::LoadMarks(engine::Connection& connection) {
+  ARROW_ASSIGN_OR_RAISE(const auto stored, TakeTableMarks(connection));
+  for (const auto& [table, marks] : stored) {
+    const auto options = registry_.OptionsOf(table);
+    if (marks.rows_before.has_value()) registry_.SetRowsBefore(table, *marks.rows_before, position());
+    if (marks.mark.has_value()) registry_.RaiseMark(table, *marks.mark, clock_.Now());
+    if (marks.mark_is_last || options.time_column.empty()) continue;
+    const auto column = QuoteIdentifier(options.time_column);
+    ARROW_ASSIGN_OR_RAISE(const auto executed,
+                          connection.Run("SELECT max(" + column + ") FILTER (WHERE isfinite(" + column + ")) AS " +
+                                         column + " FROM " + connection.LastingName(table)));
+    ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
+    auto newest = NewestTime(batches, options.time_column);
+    if (newest.has_value() && options.max_future.has_value()) {
+      newest = std::min(*newest, Plus(WallNow(), *options.max_future));
+    }
+    if (newest.has_value()) registry_.RaiseMark(table, *newest, clock_.Now());
+  }
+  return arrow::Status::OK();
+}
+
+std::optional<EventTime> CommitPathImpl::WatermarkOf(const MaintainedView& view) const {
+  if (view.ends == nullptr) return std::nullopt;
+  const auto mark = registry_.MarkOf(view.query->base);
+  if (!mark.has_value()) return std::nullopt;
+  return Minus(*mark, view.options.lateness);
+}
+
+// ---- late rows
+
+arrow::Status CommitPathImpl::JudgeRows(Staged& staged, bool last_try) {
+  registry_.FollowClock(clock_.Now(), WallNow());
+  auto judged = arrow::Status::OK();
+  for (auto& delta : staged.deltas) {
+    if (delta.view->filling) continue;  // the rows of its table are not late when it is made, nor those that come then
+    const auto status = JudgeDelta(staged, delta);
+    if (judged.ok()) judged = status;
+  }
+  if (judged.ok() || !last_try) return judged;
+  for (const auto& delta : staged.deltas) delta.view->late.counts.rejected += delta.judgement.counts.rejected;
+  return judged;
+}
+
+arrow::Status CommitPathImpl::JudgeDelta(const Staged& staged, ViewDelta& delta) {
+  const auto& view = *delta.view;
+  if (view.ends != nullptr) {
+    const auto& options = view.options;
+    const auto watermark = WatermarkOf(view);
+    delta.judgement = Judge(delta.inserted, options.late, watermark, view.late.expired_to);
+    // An UPDATE is its delete plus its insert. What it leaves in a closed window cannot be told from the other rows
+    // there when the window is computed again, so it cannot be left out.
+    const auto policy = options.late == LatePolicy::kUpdate ? LatePolicy::kUpdate : LatePolicy::kReject;
+    const auto changed = Judge(delta.changed, policy, watermark, view.late.expired_to);
+    delta.judgement.counts += changed.counts;
+    const auto& refused = delta.judgement.refused.has_value() ? delta.judgement.refused : changed.refused;
+    if (refused.has_value()) {
+      const auto found = std::ranges::find(staged.changes, view.query->base, &TableChanges::table);
+      auto rows = found->inserted;
+      if (!delta.judgement.refused.has_value()) rows = found->updated;
+      return RefuseLateRow(view, rows, *refused, *watermark);
+    }
+  }
+  return delta.recompute ? CheckRecompute(staged, delta) : arrow::Status::OK();
+}
+
+// Windows are computed again from the rows that the table still has, all of which count.
+arrow::Status CommitPathImpl::CheckRecompute(const Staged& staged, const ViewDelta& delta) const {
+  const auto& view = *delta.view;
+  const auto& base = view.query->base;
+  const auto rows_before = registry_.RowsBefore(base);
+  constexpr const char* kGone = ", of which the table's retention has deleted rows";
+  if (view.ends == nullptr) {
+    return rows_before.has_value() ? RefuseRecompute(view, base, std::string("itself again") + kGone)
+                                   : arrow::Status::OK();
+  }
+  const bool is_last = delta.recomputed != nullptr && registry_.ChangedAt(base) <= staged.read_at;
+  std::set<aggregate::WindowStart> remaining;
+  if (is_last) {
+    for (const auto& rows : delta.recomputed->Windows()) remaining.insert(rows.window);
+  }
+  for (const auto& touched : delta.touched) {
+    if (touched.end <= view.late.expired_to) continue;
+    if (rows_before.has_value() && view.ends->StartOf(touched.window) < *rows_before) {
+      return RefuseRecompute(view, base, WindowText(*view.ends, touched.window) + kGone);
+    }
+    const bool incomplete =
+        view.late.dropped.Contains(touched.window) || delta.judgement.left_out.contains(touched.window);
+    if (!incomplete) continue;
+    if (!is_last) {
+      return arrow::Status::Invalid("Table ", base.ToString(),
+                                    " was changed by others meanwhile, and materialized view ",
+                                    view.query->view.ToString(), " has left late rows out; try again");
+    }
+    if (remaining.contains(touched.window)) {
+      return RefuseRecompute(
+          view, base,
+          WindowText(*view.ends, touched.window) +
+              ", which has left late rows out that can no longer be told from the others; delete all "
+              "rows of that window, or create the view again to count them all");
+    }
+  }
+  return arrow::Status::OK();
+}
+
+// ---- expiry
+
+aggregate::ViewStats CommitPathImpl::DropExpired(MaintainedView& view) {
+  if (view.ends == nullptr || view.late.expired_to == EventTime::min()) return {};
+  return view.state->DropOldest(
+      [&](aggregate::WindowStart window) { return view.ends->EndOf(window) <= view.late.expired_to; });
+}
+
+void CommitPathImpl::ExpireWindows(MaintainedView& view, bool counts) {
+  if (view.ends == nullptr || !view.options.retention.has_value()) return;
+  const auto& base = view.query->base;
+  const auto now = registry_.OptionsOf(base).wall_clock ? WallNow() : registry_.MarkOf(base);
+  if (now.has_value()) view.late.expired_to = std::max(view.late.expired_to, Minus(*now, *view.options.retention));
+  const auto gone = DropExpired(view);
+  if (counts) view.late.counts.gone += gone.rows;
+}
+
+}  // namespace hyprstream::commit

@@ -1,0 +1,50 @@
+// When the windows of one view end, in event time: what lateness, retention and `closed` are decided by.
+//
+// Thread safety: all methods.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aggregate/window_start.h"
+#include "base/mutex.h"
+#include "base/thread_annotations.h"
+#include "commit/event_time.h"
+#include "commit/time_options.h"
+#include "core/aggregate_query.h"
+#include "engine/engine.h"
+
+namespace hyprstream::commit {
+
+class WindowEnds {
+ public:
+  // Null when the view has no windows over its table's event-time column, or ones whose end is not known; then `why`
+  // says so, as the end of a sentence. `time_column`: the table's, empty for none.
+  static arrow::Result<std::shared_ptr<WindowEnds>> Make(engine::Connection& connection, const AggregateQuery& query,
+                                                         const std::string& time_column, std::string& why);
+
+  // Asks DuckDB for the ends of windows that are not all of one length (months, days of a time zone), as far as they
+  // are not known yet. Outside the gate, before EndOf.
+  arrow::Status Learn(engine::Connection& connection, const std::vector<aggregate::WindowStart>& windows)
+      EXCLUDES(mutex_);
+
+  // The first moment that is not in the window; EventTime::max() for the NULL window and for one of infinite time,
+  // which never end. A window that was not learnt ends never, too.
+  EventTime EndOf(aggregate::WindowStart window) const EXCLUDES(mutex_);
+  // EventTime::min() where it is infinite, max() for the NULL window.
+  EventTime StartOf(aggregate::WindowStart window) const;
+
+ private:
+  WindowEnds(const AggregateQuery& query, Interval width);
+
+  const std::shared_ptr<arrow::DataType> type_;  // of the window key
+  const std::string time_zone_;
+  const Interval width_;
+  const bool fixed_;
+  mutable Mutex mutex_;
+  std::map<std::int64_t, EventTime> learnt_ GUARDED_BY(mutex_);  // by start
+};
+
+}  // namespace hyprstream::commit

@@ -49,16 +49,18 @@ struct Window {
   }
 };
 
-// nullopt when its start is outside of int64.
+// nullopt when it has none.
 std::optional<Window> WindowOf(const std::optional<FixedWindow>& fixed, std::int64_t value) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
   if (!fixed || value == kMax || value == -kMax) return Window{.start = value, .size = 1};
+  if (value < fixed->least || value > fixed->greatest) return std::nullopt;
   const Int128 distance = static_cast<Int128>(value) - fixed->origin;
   const Int128 into = ((distance % fixed->size) + fixed->size) % fixed->size;
   const Int128 start = static_cast<Int128>(value) - into;
   if (start < std::numeric_limits<std::int64_t>::min()) return std::nullopt;
-  // An infinite value that lies in reach is still a window of its own.
-  const Int128 room = static_cast<Int128>(kMax) - start;
+  // An infinite value that lies in reach is still a window of its own, one beyond the greatest none.
+  const Int128 room =
+      std::min<Int128>(static_cast<Int128>(kMax) - start, static_cast<Int128>(fixed->greatest) - start + 1);
   return Window{.start = static_cast<std::int64_t>(start),
                 .size = static_cast<std::uint64_t>(std::min<Int128>(fixed->size, room))};
 }
@@ -80,7 +82,7 @@ arrow::Status SliceRows::FindRuns(const ViewSpec& spec, const arrow::Array& colu
         const auto window = WindowOf(spec.query->fixed_window, static_cast<std::int64_t>(values(first)));
         if (!window || !std::in_range<Bounds<V>>(window->start)) {
           return arrow::Status::Invalid("View ", spec.query->view.ToString(), ": the window of row ", first,
-                                        " begins before the earliest time");
+                                        " is out of range: its time is too far from the present");
         }
         key.start = window->start;
         while (end < count && !is_null(end) && window->Holds(static_cast<std::int64_t>(values(end)))) ++end;
@@ -131,7 +133,7 @@ void SliceRows::ListRuns() {
 namespace {
 
 template <Integer V>
-IntegerRange RangeOf(const arrow::Array& column, const RowRange& rows) {
+IntegerRange RangeOfColumn(const arrow::Array& column, const RowRange& rows) {
   V least = std::numeric_limits<V>::max();
   V greatest = std::numeric_limits<V>::lowest();
   bool any = false;
@@ -170,9 +172,14 @@ IntegerRange RangeOf(const arrow::Array& column, const RowRange& rows) {
 void GroupFinder::Start(std::span<const std::shared_ptr<arrow::Array>> columns, const RowRange& rows,
                         GroupTable& table) {
   columns_ = columns;
-  if (!integer_) return;
-  WithPhysical(codec_.columns().front().physical, [&]<class V>(std::type_identity<V>) {
-    if constexpr (Integer<V>) table.Expect(RangeOf<V>(*columns.front(), rows), rows.count);
+  if (integer_) table.Expect(RangeOf(columns, rows), rows.count);
+}
+
+IntegerRange GroupFinder::RangeOf(std::span<const std::shared_ptr<arrow::Array>> columns, const RowRange& rows) const {
+  if (!integer_) return {};
+  return WithPhysical(codec_.columns().front().physical, [&]<class V>(std::type_identity<V>) -> IntegerRange {
+    if constexpr (Integer<V>) return RangeOfColumn<V>(*columns.front(), rows);
+    return {};
   });
 }
 

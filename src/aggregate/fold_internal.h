@@ -67,6 +67,8 @@ class GroupFinder {
 
   // `columns`: the keys of a batch, in the codec's order; they outlive the blocks. `rows`: all that are to come.
   void Start(std::span<const std::shared_ptr<arrow::Array>> columns, const RowRange& rows, GroupTable& table);
+  // Of the keys, when they are one integer column; else empty.
+  IntegerRange RangeOf(std::span<const std::shared_ptr<arrow::Array>> columns, const RowRange& rows) const;
   // The groups of up to kBlockRows of those rows, new ones added.
   void Find(const RowRange& block, GroupTable& table, std::span<std::uint32_t> groups);
 

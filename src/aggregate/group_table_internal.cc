@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -68,6 +69,21 @@ std::int64_t GroupTable::bytes() const {
   return static_cast<std::int64_t>(capacity_ * record_width_ + key_bytes_.capacity() +
                                    slots_.capacity() * sizeof(Slot) + dense_.capacity() * sizeof(std::uint32_t)) +
          heap_.bytes;
+}
+
+std::int64_t GroupTable::GrowthBound(std::int64_t groups, IntegerRange range) const {
+  // The first chunk doubles, later ones come one by one.
+  const auto chunk = static_cast<std::int64_t>((std::size_t{kChunkMask} + 1) * record_width_);
+  const auto records = groups * static_cast<std::int64_t>(record_width_);
+  const auto first = std::max(records, static_cast<std::int64_t>(size_ * record_width_));
+  const auto all = static_cast<std::uint64_t>(groups) + size_;
+  auto index = std::max<std::uint64_t>(kSlotsMin, std::bit_ceil(all * 5 / 4 + 1)) * sizeof(Slot);
+  const IntegerRange values = seen_.With(range);
+  if (!values.is_empty() && IsWorthIt(values, all, dense_.empty() ? kPlacesToBegin : kPlacesToStay)) {
+    index = std::max(index, values.size() * sizeof(std::uint32_t));
+  }
+  const auto now = slots_.capacity() * sizeof(Slot) + dense_.capacity() * sizeof(std::uint32_t);
+  return std::min(first, chunk) + records + static_cast<std::int64_t>(index > now ? index - now : 0);
 }
 
 std::string_view GroupTable::KeyOf(const std::byte* record) const {
@@ -246,7 +262,7 @@ void GroupTable::CountSlot() {
 std::uint32_t GroupTable::AppendBytes(std::string_view key) {
   const Record added = Append();
   if (key_width_ != RowKeys::kVariable) {
-    std::memcpy(added + RecordLayout::kKeyOffset, key.data(), key.size());
+    if (!key.empty()) std::memcpy(added + RecordLayout::kKeyOffset, key.data(), key.size());
   } else {
     const RecordLayout::KeyRef ref{.offset = key_bytes_.size(), .size = key.size()};
     std::memcpy(added + sizeof(std::uint64_t), &ref, sizeof(ref));

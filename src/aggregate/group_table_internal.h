@@ -27,6 +27,12 @@ class GroupTable {
 
   std::uint32_t size() const { return size_; }
   std::int64_t bytes() const;
+  // At most this many more bytes once `groups` more are in it, whose keys, when they are integers, lie in `range`; but
+  // for what keys and parts own beside the record.
+  std::int64_t GrowthBound(std::int64_t groups, IntegerRange range) const;
+  IntegerRange seen() const { return seen_; }
+  // Of bytes(), what keys and parts own beside the record.
+  std::int64_t owned_bytes() const { return static_cast<std::int64_t>(key_bytes_.size()) + heap_.bytes; }
   HeapAccount& heap() { return heap_; }
 
   // Valid until groups are added.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "aggregate/fold_internal.h"
+#include "aggregate/view_state.h"
 #include "arrow/array/data.h"
 #include "arrow/array/util.h"
 #include "arrow/buffer.h"
@@ -193,6 +194,12 @@ std::vector<SliceKey> ViewSpec::WindowsOf(const arrow::Array& window_column) con
   return windows;
 }
 
+std::vector<std::shared_ptr<arrow::Array>> ViewSpec::KeyColumns(const arrow::RecordBatch& evaluated) const {
+  std::vector<std::shared_ptr<arrow::Array>> columns;
+  for (const int key : group_keys) columns.push_back(evaluated.column(key));
+  return columns;
+}
+
 Slice::Slice(const ViewSpec& spec) : groups_(spec.codec, spec.layout) {}
 
 std::shared_ptr<Slice> Slice::Clone() const { return std::shared_ptr<Slice>(new Slice(*this)); }
@@ -200,8 +207,7 @@ std::shared_ptr<Slice> Slice::Clone() const { return std::shared_ptr<Slice>(new 
 void Slice::AddEmptyGroup() { groups_.Add({}); }
 
 void Slice::Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch) {
-  std::vector<std::shared_ptr<arrow::Array>> keys;
-  for (const int key : spec.group_keys) keys.push_back(batch.column(key));
+  const auto keys = spec.KeyColumns(batch);
   scratch.finder.Start(keys, rows, groups_);
   for (std::size_t at = 0; at < rows.count; at += kBlockRows) {
     const std::size_t count = std::min(kBlockRows, rows.count - at);
@@ -291,6 +297,15 @@ namespace {
 constexpr std::size_t kSampleRows = 4096;
 constexpr std::size_t kDeferRowsMin = 4 * kSampleRows;
 
+bool IsText(const arrow::DataType& type) {
+  return arrow::is_string(type.id()) || type.id() == arrow::Type::STRING_VIEW;
+}
+
+bool IsBytes(const arrow::DataType& type) {
+  return type.id() == arrow::Type::BINARY || type.id() == arrow::Type::LARGE_BINARY ||
+         type.id() == arrow::Type::BINARY_VIEW;
+}
+
 arrow::Status CheckBatch(const ViewSpec& spec, const arrow::RecordBatch& batch) {
   const arrow::Schema& expected = *spec.query->evaluated_schema;
   if (batch.num_columns() != expected.num_fields() || batch.num_rows() > std::numeric_limits<std::int32_t>::max()) {
@@ -299,7 +314,7 @@ arrow::Status CheckBatch(const ViewSpec& spec, const arrow::RecordBatch& batch) 
                                   " columns are expected");
   }
   for (int column = 0; column < batch.num_columns(); ++column) {
-    if (batch.column(column)->type()->Equals(*expected.field(column)->type())) continue;
+    if (FoldsAs(*expected.field(column)->type(), *batch.column(column)->type())) continue;
     return arrow::Status::Invalid("View ", spec.query->view.ToString(), ": column ", expected.field(column)->name(),
                                   " was evaluated as ", batch.column(column)->type()->ToString(), ", expected ",
                                   expected.field(column)->type()->ToString());
@@ -323,13 +338,26 @@ bool HardlyReduces(const ViewSpec& spec, const arrow::RecordBatch& batch, const 
 
 }  // namespace
 
+bool FoldsAs(const arrow::DataType& expected, const arrow::DataType& actual) {
+  if (expected.Equals(actual)) return true;
+  if (expected.id() == arrow::Type::TIMESTAMP && actual.id() == arrow::Type::TIMESTAMP) {
+    return static_cast<const arrow::TimestampType&>(expected).unit() ==
+           static_cast<const arrow::TimestampType&>(actual).unit();
+  }
+  return (IsText(expected) && IsText(actual)) || (IsBytes(expected) && IsBytes(actual));
+}
+
 arrow::Status AddBatch(const ViewSpec& spec, const std::shared_ptr<arrow::RecordBatch>& batch, bool may_defer,
                        FoldScratch& scratch, Folded& folded) {
   ARROW_RETURN_NOT_OK(CheckBatch(spec, *batch));
   ARROW_ASSIGN_OR_RAISE(const SliceRows rows, SliceRows::Make(spec, *batch));
   for (const SliceRows::Part& part : rows.parts()) {
     if (may_defer && part.range.count >= kDeferRowsMin && HardlyReduces(spec, *batch, part.range, scratch)) {
-      folded.raw.push_back({.key = part.key, .batch = batch, .rows = part.range, .list = rows.list()});
+      folded.raw.push_back({.key = part.key,
+                            .batch = batch,
+                            .rows = part.range,
+                            .list = rows.list(),
+                            .range = scratch.finder.RangeOf(spec.KeyColumns(*batch), part.range)});
     } else {
       SliceOf(spec, part.key, folded.slices).Add(spec, *batch, part.range, scratch);
     }

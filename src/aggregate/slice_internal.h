@@ -19,6 +19,7 @@
 #include "core/aggregate_query.h"
 
 namespace arrow {
+class Array;
 class RecordBatch;
 class Scalar;
 }  // namespace arrow
@@ -39,6 +40,8 @@ struct ViewSpec {
   static arrow::Result<std::shared_ptr<const ViewSpec>> Make(std::shared_ptr<const AggregateQuery> query);
 
   std::shared_ptr<arrow::DataType> EvaluatedType(int column) const;
+  // The keys of evaluated rows in the codec's order.
+  std::vector<std::shared_ptr<arrow::Array>> KeyColumns(const arrow::RecordBatch& evaluated) const;
   // For messages: how the SELECT calls it.
   std::string KeyName(int key) const;
   // A window's start as a scalar of its key's type, and as text.
@@ -89,7 +92,7 @@ struct SliceEntry {
 using SliceMap = std::vector<SliceEntry>;
 
 // The first entry whose key is not less.
-inline SliceMap::iterator LowerBound(SliceMap& slices, SliceKey key) {
+inline auto LowerBound(auto& slices, SliceKey key) {
   return std::ranges::lower_bound(slices, key, {}, &SliceEntry::key);
 }
 
@@ -100,6 +103,7 @@ struct RawRows {
   std::shared_ptr<arrow::RecordBatch> batch;
   RowRange rows;
   std::shared_ptr<const std::vector<std::uint32_t>> list;  // what rows.rows points into
+  IntegerRange range;                                      // of their keys, when these are one integer column
 };
 
 // What a fold makes of batches: slices and, beside them, rows to be added to slices when they are merged.

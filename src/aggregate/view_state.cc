@@ -152,6 +152,24 @@ class SlicedViewState final : public ViewState {
     return dropped;
   }
 
+  std::int64_t GrowthBound(const Delta& delta) const override EXCLUDES(mutex_) {
+    const Folded& folded = FoldedOf(delta);
+    std::int64_t bytes = 0;
+    const MutexLock lock(mutex_);
+    const auto of = [&](SliceKey key, std::int64_t groups, IntegerRange range) REQUIRES(mutex_) {
+      const auto at = LowerBound(*slices_, key);
+      if (at != slices_->end() && at->key == key) return at->slice->groups().GrowthBound(groups, range);
+      return static_cast<std::int64_t>(sizeof(Slice)) +
+             GroupTable(spec_->codec, spec_->layout).GrowthBound(groups, range);
+    };
+    for (const SliceEntry& entry : folded.slices) {
+      const GroupTable& groups = entry.slice->groups();
+      bytes += of(entry.key, groups.size(), groups.seen()) + groups.owned_bytes();
+    }
+    for (const RawRows& raw : folded.raw) bytes += of(raw.key, raw.rows.count, raw.range);
+    return bytes;
+  }
+
   arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>& windows, const Delta& delta) override
       EXCLUDES(mutex_) {
     if (!spec_->window) {

@@ -25,6 +25,7 @@
 
 namespace arrow {
 class Buffer;
+class DataType;
 class RecordBatch;
 class Status;
 }  // namespace arrow
@@ -86,7 +87,7 @@ class ViewState {
   virtual const AggregateQuery& query() const = 0;
 
   // Groups and aggregates evaluated batches, in order. Takes no lock. Invalid when a batch is not of
-  // query().evaluated_schema's types.
+  // query().evaluated_schema's types, see FoldsAs.
   virtual arrow::Result<std::unique_ptr<Delta>> Fold(
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& evaluated) const = 0;
   // The same, batch by batch. The builder may outlive the state.
@@ -99,6 +100,9 @@ class ViewState {
   // Takes the oldest windows away for as long as `expired` says so, asked in ascending order; never the NULL window.
   // What they held is returned. Costs next to nothing when the first is to stay.
   virtual ViewStats DropOldest(const std::function<bool(WindowStart)>& expired) = 0;
+  // At most this many bytes more than now once the delta is merged; of rows that were not
+  // grouped, their texts are not counted.
+  virtual std::int64_t GrowthBound(const Delta& delta) const = 0;
   // Replaces the slices of `windows` (a batch of one column, the window key, in any order, repeats allowed; ignored and
   // may be null when the view has no window: all is replaced) by the delta's. Windows that the delta does not mention
   // vanish. Invalid, and nothing is changed, when the delta holds a window that is not among `windows`.
@@ -122,6 +126,10 @@ class ViewState {
   // Invalid when the bytes are damaged or belong to another definition; then the state is unchanged.
   virtual arrow::Status Restore(std::string_view bytes) = 0;
 };
+
+// May a column of `actual` stand where an evaluated batch has one of `expected`? Yes when values lie alike in both: a
+// timestamp's zone does not matter, nor how texts are laid out.
+bool FoldsAs(const arrow::DataType& expected, const arrow::DataType& actual);
 
 // A scannable source over a version: output columns in SELECT order with projection, windows ascending with the NULL
 // window last. Equality and range filters on the window key skip slices, equality on the other keys skips groups (a

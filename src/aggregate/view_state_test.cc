@@ -2,10 +2,12 @@
 
 #include <limits>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "aggregate/view_test_support.h"
+#include "arrow/builder.h"
 #include "arrow/result.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -147,6 +149,37 @@ TEST(ViewState, EveryKeyType) {
     EXPECT_TRUE(result->column(0)->Equals(distinct)) << result->ToString();
     EXPECT_TRUE(result->column(3)->Equals(distinct)) << result->ToString();
     EXPECT_TRUE(result->column(4)->Equals(distinct)) << result->ToString();
+  }
+}
+
+// What a commit is held against before it is merged.
+TEST(ViewState, GrowsByNoMoreThanItsBound) {
+  std::mt19937_64 random(7);
+  for (const std::int64_t spread : {1, 3, 1'000, 1'000'000'000}) {
+    for (const bool is_text : {false, true}) {
+      SCOPED_TRACE(std::to_string(spread) + (is_text ? " text" : ""));
+      const auto query = MakeTestQuery({{"k", is_text ? arrow::utf8() : arrow::int64()}}, -1,
+                                       {{kSum, arrow::int64(), arrow::decimal128(38, 0)}});
+      const auto state = MakeState(query);
+      std::int64_t next = 0;
+      for (const std::int64_t rows : {3, 100, 5'000, 40'000, 40'000, 70'000, 1}) {
+        arrow::Int64Builder numbers;
+        arrow::StringBuilder texts;
+        for (std::int64_t i = 0; i < rows; ++i) {
+          const auto key = next++ * spread + static_cast<std::int64_t>(random() % 2);
+          ASSERT_TRUE(numbers.Append(key).ok() && texts.Append(std::to_string(key)).ok());
+        }
+        const std::shared_ptr<arrow::Array> values = numbers.Finish().ValueOrDie();
+        const std::shared_ptr<arrow::Array> keys = is_text ? texts.Finish().ValueOrDie() : values;
+        const auto delta =
+            state->Fold({arrow::RecordBatch::Make(query->evaluated_schema, rows, arrow::ArrayVector{keys, values})})
+                .ValueOrDie();
+        const std::int64_t before = state->Stats().bytes;
+        const std::int64_t bound = state->GrowthBound(*delta);
+        state->Merge(*delta);
+        EXPECT_LE(state->Stats().bytes - before, bound + (is_text ? rows * 64 : 0)) << rows;
+      }
+    }
   }
 }
 

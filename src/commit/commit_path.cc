@@ -203,10 +203,12 @@ arrow::Result<CommitReceipt> CommitPathImpl::Commit(engine::Connection& connecti
   return CommitReceipt{.position = position()};
 }
 
-// Counts a delta's groups as if all of them were new. What takes no state in is never refused.
+// As if all groups of a delta were new. What takes no state in is never refused.
 arrow::Status CommitPathImpl::CheckStateBytes(const Staged& staged) const {
   std::int64_t more = 0;
-  for (const auto& delta : staged.deltas) more += delta.delta != nullptr ? delta.delta->bytes() : 0;
+  for (const auto& delta : staged.deltas) {
+    if (delta.delta != nullptr) more += delta.view->state->GrowthBound(*delta.delta);
+  }
   for (const auto& [ref, created] : staged.ddl->created) more += created.view->state->Stats().bytes;
   if (more == 0) return arrow::Status::OK();
   std::int64_t bytes = more;

@@ -198,6 +198,7 @@ class FullState final : public aggregate::ViewState {
       const std::shared_ptr<arrow::RecordBatch>&) const override {
     return std::vector<aggregate::WindowStart>{};
   }
+  std::int64_t GrowthBound(const aggregate::Delta&) const override { return 0; }
   arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>&, const aggregate::Delta&) override {
     throw std::bad_alloc();
   }

@@ -7,7 +7,9 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "commit/in_zone.h"
@@ -24,8 +26,9 @@ std::string EvaluationSql(const AggregateQuery& query, const std::string& from, 
   int column = 0;
   for (const auto* expressions : {&query.key_sql, &query.argument_sql}) {
     for (const auto& expression : *expressions) {
+      const bool is_time = query.fixed_window && column == query.window_key;
       if (column > 0) sql += ", ";
-      sql += "(" + expression + ") AS c" + std::to_string(column++);
+      sql += "(" + (is_time ? query.time_sql : expression) + ") AS c" + std::to_string(column++);
     }
   }
   if (column == 0) sql += "1 AS c0";  // count(*) over everything: only the number of rows matters
@@ -151,6 +154,44 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldEvaluated(engine::Connectio
   return builder->Finish();
 }
 
+// The evaluated batches as columns of the rows themselves; nullopt where something is to be evaluated.
+std::optional<Batches> TakeColumns(const AggregateQuery& query, const TableChanges& changes) {
+  const auto& expected = *query.evaluated_schema;
+  if (!query.where_sql.empty() || query.plain_columns.size() != static_cast<std::size_t>(expected.num_fields())) {
+    return std::nullopt;
+  }
+  std::vector<int> columns;
+  arrow::FieldVector fields;
+  for (std::size_t i = 0; i < query.plain_columns.size(); ++i) {
+    const auto& name = query.plain_columns[i];
+    const auto& given = changes.schema->fields();
+    const auto found = std::ranges::find_if(
+        given, [&](const auto& field) { return FoldIdentifier(field->name()) == FoldIdentifier(name); });
+    if (name.empty() || found == given.end()) return std::nullopt;
+    if (!aggregate::FoldsAs(*expected.field(static_cast<int>(i))->type(), *(*found)->type())) return std::nullopt;
+    columns.push_back(static_cast<int>(found - given.begin()));
+    fields.push_back(*found);
+  }
+  const auto schema = arrow::schema(std::move(fields));
+  Batches taken;
+  for (const auto& batch : changes.inserted) {
+    arrow::ArrayVector arrays;
+    for (const int column : columns) arrays.push_back(batch->column(column));
+    taken.push_back(arrow::RecordBatch::Make(schema, batch->num_rows(), std::move(arrays)));
+  }
+  return taken;
+}
+
+arrow::Result<std::unique_ptr<aggregate::Delta>> FoldInserted(engine::Connection& connection,
+                                                              const MaintainedView& view, const TableChanges& changes) {
+  const auto& query = *view.query;
+  if (const auto taken = TakeColumns(query, changes)) return view.state->Fold(*taken);
+  const Evaluation inserted{.sql = EvaluationSql(query, "hyprstream_input() AS " + QuoteIdentifier(query.alias), ""),
+                            .schema = changes.schema,
+                            .input = changes.inserted};
+  return FoldEvaluated(connection, view, inserted, {});
+}
+
 }  // namespace
 
 arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared_ptr<MaintainedView> view,
@@ -158,10 +199,7 @@ arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared
   const auto& query = *view->query;
   ViewDelta delta{.view = view, .delta = nullptr, .windows = nullptr};
   if (!changes.inserted.empty()) {
-    const Evaluation inserted{.sql = EvaluationSql(query, "hyprstream_input() AS " + QuoteIdentifier(query.alias), ""),
-                              .schema = changes.schema,
-                              .input = changes.inserted};
-    ARROW_ASSIGN_OR_RAISE(delta.delta, FoldEvaluated(connection, *view, inserted, {}));
+    ARROW_ASSIGN_OR_RAISE(delta.delta, FoldInserted(connection, *view, changes));
   }
   if (!changes.removed.empty()) {
     delta.recompute = true;

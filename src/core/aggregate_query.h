@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,9 @@ struct OutputColumn {
 struct FixedWindow {
   std::int64_t size;
   std::int64_t origin;
+  // Values beyond these have no window: the SELECT fails with them.
+  std::int64_t least = std::numeric_limits<std::int64_t>::min();
+  std::int64_t greatest = std::numeric_limits<std::int64_t>::max();
 };
 
 struct AggregateQuery {
@@ -63,10 +67,15 @@ struct AggregateQuery {
   // not known.
   std::string window_width_sql;
   bool window_shifted = false;  // by an offset, an origin or a time zone of their own
-  // When set, the window key of evaluated batches holds times, and their windows are still to be found.
-  std::optional<FixedWindow> fixed_window;
+  // When set, the window key of evaluated batches holds times (time_sql, of the key's type), and their windows are
+  // still to be found; key_sql has the windows all the same.
+  std::optional<FixedWindow> fixed_window = std::nullopt;
+  std::string time_sql = {};
   // Keys first, then arguments: the schema of evaluated batches.
   std::shared_ptr<arrow::Schema> evaluated_schema;
+  // For each of these, the column of the base table whose values it has, unchanged; empty: it is to be evaluated. None
+  // when nothing is known.
+  std::vector<std::string> plain_columns = {};
   std::vector<AggregateColumn> aggregates;
   std::vector<OutputColumn> output;  // in SELECT order
   std::shared_ptr<arrow::Schema> output_schema;

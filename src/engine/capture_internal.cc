@@ -220,6 +220,21 @@ std::vector<std::shared_ptr<arrow::RecordBatch>> FetchRows(duckdb::ClientContext
   return builder.Finish();
 }
 
+TableChanges Inserted(duckdb::ClientContext& context, duckdb::LocalStorage& local, duckdb::DuckTableEntry& table,
+                      const Columns& columns, const AppendedRows& appended) {
+  const auto ref = RefOf(table);
+  auto& storage = table.GetStorage();
+  const auto rows = local.Find(storage) ? static_cast<std::int64_t>(local.AddedRows(storage)) : 0;
+  if (const auto* known = appended.Of(ref, rows)) {
+    return {.table = ref, .schema = known->schema, .inserted = known->batches, .updated = {}, .removed = {}};
+  }
+  return {.table = ref,
+          .schema = columns.schema,
+          .inserted = ScanInserted(context, local, table, columns),
+          .updated = {},
+          .removed = {}};
+}
+
 }  // namespace
 
 TransactionFacts InspectTransaction(duckdb::ClientContext& context, const std::string& database) {
@@ -242,8 +257,8 @@ TransactionFacts InspectTransaction(duckdb::ClientContext& context, const std::s
   return facts;
 }
 
-RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext& other, const std::string& database,
-                          const std::function<bool(const TableRef&)>& wanted) {
+RowChanges CaptureChanges(duckdb::ClientContext& context, const CaptureRequest& request) {
+  const auto& database = request.database;
   auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
   if (!transaction.ChangesMade()) return {};
   auto touched = ReadUndoBuffer(transaction);
@@ -251,13 +266,9 @@ RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext&
   RowChanges changes;
   for (auto* table : TablesOf(context, database)) {
     const auto ref = RefOf(*table);
-    if (!wanted(ref)) continue;
+    if (!request.wanted(ref)) continue;
     const auto columns = ColumnsOf(context, *table);
-    TableChanges change{.table = ref,
-                        .schema = columns.schema,
-                        .inserted = ScanInserted(context, local, *table, columns),
-                        .updated = {},
-                        .removed = {}};
+    auto change = Inserted(context, local, *table, columns, request.appended);
     for (auto& [entry, rows] : touched.tables) {
       // By name: an ALTER after the change has given the table a storage of its own, with the rows where they were.
       if (!(RefOf(*entry) == ref)) continue;
@@ -265,7 +276,7 @@ RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext&
       auto removed = rows.deleted;
       removed.insert(removed.end(), rows.updated.begin(), rows.updated.end());
       SortUnique(removed);
-      change.removed = FetchRows(other, database, *table, columns, removed);
+      if (!removed.empty()) change.removed = FetchRows(request.other(), database, *table, columns, removed);
     }
     if (!change.inserted.empty() || !change.updated.empty() || !change.removed.empty()) {
       changes.push_back(std::move(change));

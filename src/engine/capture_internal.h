@@ -11,9 +11,10 @@
 #pragma once
 
 #include <functional>
-#include <vector>
+#include <string>
 
 #include "core/row_changes.h"
+#include "engine/appended_rows_internal.h"
 #include "engine/connection.h"
 
 namespace duckdb {
@@ -25,9 +26,15 @@ namespace hyprstream::engine {
 // What the transaction of `context` in `database` has done so far. Throws DuckDB's exceptions.
 TransactionFacts InspectTransaction(duckdb::ClientContext& context, const std::string& database);
 
-// Changes of the tables that `wanted` names; `other` is an idle context of the same database for the old images.
-RowChanges CaptureChanges(duckdb::ClientContext& context, duckdb::ClientContext& other, const std::string& database,
-                          const std::function<bool(const TableRef&)>& wanted);
+struct CaptureRequest {
+  const std::string& database;
+  const std::function<bool(const TableRef&)>& wanted;  // the tables
+  const AppendedRows& appended;                        // by this transaction
+  // Gives a context of the same database, inside a transaction of its own; called when there are old images to fetch.
+  std::function<duckdb::ClientContext&()> other;
+};
+
+RowChanges CaptureChanges(duckdb::ClientContext& context, const CaptureRequest& request);
 
 // New images of one column of a table; no batches when it has no such table or column.
 std::vector<std::shared_ptr<arrow::RecordBatch>> CaptureNewValues(duckdb::ClientContext& context,

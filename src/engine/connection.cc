@@ -17,9 +17,11 @@
 #include <duckdb/main/prepared_statement.hpp>
 #include <duckdb/main/valid_checker.hpp>
 #include <duckdb/transaction/meta_transaction.hpp>
+#include <optional>
 #include <utility>
 
 #include "base/mutex.h"
+#include "engine/appended_rows_internal.h"
 #include "engine/arrow_carrier_internal.h"
 #include "engine/arrow_in_internal.h"
 #include "engine/arrow_out_internal.h"
@@ -89,6 +91,7 @@ class ConnectionImpl : public Connection {
 
   arrow::Status Begin() override {
     if (in_transaction()) return arrow::Status::Invalid("a transaction is open on this connection already");
+    appended_.Reset();
     return Guard([&] {
       connection_.BeginTransaction();
       auto& attached = duckdb::Catalog::GetCatalog(context(), duckdb::Identifier(shared_->database)).GetAttached();
@@ -105,11 +108,13 @@ class ConnectionImpl : public Connection {
       return arrow::Status::OK();
     });
     if (!status.ok()) ARROW_UNUSED(Rollback());
+    appended_.Reset();
     state_->snapshot.reset();
     return status;
   }
 
   arrow::Status Rollback() override {
+    appended_.Reset();
     state_->snapshot.reset();
     if (!in_transaction()) return arrow::Status::OK();
     return Uninterrupted([&] {
@@ -154,6 +159,7 @@ class ConnectionImpl : public Connection {
   arrow::Result<Execution> Execute(Prepared& prepared, const std::shared_ptr<arrow::RecordBatch>& parameters,
                                    ResultMode mode) override {
     auto& statement = static_cast<PreparedStatement&>(prepared);
+    if (statement.info().kind != StatementKind::kQuery || statement.info().changes_rows) appended_.Forget();
     return Guard([&]() -> arrow::Result<Execution> {
       state_->trust = statement.trust();
       ARROW_ASSIGN_OR_RAISE(auto values, ValuesOf(statement, parameters));
@@ -225,8 +231,10 @@ class ConnectionImpl : public Connection {
         AppendDirectly(context(), entry.Cast<duckdb::DuckTableEntry>(), [&](const auto& sink) {
           for (const auto& batch : batches) source.ForEachChunk(batch, sink);
         });
+        appended_.Add(table, NamesOf(entry), batches);
         return arrow::Status::OK();
       }
+      appended_.Forget();
       duckdb::Appender appender(connection_, duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
                                 duckdb::Identifier(table.name));
       for (const auto& column : columns) appender.AddColumn(duckdb::Identifier(column));
@@ -254,12 +262,8 @@ class ConnectionImpl : public Connection {
     return Guard([&]() -> arrow::Result<std::shared_ptr<arrow::Schema>> {
       auto& entry = TableEntry(table);
       duckdb::vector<duckdb::LogicalType> types;
-      std::vector<std::string> names;
-      for (const auto& column : entry.GetColumns().Logical()) {
-        types.push_back(column.Type());
-        names.push_back(column.Name().GetIdentifierName());
-      }
-      return ToArrowSchema(context(), CarriersOf(types), names);
+      for (const auto& column : entry.GetColumns().Logical()) types.push_back(column.Type());
+      return ToArrowSchema(context(), CarriersOf(types), NamesOf(entry));
     });
   }
 
@@ -294,10 +298,14 @@ class ConnectionImpl : public Connection {
 
   arrow::Result<RowChanges> Changes(const std::function<bool(const TableRef&)>& wanted) override {
     return Guard([&]() -> arrow::Result<RowChanges> {
-      duckdb::Connection other(*database_);
-      other.BeginTransaction();
-      auto changes = CaptureChanges(context(), *other.context, shared_->database, wanted);
-      other.Rollback();
+      std::optional<duckdb::Connection> other;
+      const auto begin_other = [&]() -> duckdb::ClientContext& {
+        if (!other) other.emplace(*database_).BeginTransaction();
+        return *other->context;
+      };
+      auto changes = CaptureChanges(
+          context(), {.database = shared_->database, .wanted = wanted, .appended = appended_, .other = begin_other});
+      if (other) other->Rollback();
       return changes;
     });
   }
@@ -346,6 +354,12 @@ class ConnectionImpl : public Connection {
       throw duckdb::InvalidInputException(table.ToString() + " is a view; rows go into the table that it reads");
     }
     return found.Cast<duckdb::TableCatalogEntry>();
+  }
+
+  static std::vector<std::string> NamesOf(duckdb::TableCatalogEntry& entry) {
+    std::vector<std::string> names;
+    for (const auto& column : entry.GetColumns().Logical()) names.push_back(column.Name().GetIdentifierName());
+    return names;
   }
 
   // Its end ends what the kept plan has gathered.
@@ -421,6 +435,7 @@ class ConnectionImpl : public Connection {
   duckdb::Connection connection_;
   duckdb::shared_ptr<ContextState> state_;
   Parse parse_;
+  AppendedRows appended_;
   Mutex interrupt_mutex_;
   bool uninterruptible_ GUARDED_BY(interrupt_mutex_) = false;
 };

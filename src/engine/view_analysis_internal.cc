@@ -16,6 +16,8 @@
 #include <duckdb/parser/query_node/select_node.hpp>
 #include <duckdb/parser/statement/select_statement.hpp>
 #include <duckdb/parser/tableref/basetableref.hpp>
+#include <duckdb/planner/expression/bound_function_expression.hpp>
+#include <duckdb/planner/logical_operator.hpp>
 #include <duckdb/planner/planner.hpp>
 #include <map>
 #include <utility>
@@ -24,6 +26,7 @@
 #include "engine/arrow_out_internal.h"
 #include "engine/declared_schema_internal.h"
 #include "engine/error_internal.h"
+#include "engine/fixed_window_internal.h"
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
 #include "engine/row_plan_internal.h"
@@ -46,6 +49,7 @@ std::string Show(const duckdb::ParsedExpression& expression) { return CutText(ex
 struct BoundSelect {
   duckdb::vector<duckdb::LogicalType> types;
   std::vector<std::string> names;
+  duckdb::unique_ptr<duckdb::LogicalOperator> plan;
 };
 
 // One analysis; used once.
@@ -62,6 +66,7 @@ class ViewAnalysis {
     ARROW_RETURN_NOT_OK(ReadWhere());
     ARROW_RETURN_NOT_OK(CheckGroups());
     ARROW_RETURN_NOT_OK(CarryColumns(bound));
+    ARROW_RETURN_NOT_OK(FixWindow());
     ARROW_RETURN_NOT_OK(BindEvaluation());
     query_.view = text_.view;
     query_.definition = std::string(text_.select);
@@ -133,6 +138,7 @@ class ViewAnalysis {
     bound.types = planner.types;
     bound.names = ToNames(planner.names);
     if (row_wise) ARROW_RETURN_NOT_OK(CheckRowWise(*planner.plan));
+    bound.plan = std::move(planner.plan);
     return bound;
   }
 
@@ -489,6 +495,23 @@ class ViewAnalysis {
     }
   }
 
+  // Has the aggregation engine find the windows, where it can.
+  arrow::Status FixWindow() {
+    if (query_.window_key < 0) return arrow::Status::OK();
+    const auto window = static_cast<std::size_t>(query_.window_key);
+    ARROW_ASSIGN_OR_RAISE(const auto bound, BindEvaluated());
+    query_.fixed_window = FixedWindowOf(context_, *bound.plan->expressions.at(window));
+    if (!query_.fixed_window) return arrow::Status::OK();
+    // Its argument as written is of another type where the bound one is cast.
+    const auto& call = bound.plan->expressions[window]->Cast<duckdb::BoundFunctionExpression>();
+    const auto& times = keys_[window]->Cast<duckdb::FunctionExpression>().GetArguments()[1].GetExpression();
+    query_.time_sql = times.ToString();
+    if (call.GetChildren()[1]->GetExpressionClass() != ExpressionClass::BOUND_COLUMN_REF) {
+      query_.time_sql = "CAST((" + query_.time_sql + ") AS " + bound.types[window].ToString() + ")";
+    }
+    return arrow::Status::OK();
+  }
+
   arrow::Status BindEvaluation() {
     ARROW_ASSIGN_OR_RAISE(const auto bound, BindEvaluated());
     const auto keys = query_.key_sql.size();
@@ -497,12 +520,26 @@ class ViewAnalysis {
       names.push_back(i < keys ? "key" + std::to_string(i) : "argument" + std::to_string(i - keys));
     }
     query_.evaluated_schema = ToArrowSchemaInZone(context_, bound.types, names, text_.time_zone);
+    FindPlainColumns(*bound.plan);
     for (auto& aggregate : query_.aggregates) {
       if (aggregate.kind != AggregateKind::kMin && aggregate.kind != AggregateKind::kMax) continue;
       aggregate.result_type = query_.evaluated_schema->field(aggregate.argument)->type();
     }
     return arrow::Status::OK();
   }
+
+  // Evaluated columns that are columns of the table as they are.
+  void FindPlainColumns(const duckdb::LogicalOperator& plan) {
+    for (std::size_t i = 0; i < evaluated_count(); ++i) {
+      const duckdb::Expression* expression = plan.expressions.at(i).get();
+      if (query_.fixed_window && static_cast<int>(i) == query_.window_key) {
+        expression = expression->Cast<duckdb::BoundFunctionExpression>().GetChildren()[1].get();
+      }
+      const bool is_column = expression->GetExpressionClass() == ExpressionClass::BOUND_COLUMN_REF;
+      query_.plain_columns.push_back(is_column ? expression->GetName().GetIdentifierName() : "");
+    }
+  }
+  std::size_t evaluated_count() const { return query_.key_sql.size() + query_.argument_sql.size(); }
 
   // The output's Arrow types are those of its states, its DuckDB types those of the SELECT.
   void DeclareOutput(const BoundSelect& bound) {

@@ -192,6 +192,53 @@ TEST_F(ViewAnalysisTest, SaysHowLongWindowsAreAndOverWhichColumn) {
   EXPECT_EQ(width("lower(region)"), ": ");
 }
 
+// Each window is where DuckDB's own expression puts it; windows of no fixed size are left to DuckDB.
+TEST_F(ViewAnalysisTest, WindowsOfOneSizeAreKnown) {
+  constexpr std::int64_t kDay = 86'400'000'000;
+  const std::vector<std::pair<std::string, std::int64_t>> cases = {
+      {"time_bucket(INTERVAL '5 minutes', ts)", 300'000'000},
+      {"time_bucket(INTERVAL '7 days', ts)", 7 * kDay},
+      {"time_bucket(INTERVAL '90 seconds', ts, INTERVAL '10 seconds')", 90'000'000},
+      {"time_bucket(INTERVAL '1 day', ts, TIMESTAMP '1970-01-01 06:00:00')", kDay},
+      {"time_bucket(INTERVAL '5 minutes', ts + INTERVAL '1 minute')", 300'000'000},
+      {"time_bucket(INTERVAL '5 minutes', ts::TIMESTAMP_S)", 300'000'000},
+      {"time_bucket(INTERVAL '5 minutes', ts::TIMESTAMPTZ)", 300'000'000},
+      {"date_trunc('hour', ts)", 3'600'000'000},
+      {"date_trunc('week', ts)", 7 * kDay},
+      {"time_bucket(INTERVAL '1 month', ts)", 0},
+      {"time_bucket(INTERVAL '1 day', ts::TIMESTAMPTZ)", 0},
+      {"time_bucket(INTERVAL '1 day', ts::DATE)", 0},
+      {"date_trunc('quarter', ts)", 0},
+      {"date_trunc('hour', ts::TIMESTAMPTZ)", 0},
+  };
+  for (const auto& [window, size] : cases) {
+    SCOPED_TRACE(window);
+    const auto query = Query("SELECT " + window + " AS w, count(*) FROM sales GROUP BY ALL");
+    ASSERT_EQ(query.fixed_window.has_value(), size != 0);
+    if (size == 0) continue;
+    EXPECT_EQ(query.fixed_window->size, size);
+    EXPECT_LT(query.fixed_window->least, -9'000'000'000'000'000'000);
+    EXPECT_GT(query.fixed_window->greatest, 9'000'000'000'000'000'000);
+    const auto start = std::to_string(query.fixed_window->origin) + " + floor((epoch_us(" + query.time_sql + ") - " +
+                       std::to_string(query.fixed_window->origin) + ") / " + std::to_string(size) + ".0)::BIGINT * " +
+                       std::to_string(size);
+    const auto same = connection_.Query("SELECT bool_and(epoch_us(" + query.key_sql[0] + ") = " + start +
+                                        ") FROM (SELECT TIMESTAMP '1969-12-25' + to_seconds(i * 997) AS ts FROM "
+                                        "range(3000) r(i)) AS sales");
+    ASSERT_FALSE(same->HasError()) << same->GetError();
+    EXPECT_EQ(same->Fetch()->GetValue(0, 0).ToString(), "true");
+  }
+}
+
+TEST_F(ViewAnalysisTest, PlainColumnsAreKnown) {
+  const auto query = Query(
+      "SELECT time_bucket(INTERVAL '5 minutes', ts) AS w, region, n + 1 AS k, sum(amount), count(*) FILTER (WHERE n > "
+      "1), count(i) FROM sales GROUP BY ALL");
+  EXPECT_THAT(query.plain_columns, ElementsAre("ts", "region", "", "amount", "", ""));
+  EXPECT_THAT(Query("SELECT date_trunc('month', ts) AS w, \"we ird\", count(*) FROM sales GROUP BY ALL").plain_columns,
+              ElementsAre("", "we ird"));
+}
+
 TEST_F(ViewAnalysisTest, RefusesWithTheNearestThing) {
   const std::pair<const char*, const char*> cases[] = {
       {"SELECT region FROM sales GROUP BY ALL", "SELECT DISTINCT"},

@@ -246,6 +246,15 @@ class SlicedViewState final : public ViewState {
     return arrow::Status::OK();
   }
 
+  arrow::Result<std::shared_ptr<arrow::Buffer>> SerializeDelta(const Delta& delta) const override {
+    return SaveSlices(*spec_, SlicesOf(*spec_, delta));
+  }
+
+  arrow::Result<std::unique_ptr<Delta>> RestoreDelta(std::string_view bytes) const override {
+    ARROW_ASSIGN_OR_RAISE(SliceMap slices, LoadSlices(*spec_, bytes));
+    return std::make_unique<FoldedDelta>(Folded{.slices = std::move(slices), .raw = {}});
+  }
+
  private:
   // A pin changes no state that anyone can read, so that const methods may take one.
   std::shared_ptr<const ViewVersion> PinNow() const EXCLUDES(mutex_) {

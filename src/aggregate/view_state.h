@@ -125,6 +125,9 @@ class ViewState {
   virtual arrow::Result<std::shared_ptr<arrow::Buffer>> Serialize() const = 0;
   // Invalid when the bytes are damaged or belong to another definition; then the state is unchanged.
   virtual arrow::Status Restore(std::string_view bytes) = 0;
+  // A delta in the same format, and back (errors as Restore).
+  virtual arrow::Result<std::shared_ptr<arrow::Buffer>> SerializeDelta(const Delta& delta) const = 0;
+  virtual arrow::Result<std::unique_ptr<Delta>> RestoreDelta(std::string_view bytes) const = 0;
 };
 
 // May a column of `actual` stand where an evaluated batch has one of `expected`? Yes when values lie alike in both: a

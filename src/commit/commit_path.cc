@@ -341,6 +341,7 @@ arrow::Status CommitPathImpl::Open() {
   registry_.SetRowsGone(std::move(gone));
   ARROW_ASSIGN_OR_RAISE(const auto stored, LoadViews(*connection));
   for (const auto& view : stored) ARROW_RETURN_NOT_OK(LoadView(*connection, view));
+  ARROW_ASSIGN_OR_RAISE(lasting_, IsLasting(*connection));
   return connection->Commit();
 }
 
@@ -352,6 +353,7 @@ arrow::Status CommitPathImpl::InTransaction(const std::function<arrow::Status(en
 }
 
 arrow::Status CommitPathImpl::SaveStates(Saving saving) {
+  if (saving == Saving::kAtEnd) expiry_.Stop();
   const std::unique_lock gate(gate_);
   auto failed = arrow::Status::OK();
   const auto note = [&failed](const std::string& what, const arrow::Status& status) {
@@ -400,6 +402,7 @@ arrow::Result<std::unique_ptr<CommitPath>> CommitPath::Make(engine::Engine& engi
                                                             const Clock* clock) {
   auto path = std::make_unique<CommitPathImpl>(engine, limits, PinBounds{}, clock);
   ARROW_RETURN_NOT_OK(path->Open());
+  path->StartTimer();
   return path;
 }
 

@@ -37,6 +37,7 @@ struct TableInfo {
   std::int64_t rows_accepted = 0;             // since the server started
   std::optional<EventTime> mark = {};         // the high-water mark
   std::optional<EventTime> rows_before = {};  // up to where its retention has deleted rows
+  std::string problem = {};                   // why it could not
   std::vector<TableRef> views;
 };
 

@@ -20,6 +20,7 @@
 #include "commit/commit_gate.h"
 #include "commit/commit_path.h"
 #include "commit/connection_pool.h"
+#include "commit/expiry_timer.h"
 #include "commit/view_catalog.h"
 #include "commit/view_maintenance.h"
 #include "commit/view_registry.h"
@@ -43,6 +44,12 @@ class CommitPathImpl : public CommitPath {
         clock_(clock != nullptr ? *clock : system_clock_) {}
 
   arrow::Status Open();
+  // From now on what has expired goes by itself. Without it ExpireByTime() is its owner's to call.
+  void StartTimer() {
+    expiry_.Start(std::chrono::seconds(1), [this] { ExpireByTime(); });
+  }
+  // Moves the marks of silent tables on and takes away what has expired. One call at a time.
+  void ExpireByTime();
   arrow::Status Begin(engine::Connection& connection) override;
   arrow::Result<CommitReceipt> Commit(engine::Connection& connection, int batches) override;
   arrow::Result<bool> CreateView(engine::Connection& connection, const engine::CreateMaterializedView& create,
@@ -103,11 +110,20 @@ class CommitPathImpl : public CommitPath {
   arrow::Status JudgeDelta(const Staged& staged, ViewDelta& delta);
   arrow::Status CheckRecompute(const Staged& staged, const ViewDelta& delta) const;
   void RaiseMarks(const Staged& staged);
-  // Finds out what has expired by now and takes it away; what it was is counted where `counts`.
-  void ExpireWindows(MaintainedView& view, bool counts);
+  // Finds out what has expired by now and takes it away; what it was is counted where `counts`. False: nothing.
+  bool ExpireWindows(MaintainedView& view, bool counts);
   // Only what was known to have expired, and may have come back.
   static aggregate::ViewStats DropExpired(MaintainedView& view);
   arrow::Status LoadMarks(engine::Connection& connection);
+
+  // ---- expiry by the timer (row_expiry.cc)
+  void ExpireWindowsByTime(const std::vector<TableInfo>& tables);
+  std::optional<EventTime> RowHorizon(const TableInfo& table) const;
+  arrow::Status ExpireRows(const TableInfo& table);
+  // `expired`: the condition of the rows that go.
+  arrow::Status StoreGoneStates(engine::Connection& connection, const TableRef& table, const std::string& expired);
+  static arrow::Status MergeGoneStates(engine::Connection& connection, aggregate::ViewState& state,
+                                       const MaintainedView& view);
 
   // ---- views (view_statements.cc)
   arrow::Status LoadView(engine::Connection& connection, const StoredView& stored);
@@ -144,6 +160,10 @@ class CommitPathImpl : public CommitPath {
   std::deque<AgingPin> pins_ GUARDED_BY(pin_mutex_);                   // oldest first; some have ended
   static constexpr std::size_t kPinsPrunedAt = 64;
   std::size_t pins_pruned_at_ GUARDED_BY(pin_mutex_) = kPinsPrunedAt;
+
+  bool lasting_ = false;                                          // the database is a file
+  std::map<TableRef, std::optional<EventTime>> rows_checked_to_;  // the timer's
+  ExpiryTimer expiry_{clock_};                                    // last: it uses the rest
 };
 
 }  // namespace hyprstream::commit

@@ -209,6 +209,10 @@ class FullState final : public aggregate::ViewState {
   std::vector<aggregate::WindowStats> Windows() const override { return {}; }
   arrow::Result<std::shared_ptr<arrow::Buffer>> Serialize() const override { return nullptr; }
   arrow::Status Restore(std::string_view) override { return arrow::Status::OK(); }
+  arrow::Result<std::shared_ptr<arrow::Buffer>> SerializeDelta(const aggregate::Delta&) const override {
+    return nullptr;
+  }
+  arrow::Result<std::unique_ptr<aggregate::Delta>> RestoreDelta(std::string_view) const override { return nullptr; }
 
  private:
   AggregateQuery query_;

@@ -186,13 +186,14 @@ aggregate::ViewStats CommitPathImpl::DropExpired(MaintainedView& view) {
       [&](aggregate::WindowStart window) { return view.ends->EndOf(window) <= view.late.expired_to; });
 }
 
-void CommitPathImpl::ExpireWindows(MaintainedView& view, bool counts) {
-  if (view.ends == nullptr || !view.options.retention.has_value()) return;
+bool CommitPathImpl::ExpireWindows(MaintainedView& view, bool counts) {
+  if (view.ends == nullptr || !view.options.retention.has_value()) return false;
   const auto& base = view.query->base;
   const auto now = registry_.OptionsOf(base).wall_clock ? WallNow() : registry_.MarkOf(base);
   if (now.has_value()) view.late.expired_to = std::max(view.late.expired_to, Minus(*now, *view.options.retention));
   const auto gone = DropExpired(view);
   if (counts) view.late.counts.gone += gone.rows;
+  return gone.windows > 0;
 }
 
 }  // namespace hyprstream::commit

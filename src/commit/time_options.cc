@@ -120,9 +120,6 @@ arrow::Result<TableOptions> ParseTableOptions(engine::Connection& connection, co
         "Table option retention is about rows, and the table keeps none (keep_rows = false); give its materialized "
         "views a retention");
   }
-  if (parsed.retention.has_value()) {
-    return arrow::Status::NotImplemented("Table option retention is not available in this version; leave it out");
-  }
   return parsed;
 }
 

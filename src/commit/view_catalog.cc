@@ -20,6 +20,7 @@ namespace {
 const std::string kOptions = std::string(kCatalogSchema) + ".table_options";
 const std::string kViews = std::string(kCatalogSchema) + ".views";
 const std::string kStates = std::string(kCatalogSchema) + ".view_states";
+const std::string kGoneStates = std::string(kCatalogSchema) + ".view_gone_states";
 const std::string kLateRows = std::string(kCatalogSchema) + ".view_late_rows";
 
 arrow::Status Run(engine::Connection& connection, const std::string& sql) { return connection.Run(sql).status(); }
@@ -90,6 +91,13 @@ bool IsServersOwn(const TableRef& table) {
   return schema == kCatalogSchema || schema == "hyprstream";
 }
 
+arrow::Result<bool> IsLasting(engine::Connection& connection) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection,
+                                              "SELECT path FROM duckdb_databases() WHERE database_name = "
+                                              "current_database()"));
+  return !rows.empty() && !rows[0][0].empty();
+}
+
 arrow::Status CreateCatalog(engine::Connection& connection) {
   ARROW_RETURN_NOT_OK(Run(connection, std::string("CREATE SCHEMA IF NOT EXISTS ") + kCatalogSchema));
   ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kOptions +
@@ -103,6 +111,9 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
                           " (schema_name VARCHAR, table_name VARCHAR, state BLOB, piece BIGINT DEFAULT 0)"));
   ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kLateRows +
                                           " (schema_name VARCHAR, table_name VARCHAR, late_rows VARCHAR)"));
+  ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kGoneStates +
+                                          " (schema_name VARCHAR, table_name VARCHAR, batch BIGINT, piece BIGINT, "
+                                          "state BLOB)"));
   ARROW_RETURN_NOT_OK(AddColumns(connection, kStates, {"piece BIGINT DEFAULT 0"}));
   ARROW_RETURN_NOT_OK(
       AddColumns(connection, kOptions,
@@ -214,7 +225,7 @@ arrow::Status StoreView(engine::Connection& connection, const StoredView& view) 
 }
 
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
-  for (const auto& table : {kStates, kLateRows, kViews}) {
+  for (const auto& table : {kStates, kGoneStates, kLateRows, kViews}) {
     ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + table + Where(view)));
   }
   return arrow::Status::OK();
@@ -251,9 +262,11 @@ arrow::Result<std::string> TakeLateRows(engine::Connection& connection, const Ta
   return rows.empty() ? std::string() : rows[0][0];
 }
 
-arrow::Status StoreState(engine::Connection& connection, const TableRef& view,
-                         const std::shared_ptr<arrow::Buffer>& state, std::int64_t piece_bytes) {
-  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
+namespace {
+
+// `into`: INSERT INTO ... up to the state; each piece is followed by its number.
+arrow::Status InsertPieces(engine::Connection& connection, const std::string& into,
+                           const std::shared_ptr<arrow::Buffer>& state, std::int64_t piece_bytes) {
   const auto schema = arrow::schema({arrow::field("state", arrow::binary())});
   std::int64_t piece = 0;
   for (std::int64_t begin = 0; begin == 0 || begin < state->size(); begin += piece_bytes) {
@@ -261,24 +274,68 @@ arrow::Status StoreState(engine::Connection& connection, const TableRef& view,
     const auto bytes = std::string_view(*state).substr(static_cast<std::size_t>(begin));
     ARROW_RETURN_NOT_OK(builder.Append(bytes.substr(0, static_cast<std::size_t>(piece_bytes))));
     ARROW_ASSIGN_OR_RAISE(auto array, builder.Finish());
-    const auto stored = connection.Evaluate("INSERT INTO " + kStates + " SELECT " + Values(view) + ", state, " +
-                                                std::to_string(piece++) + " FROM hyprstream_input()",
+    const auto stored = connection.Evaluate(into + ", state, " + std::to_string(piece++) + " FROM hyprstream_input()",
                                             schema, {arrow::RecordBatch::Make(schema, 1, {std::move(array)})});
     ARROW_RETURN_NOT_OK(stored.status());
   }
   return arrow::Status::OK();
 }
 
-arrow::Result<std::optional<std::string>> TakeState(engine::Connection& connection, const TableRef& view) {
+// Each piece by itself, as they were stored; nullopt when there is none.
+arrow::Result<std::optional<std::string>> JoinPieces(engine::Connection& connection, const std::string& from) {
   std::optional<std::string> state;
-  for (std::int64_t piece = 0;; ++piece) {  // each by itself, as they were stored
-    ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT state FROM " + kStates + Where(view) +
-                                                                " AND piece = " + std::to_string(piece)));
-    if (rows.empty()) break;
+  for (std::int64_t piece = 0;; ++piece) {
+    ARROW_ASSIGN_OR_RAISE(const auto rows,
+                          Rows(connection, "SELECT state FROM " + from + " AND piece = " + std::to_string(piece)));
+    if (rows.empty()) return state;
     state = std::move(state).value_or("") + rows[0][0];
   }
+}
+
+}  // namespace
+
+arrow::Status StoreState(engine::Connection& connection, const TableRef& view,
+                         const std::shared_ptr<arrow::Buffer>& state, std::int64_t piece_bytes) {
+  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
+  return InsertPieces(connection,
+                      "INSERT INTO " + kStates + " (schema_name, table_name, state, piece) SELECT " + Values(view),
+                      state, piece_bytes);
+}
+
+arrow::Result<std::optional<std::string>> TakeState(engine::Connection& connection, const TableRef& view) {
+  ARROW_ASSIGN_OR_RAISE(auto state, JoinPieces(connection, kStates + Where(view)));
   if (state.has_value()) ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
   return state;
+}
+
+arrow::Result<std::int64_t> CountGoneStates(engine::Connection& connection, const TableRef& view) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT (coalesce(max(batch), -1) + 1)::VARCHAR FROM " +
+                                                              kGoneStates + Where(view)));
+  return std::stoll(rows.at(0).at(0));
+}
+
+arrow::Status AddGoneState(engine::Connection& connection, const TableRef& view,
+                           const std::shared_ptr<arrow::Buffer>& state) {
+  ARROW_ASSIGN_OR_RAISE(const auto batch, CountGoneStates(connection, view));
+  return InsertPieces(connection,
+                      "INSERT INTO " + kGoneStates + " (schema_name, table_name, batch, state, piece) SELECT " +
+                          Values(view) + ", " + std::to_string(batch),
+                      state, kStatePieceBytes);
+}
+
+arrow::Result<std::vector<std::string>> LoadGoneStates(engine::Connection& connection, const TableRef& view) {
+  ARROW_ASSIGN_OR_RAISE(const auto count, CountGoneStates(connection, view));
+  std::vector<std::string> states;
+  for (std::int64_t batch = 0; batch < count; ++batch) {
+    ARROW_ASSIGN_OR_RAISE(auto state,
+                          JoinPieces(connection, kGoneStates + Where(view) + " AND batch = " + std::to_string(batch)));
+    if (state.has_value()) states.push_back(*std::move(state));
+  }
+  return states;
+}
+
+arrow::Status RemoveGoneStates(engine::Connection& connection, const TableRef& view) {
+  return Run(connection, "DELETE FROM " + kGoneStates + Where(view));
 }
 
 }  // namespace hyprstream::commit

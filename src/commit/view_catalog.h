@@ -36,6 +36,9 @@ struct StoredView {
 
 using TableOptionsMap = std::map<TableRef, TableOptions>;
 
+// Does the database live in a file?
+arrow::Result<bool> IsLasting(engine::Connection& connection);
+
 // Makes the schema and its tables where they are missing.
 arrow::Status CreateCatalog(engine::Connection& connection);
 
@@ -82,5 +85,13 @@ arrow::Status StoreState(engine::Connection& connection, const TableRef& view,
                          const std::shared_ptr<arrow::Buffer>& state, std::int64_t piece_bytes = kStatePieceBytes);
 // The saved state, which is forgotten with the same transaction; nullopt when there is none.
 arrow::Result<std::optional<std::string>> TakeState(engine::Connection& connection, const TableRef& view);
+
+// States of rows that a table's retention has deleted: of a view over a table that keeps its rows, all that cannot be
+// folded again at a start. They go with the view.
+arrow::Status AddGoneState(engine::Connection& connection, const TableRef& view,
+                           const std::shared_ptr<arrow::Buffer>& state);
+arrow::Result<std::int64_t> CountGoneStates(engine::Connection& connection, const TableRef& view);
+arrow::Result<std::vector<std::string>> LoadGoneStates(engine::Connection& connection, const TableRef& view);
+arrow::Status RemoveGoneStates(engine::Connection& connection, const TableRef& view);
 
 }  // namespace hyprstream::commit

@@ -237,6 +237,12 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& c
   return FoldEvaluated(connection, view, {.sql = sql, .schema = schema, .input = input}, bounds);
 }
 
+arrow::Result<std::unique_ptr<aggregate::Delta>> FoldRows(engine::Connection& connection, const MaintainedView& view,
+                                                          const std::string& condition) {
+  const std::string sql = EvaluationSql(*view.query, view.query->from_sql, "(" + condition + ")");
+  return FoldEvaluated(connection, view, {.sql = sql, .schema = arrow::schema({}), .input = {}}, {});
+}
+
 arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max) {
   return arrow::Status::CapacityError(
       "The states of materialized views would take up to ", bytes, " bytes, more than ", bytes_max,

@@ -73,6 +73,10 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& c
                                                            const std::shared_ptr<arrow::RecordBatch>& windows,
                                                            const FoldBounds& bounds = {});
 
+// The same for the rows that a condition of SQL over the table's columns holds for.
+arrow::Result<std::unique_ptr<aggregate::Delta>> FoldRows(engine::Connection& connection, const MaintainedView& view,
+                                                          const std::string& condition);
+
 // What to say when states of `bytes` do not fit into their share.
 arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max);
 

@@ -89,6 +89,7 @@ std::vector<TableInfo> ViewRegistry::Tables() const {
     tables[table].rows_accepted = progress.rows_accepted;
     tables[table].mark = progress.mark;
     tables[table].rows_before = progress.rows_before;
+    tables[table].problem = progress.problem;
   }
   for (const auto& [ref, view] : views_) tables[view->query->base].views.push_back(ref);
   std::vector<TableInfo> infos;
@@ -154,6 +155,12 @@ void ViewRegistry::FollowClock(Clock::TimePoint now, EventTime wall) {
     if (now - progress.heard_at < *options.idle_timeout) continue;
     progress.mark = std::max(*progress.mark, Minus(wall, *options.idle_timeout));
   }
+}
+
+void ViewRegistry::SetProblem(const TableRef& table, std::string problem) {
+  const MutexLock lock(mutex_);
+  const auto found = progress_.find(table);
+  if (found != progress_.end()) found->second.problem = std::move(problem);
 }
 
 void ViewRegistry::SetRowsBefore(const TableRef& table, EventTime rows_before, Position at) {

@@ -57,6 +57,7 @@ class ViewRegistry {
   void RaiseMark(const TableRef& table, EventTime mark, Clock::TimePoint now) EXCLUDES(mutex_);
   // Marks of tables that have been silent for their idle_timeout follow `wall`.
   void FollowClock(Clock::TimePoint now, EventTime wall) EXCLUDES(mutex_);
+  void SetProblem(const TableRef& table, std::string problem) EXCLUDES(mutex_);
   void SetRowsBefore(const TableRef& table, EventTime rows_before, Position at) EXCLUDES(mutex_);
   // `redefined` are new, no more, or renamed; what was known of their rows goes. `renamed` (new name, old name) keep
   // it.
@@ -69,6 +70,7 @@ class ViewRegistry {
     std::optional<EventTime> mark = {};
     Clock::TimePoint heard_at = {};  // when its mark last rose by a row, or could have
     std::optional<EventTime> rows_before = {};
+    std::string problem = {};
   };
 
   mutable Mutex mutex_;

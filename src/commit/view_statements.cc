@@ -74,6 +74,8 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
   if (registry_.OptionsOf(stored.base).keep_rows && !saved.has_value()) {
     ARROW_ASSIGN_OR_RAISE(const auto delta, FoldTable(connection, *view, nullptr));
     view->state->Merge(*delta);
+    const auto gone = MergeGoneStates(connection, *view->state, *view);
+    if (!gone.ok()) view->Break("its saved state cannot be read: " + gone.message());
   } else if (saved.has_value()) {  // else the server ended without saving it: it counts from now on
     const auto restored = view->state->Restore(*saved);
     if (!restored.ok()) view->Break("its saved state cannot be read: " + restored.message());

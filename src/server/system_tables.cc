@@ -134,6 +134,8 @@ engine::SystemTable Tables(commit::CommitPath& commits) {
        TextColumn<Row>("clock", ClockOf),
        TextColumn<Row>("idle_timeout", [](const Row& row) { return SpanText(row.options.idle_timeout); }),
        CountColumn<Row>("rows_accepted", &Row::rows_accepted),
+       TimeColumn<Row>("rows_before", [](const Row& row) { return row.rows_before; }),
+       TextColumn<Row>("problem", [](const Row& row) { return row.problem; }),
        TextsColumn<Row>("views",
                         [](const Row& row) {
                           Texts names;

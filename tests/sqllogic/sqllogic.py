@@ -3,9 +3,10 @@
     statement ok                     the statement runs
     statement count 3                ... and says that it changed 3 rows
     statement error                  it is refused; after `----` a line that the message holds
-    query [rowsort]                  its rows, columns separated by tabs, after `----`
+    query [rowsort] [eventually]     its rows, columns separated by tabs, after `----`; within 20 s where it says so
     session NAME                     what follows runs in a session of that name
     restart                          ends the server in order and starts it on the same data
+    crash                            the same, but it is killed
 
 A record ends at an empty line; `#` begins a comment line. NULL is NULL, a float is written as %.12g, an empty text as
 (empty). Every file has a server of its own, with a data folder.
@@ -18,7 +19,7 @@ import tempfile
 
 import adbc_driver_flightsql.dbapi
 
-from server_process import ServerProcess
+from server_process import ServerProcess, wait_until
 
 
 @dataclasses.dataclass
@@ -48,7 +49,7 @@ def _record(block):
     lines = [line for _, line in block[1:]]
     split = lines.index("----") if "----" in lines else len(lines)
     kind, *words = head.split()
-    if kind not in ("statement", "query", "session", "restart"):
+    if kind not in ("statement", "query", "session", "restart", "crash"):
         raise ValueError(f"line {number}: unknown record {kind}")
     return Record(number, kind, words, "\n".join(lines[:split]), lines[split + 1:])
 
@@ -105,10 +106,31 @@ class Runner:
         elif record.kind == "restart":
             self._stop()
             self._start()
+        elif record.kind == "crash":
+            self._server.kill()
+            self._server.close()
+            self._sessions = {}
+            self._start()
         elif record.kind == "statement":
             return self._statement(record)
+        elif "eventually" in record.words:
+            return self._query_until(record)
         else:
             return self._query(record)
+        return None
+
+    def _query_until(self, record):
+        problem = None
+
+        def holds():
+            nonlocal problem
+            problem = self._query(record)
+            return problem is None
+
+        try:
+            wait_until(holds)
+        except TimeoutError:
+            return problem
         return None
 
     def _statement(self, record):

@@ -1,0 +1,35 @@
+#include "commit/expiry_timer.h"
+
+#include <pthread.h>
+
+#include <utility>
+
+namespace hyprstream::commit {
+
+void ExpiryTimer::Start(std::chrono::milliseconds period, std::function<void()> work) {
+  thread_ = std::thread([this, period, work = std::move(work)] { Run(period, work); });
+  pthread_setname_np(thread_.native_handle(), "expiry");
+}
+
+void ExpiryTimer::Stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopped_ = true;
+    stop_.NotifyAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void ExpiryTimer::Run(std::chrono::milliseconds period, const std::function<void()>& work) {
+  for (;;) {
+    {
+      const MutexLock lock(mutex_);
+      const auto next = clock_.Now() + period;
+      while (!stopped_ && clock_.Now() < next) clock_.WaitUntil(stop_, mutex_, next);
+      if (stopped_) return;
+    }
+    work();
+  }
+}
+
+}  // namespace hyprstream::commit

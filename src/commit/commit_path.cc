@@ -98,16 +98,41 @@ arrow::Result<CommitPathImpl::Staged> CommitPathImpl::Stage(engine::Connection& 
   staged.registry_version = registry_.version();  // before anything is asked of the registry
   ARROW_RETURN_NOT_OK(CheckCatalog(connection, staged));
   ARROW_RETURN_NOT_OK(StageOptions(connection, staged));
+  ARROW_RETURN_NOT_OK(StoreWhatIsKept(connection, staged));
   ARROW_RETURN_NOT_OK(Capture(connection, staged));
   ARROW_RETURN_NOT_OK(Fold(staged));
   ARROW_RETURN_NOT_OK(RecomputeBefore(connection, staged));
   ARROW_RETURN_NOT_OK(FindNewest(connection, staged));
-  for (const auto& changes : staged.changes) {
-    if (!KeepsRows(staged, changes.table)) {
-      ARROW_RETURN_NOT_OK(connection.Run("DELETE FROM " + connection.LastingName(changes.table)).status());
+  for (const auto& changed : staged.facts.tables) {
+    if (changed.stored && !KeepsRows(staged, changed.table)) {
+      ARROW_RETURN_NOT_OK(connection.Run("DELETE FROM " + connection.LastingName(changed.table)).status());
     }
   }
   return staged;
+}
+
+// Rows that were only taken, into a table that keeps rows by now.
+arrow::Status CommitPathImpl::StoreWhatIsKept(engine::Connection& connection, Staged& staged) {
+  auto& tables = staged.facts.tables;
+  const bool any = std::ranges::any_of(
+      tables, [&](const auto& changed) { return !changed.stored && KeepsRows(staged, changed.table); });
+  if (!any) return arrow::Status::OK();
+  for (auto& changed : tables) changed.stored = true;
+  return connection.StoreTaken();
+}
+
+// DuckDB does not know of rows that were only taken, so it does not see that their table has gone meanwhile.
+arrow::Status CommitPathImpl::CheckTaken(engine::Connection& connection, const Staged& staged) {
+  for (const auto& changed : staged.facts.tables) {
+    if (changed.stored) continue;
+    ARROW_ASSIGN_OR_RAISE(auto now, pool_.Begin());
+    ARROW_ASSIGN_OR_RAISE(const auto id, connection.TableId(changed.table));
+    const auto id_now = now->TableId(changed.table);
+    if (id_now.ok() && *id_now == id && !registry_.OptionsOf(changed.table).keep_rows) continue;
+    return arrow::Status::Invalid("Table ", changed.table.ToString(),
+                                  " was dropped or altered by another transaction; begin again");
+  }
+  return arrow::Status::OK();
 }
 
 arrow::Status CommitPathImpl::StageOptions(engine::Connection& connection, Staged& staged) {
@@ -175,6 +200,7 @@ arrow::Status CommitPathImpl::RecomputeBefore(engine::Connection& connection, St
 // Views that came or went since the transaction was staged. Under the gate.
 arrow::Status CommitPathImpl::CatchUp(engine::Connection& connection, Staged& staged) {
   ARROW_RETURN_NOT_OK(CheckCreated(staged));
+  ARROW_RETURN_NOT_OK(CheckTaken(connection, staged));
   if (staged.registry_version == registry_.version()) return arrow::Status::OK();
   ARROW_RETURN_NOT_OK(CheckCatalog(connection, staged));
   ARROW_RETURN_NOT_OK(Capture(connection, staged));

@@ -104,6 +104,8 @@ class CommitPath {
   // is dropped, replaced or altered under a view, and no view by other than DROP MATERIALIZED VIEW, Commit() checks.
   virtual arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) = 0;
 
+  // As committed; true for what is no table. Rows for a table that keeps none need only be taken (Connection::Take).
+  virtual bool KeepsRows(const TableRef& table) const = 0;
   virtual bool IsView(const TableRef& table) const = 0;
   virtual Position position() const = 0;
   // Changes with every commit that changed tables, views or other definitions.

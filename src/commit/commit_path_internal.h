@@ -58,6 +58,7 @@ class CommitPathImpl : public CommitPath {
   arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) override;
   arrow::Status CarryOptions(engine::Connection& connection, const engine::Renaming& renaming) override;
   arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) override;
+  bool KeepsRows(const TableRef& table) const override { return registry_.OptionsOf(table).keep_rows; }
   bool IsView(const TableRef& table) const override { return registry_.Contains(table); }
   Position position() const override { return Position(position_.load()); }
   std::uint64_t catalog_version() const override { return catalog_version_.load(); }
@@ -86,6 +87,8 @@ class CommitPathImpl : public CommitPath {
   void ExpirePins();
   arrow::Result<Staged> Stage(engine::Connection& connection, engine::TransactionFacts facts);
   arrow::Status StageOptions(engine::Connection& connection, Staged& staged);
+  arrow::Status StoreWhatIsKept(engine::Connection& connection, Staged& staged);
+  arrow::Status CheckTaken(engine::Connection& connection, const Staged& staged);
   arrow::Status Capture(engine::Connection& connection, Staged& staged);
   arrow::Status Fold(Staged& staged);
   arrow::Status RecomputeBefore(engine::Connection& connection, Staged& staged);

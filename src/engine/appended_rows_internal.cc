@@ -10,28 +10,39 @@
 
 namespace hyprstream::engine {
 
-void AppendedRows::Add(const TableRef& table, const std::vector<std::string>& columns,
+bool AppendedRows::Add(const TableRef& table, bool stored, const std::vector<std::string>& columns,
                        const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) {
-  if (!complete_ || batches.empty()) return;
-  for (const auto& batch : batches) bytes_ += arrow::util::TotalBufferSize(*batch);
+  if (!complete_) return false;
   auto found = std::ranges::find(tables_, table, &Rows::table);
-  if (found == tables_.end()) {
+  std::shared_ptr<arrow::Schema> schema;
+  if (found != tables_.end()) {
+    schema = found->schema;
+    if (found->stored != stored) return false;
+  } else {
     arrow::FieldVector fields;
     for (std::size_t i = 0; i < columns.size(); ++i) {
       fields.push_back(arrow::field(columns[i], batches[0]->schema()->field(static_cast<int>(i))->type()));
     }
-    tables_.push_back({.table = table, .schema = arrow::schema(std::move(fields)), .batches = {}});
-    found = tables_.end() - 1;
+    schema = arrow::schema(std::move(fields));
+  }
+  std::int64_t bytes = bytes_;
+  for (const auto& batch : batches) {
+    bytes += arrow::util::TotalBufferSize(*batch);
+    for (int i = 0; i < batch->num_columns(); ++i) {
+      if (!batch->column(i)->type()->Equals(*schema->field(i)->type())) return false;
+    }
+  }
+  if (bytes > kBytesMax) return false;
+  bytes_ = bytes;
+  if (found == tables_.end()) {
+    found = tables_.insert(found, {.table = table, .schema = schema, .batches = {}, .rows = 0, .stored = stored});
   }
   for (const auto& batch : batches) {
     if (batch->num_rows() == 0) continue;
-    for (int i = 0; i < batch->num_columns(); ++i) {
-      if (!batch->column(i)->type()->Equals(*found->schema->field(i)->type())) return Forget();
-    }
     found->rows += batch->num_rows();
-    found->batches.push_back(arrow::RecordBatch::Make(found->schema, batch->num_rows(), batch->columns()));
+    found->batches.push_back(arrow::RecordBatch::Make(schema, batch->num_rows(), batch->columns()));
   }
-  if (bytes_ > kBytesMax) Forget();
+  return true;
 }
 
 void AppendedRows::Forget() {
@@ -45,9 +56,14 @@ void AppendedRows::Reset() {
   complete_ = true;
 }
 
-const AppendedRows::Rows* AppendedRows::Of(const TableRef& table, std::int64_t rows) const {
+const AppendedRows::Rows* AppendedRows::Of(const TableRef& table, std::int64_t stored_rows) const {
   const auto found = std::ranges::find(tables_, table, &Rows::table);
-  return found != tables_.end() && found->rows == rows ? &*found : nullptr;
+  if (found == tables_.end()) return nullptr;
+  return stored_rows == (found->stored ? found->rows : 0) ? &*found : nullptr;
+}
+
+bool AppendedRows::has_taken() const {
+  return std::ranges::any_of(tables_, [](const Rows& rows) { return !rows.stored && rows.rows > 0; });
 }
 
 }  // namespace hyprstream::engine

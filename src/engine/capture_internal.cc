@@ -260,7 +260,7 @@ TransactionFacts InspectTransaction(duckdb::ClientContext& context, const std::s
 RowChanges CaptureChanges(duckdb::ClientContext& context, const CaptureRequest& request) {
   const auto& database = request.database;
   auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
-  if (!transaction.ChangesMade()) return {};
+  if (!transaction.ChangesMade() && !request.appended.has_taken()) return {};
   auto touched = ReadUndoBuffer(transaction);
   auto& local = duckdb::LocalStorage::Get(transaction);
   RowChanges changes;
@@ -286,8 +286,9 @@ RowChanges CaptureChanges(duckdb::ClientContext& context, const CaptureRequest& 
 }
 
 std::vector<std::shared_ptr<arrow::RecordBatch>> CaptureNewValues(duckdb::ClientContext& context,
-                                                                  const std::string& database, const TableRef& ref,
+                                                                  const NewValuesRequest& request, const TableRef& ref,
                                                                   const std::string& column) {
+  const auto& database = request.database;
   auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
   const auto tables = TablesOf(context, database);
   const auto found = std::ranges::find_if(tables, [&](auto* table) { return RefOf(*table) == ref; });
@@ -295,7 +296,9 @@ std::vector<std::shared_ptr<arrow::RecordBatch>> CaptureNewValues(duckdb::Client
   auto& table = **found;
   const auto columns = ColumnsOf(context, table, column);
   if (columns.types.empty()) return {};
-  auto values = ScanInserted(context, duckdb::LocalStorage::Get(transaction), table, columns);
+  auto& local = duckdb::LocalStorage::Get(transaction);
+  auto inserted = Inserted(context, local, table, columns, request.appended);
+  auto values = std::move(inserted.inserted);
   const auto touched = ReadUndoBuffer(transaction);
   for (const auto& [entry, rows] : touched.tables) {
     if (!(RefOf(*entry) == ref)) continue;

@@ -37,8 +37,12 @@ struct CaptureRequest {
 RowChanges CaptureChanges(duckdb::ClientContext& context, const CaptureRequest& request);
 
 // New images of one column of a table; no batches when it has no such table or column.
+struct NewValuesRequest {
+  const std::string& database;
+  const AppendedRows& appended;  // by this transaction
+};
 std::vector<std::shared_ptr<arrow::RecordBatch>> CaptureNewValues(duckdb::ClientContext& context,
-                                                                  const std::string& database, const TableRef& table,
-                                                                  const std::string& column);
+                                                                  const NewValuesRequest& request,
+                                                                  const TableRef& table, const std::string& column);
 
 }  // namespace hyprstream::engine

@@ -159,8 +159,8 @@ class ConnectionImpl : public Connection {
   arrow::Result<Execution> Execute(Prepared& prepared, const std::shared_ptr<arrow::RecordBatch>& parameters,
                                    ResultMode mode) override {
     auto& statement = static_cast<PreparedStatement&>(prepared);
-    if (statement.info().kind != StatementKind::kQuery || statement.info().changes_rows) appended_.Forget();
     return Guard([&]() -> arrow::Result<Execution> {
+      if (statement.info().kind != StatementKind::kQuery || statement.info().changes_rows) ForgetAppended();
       state_->trust = statement.trust();
       ARROW_ASSIGN_OR_RAISE(auto values, ValuesOf(statement, parameters));
       const bool rows = statement.info().schema->num_fields() > 0;
@@ -225,37 +225,43 @@ class ConnectionImpl : public Connection {
     auto status = Guard([&] {
       ChunkSource source(context(), batches[0]->schema());
       auto& entry = TableEntry(table);
-      const bool direct = columns.empty() && entry.IsDuckTable() &&
-                          CanAppendDirectly(context(), entry.Cast<duckdb::DuckTableEntry>(), source.types());
-      if (direct) {
-        AppendDirectly(context(), entry.Cast<duckdb::DuckTableEntry>(), [&](const auto& sink) {
-          for (const auto& batch : batches) source.ForEachChunk(batch, sink);
-        });
-        appended_.Add(table, NamesOf(entry), batches);
-        return arrow::Status::OK();
+      if (TakesAsTheyAre(entry, columns, source.types())) {
+        StoreDirectly(entry, batches);
+        if (!appended_.Add(RefOf(entry), true, NamesOf(entry), batches)) ForgetAppended();
+      } else {
+        ForgetAppended();
+        StoreByAppender(table, columns, batches, source);
       }
-      appended_.Forget();
-      duckdb::Appender appender(connection_, duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
-                                duckdb::Identifier(table.name));
-      for (const auto& column : columns) appender.AddColumn(duckdb::Identifier(column));
-      const auto types = appender.GetActiveTypes();
-      const auto describe = [&](duckdb::idx_t column) {
-        return "Column " + batches[0]->schema()->field(static_cast<int>(column))->name() + " of " + table.ToString() +
-               " is " + types[column].ToString();
-      };
-      for (const auto& batch : batches) {
-        source.ForEachChunk(batch, [&](duckdb::DataChunk& chunk) {
-          if (chunk.GetTypes() == types) return appender.AppendDataChunk(chunk);
-          duckdb::DataChunk cast;
-          CastChunk(context(), chunk, types, describe, cast);
-          appender.AppendDataChunk(cast);
-        });
-      }
-      appender.Close();
       return arrow::Status::OK();
     });
     state_->appending = false;
     return status;
+  }
+
+  arrow::Status Take(const TableRef& table, const std::vector<std::string>& columns,
+                     const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) override {
+    if (batches.empty()) return arrow::Status::OK();
+    bool taken = false;
+    ARROW_RETURN_NOT_OK(Guard([&] {
+      auto& entry = TableEntry(table);
+      ChunkSource source(context(), batches[0]->schema());
+      taken = TakesAsTheyAre(entry, columns, source.types()) &&
+              HoldConstraints(entry.Cast<duckdb::DuckTableEntry>(), batches) &&
+              appended_.Add(RefOf(entry), false, NamesOf(entry), batches);
+      return arrow::Status::OK();
+    }));
+    return taken ? arrow::Status::OK() : Append(table, columns, batches);
+  }
+
+  arrow::Status StoreTaken() override {
+    return Guard([&] {
+      ForgetAppended();
+      return arrow::Status::OK();
+    });
+  }
+
+  arrow::Result<std::uint64_t> TableId(const TableRef& table) override {
+    return Guard([&]() -> arrow::Result<std::uint64_t> { return TableEntry(table).oid; });
   }
 
   arrow::Result<std::shared_ptr<arrow::Schema>> ArrowSchemaOf(const TableRef& table) override {
@@ -313,14 +319,22 @@ class ConnectionImpl : public Connection {
   arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> NewValues(const TableRef& table,
                                                                             const std::string& column) override {
     return Guard([&]() -> arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> {
-      return CaptureNewValues(context(), shared_->database, table, column);
+      return CaptureNewValues(context(), {.database = shared_->database, .appended = appended_}, table, column);
     });
   }
 
   arrow::Result<TransactionFacts> Facts() override {
     if (!in_transaction()) return TransactionFacts{};
     ARROW_RETURN_NOT_OK(CheckAlive());
-    return Guard([&]() -> arrow::Result<TransactionFacts> { return InspectTransaction(context(), shared_->database); });
+    return Guard([&]() -> arrow::Result<TransactionFacts> {
+      auto facts = InspectTransaction(context(), shared_->database);
+      for (const auto& rows : appended_.tables()) {
+        if (rows.stored || rows.rows == 0) continue;
+        facts.changes = true;
+        facts.tables.push_back({.table = rows.table, .rows_inserted = rows.rows, .stored = false});
+      }
+      return facts;
+    });
   }
 
   void ActFor(const Identity& reader) override { state_->reader = reader; }
@@ -354,6 +368,56 @@ class ConnectionImpl : public Connection {
       throw duckdb::InvalidInputException(table.ToString() + " is a view; rows go into the table that it reads");
     }
     return found.Cast<duckdb::TableCatalogEntry>();
+  }
+
+  // May batches of these types be stored, or taken, column by column?
+  bool TakesAsTheyAre(duckdb::TableCatalogEntry& entry, const std::vector<std::string>& columns,
+                      const duckdb::vector<duckdb::LogicalType>& types) {
+    return columns.empty() && entry.IsDuckTable() &&
+           CanAppendDirectly(context(), entry.Cast<duckdb::DuckTableEntry>(), types);
+  }
+
+  void StoreDirectly(duckdb::TableCatalogEntry& entry,
+                     const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) {
+    ChunkSource source(context(), batches[0]->schema());
+    AppendDirectly(context(), entry.Cast<duckdb::DuckTableEntry>(), [&](const auto& sink) {
+      for (const auto& batch : batches) source.ForEachChunk(batch, sink);
+    });
+  }
+
+  void StoreByAppender(const TableRef& table, const std::vector<std::string>& columns,
+                       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches, ChunkSource& source) {
+    duckdb::Appender appender(connection_, duckdb::Identifier(shared_->database), duckdb::Identifier(table.schema),
+                              duckdb::Identifier(table.name));
+    for (const auto& column : columns) appender.AddColumn(duckdb::Identifier(column));
+    const auto types = appender.GetActiveTypes();
+    const auto describe = [&](duckdb::idx_t column) {
+      return "Column " + batches[0]->schema()->field(static_cast<int>(column))->name() + " of " + table.ToString() +
+             " is " + types[column].ToString();
+    };
+    for (const auto& batch : batches) {
+      source.ForEachChunk(batch, [&](duckdb::DataChunk& chunk) {
+        if (chunk.GetTypes() == types) return appender.AppendDataChunk(chunk);
+        duckdb::DataChunk cast;
+        CastChunk(context(), chunk, types, describe, cast);
+        appender.AppendDataChunk(cast);
+      });
+    }
+    appender.Close();
+  }
+
+  // Forgets what was appended, and stores what is stored nowhere else.
+  void ForgetAppended() {
+    const auto taken = appended_.tables();
+    appended_.Forget();
+    for (const auto& rows : taken) {
+      if (!rows.stored && rows.rows > 0) StoreDirectly(TableEntry(rows.table), rows.batches);
+    }
+  }
+
+  // As the catalog spells it.
+  static TableRef RefOf(const duckdb::TableCatalogEntry& entry) {
+    return {.schema = entry.ParentSchema().name.GetIdentifierName(), .name = entry.name.GetIdentifierName()};
   }
 
   static std::vector<std::string> NamesOf(duckdb::TableCatalogEntry& entry) {

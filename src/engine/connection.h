@@ -88,6 +88,7 @@ struct TransactionFacts {
   struct ChangedTable {
     TableRef table;
     std::int64_t rows_inserted = 0;
+    bool stored = true;  // false: its rows were only taken
   };
   struct ChangedEntry {
     TableRef entry;        // a table or a view
@@ -140,6 +141,14 @@ class Connection {
   // rolls back.
   virtual arrow::Status Append(const TableRef& table, const std::vector<std::string>& columns,
                                const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) = 0;
+  // The same for a table that keeps no rows: they are checked, and Facts() and Changes() tell of them, but nothing is
+  // stored unless it must be: because the transaction does something else to rows, or takes more than memory is for.
+  virtual arrow::Status Take(const TableRef& table, const std::vector<std::string>& columns,
+                             const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) = 0;
+  // Stores what was only taken.
+  virtual arrow::Status StoreTaken() = 0;
+  // Tells a table from another that takes its name later; KeyError and Invalid as ArrowSchemaOf.
+  virtual arrow::Result<std::uint64_t> TableId(const TableRef& table) = 0;
   // The table's columns as Arrow; KeyError when there is no such table (with a suggestion), Invalid for a
   // view.
   virtual arrow::Result<std::shared_ptr<arrow::Schema>> ArrowSchemaOf(const TableRef& table) = 0;
@@ -163,8 +172,8 @@ class Connection {
   // The net row changes of the open transaction in the tables that `wanted` names; see capture_internal.h. The
   // transaction must not be changed between this and Commit().
   virtual arrow::Result<RowChanges> Changes(const std::function<bool(const TableRef&)>& wanted) = 0;
-  // New images alone, of one column: what the open transaction has inserted into the table or changed there. Nothing
-  // when it has no such column.
+  // New images alone, in batches that have the column: what the open transaction has inserted into the table or changed
+  // there. Nothing when it has no such column.
   virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> NewValues(const TableRef& table,
                                                                                     const std::string& column) = 0;
   // What the open transaction has done so far. Goes through all tables and the rows that it changed.

@@ -1,10 +1,14 @@
 #include "engine/table_append_internal.h"
 
+#include <arrow/array/array_base.h>
+#include <arrow/record_batch.h>
+
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/duck_table_entry.hpp>
 #include <duckdb/common/enums/database_modification_type.hpp>
 #include <duckdb/main/valid_checker.hpp>
+#include <duckdb/parser/constraints/not_null_constraint.hpp>
 #include <duckdb/planner/binder.hpp>
 #include <duckdb/planner/bound_constraint.hpp>
 #include <duckdb/storage/data_table.hpp>
@@ -24,6 +28,17 @@ bool CanAppendDirectly(duckdb::ClientContext& context, duckdb::DuckTableEntry& t
   table.ScanTriggers(table.ParentCatalog().GetCatalogTransaction(context),
                      [&](duckdb::CatalogEntry&) { triggers = true; });
   return !triggers;
+}
+
+bool HoldConstraints(duckdb::DuckTableEntry& table, const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) {
+  for (const auto& constraint : table.GetConstraints()) {
+    if (constraint->type != duckdb::ConstraintType::NOT_NULL) return false;
+    const auto column = static_cast<int>(constraint->Cast<duckdb::NotNullConstraint>().index.index);
+    for (const auto& batch : batches) {
+      if (batch->column(column)->ComputeLogicalNullCount() != 0) return false;
+    }
+  }
+  return true;
 }
 
 void AppendDirectly(duckdb::ClientContext& context, duckdb::DuckTableEntry& table,

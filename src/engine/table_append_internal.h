@@ -7,6 +7,12 @@
 
 #include <duckdb/common/types.hpp>
 #include <functional>
+#include <memory>
+#include <vector>
+
+namespace arrow {
+class RecordBatch;
+}
 
 namespace duckdb {
 class ClientContext;
@@ -20,6 +26,9 @@ namespace hyprstream::engine {
 // triggers)?
 bool CanAppendDirectly(duckdb::ClientContext& context, duckdb::DuckTableEntry& table,
                        const duckdb::vector<duckdb::LogicalType>& types);
+
+// Do the rows keep every constraint of the table, none of which needs other rows or DuckDB to be checked?
+bool HoldConstraints(duckdb::DuckTableEntry& table, const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches);
 
 // Appends what `rows` hands to its sink to the open transaction. On an error the transaction can only be rolled back,
 // as after a failed statement.

@@ -93,7 +93,7 @@ arrow::Status TableWriter::Check(const arrow::RecordBatch& batch) const {
 
 arrow::Status TableWriter::Append(engine::Connection& connection,
                                   const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) const {
-  return connection.Append(table_, columns_, batches);
+  return options_.keep_rows ? connection.Append(table_, columns_, batches) : connection.Take(table_, columns_, batches);
 }
 
 }  // namespace hyprstream::ingest

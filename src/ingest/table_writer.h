@@ -19,6 +19,7 @@ namespace hyprstream::ingest {
 
 struct TableWriterOptions {
   std::int64_t batch_bytes_max = 1LL << 30;  // one batch, in memory
+  bool keep_rows = true;                     // false: the table keeps none, so that they need not be stored
 };
 
 class TableWriter {

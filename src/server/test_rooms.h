@@ -25,6 +25,7 @@ class FakeCommitPath final : public commit::CommitPath {
   arrow::Status SetTableOptions(engine::Connection&, const engine::CreateTableOptions&) override { return NotHere(); }
   arrow::Status CarryOptions(engine::Connection&, const engine::Renaming&) override { return NotHere(); }
   arrow::Status CheckStatement(const engine::Statement&, const engine::PreparedInfo&) override { return NotHere(); }
+  bool KeepsRows(const TableRef&) const override { return true; }
   bool IsView(const TableRef&) const override { return false; }
   Position position() const override { return Position(5); }
   std::uint64_t catalog_version() const override { return 0; }

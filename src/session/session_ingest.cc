@@ -176,6 +176,13 @@ arrow::Status SessionImpl::PrepareTarget(LaneLease& lease, const IngestOptions& 
       schema);
 }
 
+arrow::Result<std::unique_ptr<ingest::TableWriter>> SessionImpl::MakeWriter(
+    engine::Connection& connection, const TableRef& table, const std::shared_ptr<arrow::Schema>& schema) {
+  return ingest::TableWriter::Make(
+      connection, table, schema,
+      {.batch_bytes_max = services_.limits.batch_bytes_max, .keep_rows = services_.commits.KeepsRows(table)});
+}
+
 arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
                                       const CancelWatcher::Watch& watch, Ingested& done) {
   auto& connection = lease.connection();
@@ -186,8 +193,7 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
   ARROW_RETURN_NOT_OK(PrepareTarget(lease, options, table, schema, done));
   std::unique_ptr<ingest::TableWriter> writer;
   if (!options.temporary) {
-    ARROW_ASSIGN_OR_RAISE(writer, ingest::TableWriter::Make(connection, table, schema,
-                                                            {.batch_bytes_max = services_.limits.batch_bytes_max}));
+    ARROW_ASSIGN_OR_RAISE(writer, MakeWriter(connection, table, schema));
   }
   const auto read = [&]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
     ARROW_ASSIGN_OR_RAISE(auto batch, rows.Next());
@@ -249,8 +255,7 @@ arrow::Result<std::unique_ptr<PutStream>> SessionImpl::OpenPut(const RequestCont
       ARROW_RETURN_NOT_OK(
           CreateFromSchema(connection, "CREATE TABLE " + connection.LastingName(options.table), schema));
     }
-    return ingest::TableWriter::Make(connection, options.table, schema,
-                                     {.batch_bytes_max = services_.limits.batch_bytes_max});
+    return MakeWriter(connection, options.table, schema);
   };
   auto writer = opened();
   if (!writer.ok()) {

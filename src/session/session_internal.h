@@ -21,6 +21,10 @@
 #include "session/session.h"
 #include "session/session_registry.h"
 
+namespace hyprstream::ingest {
+class TableWriter;
+}
+
 namespace hyprstream::session {
 
 // What every session is made of; owned by the registry.
@@ -198,6 +202,8 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> FetchQuery(const RequestContext& context,
                                                                       const Handle& handle, Ticket ticket);
   arrow::Result<std::string> TimeZone(engine::Connection& connection);
+  arrow::Result<std::unique_ptr<ingest::TableWriter>> MakeWriter(engine::Connection& connection, const TableRef& table,
+                                                                 const std::shared_ptr<arrow::Schema>& schema);
   arrow::Status IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
                            const CancelWatcher::Watch& watch, Ingested& done);
   arrow::Status PrepareTarget(LaneLease& lease, const IngestOptions& options, const TableRef& table,

@@ -48,6 +48,85 @@ TEST_F(SessionTablesTest, TableThatAnIngestReplacedKeepsItsRows) {
   EXPECT_EQ(Rows("SELECT * FROM t"), "7\n");
 }
 
+class TakenRowsTest : public SessionTablesTest {
+ protected:
+  void SetUp() override {
+    SessionTablesTest::SetUp();
+    Update("CREATE TABLE t (k INTEGER NOT NULL, x DOUBLE) WITH (keep_rows = false)");
+    Update("CREATE MATERIALIZED VIEW v AS SELECT k, count(*) AS n, sum(x) AS s FROM t GROUP BY ALL");
+  }
+
+  static std::shared_ptr<arrow::RecordBatch> Batch(const std::string& rows) {
+    const auto type = arrow::struct_({arrow::field("k", arrow::int32()), arrow::field("x", arrow::float64())});
+    return arrow::RecordBatch::FromStructArray(arrow::json::ArrayFromJSONString(type, rows).ValueOrDie()).ValueOrDie();
+  }
+  arrow::Status Put(const std::string& rows) {
+    const auto batch = Batch(rows);
+    ARROW_ASSIGN_OR_RAISE(const auto stream, session_->OpenPut(context_, {.table = {.name = "T"}}, batch->schema()));
+    const auto outcome = stream->Write({batch});
+    return outcome.error == nullptr ? arrow::Status::OK() : *outcome.error;
+  }
+  arrow::Status Ingest(const std::string& rows) {
+    const auto batch = Batch(rows);
+    IngestOptions options;
+    options.table.name = "t";
+    const auto reader = arrow::RecordBatchReader::Make({batch, batch->Slice(0, 0)}, batch->schema()).ValueOrDie();
+    return session_->Ingest(context_, options, *reader).status();
+  }
+};
+
+// They are nowhere but in the transaction's hands until its commit.
+TEST_F(TakenRowsTest, ReachTheViewsOnce) {
+  ASSERT_TRUE(Put(R"([{"k": 1, "x": 1.5}, {"k": 2, "x": null}])").ok());
+  ASSERT_TRUE(Ingest(R"([{"k": 1, "x": 2}])").ok());
+  Update("INSERT INTO t VALUES (2, 4)");
+  EXPECT_EQ(Rows("SELECT * FROM v ORDER BY k"), "1|2|3.5\n2|2|4\n");
+  EXPECT_EQ(commits_->Tables().front().rows_accepted, 4);
+}
+
+TEST_F(TakenRowsTest, StayWithWhatTheTransactionDoesBesides) {
+  Update("BEGIN");
+  ASSERT_TRUE(Ingest(R"([{"k": 1, "x": 1}])").ok());
+  EXPECT_EQ(Rows("SELECT count(*) FROM v"), "0\n");
+  ASSERT_TRUE(Ingest(R"([{"k": 1, "x": 2}])").ok());
+  Update("INSERT INTO t VALUES (1, 4)");
+  ASSERT_TRUE(Ingest(R"([{"k": 1, "x": 8}])").ok());
+  Update("CREATE TABLE other (i INTEGER)");
+  Update("COMMIT");
+  EXPECT_EQ(Rows("SELECT * FROM v"), "1|4|15\n");
+  Update("BEGIN");
+  ASSERT_TRUE(Ingest(R"([{"k": 1, "x": 16}])").ok());
+  Update("ROLLBACK");
+  EXPECT_EQ(Rows("SELECT * FROM v"), "1|4|15\n");
+}
+
+TEST_F(TakenRowsTest, KeepTheTablesConstraints) {
+  EXPECT_THAT(Put(R"([{"k": 1, "x": 1}, {"k": null, "x": 1}])").ToString(), HasSubstr("NOT NULL"));
+  EXPECT_EQ(Rows("SELECT count(*) FROM v"), "0\n");
+  Update("CREATE TABLE c (k INTEGER CHECK (k > 0), x DOUBLE) WITH (keep_rows = false)");
+  Update("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM c");
+  const auto batch = Batch(R"([{"k": 0, "x": 1}])");
+  const auto stream = session_->OpenPut(context_, {.table = {.name = "c"}}, batch->schema()).ValueOrDie();
+  EXPECT_THAT(stream->Write({batch}).error->ToString(), HasSubstr("CHECK"));
+  EXPECT_EQ(Rows("SELECT * FROM n"), "0\n");
+}
+
+TEST_F(TakenRowsTest, GoIntoNoOtherTableOfTheName) {
+  const auto batch = Batch(R"([{"k": 1, "x": 1}])");
+  const auto stream = session_->OpenPut(context_, {.table = {.name = "t"}}, batch->schema()).ValueOrDie();
+  Update("DROP MATERIALIZED VIEW v; DROP TABLE t; CREATE TABLE t (k INTEGER, x DOUBLE)");
+  EXPECT_EQ(stream->Write({batch}).error, nullptr);
+  EXPECT_EQ(Rows("SELECT * FROM t"), "1|1\n");  // this one keeps its rows
+  const auto second = NewSession("second");
+  Update("CREATE OR REPLACE TABLE t (k INTEGER, x DOUBLE) WITH (keep_rows = false)");
+  Update("BEGIN");
+  ASSERT_TRUE(Ingest(R"([{"k": 1, "x": 1}])").ok());
+  const std::string anew = "CREATE OR REPLACE TABLE t (k INTEGER, x DOUBLE) WITH (keep_rows = false)";
+  ASSERT_TRUE(second->Update(context_, anew, {}).ok());
+  EXPECT_THAT(UpdateError("COMMIT"), HasSubstr("another transaction"));
+  EXPECT_EQ(commits_->Tables().front().rows_accepted, 0);
+}
+
 TEST_F(SessionTablesTest, TableMadeAnewHasLostNoRows) {
   Update("CREATE TABLE t (i INTEGER) WITH (keep_rows = false)");
   Update("INSERT INTO t VALUES (1)");

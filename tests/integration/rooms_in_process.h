@@ -51,6 +51,7 @@ class InterruptedCommits final : public commit::CommitPath {
   arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) override {
     return path_.CheckStatement(statement, info);
   }
+  bool KeepsRows(const TableRef& table) const override { return path_.KeepsRows(table); }
   bool IsView(const TableRef& table) const override { return path_.IsView(table); }
   Position position() const override { return path_.position(); }
   std::uint64_t catalog_version() const override { return path_.catalog_version(); }

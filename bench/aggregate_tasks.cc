@@ -9,13 +9,11 @@
 
 #include <chrono>
 #include <cmath>
-#include <deque>
 #include <duckdb.hpp>
-#include <limits>
-#include <utility>
 
 #include "aggregate/view_state.h"
 #include "bench/task.h"
+#include "bench/window_kernel.h"
 #include "duckdb.h"
 
 namespace hyprstream::bench {
@@ -26,16 +24,9 @@ using Clock = std::chrono::steady_clock;
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
 constexpr std::int64_t kStartUs = 1'356'998'400'000'000;  // 2013-01-01
-constexpr std::int64_t kWindowUs = 300'000'000;
 constexpr std::int64_t kWindows = 10;
 
 double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-std::uint64_t Mix(std::uint64_t value) {
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
-  return value ^ (value >> 31);
-}
 
 // Ranks by Zipf's law with exponent 1 (its continuous form), spread over [0, keys) so that neighbours are no
 // neighbours.
@@ -130,104 +121,15 @@ class ViewTask final : public EventsTask {
   }
 };
 
-struct State {
-  std::int64_t key = -1;
-  std::int64_t count = 0;
-  double sum = 0;
-  double low = std::numeric_limits<double>::infinity();
-  double high = -std::numeric_limits<double>::infinity();
-
-  void Add(double value) {
-    ++count;
-    sum += value;
-    low = value < low ? value : low;
-    high = value > high ? value : high;
-  }
-};
-
-// Knows that keys are small integers: an array by key while that fits the caches, a table of states beyond it.
 class KernelTask final : public EventsTask {
  public:
   arrow::Result<double> Run() override {
     const auto start = Clock::now();
-    const std::int64_t groups = options_.keys <= kDenseKeys ? RunDense() : RunHashed();
+    WindowKernel kernel(options_.keys);
+    for (const auto& batch : batches_) kernel.Add(*batch);
     const double seconds = Since(start);
-    if (groups == 0) return arrow::Status::Invalid("no groups");
+    if (kernel.windows() == 0) return arrow::Status::Invalid("no windows");
     return static_cast<double>(options_.rows) / seconds;
-  }
-
- private:
-  static constexpr std::int64_t kDenseKeys = 200'000;
-  static constexpr std::size_t kAhead = 256;
-
-  struct Table {
-    std::vector<State> states = std::vector<State>(1024);
-    std::size_t used = 0;
-
-    std::size_t mask() const { return states.size() - 1; }
-    State& Find(std::int64_t key, std::size_t at) {
-      for (;; at = (at + 1) & mask()) {
-        if (states[at].key == key) return states[at];
-        if (states[at].key >= 0) continue;
-        states[at].key = key;
-        ++used;
-        return states[at];
-      }
-    }
-    void MakeRoom() {
-      if ((used + kAhead) * 2 <= states.size()) return;
-      const std::vector<State> old = std::exchange(states, std::vector<State>(states.size() * 2));
-      used = 0;
-      for (const State& state : old) {
-        if (state.key >= 0) Find(state.key, Mix(static_cast<std::uint64_t>(state.key)) & mask()) = state;
-      }
-    }
-  };
-
-  std::int64_t RunDense() const {
-    std::vector<std::vector<State>> windows;
-    std::int64_t end = 0;
-    for (const auto& batch : batches_) {
-      const auto* times = batch->column_data(0)->GetValues<std::int64_t>(1);
-      const auto* keys = batch->column_data(1)->GetValues<std::int64_t>(1);
-      const auto* amounts = batch->column_data(2)->GetValues<double>(1);
-      for (std::int64_t i = 0; i < batch->num_rows(); ++i) {
-        if (times[i] >= end) {
-          end = (times[i] / kWindowUs + 1) * kWindowUs;
-          windows.emplace_back(static_cast<std::size_t>(options_.keys));
-        }
-        windows.back()[static_cast<std::size_t>(keys[i])].Add(amounts[i]);
-      }
-    }
-    return static_cast<std::int64_t>(windows.size());
-  }
-
-  std::int64_t RunHashed() const {
-    std::deque<Table> windows;
-    std::int64_t end = 0;
-    for (const auto& batch : batches_) {
-      const auto* times = batch->column_data(0)->GetValues<std::int64_t>(1);
-      const auto* keys = batch->column_data(1)->GetValues<std::int64_t>(1);
-      const auto* amounts = batch->column_data(2)->GetValues<double>(1);
-      const auto rows = static_cast<std::size_t>(batch->num_rows());
-      std::size_t at[kAhead];
-      for (std::size_t first = 0; first < rows;) {
-        if (times[first] >= end) {
-          end = (times[first] / kWindowUs + 1) * kWindowUs;
-          windows.emplace_back();
-        }
-        Table& table = windows.back();
-        table.MakeRoom();
-        std::size_t count = 0;
-        for (; count < kAhead && first + count < rows && times[first + count] < end; ++count) {
-          at[count] = Mix(static_cast<std::uint64_t>(keys[first + count])) & table.mask();
-          __builtin_prefetch(&table.states[at[count]]);
-        }
-        for (std::size_t i = 0; i < count; ++i) table.Find(keys[first + i], at[i]).Add(amounts[first + i]);
-        first += count;
-      }
-    }
-    return static_cast<std::int64_t>(windows.size());
   }
 };
 

@@ -31,7 +31,8 @@ std::shared_ptr<arrow::Schema> RowSchema() {
 
 std::string RowColumnsSql() { return "(ts TIMESTAMP, key INTEGER, amount DOUBLE, quantity BIGINT)"; }
 
-std::vector<std::shared_ptr<arrow::RecordBatch>> MakeRows(std::int64_t rows, std::int64_t batch_rows) {
+std::vector<std::shared_ptr<arrow::RecordBatch>> MakeRows(std::int64_t rows, std::int64_t batch_rows,
+                                                          std::int64_t keys) {
   constexpr std::int64_t kStartUs = 1'356'998'400'000'000;  // 2013-01-01
   const auto schema = RowSchema();
   const auto mixed = [](std::int64_t row) { return static_cast<std::uint64_t>(row) * 0x9E3779B97F4A7C15ULL; };
@@ -42,9 +43,11 @@ std::vector<std::shared_ptr<arrow::RecordBatch>> MakeRows(std::int64_t rows, std
         schema, count,
         {Column<arrow::TimestampArray, std::int64_t>(schema->field(0)->type(), first, count,
                                                      [](std::int64_t row) { return kStartUs + row * 1000; }),
-         Column<arrow::Int32Array, std::int32_t>(
-             arrow::int32(), first, count,
-             [&](std::int64_t row) { return static_cast<std::int32_t>((mixed(row) >> 40) % 10'000); }),
+         Column<arrow::Int32Array, std::int32_t>(arrow::int32(), first, count,
+                                                 [&](std::int64_t row) {
+                                                   return static_cast<std::int32_t>((mixed(row) >> 40) %
+                                                                                    static_cast<std::uint64_t>(keys));
+                                                 }),
          Column<arrow::DoubleArray, double>(
              arrow::float64(), first, count,
              [&](std::int64_t row) { return static_cast<double>(mixed(row) >> 44) / 100.0; }),

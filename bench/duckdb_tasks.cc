@@ -19,6 +19,8 @@ namespace hyprstream::bench {
 
 namespace {
 
+constexpr std::int64_t kKeys = 10'000;  // unless the options say how many
+
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
 constexpr duckdb::idx_t kResultBatchRows = 30'720;  // as the server's
@@ -45,11 +47,12 @@ class DuckDbTask : public Task {
 };
 
 // INSERT ... SELECT from an Arrow scan: a statement (and so a commit) for each batch, as the acknowledgements of a
-// DoPut promise, or one for the whole stream.
+// DoPut promise, or one for the whole stream. Then, where there is one, a query over all of them.
 class InsertTask final : public DuckDbTask {
  public:
   arrow::Result<double> Run() override {
-    if (batches_.empty()) batches_ = MakeRows(options_.rows, options_.batch_rows);
+    if (batches_.empty())
+      batches_ = MakeRows(options_.rows, options_.batch_rows, options_.keys > 0 ? options_.keys : kKeys);
     ARROW_RETURN_NOT_OK(RunAll(options_.reset));
     const Stopwatch watch;
     if (options_.kind == "duckdb-insert-all") {
@@ -57,6 +60,7 @@ class InsertTask final : public DuckDbTask {
     } else {
       for (const auto& batch : batches_) ARROW_RETURN_NOT_OK(Insert({batch}));
     }
+    if (!options_.sql.empty()) ARROW_RETURN_NOT_OK(RunAll({options_.sql}));
     return static_cast<double>(options_.rows) / watch.seconds();
   }
 

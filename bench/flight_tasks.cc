@@ -17,6 +17,8 @@ namespace hyprstream::bench {
 
 namespace {
 
+constexpr std::int64_t kKeys = 10'000;  // unless the options say how many
+
 namespace fl = arrow::flight;
 
 arrow::Result<std::unique_ptr<fl::sql::FlightSqlClient>> Connect(const std::string& url) {
@@ -60,7 +62,7 @@ class PutTask final : public FlightTask {
  public:
   arrow::Result<double> Run() override {
     if (batches_.empty()) {
-      batches_ = MakeRows(options_.rows, options_.batch_rows);
+      batches_ = MakeRows(options_.rows, options_.batch_rows, options_.keys > 0 ? options_.keys : kKeys);
       ARROW_ASSIGN_OR_RAISE(plain_, fl::FlightClient::Connect(fl::Location::Parse(options_.url).ValueOrDie()));
     }
     ARROW_RETURN_NOT_OK(RunAll(*client_, options_.reset));

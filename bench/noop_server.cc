@@ -16,10 +16,13 @@
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "bench/bench_rows.h"
+#include "bench/window_kernel.h"
 
 namespace hyprstream::bench {
 
@@ -30,6 +33,8 @@ namespace sql = arrow::flight::sql;
 template <class T>
 using Result = arrow::Result<T>;
 
+// Rows for `bench_kernel_N` are folded by the hand-written kernel, for keys below N, and dropped then.
+constexpr std::string_view kKernelTable = "bench_kernel_";
 constexpr std::int64_t kResultBatchRows = 30'720;  // as the real server's
 
 class NoopSql final : public sql::FlightSqlServerBase {
@@ -73,13 +78,15 @@ class NoopSql final : public sql::FlightSqlServerBase {
     return Info(command.prepared_statement_handle, descriptor);
   }
 
-  // Decodes every batch; with `acks`, acknowledges each as the real server does.
-  static Result<int64_t> Drop(fl::FlightMessageReader& reader, fl::FlightMetadataWriter* acks) {
+  // Decodes every batch; with `acks`, acknowledges each as the real server does; with `kernel`, folds it before.
+  static Result<int64_t> Drop(fl::FlightMessageReader& reader, fl::FlightMetadataWriter* acks,
+                              WindowKernel* kernel = nullptr) {
     std::int64_t rows = 0;
     for (std::int64_t batches = 1;; ++batches) {
       ARROW_ASSIGN_OR_RAISE(const auto chunk, reader.Next());
       if (chunk.data == nullptr) return rows;
       rows += chunk.data->num_rows();
+      if (kernel != nullptr) kernel->Add(*chunk.data);
       if (acks == nullptr) continue;
       const auto text = nlohmann::json{{"rows", rows}, {"lsn", std::to_string(batches)}}.dump();
       ARROW_RETURN_NOT_OK(acks->WriteMetadata(arrow::Buffer(text)));
@@ -121,8 +128,15 @@ class NoopServer final : public fl::FlightServerBase {
   }
   arrow::Status DoPut(const fl::ServerCallContext& context, std::unique_ptr<fl::FlightMessageReader> reader,
                       std::unique_ptr<fl::FlightMetadataWriter> writer) override {
-    if (reader->descriptor().type == fl::FlightDescriptor::PATH) return NoopSql::Drop(*reader, writer.get()).status();
-    return sql_.DoPut(context, std::move(reader), std::move(writer));
+    const auto& descriptor = reader->descriptor();
+    if (descriptor.type != fl::FlightDescriptor::PATH) {
+      return sql_.DoPut(context, std::move(reader), std::move(writer));
+    }
+    std::optional<WindowKernel> kernel;
+    if (const std::string& table = descriptor.path.at(0); table.starts_with(kKernelTable)) {
+      kernel.emplace(std::atoll(table.c_str() + kKernelTable.size()));
+    }
+    return NoopSql::Drop(*reader, writer.get(), kernel ? &*kernel : nullptr).status();
   }
   arrow::Status DoAction(const fl::ServerCallContext& context, const fl::Action& action,
                          std::unique_ptr<fl::ResultStream>* result) override {

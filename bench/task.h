@@ -25,7 +25,7 @@ struct TaskOptions {
   std::vector<std::string> reset;  // SQL before each round, not timed
   std::int64_t rows = 0;           // to send, or to expect
   std::int64_t batch_rows = 0;
-  std::int64_t keys = 0;  // distinct ones, of aggregate-*
+  std::int64_t keys = 0;  // distinct ones; 0: as many as bench_rows.h has
   int clients = 1;
   int iterations = 1;
   double seconds = 1;

@@ -402,13 +402,21 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
            return StoreState(connection, view->query->view, state);
          }));
   }
-  note("how far tables have come", InTransaction([&](engine::Connection& connection) -> arrow::Status {
-         for (const auto& table : registry_.Tables()) {
-           if (table.options.time_column.empty()) continue;
-           ARROW_RETURN_NOT_OK(StoreTableMark(connection, table.table, table.mark, saving == Saving::kAtEnd));
-         }
-         return arrow::Status::OK();
-       }));
+  const auto save_marks = [&](bool keep_rows) {
+    return InTransaction([&](engine::Connection& connection) -> arrow::Status {
+      for (const auto& table : registry_.Tables()) {
+        if (table.options.time_column.empty() || table.options.keep_rows != keep_rows) continue;
+        ARROW_RETURN_NOT_OK(StoreTableMark(connection, table.table, table.mark, saving == Saving::kAtEnd));
+      }
+      return arrow::Status::OK();
+    });
+  };
+  ARROW_UNUSED(save_marks(true));  // else the rows that are kept say how far they came
+  if (std::ranges::any_of(registry_.Tables(), [](const auto& table) {
+        return !table.options.keep_rows && !table.options.time_column.empty();
+      })) {
+    note("how far tables have come", save_marks(false));
+  }
   std::vector<std::pair<TableRef, bool>> rows_gone;
   for (const auto& table : registry_.Tables()) {
     if (table.options.keep_rows) continue;

@@ -5,6 +5,8 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <format>
 #include <limits>
 
@@ -32,13 +34,29 @@ std::int64_t MultiplyUpToTheEnds(std::int64_t value, std::int64_t factor) {
 
 std::int64_t Floor(std::int64_t value, std::int64_t divisor) { return value / divisor - (value % divisor < 0 ? 1 : 0); }
 
-// Calls `see` with the array and a span over its values, which are of `bits` 32 or 64.
+// A column's values; those from the wire need not be aligned for their type.
+template <class V>
+class Values {
+ public:
+  explicit Values(const V* first) : bytes_(reinterpret_cast<const std::byte*>(first)) {}
+  V operator[](std::int64_t i) const {
+    V value;
+    std::memcpy(&value, bytes_ + i * static_cast<std::int64_t>(sizeof(V)), sizeof(V));
+    return value;
+  }
+
+ private:
+  const std::byte* bytes_;
+};
+
+// Calls `see` with the values of a column of times, of 32 or 64 bits.
 template <class See>
 void WithValues(const arrow::Array& array, See see) {
+  if (array.length() == 0) return;
   if (array.type_id() == arrow::Type::DATE32) {
-    see(static_cast<const arrow::Date32Array&>(array).raw_values());
+    see(Values(static_cast<const arrow::Date32Array&>(array).raw_values()));
   } else if (array.type_id() == arrow::Type::TIMESTAMP) {
-    see(static_cast<const arrow::TimestampArray&>(array).raw_values());
+    see(Values(static_cast<const arrow::TimestampArray&>(array).raw_values()));
   }
 }
 
@@ -91,7 +109,7 @@ std::optional<EventTime> NewestTime(const std::vector<std::shared_ptr<arrow::Rec
   for (const auto& batch : batches) {
     const auto array = ColumnOf(*batch, column);
     if (array == nullptr) continue;
-    WithValues(*array, [&]<class V>(const V* values) {
+    WithValues(*array, [&]<class V>(Values<V> values) {
       constexpr V kNone = std::numeric_limits<V>::min();
       V highest = kNone;
       if (array->null_count() == 0) {  // one loop that the compiler can vectorise
@@ -116,7 +134,7 @@ std::optional<EventTime> FindTime(const std::vector<std::shared_ptr<arrow::Recor
   for (const auto& batch : batches) {
     const auto array = ColumnOf(*batch, column);
     if (array == nullptr) continue;
-    WithValues(*array, [&](const auto* values) {
+    WithValues(*array, [&](auto values) {
       for (std::int64_t i = 0; i < array->length() && !found.has_value(); ++i) {
         if (array->IsNull(i)) continue;
         const auto time = EventTimeOf(*array->type(), values[i]);

@@ -161,6 +161,17 @@ def test_tables_views_and_windows(client):
     assert joined == [{"view_name": "sales_5m", "n": 4}]
 
 
+def test_watermarks(client, unique):
+    wire.update(client, f"CREATE TABLE {unique} (ts TIMESTAMP, n INTEGER) WITH (time = 'ts')")
+    wire.update(client, f"CREATE MATERIALIZED VIEW {unique}_v WITH (lateness = '2 minutes') AS "
+                        f"SELECT time_bucket(INTERVAL '1 minute', ts) AS w, sum(n) AS s FROM {unique} GROUP BY ALL")
+    seen = f"SELECT mark::VARCHAR AS mark, watermark::VARCHAR AS watermark FROM hyprstream.watermarks WHERE view_name = '{unique}_v'"
+    assert wire.query(client, seen) == [{"mark": None, "watermark": None}]
+    wire.update(client, f"INSERT INTO {unique} VALUES (TIMESTAMP '2026-01-01 00:10:00', 1), (NULL, 1)")
+    mark, = wire.query(client, seen)
+    assert mark["mark"].startswith("2026-01-01 00:10:00") and mark["watermark"].startswith("2026-01-01 00:08:00")
+
+
 def test_queries_show_route_time_rows_and_state(server, client, unique):
     def entry(text):
         rows = wire.query(client, "SELECT * FROM hyprstream.queries WHERE text NOT LIKE '%hyprstream.queries%'")

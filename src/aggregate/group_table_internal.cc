@@ -41,6 +41,7 @@ GroupTable::GroupTable(const GroupTable& other)
       capacity_(other.capacity_),
       key_bytes_(other.key_bytes_),
       slots_(other.slots_),
+      slot_shift_(other.slot_shift_),
       dense_(other.dense_),
       dense_least_(other.dense_least_),
       seen_(other.seen_),
@@ -142,7 +143,7 @@ std::uint32_t GroupTable::NullGroup() {
 
 std::uint32_t GroupTable::HashedInteger(std::int64_t value, std::uint64_t hash) {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t at = hash & mask;
+  std::size_t at = SlotOf(TagOf(hash));
   for (; slots_[at].group != kNone; at = (at + 1) & mask) {
     if (slots_[at].tag == TagOf(hash) && IntegerOf(record(slots_[at].group)) == value) return slots_[at].group;
   }
@@ -154,14 +155,13 @@ std::uint32_t GroupTable::HashedInteger(std::int64_t value, std::uint64_t hash) 
 
 void GroupTable::FindHashed(std::span<const std::int64_t> values, std::span<std::uint32_t> groups) {
   std::array<std::uint64_t, kBlockRows> hashes;
-  const std::size_t mask = slots_.size() - 1;
   for (std::size_t i = 0; i < values.size(); ++i) {
     hashes[i] = HashInteger(values[i]);
-    __builtin_prefetch(&slots_[hashes[i] & mask]);
+    __builtin_prefetch(&slots_[SlotOf(TagOf(hashes[i]))]);
   }
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::uint32_t likely = slots_[hashes[i] & mask].group;
-    if (likely != kNone) __builtin_prefetch(record(likely));
+    const std::uint32_t likely = slots_[SlotOf(TagOf(hashes[i]))].group;
+    if (likely != kNone) PrefetchRecord(likely);
   }
   for (std::size_t i = 0; i < values.size(); ++i) groups[i] = HashedInteger(values[i], hashes[i]);
 }
@@ -244,14 +244,21 @@ void GroupTable::UseHash() {
 }
 
 void GroupTable::GrowSlots(std::size_t slots) {
-  slots_.assign(slots, Slot{});
-  const std::size_t mask = slots - 1;
-  for (std::uint32_t group = 0; group < size_; ++group) {
-    if (group == null_group_) continue;
-    const std::uint64_t hash = HashOf(group);
-    std::size_t at = hash & mask;
+  const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots));
+  slot_shift_ = 32 - std::countr_zero(slots);
+  const auto put = [&, mask = slots - 1](Slot slot) {
+    std::size_t at = SlotOf(slot.tag);
     while (slots_[at].group != kNone) at = (at + 1) & mask;
-    slots_[at] = {group, TagOf(hash)};
+    slots_[at] = slot;
+  };
+  if (!old.empty()) {  // in the order of their tags, so that memory is written in order, too
+    for (const Slot& slot : old) {
+      if (slot.group != kNone) put(slot);
+    }
+    return;
+  }
+  for (std::uint32_t group = 0; group < size_; ++group) {
+    if (group != null_group_) put({group, TagOf(HashOf(group))});
   }
 }
 
@@ -273,7 +280,7 @@ std::uint32_t GroupTable::AppendBytes(std::string_view key) {
 
 std::uint32_t GroupTable::FindOrAddBytes(std::string_view key, std::uint64_t hash) {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t at = hash & mask;
+  std::size_t at = SlotOf(TagOf(hash));
   for (; slots_[at].group != kNone; at = (at + 1) & mask) {
     if (slots_[at].tag == TagOf(hash) && EqualRows(this->key(slots_[at].group), key)) return slots_[at].group;
   }
@@ -294,7 +301,7 @@ void GroupTable::FindOrAddBytesBlock(const KeyAt& key_at, std::span<std::uint32_
   }
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const std::uint32_t likely = slots_[hashes[i] & mask].group;
-    if (likely != kNone) __builtin_prefetch(record(likely));
+    if (likely != kNone) PrefetchRecord(likely);
   }
   for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = FindOrAddBytes(key_at(i), hashes[i]);
 }
@@ -348,7 +355,7 @@ std::optional<std::uint32_t> GroupTable::Find(std::string_view key) const {
   if (slots_.empty()) return std::nullopt;
   const std::uint64_t hash = integer_ ? HashInteger(integer_->Read(key)) : HashRow(key);
   const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = hash & mask; slots_[at].group != kNone; at = (at + 1) & mask) {
+  for (std::size_t at = SlotOf(TagOf(hash)); slots_[at].group != kNone; at = (at + 1) & mask) {
     if (slots_[at].tag == TagOf(hash) && EqualRows(this->key(slots_[at].group), key)) return slots_[at].group;
   }
   return std::nullopt;

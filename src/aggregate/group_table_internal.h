@@ -74,6 +74,14 @@ class GroupTable {
     std::uint32_t tag = 0;  // the hash's upper half
   };
 
+  // A record lies in one or two cache lines, a long one in more.
+  void PrefetchRecord(std::uint32_t group) const {
+    const std::byte* first = record(group);
+    __builtin_prefetch(first);
+    __builtin_prefetch(first + record_width_ - 1);
+  }
+  // Where a search for a tag begins: by its upper bits, so that growing keeps the order.
+  std::size_t SlotOf(std::uint32_t tag) const { return static_cast<std::size_t>(std::uint64_t{tag} >> slot_shift_); }
   std::string_view KeyOf(const std::byte* record) const;
   Record Append();
 
@@ -105,6 +113,7 @@ class GroupTable {
   std::vector<std::unique_ptr<std::byte[]>> chunks_;
   std::vector<char> key_bytes_;  // of keys of variable width
   std::vector<Slot> slots_;      // a power of two, or none
+  int slot_shift_ = 32;          // 32 less the bits of a place in slots_
 
   // Of one integer column:
   std::vector<std::uint32_t> dense_;  // the group of least + i; empty: slots_ is the index

@@ -187,6 +187,12 @@ template <class V>
 void GroupFinder::FindIntegers(const RowRange& block, GroupTable& table, std::span<std::uint32_t> groups) {
   const arrow::Array& column = *columns_.front();
   if (column.null_count() == 0) {
+    if constexpr (sizeof(V) == sizeof(std::int64_t)) {  // as they lie there
+      const auto* values = column.data()->GetValues<std::int64_t>(1);
+      if (block.rows == nullptr && reinterpret_cast<std::uintptr_t>(values) % alignof(std::int64_t) == 0) {
+        return table.FindOrAdd(std::span(values + block.first, groups.size()), groups);
+      }
+    }
     WithColumn<V>(column, [&](auto values) {
       for (std::size_t i = 0; i < groups.size(); ++i) values_[i] = static_cast<std::int64_t>(values(block.Row(i)));
     });

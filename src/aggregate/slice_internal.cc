@@ -215,8 +215,10 @@ void Slice::Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const Row
     const std::span<std::uint32_t> groups(scratch.groups.data(), count);
     const std::span<Record> records(scratch.records.data(), count);
     scratch.finder.Find(block, groups_, groups);
-    groups_.RecordsOf(groups, records);
-    for (const Record record : records) AddRows(record, 1);
+    for (std::size_t i = 0; i < count; ++i) {
+      records[i] = groups_.record(groups[i]);
+      AddRows(records[i], 1);
+    }
     for (const RecordLayout::Part& part : spec.layout->parts()) {
       const BlockInput input{.argument = part.argument < 0 ? nullptr : batch.column(part.argument).get(),
                              .filter = part.filter < 0 ? nullptr : batch.column(part.filter).get(),

@@ -65,6 +65,11 @@ std::optional<Window> WindowOf(const std::optional<FixedWindow>& fixed, std::int
                 .size = static_cast<std::uint64_t>(std::min<Int128>(fixed->size, room))};
 }
 
+bool IsFinite(SliceKey key) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  return !key.is_null && key.start < kMax && key.start > -kMax;
+}
+
 }  // namespace
 
 template <class V>
@@ -87,7 +92,9 @@ arrow::Status SliceRows::FindRuns(const ViewSpec& spec, const arrow::Array& colu
         key.start = window->start;
         while (end < count && !is_null(end) && window->Holds(static_cast<std::int64_t>(values(end)))) ++end;
       }
-      runs_.push_back({.first = first, .count = end - first, .part = PartOf(key)});
+      if (!spec.query->finite_times_only || IsFinite(key)) {
+        runs_.push_back({.first = first, .count = end - first, .part = PartOf(key)});
+      }
       first = end;
     }
     return arrow::Status::OK();

@@ -249,6 +249,27 @@ void Slice::Merge(const RecordLayout& layout, const Slice& other) {
   rows_ += other.rows_;
 }
 
+void Slice::Merge(const RecordLayout& layout, const Slice& other, std::span<const std::uint32_t> groups) {
+  std::array<Record, kBlockRows> from;
+  std::array<Record, kBlockRows> to;
+  for (std::size_t at = 0; at < groups.size(); at += kBlockRows) {
+    const auto block = groups.subspan(at, std::min(kBlockRows, groups.size() - at));
+    other.groups_.RecordsOf(block, from);
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      const std::string_view key = other.groups_.key(block[i]);
+      if (!groups_.Find(key)) groups_.Add(key);
+    }
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      to[i] = groups_.record(*groups_.Find(other.groups_.key(block[i])));
+      AddRows(to[i], RowsOf(from[i]));
+      rows_ += RowsOf(from[i]);
+    }
+    for (const RecordLayout::Part& part : layout.parts()) {
+      part.ops->Merge(std::span(from).first(block.size()), std::span(to).first(block.size()), groups_.heap());
+    }
+  }
+}
+
 std::int64_t Slice::bytes() const { return static_cast<std::int64_t>(sizeof(Slice)) + groups_.bytes(); }
 
 void Slice::Save(const RecordLayout& layout, StateWriter& writer) const {

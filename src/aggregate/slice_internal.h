@@ -60,6 +60,8 @@ class Slice {
   // Adds rows of a batch of the evaluated schema, in order.
   void Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch);
   void Merge(const RecordLayout& layout, const Slice& other);
+  // Only these groups of the other.
+  void Merge(const RecordLayout& layout, const Slice& other, std::span<const std::uint32_t> groups);
   // When no more rows are expected for a while.
   void Settle() { groups_.Settle(); }
   std::shared_ptr<Slice> Clone() const;

@@ -9,6 +9,7 @@
 #include "aggregate/slice_internal.h"
 #include "aggregate/state_format_internal.h"
 #include "aggregate/view_version_internal.h"
+#include "aggregate/window_pieces_internal.h"
 #include "arrow/array/array_base.h"
 #include "arrow/buffer.h"
 #include "arrow/record_batch.h"
@@ -217,6 +218,10 @@ class SlicedViewState final : public ViewState {
     return stats_;
   }
 
+  std::int64_t CountWindows() const override {
+    return query().hopping ? CountHoppingWindows(*PinNow()) : Stats().windows;
+  }
+
   std::int64_t PinnedBytes() const override EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     return copied_ - registry_->OldestCopied(copied_);
@@ -224,6 +229,7 @@ class SlicedViewState final : public ViewState {
 
   std::vector<WindowStats> Windows() const override {
     const std::shared_ptr<const ViewVersion> version = PinNow();
+    if (query().hopping) return HoppingWindows(*version);
     std::vector<WindowStats> windows;
     for (const SliceEntry& entry : version->slices()) {
       windows.push_back({.start = entry.key,

@@ -118,7 +118,8 @@ class ViewState {
   // Of states that are kept for pins alone, at most: what was replaced or copied since the oldest live one.
   virtual std::int64_t PinnedBytes() const = 0;
 
-  virtual ViewStats Stats() const = 0;
+  virtual ViewStats Stats() const = 0;  // of windows that hop, `windows` counts slices
+  virtual std::int64_t CountWindows() const { return Stats().windows; }
   virtual std::vector<WindowStats> Windows() const = 0;  // ascending, the NULL window last
 
   // The one versioned state format (docs/state_format.md): magic, version, the query's fingerprint, slices, checksum.

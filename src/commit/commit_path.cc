@@ -329,7 +329,7 @@ std::vector<ViewInfo> CommitPathImpl::Views() const {
                      .options = view->options,
                      .watermark = WatermarkOf(*view),
                      .late = view->late.counts,
-                     .windows = stats.windows,
+                     .windows = view->state->CountWindows(),
                      .groups = stats.groups,
                      .rows = stats.rows,
                      .bytes = stats.bytes});

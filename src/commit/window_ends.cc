@@ -25,6 +25,7 @@ std::string WhyUnknown(const AggregateQuery& query, const std::string& time_colu
     return "its table " + query.base.ToString() + " has no event-time column: create it WITH (time = '...')";
   }
   if (query.window_key < 0) return "it has no window: add a key such as time_bucket(INTERVAL '5 minutes', ...)";
+  if (query.hopping) return "its windows overlap: a row is in several, which end one after the other";
   if (FoldIdentifier(query.window_time) != FoldIdentifier(time_column)) {
     return "its windows are over " +
            (query.window_time.empty() ? std::string("an expression") : "column " + query.window_time) +

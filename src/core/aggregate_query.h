@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/table_ref.h"
+#include "core/window_spec.h"
 
 namespace arrow {
 class DataType;
@@ -36,7 +37,8 @@ struct AggregateColumn {
 struct OutputColumn {
   std::string name;
   bool is_key;
-  int index;  // of the key, or of the aggregate
+  int index;                     // of the key, or of the aggregate
+  std::int64_t after_start = 0;  // of the window key: the window's start plus this, as window_end is
 };
 
 // Windows of one size: the start of a value's is origin + floor((value - origin) / size) * size. In the units of the
@@ -67,6 +69,10 @@ struct AggregateQuery {
   // not known.
   std::string window_width_sql;
   bool window_shifted = false;  // by an offset, an origin or a time zone of their own
+  // When set, the window key of evaluated batches holds the starts of slices, and each window is put together from the
+  // slices in it.
+  std::optional<WindowSpec> hopping = std::nullopt;
+  bool finite_times_only = false;  // rows whose window key is NULL or infinite are in no window, and left out
   // When set, the window key of evaluated batches holds times (time_sql, of the key's type), and their windows are
   // still to be found; key_sql has the windows all the same.
   std::optional<FixedWindow> fixed_window = std::nullopt;

@@ -33,6 +33,7 @@
 #include "engine/view_shape_internal.h"
 #include "engine/view_window_internal.h"
 #include "engine/view_writing_internal.h"
+#include "engine/windowed_from_internal.h"
 
 namespace hyprstream::engine {
 
@@ -60,7 +61,8 @@ class ViewAnalysis {
   arrow::Result<AggregateQuery> Run() {
     ARROW_RETURN_NOT_OK(ParseSelect());
     ARROW_RETURN_NOT_OK(FindBase());
-    ARROW_ASSIGN_OR_RAISE(const auto bound, Bind(statement_->Copy(), false));
+    ARROW_RETURN_NOT_OK(ReadWindows());
+    ARROW_ASSIGN_OR_RAISE(const auto bound, Bind(WholeStatement(), false));
     ARROW_RETURN_NOT_OK(CheckNames(bound.names));
     ARROW_RETURN_NOT_OK(ReadItems(bound));
     ARROW_RETURN_NOT_OK(ReadWhere());
@@ -84,6 +86,9 @@ class ViewAnalysis {
     }
     statement_ = std::move(parser.statements[0]);
     auto& node = *statement_->Cast<duckdb::SelectStatement>().node;
+    if (node.type == duckdb::QueryNodeType::SELECT_NODE) {
+      ARROW_ASSIGN_OR_RAISE(call_, TakeWindowCall(node.Cast<duckdb::SelectNode>()));
+    }
     ARROW_RETURN_NOT_OK(CheckShape(node));
     select_ = &node.Cast<duckdb::SelectNode>();
     for (const auto& item : select_->select_list) {
@@ -128,6 +133,82 @@ class ViewAnalysis {
     query_.from_sql =
         QuoteIdentifier(text_.database) + "." + query_.base.ToSql() + " AS " + QuoteIdentifier(query_.alias);
     return arrow::Status::OK();
+  }
+
+  // ---- windows of a window function
+
+  arrow::Status ReadWindows() {
+    if (!call_) return arrow::Status::OK();
+    call_->table->SetQualifiedName(select_->from_table->Cast<duckdb::BaseTableRef>().GetQualifiedName());
+    ARROW_ASSIGN_OR_RAISE(windows_, WindowedFrom::Make(context_, *std::move(call_)));
+    query_.hopping = windows_->hopping();
+    return arrow::Status::OK();
+  }
+
+  // The SELECT as its author wrote it, for DuckDB.
+  duckdb::unique_ptr<duckdb::SQLStatement> WholeStatement() const {
+    auto whole = statement_->Copy();
+    if (windows_) {
+      auto& from = whole->Cast<duckdb::SelectStatement>().node->Cast<duckdb::SelectNode>().from_table;
+      from = windows_->Query(from->alias);
+    }
+    return whole;
+  }
+
+  std::optional<WindowColumn> WindowColumnIn(const duckdb::ParsedExpression& expression) const {
+    if (!windows_) return std::nullopt;
+    return WindowColumnOf(expression, duckdb::Identifier(query_.alias));
+  }
+
+  // What the windows are made of names the columns as the call's arguments do.
+  arrow::Status ResolveInTable(Expression& expression) {
+    const bool aliased = std::exchange(aliased_, false);
+    auto status = Resolve(expression);
+    aliased_ = aliased;
+    return status;
+  }
+
+  // Within another expression.
+  arrow::Status ResolveWindowColumn(WindowColumn column, Expression& expression) {
+    if (query_.hopping) {
+      return arrow::Status::NotImplemented(
+          "A materialized view over hop cannot use ", Show(*expression),
+          " within an expression or a condition: select it as it is, and use it in the query that reads the view");
+    }
+    const auto alias = expression->GetAlias();
+    expression = column == WindowColumn::kStart ? windows_->Start() : windows_->End();
+    expression->SetAlias(alias);
+    return ResolveInTable(expression);
+  }
+
+  // A select item that is window_start or window_end, of windows of one length: both are read from one key.
+  arrow::Status ReadWindowColumn(WindowColumn column, Expression item, const std::string& name) {
+    if (query_.window_key < 0) {
+      auto start = windows_->Start();
+      ARROW_RETURN_NOT_OK(ResolveInTable(start));
+      query_.window_key = query_.key_count();
+      query_.key_sql.push_back(start->ToString());
+      query_.finite_times_only = true;
+      if (!query_.hopping) NoteWindow(*start);
+      window_item_ = std::move(start);
+    }
+    query_.output.push_back({.name = name,
+                             .is_key = true,
+                             .index = query_.window_key,
+                             .after_start = column == WindowColumn::kEnd ? windows_->size_us() : 0});
+    keys_.push_back(item.get());
+    items_.push_back(std::move(item));
+    return arrow::Status::OK();
+  }
+
+  // The window column that a GROUP BY expression stands for.
+  std::optional<WindowColumn> GroupedWindowColumn(const duckdb::ParsedExpression& group) const {
+    if (const auto column = WindowColumnIn(group)) return column;
+    if (group.GetExpressionClass() != ExpressionClass::COLUMN_REF) return std::nullopt;
+    const auto& names = group.Cast<duckdb::ColumnRefExpression>().ColumnNames();
+    if (names.size() != 1 || IsColumn(names[0])) return std::nullopt;
+    const auto* item = Aliased(names[0]);
+    return item == nullptr ? std::nullopt : WindowColumnIn(*item);
   }
 
   // Binds without optimizing. `row_wise`: refuse what needs more than one row, or depends on more than the row.
@@ -202,11 +283,13 @@ class ViewAnalysis {
   }
 
   arrow::Status ResolveColumn(Expression& expression) {
+    if (const auto column = WindowColumnIn(*expression)) return ResolveWindowColumn(*column, expression);
     auto names = expression->Cast<duckdb::ColumnRefExpression>().ColumnNames();
     const auto qualifier = QualifierLength(names);
     if (qualifier == 0 && !IsColumn(names[0])) {
       if (names.size() == 1) {
         if (const auto* item = Aliased(names[0])) {
+          if (const auto column = WindowColumnIn(*item)) return ResolveWindowColumn(*column, expression);
           expression = item->Copy();
           expression->ClearAlias();
           return arrow::Status::OK();
@@ -338,6 +421,10 @@ class ViewAnalysis {
   arrow::Status ReadItems(const BoundSelect& bound) {
     for (std::size_t i = 0; i < select_->select_list.size(); ++i) {
       auto item = select_->select_list[i]->Copy();
+      if (const auto column = WindowColumnIn(*item); column && windows_->is_fixed()) {
+        ARROW_RETURN_NOT_OK(ReadWindowColumn(*column, std::move(item), bound.names.at(i)));
+        continue;
+      }
       if (!IsCountStar(*item) || item->Cast<duckdb::FunctionExpression>().Filter()) ARROW_RETURN_NOT_OK(Resolve(item));
       OutputColumn output{.name = bound.names.at(i), .is_key = true, .index = query_.key_count()};
       if (IsAggregate(*item)) {
@@ -350,12 +437,20 @@ class ViewAnalysis {
             ", an expression over aggregates: select its parts as columns, and compute "
             "it in the query that reads the view");
       } else {
-        if (query_.window_key < 0) NoteWindow(*item);
+        if (query_.window_key < 0 && WindowOf(*item)) {
+          query_.window_key = query_.key_count();
+          NoteWindow(*item);
+          window_item_ = item->Copy();
+        }
         keys_.push_back(item.get());
         query_.key_sql.push_back(item->ToString());
       }
       query_.output.push_back(std::move(output));
       items_.push_back(std::move(item));
+    }
+    if (query_.hopping && query_.window_key < 0) {
+      return arrow::Status::NotImplemented(
+          "A materialized view over hop needs its windows: select window_start, and group by it");
     }
     if (query_.aggregates.empty()) {
       return arrow::Status::NotImplemented(
@@ -365,21 +460,26 @@ class ViewAnalysis {
     return arrow::Status::OK();
   }
 
-  // Is the next key the window?
+  // What the window key says of its windows.
   void NoteWindow(const duckdb::ParsedExpression& item) {
     const auto window = WindowOf(item);
     if (!window.has_value()) return;
-    query_.window_key = query_.key_count();
     query_.window_time = window->time_column;
     query_.window_width_sql = window->width_sql;
     query_.window_shifted = window->shifted;
   }
 
   arrow::Status ReadWhere() {
+    if (windows_) {
+      auto condition = windows_->Condition();
+      ARROW_RETURN_NOT_OK(ResolveInTable(condition));
+      query_.where_sql = condition->ToString();
+    }
     if (!select_->where_clause) return arrow::Status::OK();
     auto where = select_->where_clause->Copy();
     ARROW_RETURN_NOT_OK(Resolve(where));
-    query_.where_sql = where->ToString();
+    query_.where_sql =
+        query_.where_sql.empty() ? where->ToString() : query_.where_sql + " AND (" + where->ToString() + ")";
     return arrow::Status::OK();
   }
 
@@ -390,6 +490,11 @@ class ViewAnalysis {
       if (group.Cast<duckdb::ConstantExpression>().GetLiteral().TryGetInt64(ordinal) && ordinal >= 1 &&
           ordinal <= static_cast<std::int64_t>(items_.size())) {
         return items_[static_cast<std::size_t>(ordinal - 1)].get();
+      }
+    }
+    if (const auto column = GroupedWindowColumn(group); column && windows_->is_fixed()) {
+      for (const auto* key : keys_) {
+        if (WindowColumnIn(*key) == column) return key;
       }
     }
     ARROW_RETURN_NOT_OK(CheckExpression(group));
@@ -504,7 +609,7 @@ class ViewAnalysis {
     if (!query_.fixed_window) return arrow::Status::OK();
     // Its argument as written is of another type where the bound one is cast.
     const auto& call = bound.plan->expressions[window]->Cast<duckdb::BoundFunctionExpression>();
-    const auto& times = keys_[window]->Cast<duckdb::FunctionExpression>().GetArguments()[1].GetExpression();
+    const auto& times = window_item_->Cast<duckdb::FunctionExpression>().GetArguments()[1].GetExpression();
     query_.time_sql = times.ToString();
     if (call.GetChildren()[1]->GetExpressionClass() != ExpressionClass::BOUND_COLUMN_REF) {
       query_.time_sql = "CAST((" + query_.time_sql + ") AS " + bound.types[window].ToString() + ")";
@@ -521,6 +626,10 @@ class ViewAnalysis {
     }
     query_.evaluated_schema = ToArrowSchemaInZone(context_, bound.types, names, text_.time_zone);
     FindPlainColumns(*bound.plan);
+    // Expressions may fail with the times that are in no window; where nothing is evaluated none has to be left out
+    // beforehand.
+    const bool plain = std::ranges::none_of(query_.plain_columns, &std::string::empty);
+    if (query_.finite_times_only && plain && !select_->where_clause) query_.where_sql.clear();
     for (auto& aggregate : query_.aggregates) {
       if (aggregate.kind != AggregateKind::kMin && aggregate.kind != AggregateKind::kMax) continue;
       aggregate.result_type = query_.evaluated_schema->field(aggregate.argument)->type();
@@ -578,6 +687,9 @@ class ViewAnalysis {
   duckdb::vector<duckdb::Identifier> columns_;    // of the base table
   duckdb::vector<duckdb::Identifier> generated_;  // of these; captured rows do not have them
   bool aliased_ = false;
+  std::optional<WindowCall> call_;  // in FROM; until windows_ is made of it
+  std::optional<WindowedFrom> windows_;
+  Expression window_item_;                             // of the window key, resolved
   std::vector<Expression> items_;                      // the select list, resolved
   std::vector<const duckdb::ParsedExpression*> keys_;  // of items_
   duckdb::vector<duckdb::LogicalType> key_types_;      // before they are carried

@@ -5,9 +5,11 @@
 #include <duckdb/parser/parsed_expression_iterator.hpp>
 #include <duckdb/parser/query_node/select_node.hpp>
 #include <duckdb/parser/tableref/basetableref.hpp>
+#include <duckdb/parser/tableref/table_function_ref.hpp>
 #include <string>
 
 #include "engine/error_internal.h"
+#include "engine/window_call_internal.h"
 
 namespace hyprstream::engine {
 
@@ -37,6 +39,9 @@ arrow::Status CheckFrom(const duckdb::TableRef& from) {
   switch (from.type) {
     case TableReferenceType::BASE_TABLE:
       break;
+    case TableReferenceType::TABLE_FUNCTION:
+      if (ReadWindowCall(from.Cast<duckdb::TableFunctionRef>())) break;
+      return Refuse("anything but one table in FROM", "name the table that it aggregates");
     case TableReferenceType::EMPTY_FROM:
       return Refuse("a SELECT without FROM", "name the table that it aggregates");
     case TableReferenceType::JOIN:
@@ -48,7 +53,8 @@ arrow::Status CheckFrom(const duckdb::TableRef& from) {
   }
   if (from.sample) return Refuse("a sample", "filter with WHERE on something that each row has");
   if (!from.column_name_alias.empty()) return Refuse("column aliases in FROM", "use the table's own column names");
-  if (from.Cast<duckdb::BaseTableRef>().at_clause) return Refuse("AT", "it follows the table as it is now");
+  const bool is_table = from.type == TableReferenceType::BASE_TABLE;
+  if (is_table && from.Cast<duckdb::BaseTableRef>().at_clause) return Refuse("AT", "it follows the table as it is now");
   return arrow::Status::OK();
 }
 

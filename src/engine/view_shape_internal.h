@@ -12,8 +12,8 @@ class QueryNode;
 
 namespace hyprstream::engine {
 
-// OK for one SELECT of one table with an optional WHERE and one set of groups; else NotImplemented with the nearest
-// thing that can be maintained.
+// OK for one SELECT of one table, or of tumble or hop over one, with an optional WHERE and one set of groups; else
+// NotImplemented with the nearest thing that can be maintained.
 arrow::Status CheckShape(const duckdb::QueryNode& node);
 
 // OK when nothing in the expression needs more than the row at hand: no subquery, window, star or parameter.

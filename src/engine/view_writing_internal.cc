@@ -15,12 +15,14 @@
 #include <duckdb/parser/query_node/select_node.hpp>
 #include <duckdb/parser/statement/select_statement.hpp>
 #include <duckdb/parser/tableref.hpp>
+#include <duckdb/parser/tableref/table_function_ref.hpp>
 #include <duckdb/planner/binder.hpp>
 #include <duckdb/planner/expression_binder.hpp>
 #include <utility>
 
 #include "engine/error_internal.h"
 #include "engine/view_shape_internal.h"
+#include "engine/window_tables_internal.h"
 
 namespace hyprstream::engine {
 
@@ -54,6 +56,7 @@ class SelectWriter {
     }
     if (select_.where_clause) Visit(select_.where_clause);
     for (auto& group : select_.groups.group_expressions) Visit(group);
+    VisitWindows();
     return changed_;
   }
 
@@ -71,6 +74,14 @@ class SelectWriter {
       WriteOutType(expression->Cast<duckdb::CastExpression>());
     }
     for (auto& child : expression->ChildrenMutable()) Visit(child);
+  }
+
+  // What a window function is given beside its table.
+  void VisitWindows() {
+    if (select_.from_table->type != duckdb::TableReferenceType::TABLE_FUNCTION) return;
+    auto& call = select_.from_table->Cast<duckdb::TableFunctionRef>().function->Cast<duckdb::FunctionExpression>();
+    auto& arguments = call.GetArgumentsMutable();
+    for (std::size_t at = 1; at < arguments.size(); ++at) Visit(arguments[at].GetExpressionMutable());
   }
 
   duckdb::ScalarMacroCatalogEntry* MacroOf(const duckdb::FunctionExpression& call) {
@@ -117,6 +128,7 @@ class SelectWriter {
     if (!binder_) {
       binder_ = duckdb::Binder::CreateBinder(context_);
       auto from = select_.from_table->Copy();
+      WriteOutWindowTables(from);
       binder_->Bind(*from);
     }
     return *binder_;

@@ -189,8 +189,6 @@ void WindowEnd(duckdb::DataChunk& arguments, duckdb::ExpressionState&, duckdb::V
       arguments.data[0], arguments.data[1], result, arguments.size(), EndOf);
 }
 
-// Of windows that begin every `slide`, where time_bucket puts them: at 2000-01-03 00:00:00 and before and after it.
-constexpr std::int64_t kOrigin = 946'857'600'000'000;
 // What one row may become: a chunk of 2,048 rows is computed at once.
 constexpr std::int64_t kWindowsMax = 10'000;
 
@@ -216,7 +214,7 @@ Hop CheckedHop(const duckdb::interval_t& slide, const duckdb::interval_t& size) 
 
 // The start of the last window that the time is in.
 std::int64_t LastStart(std::int64_t time, std::int64_t slide) {
-  auto past = static_cast<std::int64_t>((static_cast<__int128>(time) - kOrigin) % slide);
+  auto past = static_cast<std::int64_t>((static_cast<__int128>(time) - kWindowOriginUs) % slide);
   if (past < 0) past += slide;
   std::int64_t start = 0;
   if (__builtin_sub_overflow(time, past, &start)) {
@@ -287,15 +285,15 @@ duckdb::ScalarFunction Function(const char* name, duckdb::vector<LogicalType> ar
 void RegisterWindowFunctions(duckdb::Connection& connection) {
   auto& context = *connection.context;
   auto& catalog = duckdb::Catalog::GetSystemCatalog(context);
-  auto time = Function("hyprstream_event_time", {LogicalType::VARCHAR, LogicalType::ANY, LogicalType::ANY},
-                       LogicalType::TIMESTAMP, EventTime);
+  auto time = Function(kEventTime, {LogicalType::VARCHAR, LogicalType::ANY, LogicalType::ANY}, LogicalType::TIMESTAMP,
+                       EventTime);
   time.SetNullHandling(duckdb::FunctionNullHandling::SPECIAL_HANDLING);
   time.SetResolveTypesCallback(ResolveEventTime);
   time.SetBindCallback(BindEventTime);
   duckdb::CreateScalarFunctionInfo time_info(time);
   catalog.CreateFunction(context, time_info);
 
-  auto width = Function("hyprstream_window_width", {LogicalType::VARCHAR, LogicalType::VARCHAR, LogicalType::ANY},
+  auto width = Function(kWindowWidth, {LogicalType::VARCHAR, LogicalType::VARCHAR, LogicalType::ANY},
                         LogicalType::INTERVAL, WindowWidth);
   width.SetNullHandling(duckdb::FunctionNullHandling::SPECIAL_HANDLING);
   width.SetResolveTypesCallback(ResolveWindowWidth);
@@ -303,12 +301,12 @@ void RegisterWindowFunctions(duckdb::Connection& connection) {
   duckdb::CreateScalarFunctionInfo width_info(width);
   catalog.CreateFunction(context, width_info);
 
-  duckdb::ScalarFunctionSet ends(duckdb::Identifier("hyprstream_window_end"));
-  duckdb::ScalarFunctionSet starts(duckdb::Identifier("hyprstream_hop_starts"));
+  duckdb::ScalarFunctionSet ends{duckdb::Identifier(kWindowEnd)};
+  duckdb::ScalarFunctionSet starts{duckdb::Identifier(kHopStarts)};
   for (const auto& type : {LogicalType(LogicalType::TIMESTAMP), LogicalType(LogicalType::TIMESTAMP_TZ)}) {
-    ends.AddFunction(Function("hyprstream_window_end", {type, LogicalType::INTERVAL}, type, WindowEnd));
-    auto start = Function("hyprstream_hop_starts", {type, LogicalType::INTERVAL, LogicalType::INTERVAL},
-                          LogicalType::LIST(type), HopStarts);
+    ends.AddFunction(Function(kWindowEnd, {type, LogicalType::INTERVAL}, type, WindowEnd));
+    auto start =
+        Function(kHopStarts, {type, LogicalType::INTERVAL, LogicalType::INTERVAL}, LogicalType::LIST(type), HopStarts);
     start.SetNullHandling(duckdb::FunctionNullHandling::SPECIAL_HANDLING);
     start.SetBindCallback(BindHopStarts);
     starts.AddFunction(start);

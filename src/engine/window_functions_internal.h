@@ -8,11 +8,21 @@
 //   first
 #pragma once
 
+#include <cstdint>
+
 namespace duckdb {
 class Connection;
 }
 
 namespace hyprstream::engine {
+
+inline constexpr const char* kEventTime = "hyprstream_event_time";
+inline constexpr const char* kWindowWidth = "hyprstream_window_width";
+inline constexpr const char* kWindowEnd = "hyprstream_window_end";
+inline constexpr const char* kHopStarts = "hyprstream_hop_starts";
+
+// Where time_bucket begins to count: 2000-01-03 00:00:00, in microseconds.
+inline constexpr std::int64_t kWindowOriginUs = 946'857'600'000'000;
 
 // In the system catalog; within the connection's transaction.
 void RegisterWindowFunctions(duckdb::Connection& connection);

@@ -63,6 +63,31 @@ class Walk {
     }
   }
 
+  void Visit(Table& table) {
+    if (!table) return;
+    using duckdb::TableReferenceType;
+    switch (table->type) {
+      case TableReferenceType::TABLE_FUNCTION:
+        Visit(table->Cast<duckdb::TableFunctionRef>().function);
+        return WriteOut(table);
+      case TableReferenceType::JOIN:
+        Visit(table->Cast<duckdb::JoinRef>().left);
+        Visit(table->Cast<duckdb::JoinRef>().right);
+        return Visit(table->Cast<duckdb::JoinRef>().condition);
+      case TableReferenceType::SUBQUERY:
+        return Visit(table->Cast<duckdb::SubqueryRef>().subquery);
+      case TableReferenceType::PIVOT:
+        return Visit(table->Cast<duckdb::PivotRef>().source);
+      case TableReferenceType::SHOW_REF:
+        return Visit(table->Cast<duckdb::ShowRef>().query);
+      case TableReferenceType::EXPRESSION_LIST:
+        for (auto& row : table->Cast<duckdb::ExpressionListRef>().values) Visit(row);
+        return;
+      default:
+        return;
+    }
+  }
+
  private:
   void Visit(duckdb::CreateInfo& info) {
     switch (info.type) {
@@ -184,31 +209,6 @@ class Walk {
     }
   }
 
-  void Visit(Table& table) {
-    if (!table) return;
-    using duckdb::TableReferenceType;
-    switch (table->type) {
-      case TableReferenceType::TABLE_FUNCTION:
-        Visit(table->Cast<duckdb::TableFunctionRef>().function);
-        return WriteOut(table);
-      case TableReferenceType::JOIN:
-        Visit(table->Cast<duckdb::JoinRef>().left);
-        Visit(table->Cast<duckdb::JoinRef>().right);
-        return Visit(table->Cast<duckdb::JoinRef>().condition);
-      case TableReferenceType::SUBQUERY:
-        return Visit(table->Cast<duckdb::SubqueryRef>().subquery);
-      case TableReferenceType::PIVOT:
-        return Visit(table->Cast<duckdb::PivotRef>().source);
-      case TableReferenceType::SHOW_REF:
-        return Visit(table->Cast<duckdb::ShowRef>().query);
-      case TableReferenceType::EXPRESSION_LIST:
-        for (auto& row : table->Cast<duckdb::ExpressionListRef>().values) Visit(row);
-        return;
-      default:
-        return;
-    }
-  }
-
   void WriteOut(Table& table) {
     auto& call = table->Cast<duckdb::TableFunctionRef>();
     const auto read = ReadWindowCall(call, parameters_);
@@ -238,5 +238,7 @@ class Walk {
 }  // namespace
 
 void WriteOutWindowTables(duckdb::SQLStatement& statement) { Walk().Visit(statement); }
+
+void WriteOutWindowTables(duckdb::unique_ptr<duckdb::TableRef>& table) { Walk().Visit(table); }
 
 }  // namespace hyprstream::engine

@@ -5,14 +5,19 @@
 // expressions, with parameters; and the gate sees nothing but the plan of that query.
 #pragma once
 
+#include <duckdb/common/unique_ptr.hpp>
+
 namespace duckdb {
 class SQLStatement;
-}
+class TableRef;
+}  // namespace duckdb
 
 namespace hyprstream::engine {
 
 // Replaces every call in the statement, and in what it stores (a view's or a macro's query). Throws DuckDB's
 // ParserException for a call with wrong arguments.
 void WriteOutWindowTables(duckdb::SQLStatement& statement);
+// The same for what stands in a FROM clause.
+void WriteOutWindowTables(duckdb::unique_ptr<duckdb::TableRef>& table);
 
 }  // namespace hyprstream::engine

@@ -1,5 +1,6 @@
 #include "fuzz/random_view.h"
 
+#include <utility>
 #include <vector>
 
 namespace hyprstream::fuzz {
@@ -12,6 +13,50 @@ std::string Window(Random& random) {
                       "time_bucket(INTERVAL '7 days', ts)", "time_bucket(INTERVAL '1 month', ts)",
                       "time_bucket(INTERVAL '1 hour', ts, INTERVAL '10 minutes')", "date_trunc('hour', ts)",
                       "date_trunc('day', ts)", "date_trunc('week', ts)", "date_trunc('month', ts)"});
+}
+
+// FROM, and how windows are selected from it.
+struct Source {
+  std::string from;
+  std::string window;       // may be empty
+  std::string oracle_from;  // FROM without the server's functions, up to its last condition; empty: from
+};
+
+// Written out with DuckDB's own functions: `starts` are of the windows that the time `at`, in UTC, is in.
+std::string WrittenOut(const RandomTable& table, const std::string& starts, const std::string& size) {
+  const bool zoned = table.columns.front().type == "TIMESTAMPTZ";
+  const std::string back = zoned ? " AT TIME ZONE 'UTC'" : "";
+  const std::string time = zoned ? "ts AT TIME ZONE 'UTC'" : "ts::TIMESTAMP";
+  return "(SELECT *, (s)" + back + " AS window_start, (s + " + size + ")" + back +
+         " AS window_end FROM (SELECT *, unnest(" + starts + ") AS s FROM (SELECT *, rowid, " + time +
+         " AS moment FROM " + table.name + " WHERE isfinite(ts))) WHERE true";
+}
+
+Source WindowFunction(Random& random, const RandomTable& table) {
+  const auto window = random.Text({"window_start AS window_start", "window_start, window_end", "window_end AS until"});
+  if (random.Chance(40)) {
+    const auto size = "INTERVAL '" + random.Text({"5 minutes", "1 hour", "36 hours", "7 days", "1 month"}) + "'";
+    return {.from = "tumble(" + table.name + ", ts, " + size + ")",
+            .window = window,
+            .oracle_from = WrittenOut(table, "[time_bucket(" + size + ", moment)]", size)};
+  }
+  const auto [slide, size] =
+      random.Pick(std::vector<std::pair<std::string, std::string>>{{"INTERVAL '5 minutes'", "INTERVAL '1 hour'"},
+                                                                   {"INTERVAL '7 minutes'", "INTERVAL '1 hour'"},
+                                                                   {"INTERVAL '1 hour'", "INTERVAL '1 hour'"},
+                                                                   {"INTERVAL '6 hours'", "INTERVAL '2 days'"},
+                                                                   {"INTERVAL '2 days'", "INTERVAL '3 days'"},
+                                                                   {"INTERVAL '1 day'", "INTERVAL '50 days'"}});
+  return {.from = "hop(" + table.name + ", ts, " + slide + ", " + size + ")",
+          .window = window,
+          .oracle_from = WrittenOut(
+              table, "range(time_bucket(" + slide + ", moment), moment - " + size + ", -" + slide + ")", size)};
+}
+
+Source From(Random& random, const RandomTable& table) {
+  if (random.Chance(35)) return WindowFunction(random, table);
+  return {
+      .from = table.name, .window = random.Chance(70) ? Window(random) + " AS window_start" : "", .oracle_from = ""};
 }
 
 std::string Key(Random& random, const RandomTable& table) {
@@ -81,19 +126,24 @@ std::string Aggregate(Random& random, const RandomTable& table) {
 }  // namespace
 
 std::string RandomView::Select() const {
-  return items_from + (where.empty() ? "" : " WHERE " + where) + " GROUP BY ALL";
+  return items + " FROM " + from + (where.empty() ? "" : " WHERE " + where) + " GROUP BY ALL";
 }
 
 std::string RandomView::Oracle() const {
-  std::string condition = where;
-  if (first_row > 0)
-    condition = (where.empty() ? "" : "(" + where + ") AND ") + "rowid >= " + std::to_string(first_row);
-  return items_from + (condition.empty() ? "" : " WHERE " + condition) + " GROUP BY ALL";
+  const auto rows = first_row > 0 ? "rowid >= " + std::to_string(first_row) : std::string();
+  if (!oracle_from.empty()) {
+    return items + " FROM " + oracle_from + (rows.empty() ? "" : " AND " + rows) + ")" +
+           (where.empty() ? "" : " WHERE " + where) + " GROUP BY ALL";
+  }
+  auto condition = where;
+  if (!rows.empty()) condition = (where.empty() ? "" : "(" + where + ") AND ") + rows;
+  return items + " FROM " + from + (condition.empty() ? "" : " WHERE " + condition) + " GROUP BY ALL";
 }
 
 RandomView MakeView(Random& random, const RandomTable& table, const std::string& name) {
   std::vector<std::string> items;
-  if (random.Chance(70)) items.push_back(Window(random) + " AS window_start");
+  const auto source = From(random, table);
+  if (!source.window.empty()) items.push_back(source.window);
   const auto keys = random.Below(items.empty() ? 3 : 4);
   for (std::int64_t i = 0; i < keys; ++i) items.push_back(Key(random, table) + " AS k" + std::to_string(i));
   const auto aggregates = 1 + random.Below(5);
@@ -103,11 +153,12 @@ RandomView MakeView(Random& random, const RandomTable& table, const std::string&
   }
   std::string select = "SELECT ";
   for (std::size_t i = 0; i < items.size(); ++i) select += (i == 0 ? "" : ", ") + items[i];
-  select += " FROM " + table.name;
   auto where = random.Chance(25) ? Condition(random, table) : "";
   return {.name = name,
           .table = table.name,
-          .items_from = std::move(select),
+          .items = std::move(select),
+          .from = source.from,
+          .oracle_from = source.oracle_from,
           .where = std::move(where),
           .time_zone = random.Text({"UTC", "UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu"})};
 }

@@ -41,17 +41,30 @@ TEST(ViewExpiry, TheOldestWindowsAreDroppedAndNeverTheNullWindow) {
   const auto state = MakeState();
   state->Merge(*Rows(*state, "[null, -5, 0, 5, 5]", "[1, 1, 2, 3, 4]"));
   const auto pinned = state->Pin();
-  EXPECT_EQ(state->DropOldest([](WindowStart) { return false; }).windows, 0);
-  const auto dropped = state->DropOldest([](WindowStart window) { return window.start < 5; });
+  EXPECT_EQ(state->DropOldest([](WindowStart) { return Expiry::kNotYet; }).windows, 0);
+  const auto dropped =
+      state->DropOldest([](WindowStart window) { return window.start < 5 ? Expiry::kExpired : Expiry::kNotYet; });
   EXPECT_EQ(dropped.windows, 2);
   EXPECT_EQ(dropped.rows, 2);
   EXPECT_EQ(state->Stats().rows, 3);
   EXPECT_EQ(RowsOf(pinned).size(), 5U);
   EXPECT_EQ(RowsOf(state->Pin()).size(), 3U);
-  EXPECT_EQ(state->DropOldest([](WindowStart) { return true; }).rows, 2);
+  EXPECT_EQ(state->DropOldest([](WindowStart) { return Expiry::kExpired; }).rows, 2);
   EXPECT_EQ(state->Stats().rows, 1);
-  EXPECT_EQ(state->DropOldest([](WindowStart) { return true; }).windows, 0);
+  EXPECT_EQ(state->DropOldest([](WindowStart) { return Expiry::kExpired; }).windows, 0);
   state->Merge(*Rows(*state, "[0]", "[9]"));
+  EXPECT_EQ(state->Stats().rows, 2);
+}
+
+TEST(ViewExpiry, AWindowThatNeverEndsKeepsNoneBehindIt) {
+  const auto state = MakeState();
+  state->Merge(*Rows(*state, "[-9223372036854775807, 0, 5]", "[1, 1, 1]"));
+  const auto dropped = state->DropOldest([](WindowStart window) {
+    if (window.start < 0) return Expiry::kNever;
+    return window.start < 5 ? Expiry::kExpired : Expiry::kNotYet;
+  });
+  EXPECT_EQ(dropped.windows, 1);
+  EXPECT_EQ(state->Stats().windows, 2);
   EXPECT_EQ(state->Stats().rows, 2);
 }
 
@@ -73,7 +86,7 @@ TEST(ViewExpiry, AViewWithoutWindowsDropsNothing) {
                                                    {{AggregateKind::kCountStar, nullptr, arrow::int64()}}))
                          .ValueOrDie();
   state->Merge(*state->Fold({MakeTestBatch(state->query(), {"[1, 2]"})}).ValueOrDie());
-  EXPECT_EQ(state->DropOldest([](WindowStart) { return true; }).windows, 0);
+  EXPECT_EQ(state->DropOldest([](WindowStart) { return Expiry::kExpired; }).windows, 0);
   EXPECT_EQ(state->Stats().rows, 2);
 }
 

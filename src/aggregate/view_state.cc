@@ -140,15 +140,22 @@ class SlicedViewState final : public ViewState {
     current_.reset();
   }
 
-  ViewStats DropOldest(const std::function<bool(WindowStart)>& expired) override EXCLUDES(mutex_) {
+  ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired) override EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     if (!spec_->window) return {};
-    const auto kept = std::ranges::find_if(
-        *slices_, [&](const SliceEntry& entry) { return entry.key.is_null || !expired(entry.key); });
-    if (kept == slices_->begin()) return {};
-    const ViewStats dropped = StatsOf(SliceMap(slices_->begin(), kept));
+    SliceMap gone;
+    SliceMap kept;
+    auto at = slices_->begin();
+    for (; at != slices_->end() && !at->key.is_null; ++at) {
+      const Expiry expiry = expired(at->key);
+      if (expiry == Expiry::kNotYet) break;
+      (expiry == Expiry::kExpired ? gone : kept).push_back(*at);
+    }
+    if (gone.empty()) return {};
+    const ViewStats dropped = StatsOf(gone);
     const std::int64_t copied = copied_ + dropped.bytes;
-    PublishLocked(SliceMap(kept, slices_->end()));
+    kept.insert(kept.end(), at, slices_->end());
+    PublishLocked(std::move(kept));
     copied_ = copied;  // the others are shared
     return dropped;
   }

@@ -37,6 +37,8 @@ struct WindowRows {
   std::int64_t rows = 0;
 };
 
+enum class Expiry { kExpired, kNotYet, kNever };
+
 // Pre-aggregated batches of one ViewState, not yet visible. Immutable; merge it only into the state it came from.
 class Delta {
  public:
@@ -97,9 +99,9 @@ class ViewState {
   virtual void Merge(const Delta& delta) { Merge(delta, {}); }
   // The same, but for the delta's windows that are in `without`.
   virtual void Merge(const Delta& delta, const std::set<WindowStart>& without) = 0;
-  // Takes the oldest windows away for as long as `expired` says so, asked in ascending order; never the NULL window.
-  // What they held is returned. Costs next to nothing when the first is to stay.
-  virtual ViewStats DropOldest(const std::function<bool(WindowStart)>& expired) = 0;
+  // Takes windows away that have expired, asked in ascending order until one has not yet; never the NULL window. What
+  // they held is returned. Costs next to nothing when the oldest is to stay.
+  virtual ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired) = 0;
   // At most this many bytes more than now once the delta is merged; of rows that were not
   // grouped, their texts are not counted.
   virtual std::int64_t GrowthBound(const Delta& delta) const = 0;

@@ -37,7 +37,9 @@ std::shared_ptr<const PinnedSnapshot> CommitPathImpl::Pin() {
   if (pinned && pinned->position() == position()) return pinned;
   auto fresh = std::make_shared<PinnedSnapshot>(position());
   for (const auto& view : registry_.Published()) {
-    fresh->Add(view->query->view, {.source = aggregate::MakeViewSource(view->state->Pin()), .problem = view->problem});
+    fresh->Add(view->query->view, {.source = aggregate::MakeViewSource(view->state->Pin()),
+                                   .problem = view->problem,
+                                   .closed = ClosedWindowsOf(*view)});
   }
   pinned_ = fresh;
   if (pins_.size() >= pins_pruned_at_) {  // one that lasts must not keep those behind it

@@ -193,7 +193,9 @@ class FullState final : public aggregate::ViewState {
   }
   std::unique_ptr<aggregate::DeltaBuilder> BuildDelta() const override { return nullptr; }
   void Merge(const aggregate::Delta&, const std::set<aggregate::WindowStart>&) override { throw std::bad_alloc(); }
-  aggregate::ViewStats DropOldest(const std::function<bool(aggregate::WindowStart)>&) override { return {}; }
+  aggregate::ViewStats DropOldest(const std::function<aggregate::Expiry(aggregate::WindowStart)>&) override {
+    return {};
+  }
   arrow::Result<std::vector<aggregate::WindowStart>> StartsOf(
       const std::shared_ptr<arrow::RecordBatch>&) const override {
     return std::vector<aggregate::WindowStart>{};

@@ -3,6 +3,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
+#include <arrow/type.h>
 
 #include <algorithm>
 #include <utility>
@@ -102,6 +103,14 @@ std::optional<EventTime> CommitPathImpl::WatermarkOf(const MaintainedView& view)
   return Minus(*mark, view.options.lateness);
 }
 
+ClosedWindows CommitPathImpl::ClosedWindowsOf(const MaintainedView& view) const {
+  if (view.ends == nullptr) return {};
+  return {.type = view.query->evaluated_schema->field(view.query->window_key)->type(),
+          .contain = [ends = view.ends, watermark = WatermarkOf(view)](std::int64_t start) {
+            return watermark.has_value() && ends->EndOf({.start = start}) <= *watermark;
+          }};
+}
+
 // ---- late rows
 
 arrow::Status CommitPathImpl::JudgeRows(Staged& staged, bool last_try) {
@@ -182,8 +191,11 @@ arrow::Status CommitPathImpl::CheckRecompute(const Staged& staged, const ViewDel
 
 aggregate::ViewStats CommitPathImpl::DropExpired(MaintainedView& view) {
   if (view.ends == nullptr || view.late.expired_to == EventTime::min()) return {};
-  return view.state->DropOldest(
-      [&](aggregate::WindowStart window) { return view.ends->EndOf(window) <= view.late.expired_to; });
+  return view.state->DropOldest([&](aggregate::WindowStart window) {
+    const auto end = view.ends->EndOf(window);
+    if (end == EventTime::max()) return aggregate::Expiry::kNever;
+    return end <= view.late.expired_to ? aggregate::Expiry::kExpired : aggregate::Expiry::kNotYet;
+  });
 }
 
 bool CommitPathImpl::ExpireWindows(MaintainedView& view, bool counts) {

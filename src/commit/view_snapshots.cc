@@ -26,6 +26,16 @@ arrow::Result<std::shared_ptr<TableSource>> PinnedSnapshot::View(const TableRef&
   return found->second.source;
 }
 
+arrow::Result<ClosedWindows> PinnedSnapshot::Closed(const TableRef& view) const {
+  ARROW_RETURN_NOT_OK(View(view).status());
+  const MutexLock lock(mutex_);
+  const auto found = views_.find(view);
+  if (found == views_.end()) return UnknownView(view);
+  if (found->second.closed.type != nullptr) return found->second.closed;
+  return arrow::Status::Invalid("No window of ", view.ToString(),
+                                " is ever closed: it has none over the event-time column of its table");
+}
+
 void PinnedSnapshot::Expire(std::string why) const {
   std::map<TableRef, Pinned> released;  // ends without the lock
   const MutexLock lock(mutex_);
@@ -37,6 +47,15 @@ arrow::Result<std::shared_ptr<TableSource>> TransactionSnapshot::View(const Tabl
   if (const auto found = created.find(view); found != created.end()) return found->second.seen;
   if (dropped.contains(view) || below_ == nullptr) return UnknownView(view);
   return below_->View(view);
+}
+
+arrow::Result<ClosedWindows> TransactionSnapshot::Closed(const TableRef& view) const {
+  if (created.contains(view)) {
+    return arrow::Status::Invalid("Which windows of ", view.ToString(),
+                                  " are closed is known when its CREATE has committed");
+  }
+  if (dropped.contains(view) || below_ == nullptr) return UnknownView(view);
+  return below_->Closed(view);
 }
 
 std::shared_ptr<TransactionSnapshot> CopyDdl(engine::Connection& connection) {

@@ -24,7 +24,8 @@ class PinnedSnapshot : public Snapshot {
  public:
   struct Pinned {
     std::shared_ptr<TableSource> source;
-    std::string problem;  // not empty: the view cannot be read
+    std::string problem;        // not empty: the view cannot be read
+    ClosedWindows closed = {};  // without a type: its windows do not close
   };
 
   explicit PinnedSnapshot(Position position) : position_(position) {}
@@ -35,6 +36,7 @@ class PinnedSnapshot : public Snapshot {
 
   Position position() const override { return position_; }
   arrow::Result<std::shared_ptr<TableSource>> View(const TableRef& view) const override EXCLUDES(mutex_);
+  arrow::Result<ClosedWindows> Closed(const TableRef& view) const override EXCLUDES(mutex_);
   // From now on every View() is Invalid, with this reason.
   void Expire(std::string why) const EXCLUDES(mutex_);
 
@@ -58,6 +60,7 @@ class TransactionSnapshot : public Snapshot {
 
   Position position() const override { return below_ ? below_->position() : Position(); }
   arrow::Result<std::shared_ptr<TableSource>> View(const TableRef& view) const override;
+  arrow::Result<ClosedWindows> Closed(const TableRef& view) const override;
 
   std::map<TableRef, CreatedView> created;
   std::set<TableRef> dropped;            // before anything of `created`

@@ -3,13 +3,25 @@
 // Thread safety: immutable. While a Snapshot lives, the states it refers to are kept (copy-on-write).
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "core/position.h"
 #include "core/table_ref.h"
 #include "core/table_source.h"
 
+namespace arrow {
+class DataType;
+}
+
 namespace hyprstream {
+
+// Which windows of a view are closed, by their starts in the units of `type`.
+struct ClosedWindows {
+  std::shared_ptr<arrow::DataType> type;  // of the view's window key
+  std::function<bool(std::int64_t start)> contain;
+};
 
 class Snapshot {
  public:
@@ -17,6 +29,8 @@ class Snapshot {
   virtual Position position() const = 0;
   // KeyError when no such view existed at that position (the message names the view).
   virtual arrow::Result<std::shared_ptr<TableSource>> View(const TableRef& view) const = 0;
+  // KeyError as View(); Invalid where no window of the view is ever closed (the message says why).
+  virtual arrow::Result<ClosedWindows> Closed(const TableRef& view) const = 0;
 };
 
 }  // namespace hyprstream

@@ -13,6 +13,7 @@
 #include "engine/arrow_readable_internal.h"
 #include "engine/context_state_internal.h"
 #include "engine/declared_schema_internal.h"
+#include "engine/window_closed_internal.h"
 #include "engine/window_functions_internal.h"
 
 namespace hyprstream::engine {
@@ -129,6 +130,7 @@ void RegisterScans(duckdb::Connection& connection) {
     catalog.CreateTableFunction(*connection.context, info);
   }
   RegisterOrderKeys(connection);
+  RegisterWindowClosed(connection);
   RegisterWindowFunctions(connection);
 }
 

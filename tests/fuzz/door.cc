@@ -43,6 +43,24 @@ class LocalDoor : public Door {
     return session_->Ingest(context_, {.table = {.name = table}}, *reader).status();
   }
 
+  arrow::Result<LateFacts> Late(const std::string& view) override {
+    for (const auto& info : commits_->Views()) {
+      if (info.view.name != view) continue;
+      const auto& late = info.late;
+      LateFacts facts{.updated = late.updated,
+                      .dropped = late.dropped,
+                      .rejected = late.rejected,
+                      .expired = late.expired,
+                      .all = info.rows + late.dropped + late.expired + late.gone,
+                      .mark = ""};
+      for (const auto& table : commits_->Tables()) {
+        if (table.table == info.base && table.mark.has_value()) facts.mark = commit::ToText(*table.mark);
+      }
+      return facts;
+    }
+    return arrow::Status::KeyError("no view ", view);
+  }
+
   bool Restart() override {
     if (folder_.empty()) return false;
     session_.reset();
@@ -110,6 +128,10 @@ class RemoteDoor : public Door {
     const Definition definition{.if_not_exist = arrow::flight::sql::TableDefinitionOptionsTableNotExistOption::kFail,
                                 .if_exists = arrow::flight::sql::TableDefinitionOptionsTableExistsOption::kAppend};
     return client_->sql().ExecuteIngest({}, reader, definition, table, std::nullopt, std::nullopt, false).status();
+  }
+
+  arrow::Result<LateFacts> Late(const std::string&) override {
+    return arrow::Status::NotImplemented("asked of the server in this process only");
   }
 
   bool Restart() override {

@@ -22,6 +22,13 @@ struct PutOutcome {
   arrow::Status status;
 };
 
+// What the server says of a view's late rows.
+struct LateFacts {
+  std::int64_t updated = 0, dropped = 0, rejected = 0, expired = 0;
+  std::int64_t all = 0;  // rows it has, and those that it left out or that went with their windows
+  std::string mark;      // of its table; empty: none
+};
+
 // Put may be called from another thread, beside the others.
 class Door {
  public:
@@ -33,6 +40,7 @@ class Door {
   virtual PutOutcome Put(const std::string& table, const Batches& batches) = 0;
   // Flight SQL ingest, in the session's transaction.
   virtual arrow::Status Ingest(const std::string& table, const Batches& batches) = 0;
+  virtual arrow::Result<LateFacts> Late(const std::string& view) = 0;
   // Ends the server in order and starts it again on its data. False when it has none.
   virtual bool Restart() = 0;
 };

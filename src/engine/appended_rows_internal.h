@@ -46,7 +46,8 @@ class AppendedRows {
   bool has_taken() const;  // anything that is not stored
 
  private:
-  static constexpr std::int64_t kBytesMax = 64LL << 20;
+  // Of a transaction. Counted nowhere, and many transactions may be under way: enough for what a commit is made of.
+  static constexpr std::int64_t kBytesMax = 16LL << 20;
 
   std::vector<Rows> tables_;
   std::int64_t bytes_ = 0;

@@ -5,16 +5,15 @@
 #include <duckdb/common/identifier.hpp>
 #include <duckdb/common/unique_ptr.hpp>
 #include <duckdb/parser/parsed_expression.hpp>
-#include <duckdb/parser/tableref.hpp>
+#include <duckdb/parser/tableref/basetableref.hpp>
 #include <optional>
 #include <vector>
 
 #include "core/window_spec.h"
 
 namespace duckdb {
-class BaseTableRef;
 class TableFunctionRef;
-}  // namespace duckdb
+}
 
 namespace hyprstream::engine {
 

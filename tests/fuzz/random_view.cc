@@ -29,7 +29,7 @@ std::string WrittenOut(const RandomTable& table, const std::string& starts, cons
   const std::string time = zoned ? "ts AT TIME ZONE 'UTC'" : "ts::TIMESTAMP";
   return "(SELECT *, (s)" + back + " AS window_start, (s + " + size + ")" + back +
          " AS window_end FROM (SELECT *, unnest(" + starts + ") AS s FROM (SELECT *, rowid, " + time +
-         " AS moment FROM " + table.name + " WHERE isfinite(ts))) WHERE true";
+         " AS moment FROM " + table.name + " WHERE isfinite(ts)";
 }
 
 Source WindowFunction(Random& random, const RandomTable& table) {
@@ -132,8 +132,8 @@ std::string RandomView::Select() const {
 std::string RandomView::Oracle() const {
   const auto rows = first_row > 0 ? "rowid >= " + std::to_string(first_row) : std::string();
   if (!oracle_from.empty()) {
-    return items + " FROM " + oracle_from + (rows.empty() ? "" : " AND " + rows) + ")" +
-           (where.empty() ? "" : " WHERE " + where) + " GROUP BY ALL";
+    return items + " FROM " + oracle_from + (rows.empty() ? "" : " AND " + rows) +
+           (where.empty() ? "" : " AND (" + where + ")") + "))) GROUP BY ALL";
   }
   auto condition = where;
   if (!rows.empty()) condition = (where.empty() ? "" : "(" + where + ") AND ") + rows;

@@ -13,7 +13,7 @@ struct RandomView {
   std::string table;
   std::string items;           // `SELECT ...`
   std::string from;            // the table, or a window function over it
-  std::string oracle_from;     // that function written out, a subquery still open after a condition; else empty
+  std::string oracle_from;     // that function written out, up to its innermost condition; else empty
   std::string where;           // may be empty
   std::string time_zone;       // the session's when it is created
   std::int64_t first_row = 0;  // of those that it counts, WITH (backfill = false): the oracle's rowid

@@ -46,11 +46,10 @@ std::int64_t WindowPieces::FirstStartAfter(std::int64_t time) const {
 bool WindowPieces::FindWindow() {
   const WindowSpec& spec = *version_.spec().query->hopping;
   const SliceMap& slices = version_.slices();
-  if (slices.empty()) return false;
-  const std::int64_t first = FirstStartAfter(slices[run_.first].key.start);
+  if (run_.first == slices.size()) return false;
   std::int64_t next = 0;
   if (!std::exchange(started_, true)) {
-    window_ = first;
+    window_ = FirstStartAfter(slices.front().key.start);
   } else {
     if (__builtin_add_overflow(window_, spec.slide, &next)) return false;
     window_ = next;

@@ -276,6 +276,7 @@ duckdb::unique_ptr<duckdb::FunctionData> BindHopStarts(duckdb::BindScalarFunctio
 duckdb::ScalarFunction Function(const char* name, duckdb::vector<LogicalType> arguments, const LogicalType& result,
                                 duckdb::scalar_function_t function) {
   duckdb::ScalarFunction scalar(duckdb::Identifier(name), std::move(arguments), result, std::move(function));
+  scalar.SetFallible();  // what a function throws that is not would end the engine
   scalar.SetStability(duckdb::FunctionStability::CONSISTENT);
   return scalar;
 }

@@ -146,7 +146,13 @@ WindowArgument WindowedFrom::Time() const {
 WindowArgument WindowedFrom::Start() const {
   if (!is_fixed()) return Call("time_bucket", IntervalOf(size_.months, "months"), Time());
   const auto spec = hopping();
-  return Call("time_bucket", IntervalOf(spec ? spec->slice() : size_us(), "microseconds"), Time());
+  auto width = IntervalOf(spec ? spec->slice() : size_us(), "microseconds");
+  if (!spec || time_type_.id() != duckdb::LogicalTypeId::TIMESTAMP_TZ) {
+    return Call("time_bucket", std::move(width), Time());
+  }
+  // With a zone time_bucket fails near the ends of time, where hop does not.
+  const auto utc = [] { return Constant(duckdb::Value("UTC")); };
+  return Call("timezone", utc(), Call("time_bucket", std::move(width), Call("timezone", utc(), Time())));
 }
 
 WindowArgument WindowedFrom::End() const {

@@ -110,8 +110,12 @@ void ViewFuzz::ExpectRefusal(const RandomTable& table, const std::string& insert
   if (in_transaction_ || refusal.IsCapacityError()) return;
   ARROW_UNUSED(oracle_.Update("SET TimeZone = 'UTC'"));
   if (!oracle_.Try(insert).ok()) return;
+  // A view over hop or tumble may refuse times near the ends of their type that its SELECT leaves out, see docs/sql.md.
+  const auto has = [&](const char* text) { return insert.find(text) != std::string::npos; };
+  const bool at_the_ends = has("(BC)") || has("294247-") || has("5881580-");
   for (const auto& view : views_) {
     if (view.table != table.name) continue;
+    if (at_the_ends && !view.oracle_from.empty()) return;
     const auto zone = "SET TimeZone = '" + view.time_zone + "'; ";
     const auto fails = oracle_.Try(insert, zone + view.Oracle());
     ARROW_UNUSED(oracle_.Update("SET TimeZone = 'UTC'"));

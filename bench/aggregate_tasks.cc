@@ -14,6 +14,7 @@
 #include "aggregate/view_state.h"
 #include "bench/task.h"
 #include "bench/window_kernel.h"
+#include "core/aggregate_functions.h"
 #include "duckdb.h"
 
 namespace hyprstream::bench {
@@ -78,10 +79,10 @@ std::shared_ptr<AggregateQuery> Query() {
   query->fixed_window = {.size = kWindowUs, .origin = 0};
   query->evaluated_schema = Schema();
   using enum AggregateKind;
-  query->aggregates = {{.kind = kCountStar, .argument = -1, .result_type = arrow::int64()},
-                       {.kind = kSum, .argument = 2, .result_type = arrow::float64()},
-                       {.kind = kMin, .argument = 2, .result_type = arrow::float64()},
-                       {.kind = kMax, .argument = 2, .result_type = arrow::float64()}};
+  query->aggregates = {{.kind = kCountStar, .result_type = arrow::int64()},
+                       {.kind = kSum, .arguments = {2}, .result_type = arrow::float64()},
+                       {.kind = kMin, .arguments = {2}, .result_type = arrow::float64()},
+                       {.kind = kMax, .arguments = {2}, .result_type = arrow::float64()}};
   query->output = {{.name = "window_start", .is_key = true, .index = 0}, {.name = "key", .is_key = true, .index = 1},
                    {.name = "n", .is_key = false, .index = 0},           {.name = "total", .is_key = false, .index = 1},
                    {.name = "low", .is_key = false, .index = 2},         {.name = "high", .is_key = false, .index = 3}};

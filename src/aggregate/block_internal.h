@@ -32,14 +32,15 @@ struct RowRange {
   }
 };
 
-// What an aggregate takes of a block: the rows where its condition is true and its argument is not NULL.
+// What an aggregate takes of a block: the rows where its condition is true and none of its arguments is NULL.
 struct BlockInput {
-  const arrow::Array* argument = nullptr;  // null: count(*)
-  const arrow::Array* filter = nullptr;    // of truths; null: all rows
+  std::span<const arrow::Array* const> arguments;  // none: count(*)
+  const arrow::Array* filter = nullptr;            // of truths; null: all rows
   RowRange rows;
 
-  bool takes_all() const { return filter == nullptr && (argument == nullptr || argument->null_count() == 0); }
+  bool takes_all() const;
   bool Takes(std::uint32_t row) const;
+  bool Passes(std::uint32_t row) const;  // the condition alone
 };
 
 // A group's record, see RecordLayout.
@@ -48,20 +49,38 @@ using Record = std::byte*;
 // Room for the values of one block and the records they go to, reused from block to block.
 class BlockScratch {
  public:
-  // The values of V that are taken, in order, and beside them the records of their rows. Both stay until the next call.
-  // At most kBlockRows rows.
+  // The first argument's values of V that are taken, in order, and beside them the records of their rows. Both stay
+  // until the next call. At most kBlockRows rows.
   template <class V>
   std::pair<const V*, std::span<const Record>> Gather(const BlockInput& input, std::span<const Record> records);
+  // The rows that are taken, and beside them their records.
+  std::pair<std::span<const std::uint32_t>, std::span<const Record>> Taken(const BlockInput& input,
+                                                                           std::span<const Record> records);
   // The records of the rows that are not taken.
   std::span<const Record> Rest(const BlockInput& input, std::span<const Record> records);
 
  private:
   alignas(16) std::array<std::byte, kBlockRows * 16> values_;
   std::array<Record, kBlockRows> records_;
+  std::array<std::uint32_t, kBlockRows> rows_;
 };
 
+inline bool BlockInput::takes_all() const {
+  if (filter != nullptr) return false;
+  for (const arrow::Array* argument : arguments) {
+    if (argument->null_count() != 0) return false;
+  }
+  return true;
+}
+
 inline bool BlockInput::Takes(std::uint32_t row) const {
-  if (argument != nullptr && argument->IsNull(row)) return false;
+  for (const arrow::Array* argument : arguments) {
+    if (argument->IsNull(row)) return false;
+  }
+  return Passes(row);
+}
+
+inline bool BlockInput::Passes(std::uint32_t row) const {
   if (filter == nullptr) return true;
   const arrow::ArrayData& data = *filter->data();
   return filter->IsValid(row) && arrow::bit_util::GetBit(data.GetValues<std::uint8_t>(1, 0), data.offset + row);
@@ -71,7 +90,7 @@ template <class V>
 std::pair<const V*, std::span<const Record>> BlockScratch::Gather(const BlockInput& input,
                                                                   std::span<const Record> records) {
   static_assert(sizeof(V) <= 16);
-  const arrow::Array& array = *input.argument;
+  const arrow::Array& array = *input.arguments.front();
   const RowRange& rows = input.rows;
   const bool takes_all = input.takes_all();
   if constexpr (std::is_arithmetic_v<V> && !std::same_as<V, bool>) {
@@ -95,6 +114,19 @@ std::pair<const V*, std::span<const Record>> BlockScratch::Gather(const BlockInp
     records = std::span<const Record>(records_.data(), kept);
   });
   return {out, records};
+}
+
+inline std::pair<std::span<const std::uint32_t>, std::span<const Record>> BlockScratch::Taken(
+    const BlockInput& input, std::span<const Record> records) {
+  const bool takes_all = input.takes_all();
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < input.rows.count; ++i) {
+    const std::uint32_t row = input.rows.Row(i);
+    rows_[kept] = row;
+    records_[kept] = records[i];
+    kept += takes_all || input.Takes(row) ? 1 : 0;
+  }
+  return {std::span(rows_).first(kept), std::span<const Record>(records_.data(), kept)};
 }
 
 inline std::span<const Record> BlockScratch::Rest(const BlockInput& input, std::span<const Record> records) {

@@ -69,18 +69,18 @@ arrow::Status CheckShape(const AggregateQuery& query) {
 arrow::Status CheckAggregates(const AggregateQuery& query) {
   for (std::size_t i = 0; i < query.aggregates.size(); ++i) {
     const AggregateColumn& aggregate = query.aggregates[i];
-    const bool has_argument = aggregate.kind != AggregateKind::kCountStar;
-    if (has_argument &&
-        (aggregate.argument < query.key_count() || aggregate.argument >= query.evaluated_schema->num_fields())) {
-      return arrow::Status::Invalid("View ", query.view.ToString(), ": aggregate ", i + 1, " has no argument");
+    ArgumentTypes arguments;
+    for (const int argument : aggregate.arguments) {
+      if (argument < query.key_count() || argument >= query.evaluated_schema->num_fields()) {
+        return arrow::Status::Invalid("View ", query.view.ToString(), ": aggregate ", i + 1, " has no argument");
+      }
+      arguments.push_back(query.evaluated_schema->field(argument)->type());
     }
     if (aggregate.filter >= 0 && (aggregate.filter >= query.evaluated_schema->num_fields() ||
                                   query.evaluated_schema->field(aggregate.filter)->type()->id() != arrow::Type::BOOL)) {
       return arrow::Status::Invalid("View ", query.view.ToString(), ": aggregate ", i + 1, " has no condition");
     }
-    const arrow::DataType* argument =
-        has_argument ? query.evaluated_schema->field(aggregate.argument)->type().get() : nullptr;
-    const arrow::Status status = CheckAggregate(aggregate, argument);
+    const arrow::Status status = CheckAggregate(aggregate, arguments);
     if (!status.ok()) {
       return status.WithMessage("View ", query.view.ToString(), ", column ",
                                 OutputName(query, false, static_cast<int>(i)), ": ", status.message());
@@ -206,8 +206,41 @@ std::shared_ptr<Slice> Slice::Clone() const { return std::shared_ptr<Slice>(new 
 
 void Slice::AddEmptyGroup() { groups_.Add({}); }
 
+namespace {
+
+// What the parts of a layout take of a batch, but for the rows.
+class PartInputs {
+ public:
+  PartInputs(const RecordLayout& layout, const arrow::RecordBatch& batch) {
+    for (const RecordLayout::Part& part : layout.parts()) {
+      for (const int argument : part.arguments) arguments_.push_back(batch.column(argument).get());
+    }
+    std::size_t first = 0;
+    for (const RecordLayout::Part& part : layout.parts()) {
+      inputs_.push_back({.arguments = std::span(arguments_).subspan(first, part.arguments.size()),
+                         .filter = part.filter < 0 ? nullptr : batch.column(part.filter).get(),
+                         .rows = {}});
+      first += part.arguments.size();
+    }
+  }
+
+  BlockInput Of(std::size_t part, const RowRange& rows) const {
+    BlockInput input = inputs_[part];
+    input.rows = rows;
+    return input;
+  }
+
+ private:
+  std::vector<const arrow::Array*> arguments_;
+  std::vector<BlockInput> inputs_;
+};
+
+}  // namespace
+
 void Slice::Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch) {
   const auto keys = spec.KeyColumns(batch);
+  const std::vector<RecordLayout::Part>& parts = spec.layout->parts();
+  const PartInputs inputs(*spec.layout, batch);
   scratch.finder.Start(keys, rows, groups_);
   for (std::size_t at = 0; at < rows.count; at += kBlockRows) {
     const std::size_t count = std::min(kBlockRows, rows.count - at);
@@ -219,11 +252,8 @@ void Slice::Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const Row
       records[i] = groups_.record(groups[i]);
       AddRows(records[i], 1);
     }
-    for (const RecordLayout::Part& part : spec.layout->parts()) {
-      const BlockInput input{.argument = part.argument < 0 ? nullptr : batch.column(part.argument).get(),
-                             .filter = part.filter < 0 ? nullptr : batch.column(part.filter).get(),
-                             .rows = block};
-      part.ops->Update(input, records, scratch.block, groups_.heap());
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      parts[part].ops->Update(inputs.Of(part, block), records, scratch.block, groups_.heap());
     }
   }
   rows_ += rows.count;

@@ -1,5 +1,6 @@
 #include "aggregate/state_format_internal.h"
 
+#include <bit>
 #include <limits>
 #include <string>
 #include <utility>
@@ -85,7 +86,10 @@ std::uint64_t FingerprintOf(const AggregateQuery& query) {
   for (const auto& field : query.evaluated_schema->fields()) print.Add(field->type()->ToString());
   for (const AggregateColumn& aggregate : query.aggregates) {
     print.AddNumber(static_cast<std::int64_t>(aggregate.kind));
-    print.AddNumber(aggregate.argument);
+    print.AddNumber(static_cast<std::int64_t>(aggregate.arguments.size()));
+    for (const int argument : aggregate.arguments) print.AddNumber(argument);
+    print.AddNumber(static_cast<std::int64_t>(aggregate.parameters.size()));
+    for (const double parameter : aggregate.parameters) print.AddNumber(std::bit_cast<std::int64_t>(parameter));
     print.Add(aggregate.result_type->ToString());
   }
   return print.value();

@@ -1,8 +1,8 @@
 // What a view keeps for one group: a record of fixed width, and the operations on blocks of records.
 //
-// A record is the number of rows (48 bits), the row key (or where it is), and the part of each StateOps. Aggregates
-// over one argument with one FILTER share a part (sum, avg, min, max and count of `amount` are read from one), so that
-// a row touches one stretch of memory once.
+// A record is the number of rows (48 bits), the row key (or where it is), and the part of each StateOps. Aggregates of
+// one family over the same arguments with one FILTER share a part (sum, avg, min, max and count of `amount` are read
+// from one), so that a row touches one stretch of memory once.
 //
 // Thread safety: StateOps and RecordLayout are immutable. Merging the same records in the same order gives the same
 // bits: integers and decimals are exact in any order and split, floating sums are double-doubles (the sum and the
@@ -82,9 +82,11 @@ class StateOps {
   std::size_t offset_ = 0;
 };
 
+// Of an aggregate's arguments; none for count(*).
+using ArgumentTypes = std::vector<std::shared_ptr<arrow::DataType>>;
+
 // Can it be maintained? NotImplemented says why not; Invalid when the result type is not what the aggregate gives.
-// `argument` is null for count(*).
-arrow::Status CheckAggregate(const AggregateColumn& aggregate, const arrow::DataType* argument);
+arrow::Status CheckAggregate(const AggregateColumn& aggregate, const ArgumentTypes& arguments);
 
 // The records of one view.
 class RecordLayout {
@@ -104,8 +106,8 @@ class RecordLayout {
 
   struct Part {
     std::unique_ptr<const StateOps> ops;
-    int argument;  // columns of the evaluated batch, -1 for none
-    int filter;
+    std::vector<int> arguments;  // columns of the evaluated batch
+    int filter;                  // likewise, -1 for none
   };
   const std::vector<Part>& parts() const { return parts_; }
   bool has_heap() const { return has_heap_; }

@@ -8,6 +8,7 @@
 #include "aggregate/physical_internal.h"
 #include "arrow/builder.h"
 #include "arrow/type.h"
+#include "core/aggregate_functions.h"
 
 namespace hyprstream::aggregate {
 namespace {
@@ -227,6 +228,11 @@ class SummaryOps final : public StateOps {
       case AggregateKind::kAvg:
         if constexpr (kSum) return ReadAverages(records, builder);
         break;
+      case AggregateKind::kGeomean:
+        if constexpr (kSum && std::is_floating_point_v<V>) {
+          return ReadPresent<double>(records, builder, [this](Record record) { return std::exp(Average(record)); });
+        }
+        break;
       case AggregateKind::kMin:
         if constexpr (kExtremes) {
           return ReadPresent<V>(records, builder,
@@ -238,6 +244,8 @@ class SummaryOps final : public StateOps {
           return ReadPresent<V>(records, builder,
                                 [this](Record record) { return Range::Get(StateOf(record).range.greatest); });
         }
+        break;
+      default:
         break;
     }
     return arrow::Status::UnknownError("an aggregate that its argument's states do not hold");

@@ -15,6 +15,7 @@
 #include "arrow/array/builder_primitive.h"
 #include "arrow/buffer.h"
 #include "arrow/result.h"
+#include "core/aggregate_functions.h"
 #include "gtest/gtest.h"
 
 namespace hyprstream::aggregate {

@@ -271,7 +271,7 @@ TEST(ViewState, AggregatesTakeTheRowsWhereTheirConditionIsTrue) {
                                                                {{kCountStar, nullptr, arrow::int64()},
                                                                 {kSum, arrow::int64(), arrow::decimal128(38, 0)},
                                                                 {kCount, arrow::boolean(), arrow::int64()}}));
-  query->aggregates[0].filter = query->aggregates[1].filter = query->aggregates[2].argument;
+  query->aggregates[0].filter = query->aggregates[1].filter = query->aggregates[2].arguments.front();
   const auto state = MakeState(query);
   FoldAndMerge(*state, {MakeTestBatch(*query, {"[1, 1, 2, 1]", "[10, 20, 30, 40]", "[true, null, false, true]"})});
   EXPECT_THAT(RowsOf(state->Pin()), ElementsAre("1 | 2 | 50 | 2", "2 | 0 | null | 1"));

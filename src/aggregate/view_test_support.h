@@ -1,6 +1,8 @@
 // Queries, batches and readings for the tests of this folder.
 #pragma once
 
+#include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "core/aggregate_functions.h"
 
 namespace hyprstream::aggregate {
 
@@ -20,13 +23,25 @@ struct TestKey {
   std::shared_ptr<arrow::DataType> type;
 };
 
-struct TestAggregate {
-  AggregateKind kind;
-  std::shared_ptr<arrow::DataType> argument;  // null for count(*)
-  std::shared_ptr<arrow::DataType> result;
+// One type or several; null for count(*).
+struct TestArguments {
+  using Type = std::shared_ptr<arrow::DataType>;
+
+  TestArguments(std::nullptr_t) {}
+  TestArguments(Type type) : types{std::move(type)} {}
+  TestArguments(std::initializer_list<Type> several) : types(several) {}
+
+  std::vector<Type> types;
 };
 
-// SELECT keys..., aggregates... as a0, a1, ...; each aggregate has an argument column of its own.
+struct TestAggregate {
+  AggregateKind kind;
+  TestArguments arguments;
+  std::shared_ptr<arrow::DataType> result;
+  std::vector<double> parameters = {};
+};
+
+// SELECT keys..., aggregates... as a0, a1, ...; each aggregate has argument columns of its own.
 inline std::shared_ptr<AggregateQuery> MakeTestQuery(const std::vector<TestKey>& keys, int window_key,
                                                      const std::vector<TestAggregate>& aggregates) {
   auto query = std::make_shared<AggregateQuery>();
@@ -46,10 +61,16 @@ inline std::shared_ptr<AggregateQuery> MakeTestQuery(const std::vector<TestKey>&
   for (std::size_t i = 0; i < aggregates.size(); ++i) {
     const std::string name = "a" + std::to_string(i);
     const TestAggregate& aggregate = aggregates[i];
-    const int argument = aggregate.argument == nullptr ? -1 : static_cast<int>(evaluated.size());
-    if (aggregate.argument != nullptr) evaluated.push_back(arrow::field("x" + std::to_string(i), aggregate.argument));
-    query->argument_sql.push_back(name);
-    query->aggregates.push_back({.kind = aggregate.kind, .argument = argument, .result_type = aggregate.result});
+    std::vector<int> arguments;
+    for (const auto& type : aggregate.arguments.types) {
+      arguments.push_back(static_cast<int>(evaluated.size()));
+      evaluated.push_back(arrow::field("x" + std::to_string(evaluated.size()), type));
+      query->argument_sql.push_back(name);
+    }
+    query->aggregates.push_back({.kind = aggregate.kind,
+                                 .arguments = arguments,
+                                 .parameters = aggregate.parameters,
+                                 .result_type = aggregate.result});
     query->output.push_back({.name = name, .is_key = false, .index = static_cast<int>(i)});
     output.push_back(arrow::field(name, aggregate.result));
   }

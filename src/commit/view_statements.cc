@@ -61,7 +61,9 @@ std::string LostColumn(const AggregateQuery& query, const engine::TransactionFac
 arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const StoredView& stored) {
   auto view = std::make_shared<MaintainedView>();
   ARROW_ASSIGN_OR_RAISE(auto query,
-                        engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone, stored.base));
+                        engine_.AnalyzeView(
+                            connection, stored.view, stored.definition, stored.time_zone,
+                            [&](const TableRef& base) { return registry_.OptionsOf(base).time_column; }, stored.base));
   view->query = std::make_shared<const AggregateQuery>(std::move(query));
   ARROW_ASSIGN_OR_RAISE(view->state, aggregate::ViewState::Make(view->query));
   view->options = stored.options;
@@ -108,13 +110,21 @@ arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
   return true;
 }
 
+// As the transaction sees its tables.
+std::string CommitPathImpl::TimeColumnIn(const TransactionSnapshot& ddl, const TableRef& table) const {
+  if (const auto own = ddl.options.find(table); own != ddl.options.end()) return own->second.time_column;
+  const auto before = ddl.renamed.find(table);
+  return registry_.OptionsOf(before == ddl.renamed.end() ? table : before->second).time_column;
+}
+
 arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connection, const TransactionSnapshot& ddl,
                                                      const TableRef& ref, const engine::CreateMaterializedView& create,
                                                      const std::string& time_zone) {
   ARROW_ASSIGN_OR_RAISE(const auto parsed, ParseViewOptions(connection, create.options));
   const bool backfill = parsed.backfill;
   ARROW_RETURN_NOT_OK(CheckSettings(connection));
-  ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, ref, create.select, time_zone));
+  ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, ref, create.select, time_zone,
+                                                        [&](const TableRef& base) { return TimeColumnIn(ddl, base); }));
   CreatedView created{.view = std::make_shared<MaintainedView>(), .seen = nullptr};
   auto& view = *created.view;
   view.query = std::make_shared<const AggregateQuery>(std::move(query));
@@ -269,7 +279,9 @@ arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection, const
 }
 
 arrow::Status CommitPathImpl::CheckDefinition(engine::Connection& connection, const AggregateQuery& query) {
-  const auto again = engine_.AnalyzeView(connection, query.view, query.definition, query.time_zone, query.base);
+  const auto again = engine_.AnalyzeView(
+      connection, query.view, query.definition, query.time_zone, [&](const TableRef&) { return query.time_column; },
+      query.base);
   if (again.ok() && again->evaluated_schema->Equals(*query.evaluated_schema) &&
       again->output_types == query.output_types) {
     return arrow::Status::OK();

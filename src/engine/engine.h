@@ -36,6 +36,9 @@ struct SystemTable {
   std::function<arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>>(const Identity& reader)> rows;
 };
 
+// The event-time column that a table's options name; empty: none.
+using TimeColumnOf = std::function<std::string(const TableRef& table)>;
+
 class Engine {
  public:
   // IOError when the file cannot be opened (the message names it and says what to do), Invalid for bad options.
@@ -51,9 +54,11 @@ class Engine {
 
   // What a view's SELECT means, checked against the tables of the connection's transaction. Invalid or NotImplemented
   // with the reason, and the nearest thing that can be maintained. `base` is the table that its FROM means; without one
-  // it is looked up as the connection's session looks names up.
+  // it is looked up as the connection's session looks names up.  `time_column_of` is asked when the SELECT depends on
+  // event time.
   virtual arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view,
                                                     std::string_view select, const std::string& time_zone,
+                                                    const TimeColumnOf& time_column_of,
                                                     const std::optional<TableRef>& base = std::nullopt) = 0;
 
   // Makes `hyprstream.<name>` readable by every connection. Before the first client connects.

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/aggregate_reading_internal.h"
 #include "engine/arrow_out_internal.h"
 #include "engine/declared_schema_internal.h"
 #include "engine/error_internal.h"
@@ -41,8 +42,6 @@ namespace {
 
 using Expression = duckdb::unique_ptr<duckdb::ParsedExpression>;
 using duckdb::ExpressionClass;
-
-constexpr const char* kSupported = "count, sum, avg, min and max";
 
 // How messages show an expression.
 std::string Show(const duckdb::ParsedExpression& expression) { return CutText(expression.ToString(), 120); }
@@ -333,75 +332,31 @@ class ViewAnalysis {
 
   // ---- aggregates
 
-  static bool IsCountStar(const duckdb::ParsedExpression& expression) {
-    if (expression.GetExpressionClass() != ExpressionClass::FUNCTION) return false;
-    const auto& function = expression.Cast<duckdb::FunctionExpression>();
-    const auto name = FoldIdentifier(function.FunctionName().GetIdentifierName());
-    if (name == "count_star") return true;
-    if (name != "count") return false;
-    const auto& arguments = function.GetArguments();
-    if (arguments.empty()) return true;
-    const auto& argument = arguments[0].GetExpression();
-    return arguments.size() == 1 && argument.GetExpressionClass() == ExpressionClass::STAR &&
-           argument.ToString() == "*";
+  arrow::Status AddAggregate(const duckdb::FunctionExpression& function, const duckdb::LogicalType& type) {
+    ARROW_ASSIGN_OR_RAISE(auto call, ReadAggregate(function, type, TimeColumn()));
+    AggregateColumn column{
+        .kind = call.function->kind,
+        .parameters = call.parameters,
+        .result_type = ArrowType(type),
+        .decimal_sum = call.function->kind == AggregateKind::kSum && type.id() == duckdb::LogicalTypeId::DECIMAL};
+    if (!call.filter.empty()) column.filter = AddArgument(call.filter);
+    for (const auto& argument : call.arguments) column.arguments.push_back(AddArgument(argument));
+    if (std::ranges::contains(call.function->arguments, ArgumentRule::kTime)) {
+      query_.time_column = text_.time_column_of(query_.base);
+      NoteColumn(query_.time_column);
+    }
+    query_.aggregates.push_back(std::move(column));
+    calls_.push_back(std::move(call));
+    return arrow::Status::OK();
   }
 
-  bool IsAggregate(const duckdb::ParsedExpression& expression) {
-    if (expression.GetExpressionClass() != ExpressionClass::FUNCTION) return false;
-    const auto& function = expression.Cast<duckdb::FunctionExpression>();
-    const auto entry = duckdb::Catalog::GetEntry(
-        context_, duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, function.GetQualifiedName()),
-        duckdb::OnEntryNotFound::RETURN_NULL);
-    return entry && entry->type == duckdb::CatalogType::AGGREGATE_FUNCTION_ENTRY;
-  }
-
-  bool ContainsAggregate(const duckdb::ParsedExpression& expression) {
-    if (IsAggregate(expression)) return true;
-    for (const auto& child : expression.Children()) {
-      if (ContainsAggregate(child)) return true;
-    }
-    return false;
-  }
-
-  static arrow::Result<AggregateKind> KindOf(const duckdb::FunctionExpression& function) {
-    const auto name = FoldIdentifier(function.FunctionName().GetIdentifierName());
-    const auto arguments = function.GetArguments().size();
-    if (IsCountStar(function)) return AggregateKind::kCountStar;
-    if (name == "count" && arguments == 1) return AggregateKind::kCount;
-    if (name == "sum" && arguments == 1) return AggregateKind::kSum;
-    if ((name == "avg" || name == "mean") && arguments == 1) return AggregateKind::kAvg;
-    if (name == "min" && arguments == 1) return AggregateKind::kMin;
-    if (name == "max" && arguments == 1) return AggregateKind::kMax;
-    return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function), " yet: it supports ",
-                                         kSupported, " of one argument");
-  }
-
-  arrow::Result<AggregateColumn> ReadAggregate(const duckdb::FunctionExpression& function,
-                                               const duckdb::LogicalType& type) {
-    ARROW_ASSIGN_OR_RAISE(auto kind, KindOf(function));
-    if (function.Distinct()) {
-      return arrow::Status::NotImplemented("A materialized view cannot maintain DISTINCT in ", Show(function),
-                                           ": make it a key, and count in the query that reads the view");
-    }
-    if (function.OrderBy() && !function.OrderBy()->orders.empty()) {
-      return arrow::Status::NotImplemented("A materialized view cannot have ORDER BY in an aggregate: ", kSupported,
-                                           " do not depend on an order");
-    }
-    if (function.ExportState()) return arrow::Status::NotImplemented("A materialized view cannot have EXPORT_STATE");
-    if ((kind == AggregateKind::kSum || kind == AggregateKind::kAvg) && !type.IsNumeric()) {
-      return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function), " of type ",
-                                           type.ToString(), " yet: sum and avg take numbers");
-    }
-    AggregateColumn column{.kind = kind,
-                           .argument = -1,
-                           .result_type = ArrowType(type),
-                           .decimal_sum = kind == AggregateKind::kSum && type.id() == duckdb::LogicalTypeId::DECIMAL};
-    std::string argument =
-        kind == AggregateKind::kCountStar ? "" : function.GetArguments()[0].GetExpression().ToString();
-    // As in DuckDB the argument is evaluated for rows that the condition leaves out, too: what fails there fails here.
-    if (function.Filter()) column.filter = AddArgument("CAST((" + function.Filter()->ToString() + ") AS BOOLEAN)");
-    if (!argument.empty()) column.argument = AddArgument(std::move(argument));
-    return column;
+  // The table's event time as an expression; empty: it has none.
+  std::string TimeColumn() {
+    if (!text_.time_column_of) return "";
+    const auto name = text_.time_column_of(query_.base);
+    if (name.empty()) return "";
+    duckdb::vector<duckdb::Identifier> names = {duckdb::Identifier(query_.alias), duckdb::Identifier(name)};
+    return duckdb::ColumnRefExpression(std::move(names)).ToString();
   }
 
   // Equal arguments are evaluated once.
@@ -427,11 +382,10 @@ class ViewAnalysis {
       }
       if (!IsCountStar(*item) || item->Cast<duckdb::FunctionExpression>().Filter()) ARROW_RETURN_NOT_OK(Resolve(item));
       OutputColumn output{.name = bound.names.at(i), .is_key = true, .index = query_.key_count()};
-      if (IsAggregate(*item)) {
+      if (IsAggregate(context_, *item)) {
         output = {.name = output.name, .is_key = false, .index = static_cast<int>(query_.aggregates.size())};
-        ARROW_ASSIGN_OR_RAISE(auto aggregate, ReadAggregate(item->Cast<duckdb::FunctionExpression>(), bound.types[i]));
-        query_.aggregates.push_back(std::move(aggregate));
-      } else if (ContainsAggregate(*item)) {
+        ARROW_RETURN_NOT_OK(AddAggregate(item->Cast<duckdb::FunctionExpression>(), bound.types[i]));
+      } else if (ContainsAggregate(context_, *item)) {
         return arrow::Status::NotImplemented(
             "A materialized view cannot maintain ", Show(*item),
             ", an expression over aggregates: select its parts as columns, and compute "
@@ -554,14 +508,17 @@ class ViewAnalysis {
     key_types_.assign(bound.types.begin(), bound.types.begin() + static_cast<std::ptrdiff_t>(keys));
     for (std::size_t key = 0; key < keys; ++key) ARROW_RETURN_NOT_OK(CarryKey(key));
     const auto plain = std::exchange(query_.argument_sql, {});
-    for (auto& aggregate : query_.aggregates) {
+    for (std::size_t i = 0; i < query_.aggregates.size(); ++i) {
+      auto& aggregate = query_.aggregates[i];
       if (aggregate.filter >= 0) {
         aggregate.filter = AddArgument(plain[static_cast<std::size_t>(aggregate.filter)]) + query_.key_count();
       }
-      if (aggregate.argument < 0) continue;
-      const auto at = static_cast<std::size_t>(aggregate.argument);
-      ARROW_ASSIGN_OR_RAISE(auto sql, Carry(aggregate, plain[at], bound.types[keys + at]));
-      aggregate.argument = AddArgument(std::move(sql)) + query_.key_count();
+      for (std::size_t argument = 0; argument < aggregate.arguments.size(); ++argument) {
+        auto& column = aggregate.arguments[argument];
+        const auto& type = bound.types[keys + static_cast<std::size_t>(column)];
+        ARROW_ASSIGN_OR_RAISE(auto sql, CarryArgument(calls_[i], argument, type));
+        column = AddArgument(std::move(sql)) + query_.key_count();
+      }
     }
     return arrow::Status::OK();
   }
@@ -576,28 +533,6 @@ class ViewAnalysis {
     }
     sql = std::string(kOrderKey) + "(" + sql + ")";
     return arrow::Status::OK();
-  }
-
-  // The argument's SQL so that it evaluates to what the aggregate's states take.
-  static arrow::Result<std::string> Carry(const AggregateColumn& aggregate, const std::string& sql,
-                                          const duckdb::LogicalType& type) {
-    using duckdb::LogicalTypeId;
-    switch (aggregate.kind) {
-      case AggregateKind::kCount:
-        return IsPlain(type) ? sql : std::string(kPresent) + "(" + sql + ")";
-      case AggregateKind::kSum:
-      case AggregateKind::kAvg:
-        // DuckDB has no sum of UHUGEINT and sums it as DOUBLE.
-        if (type.IsNumeric() && type.id() != LogicalTypeId::UHUGEINT) return sql;
-        if (type.id() == LogicalTypeId::BOOLEAN) return sql;
-        return "CAST((" + sql + ") AS DOUBLE)";
-      default:
-        if (IsPlain(type)) return sql;
-        if (ComparesByOrderKey(type)) return std::string(kOrderKey) + "(" + sql + ")";
-        return arrow::Status::NotImplemented("A materialized view cannot maintain min or max of ", CutText(sql, 120),
-                                             ", which is of type ", type.ToString(),
-                                             ": use an expression of another type, as epoch() or a cast");
-    }
   }
 
   // Has the aggregation engine find the windows, where it can.
@@ -631,8 +566,8 @@ class ViewAnalysis {
     const bool plain = std::ranges::none_of(query_.plain_columns, &std::string::empty);
     if (query_.finite_times_only && plain && !select_->where_clause) query_.where_sql.clear();
     for (auto& aggregate : query_.aggregates) {
-      if (aggregate.kind != AggregateKind::kMin && aggregate.kind != AggregateKind::kMax) continue;
-      aggregate.result_type = query_.evaluated_schema->field(aggregate.argument)->type();
+      if (!FunctionOf(aggregate.kind).of_argument_type) continue;
+      aggregate.result_type = query_.evaluated_schema->field(aggregate.arguments[0])->type();
     }
     return arrow::Status::OK();
   }
@@ -660,8 +595,7 @@ class ViewAnalysis {
       const auto type =
           column.is_key ? query_.evaluated_schema->field(column.index)->type() : query_.aggregates[at].result_type;
       fields.push_back(arrow::field(column.name, type));
-      const bool is_value = column.is_key || query_.aggregates[at].kind == AggregateKind::kMin ||
-                            query_.aggregates[at].kind == AggregateKind::kMax;
+      const bool is_value = column.is_key || FunctionOf(query_.aggregates[at].kind).of_argument_type;
       carriages.push_back(is_value && !IsPlain(bound.types[i]) ? Carriage::kOrderKey : Carriage::kArrow);
       query_.output_types.push_back(bound.types[i].ToString());
     }
@@ -693,6 +627,7 @@ class ViewAnalysis {
   std::vector<Expression> items_;                      // the select list, resolved
   std::vector<const duckdb::ParsedExpression*> keys_;  // of items_
   duckdb::vector<duckdb::LogicalType> key_types_;      // before they are carried
+  std::vector<AggregateCall> calls_;                   // of query_.aggregates
   AggregateQuery query_;
 };
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/aggregate_query.h"
+#include "engine/engine.h"
 
 namespace arrow {
 template <class T>
@@ -28,6 +29,7 @@ struct ViewText {
   std::string time_zone = "UTC";
   std::string database;                         // the catalog name of the one local database
   std::optional<TableRef> base = std::nullopt;  // the table that FROM means; else as the session looks names up
+  TimeColumnOf time_column_of = {};
 };
 
 // Runs inside the connection's open transaction (or one of its own when none is open). Never throws. Errors as

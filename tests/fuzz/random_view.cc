@@ -1,5 +1,6 @@
 #include "fuzz/random_view.h"
 
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -93,12 +94,61 @@ std::string Argument(Random& random, const RandomTable& table, const std::vector
   return column.name;
 }
 
+// Of small whole numbers: their moments are well conditioned, whatever the order of the rows.
+std::string Small(Random& random, const RandomTable& table) {
+  return random.Chance(50) ? "id % 13" : table.AnyOf(random, {Family::kNumber}).name + " % 7";
+}
+
+std::string MomentAggregate(Random& random, const RandomTable& table) {
+  const auto x = Small(random, table);
+  if (random.Chance(50)) {
+    return random.Text({"var_pop", "var_samp", "variance", "stddev", "stddev_pop", "stddev_samp", "sem", "favg"}) +
+           "(" + x + ")";
+  }
+  return random.Text({"covar_pop", "covar_samp", "corr", "regr_slope", "regr_intercept", "regr_r2", "regr_count",
+                      "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy"}) +
+         "(" + Small(random, table) + ", " + x + ")";
+}
+
+// Rows that compare equal have equal values, so that any of them will do.
+std::string PickAggregate(Random& random, const RandomTable& table) {
+  const auto value = random.Pick(table.columns).name;
+  const auto by = random.Pick(table.columns).name;
+  switch (random.Below(4)) {
+    case 0:
+      return "any_value(CASE WHEN " + value + " IS NOT NULL THEN 'some' END)";
+    case 1:
+      return random.Text({"first(ts)", "last(ts)"});
+    default:
+      return random.Text({"arg_min", "arg_max", "min_by", "max_by", "arg_min_null", "arg_max_null"}) + "(" + value +
+             ", {'by': " + by + ", 'value': " + value + "})";
+  }
+}
+
+std::string ExactAggregate(Random& random, const RandomTable& table) {
+  switch (random.Below(6)) {
+    case 0:
+      return random.Text({"bool_and", "bool_or", "count_if"}) + "(" + random.Pick(table.columns).name + " IS NULL)";
+    case 1:
+      return random.Text({"bool_and", "bool_or", "count_if"}) + "(" + table.AnyOf(random, {Family::kNumber}).name +
+             " % 2 = 0)";
+    case 2:
+      return "product(CASE id % 3 WHEN 0 THEN 2 WHEN 1 THEN -0.5 END)";
+    case 3:
+      return random.Text({"fsum", "kahan_sum"}) + "(id)";
+    default:
+      return random.Text({"bit_and", "bit_or", "bit_xor"}) + "(" +
+             random.Text({"id", "hash(id)", table.AnyOf(random, {Family::kNumber}).name.c_str()}) + ")";
+  }
+}
+
 std::string Aggregate(Random& random, const RandomTable& table) {
   const std::vector<Family> numbers = {Family::kNumber, Family::kFloat};
   const std::vector<Family> any = {Family::kNumber, Family::kFloat, Family::kText,
                                    Family::kTime,   Family::kBool,  Family::kOther};
   std::string sql;
-  switch (random.Below(7)) {
+  bool is_plain = true;
+  switch (random.Below(11)) {
     case 0:
       sql = "count(*)";
       break;
@@ -115,11 +165,24 @@ std::string Aggregate(Random& random, const RandomTable& table) {
     case 5:
       sql = "min(" + Argument(random, table, any) + ")";
       break;
-    default:
+    case 6:
       sql = "max(" + Argument(random, table, any) + ")";
       break;
+    case 7:
+    case 8:
+      sql = MomentAggregate(random, table);
+      is_plain = false;
+      break;
+    case 9:
+      sql = PickAggregate(random, table);
+      is_plain = false;
+      break;
+    default:
+      sql = ExactAggregate(random, table);
+      is_plain = false;
+      break;
   }
-  if (sql != "count(*)" && random.Chance(6)) {  // fails for most texts, whatever the condition leaves out
+  if (is_plain && sql != "count(*)" && random.Chance(6)) {  // fails for most texts, whatever the condition leaves out
     const auto text = table.AnyOf(random, {Family::kText}).name;
     sql = sql.substr(0, sql.find('(')) + "(" + random.Text({"", "TRY_"}) + "CAST(" + text + "::VARCHAR AS INTEGER))";
     return sql + " FILTER (WHERE " + text + "::VARCHAR IN ('17', '-3'))";
@@ -134,15 +197,30 @@ std::string RandomView::Select() const {
   return items + " FROM " + from + (where.empty() ? "" : " WHERE " + where) + " GROUP BY ALL";
 }
 
+namespace {
+
+// What first and last mean to a view, in DuckDB's words.
+std::string InOracleWords(std::string items) {
+  for (const auto& [ours, theirs] :
+       {std::pair{"first(ts)", "arg_min_null(ts, ts)"}, std::pair{"last(ts)", "arg_max_null(ts, ts)"}}) {
+    for (std::size_t at = items.find(ours); at != std::string::npos; at = items.find(ours, at + 1)) {
+      items.replace(at, std::string_view(ours).size(), theirs);
+    }
+  }
+  return items;
+}
+
+}  // namespace
+
 std::string RandomView::Oracle() const {
   const auto rows = first_row > 0 ? "rowid >= " + std::to_string(first_row) : std::string();
   if (!oracle_from.empty()) {
-    return items + " FROM " + oracle_from + (rows.empty() ? "" : " AND " + rows) +
+    return InOracleWords(items) + " FROM " + oracle_from + (rows.empty() ? "" : " AND " + rows) +
            (where.empty() ? "" : " AND (" + where + ")") + "))) GROUP BY ALL";
   }
   auto condition = where;
   if (!rows.empty()) condition = (where.empty() ? "" : "(" + where + ") AND ") + rows;
-  return items + " FROM " + from + (condition.empty() ? "" : " WHERE " + condition) + " GROUP BY ALL";
+  return InOracleWords(items) + " FROM " + from + (condition.empty() ? "" : " WHERE " + condition) + " GROUP BY ALL";
 }
 
 RandomView MakeView(Random& random, const RandomTable& table, const std::string& name) {

@@ -3,6 +3,7 @@
 #include "fuzz/view_fuzz.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -54,7 +55,7 @@ class Doors {
  private:
   const std::string name_;
   const MakeDoor make_door_;
-  const std::string folder_ = ::testing::TempDir() + "hyprstream_fuzz_" + name_;
+  const std::string folder_ = ::testing::TempDir() + "hyprstream_fuzz_" + std::to_string(::getpid()) + "_" + name_;
   std::unique_ptr<Door> in_memory_;
   std::unique_ptr<Door> on_file_;
 };

@@ -1,0 +1,237 @@
+// Every family of states: rows in any split, saved and restored, damaged.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "aggregate/state_format_internal.h"
+#include "aggregate/view_state.h"
+#include "aggregate/view_test_support.h"
+#include "arrow/array/array_primitive.h"
+#include "arrow/array/builder_primitive.h"
+#include "arrow/buffer.h"
+#include "arrow/builder.h"
+#include "arrow/result.h"
+#include "arrow/table.h"
+#include "core/aggregate_functions.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace hyprstream::aggregate {
+namespace {
+
+using enum AggregateKind;
+using Random = std::mt19937_64;
+using Type = std::shared_ptr<arrow::DataType>;
+
+struct Case {
+  std::string name;
+  std::vector<TestAggregate> aggregates;
+};
+
+std::int64_t Below(Random& random, std::int64_t limit) {
+  return std::uniform_int_distribution<std::int64_t>(0, limit - 1)(random);
+}
+
+// As JSON: NULLs among small values, so that groups meet equal ones.
+std::string RandomColumn(Random& random, const arrow::DataType& type, int rows) {
+  std::string json = "[";
+  for (int row = 0; row < rows; ++row) {
+    if (row > 0) json += ", ";
+    if (Below(random, 6) == 0) {
+      json += "null";
+    } else if (type.id() == arrow::Type::BOOL) {
+      json += Below(random, 2) == 0 ? "true" : "false";
+    } else if (type.id() == arrow::Type::STRING) {
+      json += "\"" + std::string(static_cast<std::size_t>(Below(random, 40)), 'a') + std::to_string(row % 7) + "\"";
+    } else if (type.id() == arrow::Type::DECIMAL128) {
+      json += "\"" + std::to_string(Below(random, 900) - 450) + "\"";
+    } else if (arrow::is_floating(type.id())) {
+      json += std::to_string(static_cast<double>(Below(random, 4'000)) / 16 + 1);
+    } else {
+      json += std::to_string(Below(random, 100));
+    }
+  }
+  return json + "]";
+}
+
+std::vector<Case> Cases() {
+  const Type f64 = arrow::float64();
+  const Type i64 = arrow::int64();
+  const Type text = arrow::utf8();
+  const Type huge = arrow::decimal128(38, 0);
+  std::vector<Case> cases;
+  Case moments{.name = "Moments"};
+  for (const auto kind : {kVarPop, kVarSamp, kStddevPop, kStddevSamp, kSem}) {
+    moments.aggregates.push_back({kind, {f64}, f64});
+  }
+  cases.push_back(moments);
+  for (const auto kind : {kSkewness, kKurtosis, kKurtosisPop, kVarPop}) {
+    moments.aggregates.push_back({kind, {f64}, f64});
+  }
+  moments.name = "HigherMoments";
+  cases.push_back(moments);
+  Case pairs{.name = "Pairs"};
+  for (const auto kind : {kCovarPop, kCovarSamp, kCorr, kRegrSlope, kRegrIntercept, kRegrR2, kRegrAvgX, kRegrAvgY,
+                          kRegrSxx, kRegrSyy, kRegrSxy}) {
+    pairs.aggregates.push_back({kind, {f64, f64}, f64});
+  }
+  pairs.aggregates.push_back({kRegrCount, {f64, f64}, arrow::uint32()});
+  cases.push_back(pairs);
+  cases.push_back({.name = "Products", .aggregates = {{kProduct, {f64}, f64}, {kGeomean, {f64}, f64}}});
+  Case bits{.name = "Bits"};
+  for (const auto kind : {kBitAnd, kBitOr, kBitXor}) {
+    for (const Type& type : {arrow::int8(), arrow::uint16(), i64, huge})
+      bits.aggregates.push_back({kind, {type}, type});
+  }
+  cases.push_back(bits);
+  Case picks{.name = "Picks"};
+  for (const auto kind : {kArgMin, kArgMax, kFirst, kLast}) {
+    for (const Type& by : {i64, f64, text, huge}) {
+      for (const Type& value : {arrow::int32(), text, arrow::boolean(), huge}) {
+        picks.aggregates.push_back({kind, {value, by}, value});
+      }
+    }
+  }
+  for (const Type& value : {i64, text, arrow::boolean()}) picks.aggregates.push_back({kAnyValue, {value}, value});
+  cases.push_back(picks);
+  return cases;
+}
+
+class StateFamilies : public testing::TestWithParam<Case> {
+ protected:
+  static constexpr int kRows = 300;
+
+  StateFamilies() : query_(MakeTestQuery({{"k", arrow::int64()}}, -1, GetParam().aggregates)) {
+    std::vector<std::string> columns = {"["};
+    for (int row = 0; row < kRows; ++row) columns[0] += (row == 0 ? "" : ", ") + std::to_string(Below(random_, 9));
+    columns[0] += "]";
+    for (int i = 1; i < query_->evaluated_schema->num_fields(); ++i) {
+      columns.push_back(RandomColumn(random_, *query_->evaluated_schema->field(i)->type(), kRows));
+    }
+    batch_ = MakeTestBatch(*query_, columns);
+  }
+
+  std::unique_ptr<ViewState> Make() const { return ViewState::Make(query_).ValueOrDie(); }
+  std::unique_ptr<ViewState> Filled() const {
+    auto state = Make();
+    FoldAndMerge(*state, {batch_});
+    return state;
+  }
+  // The rows in their order, in random deltas of random batches.
+  void FeedInPieces(ViewState& state) {
+    for (std::int64_t at = 0; at < kRows;) {
+      std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+      for (std::int64_t pieces = Below(random_, 3); pieces >= 0; --pieces) {
+        const std::int64_t take = std::min<std::int64_t>(Below(random_, 80), kRows - at);
+        batches.push_back(batch_->Slice(at, take));
+        at += take;
+      }
+      FoldAndMerge(state, batches);
+    }
+  }
+
+  Random random_{17};
+  const std::shared_ptr<AggregateQuery> query_;
+  std::shared_ptr<arrow::RecordBatch> batch_;
+};
+
+std::shared_ptr<arrow::RecordBatch> Read(ViewState& state) {
+  const auto source = MakeViewSource(state.Pin());
+  const auto reader = source->Scan(AllColumns(*source)).ValueOrDie();
+  const auto table = reader->ToTable().ValueOrDie();
+  return table->CombineChunksToBatch().ValueOrDie();
+}
+
+// Row for row by key, doubles to the last bits.
+void ExpectSame(const arrow::RecordBatch& actual, const arrow::RecordBatch& expected) {
+  ASSERT_EQ(actual.num_rows(), expected.num_rows());
+  const auto& keys = static_cast<const arrow::Int64Array&>(*actual.column(0));
+  const auto& others = static_cast<const arrow::Int64Array&>(*expected.column(0));
+  for (std::int64_t row = 0; row < actual.num_rows(); ++row) {
+    std::int64_t other = 0;
+    while (others.Value(other) != keys.Value(row)) ++other;
+    for (int column = 1; column < actual.num_columns(); ++column) {
+      const auto ours = actual.column(column)->GetScalar(row).ValueOrDie();
+      const auto theirs = expected.column(column)->GetScalar(other).ValueOrDie();
+      if (!ours->is_valid || ours->type->id() != arrow::Type::DOUBLE) {
+        EXPECT_TRUE(ours->Equals(*theirs)) << column << ": " << ours->ToString() << ", not " << theirs->ToString();
+        continue;
+      }
+      const double value = static_cast<const arrow::DoubleScalar&>(*ours).value;
+      const double wanted = static_cast<const arrow::DoubleScalar&>(*theirs).value;
+      EXPECT_NEAR(value, wanted, 1e-12 * std::max(1.0, std::abs(wanted))) << column;
+    }
+  }
+}
+
+TEST_P(StateFamilies, AnySplitOfTheRowsGivesTheSame) {
+  const auto whole = Read(*Filled());
+  EXPECT_GT(whole->num_rows(), 5);
+  for (int round = 0; round < 10; ++round) {
+    const auto state = Make();
+    FeedInPieces(*state);
+    ExpectSame(*Read(*state), *whole);
+  }
+}
+
+TEST_P(StateFamilies, APinKeepsWhatItSaw) {
+  const auto state = Filled();
+  const auto pin = state->Pin();
+  const auto before = RowsOf(pin);
+  FeedInPieces(*state);
+  EXPECT_EQ(RowsOf(pin), before);
+  EXPECT_NE(state->Serialize().ValueOrDie()->ToString(), Filled()->Serialize().ValueOrDie()->ToString());
+}
+
+TEST_P(StateFamilies, SavedAndRestoredTheyGoOnAlike) {
+  const auto state = Filled();
+  const auto bytes = state->Serialize().ValueOrDie();
+  const auto restored = Make();
+  ASSERT_TRUE(restored->Restore(std::string_view(*bytes)).ok());
+  EXPECT_TRUE(restored->Serialize().ValueOrDie()->Equals(*bytes));
+  EXPECT_TRUE(Read(*restored)->Equals(*Read(*state)));
+  FoldAndMerge(*state, {batch_->Slice(20)});
+  FoldAndMerge(*restored, {batch_->Slice(20)});
+  EXPECT_TRUE(restored->Serialize().ValueOrDie()->Equals(*state->Serialize().ValueOrDie()));
+}
+
+// Whatever the bytes say, the reader stays inside them and answers.
+TEST_P(StateFamilies, DamagedBytesAreReadWithinBounds) {
+  const std::string bytes = Filled()->Serialize().ValueOrDie()->ToString();
+  constexpr std::size_t kEnvelope = 20;  // magic, version and fingerprint
+  const auto below = [&](std::size_t limit) {
+    return static_cast<std::size_t>(Below(random_, static_cast<std::int64_t>(limit)));
+  };
+  int refused = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::string forged = bytes.substr(0, bytes.size() - sizeof(std::uint32_t));
+    for (std::size_t flips = 1 + below(3); flips > 0; --flips) {
+      forged[kEnvelope + below(forged.size() - kEnvelope)] = static_cast<char>(below(256));
+    }
+    if (below(4) == 0) forged.resize(kEnvelope + below(forged.size() - kEnvelope));
+    const std::uint32_t checksum = StateChecksum(forged);
+    forged.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
+    const auto state = Make();
+    const auto status = state->Restore(forged);
+    if (!status.ok()) {
+      ASSERT_TRUE(status.IsInvalid()) << status;
+      ++refused;
+      continue;
+    }
+    const auto source = MakeViewSource(state->Pin());
+    const auto read = source->Scan(AllColumns(*source)).ValueOrDie()->ToRecordBatches();
+    ASSERT_TRUE(read.ok() || read.status().IsInvalid()) << read.status();
+    FoldAndMerge(*state, {batch_});
+  }
+  EXPECT_GT(refused, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, StateFamilies, testing::ValuesIn(Cases()),
+                         [](const auto& tested) { return tested.param.name; });
+
+}  // namespace
+}  // namespace hyprstream::aggregate

@@ -1,0 +1,148 @@
+#include "engine/aggregate_reading_internal.h"
+
+#include <arrow/result.h>
+
+#include <algorithm>
+#include <duckdb.hpp>
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/catalog/entry_lookup_info.hpp>
+#include <duckdb/parser/expression/function_expression.hpp>
+#include <utility>
+
+#include "core/table_ref.h"
+#include "engine/declared_schema_internal.h"
+#include "engine/error_internal.h"
+
+namespace hyprstream::engine {
+
+namespace {
+
+using duckdb::ExpressionClass;
+using duckdb::LogicalTypeId;
+
+std::string Show(const duckdb::ParsedExpression& expression) { return CutText(expression.ToString(), 120); }
+
+std::string NameOf(const duckdb::FunctionExpression& function) {
+  return FoldIdentifier(function.FunctionName().GetIdentifierName());
+}
+
+arrow::Result<const AggregateFunction*> FindFunction(const duckdb::FunctionExpression& function) {
+  const auto name = NameOf(function);
+  const auto count = IsCountStar(function) ? 0 : function.GetArguments().size();
+  if (const auto* found = FindAggregateFunction(name, count, function.Distinct())) return found;
+  if (function.Distinct() && FindAggregateFunction(name, count, false) != nullptr) {
+    return arrow::Status::NotImplemented("A materialized view cannot maintain DISTINCT in ", Show(function),
+                                         ": make it a key, and count in the query that reads the view");
+  }
+  return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function),
+                                       "; docs/aggregates.md lists the aggregates that it can");
+}
+
+// DuckDB has no sum of UHUGEINT and sums it as DOUBLE.
+bool IsSummedAsIs(const duckdb::LogicalType& type) {
+  return (type.IsNumeric() && type.id() != LogicalTypeId::UHUGEINT) || type.id() == LogicalTypeId::BOOLEAN;
+}
+
+arrow::Status CannotBe(const AggregateCall& call, const std::string& sql, const duckdb::LogicalType& type,
+                       const char* instead) {
+  return arrow::Status::NotImplemented("A materialized view cannot maintain ", call.function->name(), " of ",
+                                       CutText(sql, 120), ", which is of type ", type.ToString(), ": ", instead);
+}
+
+}  // namespace
+
+bool IsCountStar(const duckdb::ParsedExpression& expression) {
+  if (expression.GetExpressionClass() != ExpressionClass::FUNCTION) return false;
+  const auto& function = expression.Cast<duckdb::FunctionExpression>();
+  const auto name = NameOf(function);
+  if (name == "count_star") return true;
+  if (name != "count") return false;
+  const auto& arguments = function.GetArguments();
+  if (arguments.empty()) return true;
+  const auto& argument = arguments[0].GetExpression();
+  return arguments.size() == 1 && argument.GetExpressionClass() == ExpressionClass::STAR && argument.ToString() == "*";
+}
+
+bool IsAggregate(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression) {
+  if (expression.GetExpressionClass() != ExpressionClass::FUNCTION) return false;
+  const auto& function = expression.Cast<duckdb::FunctionExpression>();
+  const auto entry = duckdb::Catalog::GetEntry(
+      context, duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, function.GetQualifiedName()),
+      duckdb::OnEntryNotFound::RETURN_NULL);
+  if (!entry) return false;
+  if (entry->type == duckdb::CatalogType::AGGREGATE_FUNCTION_ENTRY) return true;
+  // DuckDB has some aggregates as macros of its own.
+  return entry->internal && entry->type == duckdb::CatalogType::MACRO_ENTRY &&
+         FindAggregateFunction(NameOf(function), function.GetArguments().size(), false) != nullptr;
+}
+
+bool ContainsAggregate(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression) {
+  if (IsAggregate(context, expression)) return true;
+  for (const auto& child : expression.Children()) {
+    if (ContainsAggregate(context, child)) return true;
+  }
+  return false;
+}
+
+arrow::Result<AggregateCall> ReadAggregate(const duckdb::FunctionExpression& function, const duckdb::LogicalType& type,
+                                           const std::string& time_column) {
+  ARROW_ASSIGN_OR_RAISE(const auto* found, FindFunction(function));
+  if (function.OrderBy() && !function.OrderBy()->orders.empty()) {
+    return arrow::Status::NotImplemented("A materialized view cannot have ORDER BY in an aggregate: leave it out; ",
+                                         found->family == StateFamily::kPick
+                                             ? "first and last go by the table's time column, arg_min(x, y) and "
+                                               "arg_max(x, y) by any other"
+                                             : "the result does not depend on it");
+  }
+  if (function.ExportState()) return arrow::Status::NotImplemented("A materialized view cannot have EXPORT_STATE");
+  if (found->arguments[0] == ArgumentRule::kNumber && !type.IsNumeric()) {
+    return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function), " of type ",
+                                         type.ToString(), " yet: sum and avg take numbers");
+  }
+  AggregateCall call{.function = found};
+  for (std::size_t i = 0; i < found->argument_count(); ++i) {
+    call.arguments.push_back(function.GetArguments()[i].GetExpression().ToString());
+  }
+  if (std::ranges::contains(found->arguments, ArgumentRule::kTime)) {
+    if (time_column.empty()) {
+      return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function),
+                                           ": it goes by event time, and the table has no time column; create it WITH "
+                                           "(time = '…'), or use ",
+                                           found->name() == "last" ? "arg_max" : "arg_min", "(x, y)");
+    }
+    call.arguments.push_back(time_column);
+  }
+  // As in DuckDB the arguments are evaluated for rows that the condition leaves out, too: what fails there fails here.
+  if (function.Filter()) call.filter = "CAST((" + function.Filter()->ToString() + ") AS BOOLEAN)";
+  return call;
+}
+
+arrow::Result<std::string> CarryArgument(const AggregateCall& call, std::size_t argument,
+                                         const duckdb::LogicalType& type) {
+  const auto& sql = call.arguments[argument];
+  switch (call.function->arguments[argument]) {
+    case ArgumentRule::kAny:
+      return IsPlain(type) ? sql : std::string(kPresent) + "(" + sql + ")";
+    case ArgumentRule::kNumber:
+      return IsSummedAsIs(type) ? sql : "CAST((" + sql + ") AS DOUBLE)";
+    case ArgumentRule::kDouble:
+      return type.id() == LogicalTypeId::DOUBLE ? sql : "CAST((" + sql + ") AS DOUBLE)";
+    case ArgumentRule::kLogarithm:
+      return "ln(CAST((" + sql + ") AS DOUBLE))";
+    case ArgumentRule::kTruth:
+      return type.id() == LogicalTypeId::BOOLEAN ? sql : "CAST((" + sql + ") AS BOOLEAN)";
+    case ArgumentRule::kInteger:
+      if (type.IsIntegral() && IsPlain(type)) return sql;
+      return CannotBe(call, sql, type, "cast it to an integer of at most 128 bits");
+    case ArgumentRule::kValue:
+      if (IsPlain(type)) return sql;
+      if (GroupsByOrderKey(type)) return std::string(kOrderKey) + "(" + sql + ")";
+      return CannotBe(call, sql, type, "use an expression of another type, as epoch() or a cast");
+    default:
+      if (IsPlain(type)) return sql;
+      if (ComparesByOrderKey(type)) return std::string(kOrderKey) + "(" + sql + ")";
+      return CannotBe(call, sql, type, "use an expression of another type, as epoch() or a cast");
+  }
+}
+
+}  // namespace hyprstream::engine

@@ -160,12 +160,13 @@ arrow::Status CheckAggregate(const AggregateColumn& aggregate, const ArgumentTyp
   }
 }
 
-RecordLayout::RecordLayout(const AggregateQuery& query, std::int64_t key_width) {
+RecordLayout::RecordLayout(const AggregateQuery& query, std::int64_t key_width, std::optional<std::size_t> only) {
   std::size_t end = key_width == RowKeys::kVariable ? sizeof(std::uint64_t) + sizeof(KeyRef)
                                                     : RoundUp(kKeyOffset + static_cast<std::size_t>(key_width));
   std::vector<PartKey> keys;
   std::vector<StateOps*> placed;
-  for (const AggregateColumn& aggregate : query.aggregates) {
+  const auto placed_ones = only ? std::span(query.aggregates).subspan(*only, 1) : std::span(query.aggregates);
+  for (const AggregateColumn& aggregate : placed_ones) {
     if (aggregate.kind == AggregateKind::kCountStar && aggregate.filter < 0) {
       ops_of_.push_back(nullptr);
       continue;

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -92,7 +93,8 @@ arrow::Status CheckAggregate(const AggregateColumn& aggregate, const ArgumentTyp
 class RecordLayout {
  public:
   // For a query whose aggregates passed CheckAggregate. `key_width`: of a row key, RowKeys::kVariable when they vary.
-  RecordLayout(const AggregateQuery& query, std::int64_t key_width);
+  // `only`: with the part of that aggregate alone, laid out as it is among all of them, which ops(0) then gives.
+  RecordLayout(const AggregateQuery& query, std::int64_t key_width, std::optional<std::size_t> only = std::nullopt);
 
   // Where a fixed-width row key lies; of one that varies there is a KeyRef at the next multiple of 8.
   static constexpr std::size_t kKeyOffset = 6;

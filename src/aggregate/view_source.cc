@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "aggregate/mergeable_state_internal.h"
 #include "aggregate/scan_plan_internal.h"
 #include "aggregate/view_state.h"
 #include "aggregate/view_version_internal.h"
@@ -77,7 +78,9 @@ class ViewReader final : public arrow::RecordBatchReader {
 
   arrow::Status AppendColumn(int output, std::span<const std::uint32_t> groups, arrow::ArrayBuilder& builder) const {
     const ViewSpec& spec = version_->spec();
-    const OutputColumn& column = spec.query->output[static_cast<std::size_t>(output)];
+    const std::size_t outputs = spec.query->output.size();
+    const bool as_states = static_cast<std::size_t>(output) >= outputs;
+    const OutputColumn& column = spec.query->output[static_cast<std::size_t>(output) - (as_states ? outputs : 0)];
     if (column.is_key && column.index == spec.query->window_key) return AppendWindow(column, groups.size(), builder);
     const GroupTable& table = piece_->slice->groups();
     std::array<Record, kBlockRows> records;
@@ -90,7 +93,9 @@ class ViewReader final : public arrow::RecordBatchReader {
         ARROW_RETURN_NOT_OK(spec.codec.Decode(codec_column, std::span(keys).first(block.size()), builder));
       } else {
         table.RecordsOf(block, records);
-        ARROW_RETURN_NOT_OK(AppendAggregate(column, std::span(records).first(block.size()), builder));
+        const auto found = std::span<const Record>(records).first(block.size());
+        ARROW_RETURN_NOT_OK(as_states ? AppendStates(spec, static_cast<std::size_t>(column.index), found, builder)
+                                      : AppendAggregate(column, found, builder));
       }
     }
     return arrow::Status::OK();
@@ -150,7 +155,12 @@ class ViewSource final : public TableSource {
     const ViewSpec& spec = version_->spec();
     arrow::FieldVector fields;
     for (const int column : request.projection) {
-      if (column < 0 || column >= schema()->num_fields()) {
+      const int columns = schema()->num_fields();
+      if (column >= columns && StatesOf(column - columns) != nullptr) {
+        fields.push_back(arrow::field(schema()->field(column - columns)->name(), arrow::binary()));
+        continue;
+      }
+      if (column < 0 || column >= columns) {
         return arrow::Status::Invalid("View ", spec.query->view.ToString(), ": it has no column ", column);
       }
       fields.push_back(schema()->field(column));
@@ -158,6 +168,13 @@ class ViewSource final : public TableSource {
     ARROW_ASSIGN_OR_RAISE(ScanPlan plan, MakeScanPlan(spec, request.filters));
     return std::make_shared<ViewReader>(version_, arrow::schema(std::move(fields)), request.projection,
                                         std::move(plan));
+  }
+
+  std::shared_ptr<const MergeableState> StatesOf(int column) const override {
+    const auto& query = version_->spec().query;
+    if (column < 0 || column >= static_cast<int>(query->output.size())) return nullptr;
+    const OutputColumn& output = query->output[static_cast<std::size_t>(column)];
+    return output.is_key ? nullptr : MakeMergeableState(query, static_cast<std::size_t>(output.index));
   }
 
   std::optional<std::int64_t> EstimatedRows() const override {

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "core/mergeable_state.h"
+
 namespace arrow {
 class RecordBatchReader;
 class Scalar;
@@ -28,7 +30,9 @@ struct ColumnFilter {
 };
 
 struct ScanRequest {
-  std::vector<int> projection;  // indices in the source's schema, in output order; may be empty (count rows only)
+  // Indices in the source's schema, in output order; may be empty (count rows only). The schema's number of fields plus
+  // a column's index stands for that column's states (StatesOf), as BINARY.
+  std::vector<int> projection;
   std::vector<ColumnFilter> filters;
 };
 
@@ -38,6 +42,8 @@ class TableSource {
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
   // Batches of the projected columns, in that order. A projection of none gives batches with a row count only.
   virtual arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const = 0;
+  // What the states of a column are merged by; null for one that is not read from states.
+  virtual std::shared_ptr<const MergeableState> StatesOf(int) const { return nullptr; }
   // For the planner; nullopt when unknown.
   virtual std::optional<std::int64_t> EstimatedRows() const { return std::nullopt; }
 };

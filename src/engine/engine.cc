@@ -8,10 +8,12 @@
 #include <duckdb.hpp>
 #include <duckdb/main/config.hpp>
 #include <duckdb/main/valid_checker.hpp>
+#include <duckdb/optimizer/optimizer_extension.hpp>
 #include <duckdb/planner/planner_extension.hpp>
 #include <duckdb/storage/buffer_manager.hpp>
 #include <utility>
 
+#include "engine/combine_internal.h"
 #include "engine/connection_internal.h"
 #include "engine/context_state_internal.h"
 #include "engine/gate_internal.h"
@@ -39,6 +41,11 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   BoundValues(input.context, *statement.plan);
 }
 
+// Puts what is ours into every plan that is to be run.
+void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr<duckdb::LogicalOperator>& plan) {
+  if (input.context.registered_state->Get<ContextState>(ContextState::kKey)) ReachStates(input.context, *plan);
+}
+
 // Of the engine's memory, for batches of results; the rest is DuckDB's.
 constexpr std::int64_t kResultsPart = 12;
 
@@ -57,6 +64,9 @@ class EngineImpl : public Engine {
       duckdb::PlannerExtension gate;
       gate.post_bind_function = AfterBind;
       duckdb::PlannerExtension::Register(config, gate);
+      duckdb::OptimizerExtension rewrites;
+      rewrites.pre_optimize_function = BeforeOptimizing;
+      duckdb::OptimizerExtension::Register(config, rewrites);
       database_ = std::make_shared<duckdb::DuckDB>(options_.path.empty() ? nullptr : options_.path.c_str(), &config);
       return Prepare();
     });

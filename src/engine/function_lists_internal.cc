@@ -42,7 +42,7 @@ array_negative_dot_product array_negative_inner_product array_position array_red
 array_select array_slice array_sort array_to_json array_transform array_unique array_value array_where array_zip
 ascii asin asinh atan atan2 atanh avg bar base64 bin binom bit_and bit_count bit_length bit_or bit_position bit_xor
 bitstring bitstring_agg bitstring_byte_comparable bool_and bool_or can_cast_implicitly cardinality cast_to_type cbrt
-ceil ceiling century char_length character_length chr concat concat_ws constant_or_null contains corr cos cosh cot
+ceil ceiling century char_length character_length chr combine concat concat_ws constant_or_null contains corr cos cosh cot
 count count_if count_star countif covar_pop covar_samp create_sort_key cume_dist current_connection_id
 current_database current_date current_localtime current_localtimestamp current_query current_query_id current_schema
 current_schemas current_setting current_transaction_id currval damerau_levenshtein date_diff date_part date_sub
@@ -94,7 +94,7 @@ window_closed xor year yearweek | || ~ ~~ ~~* ~~~
 
 constexpr std::string_view kRefusedFunctions = R"~~(
 sleep_ms setseed write_log json_serialize_plan json_serialize_sql json_deserialize_sql duckdb_format_sql
-to_aggregate_state finalize combine combine_aggr variant_bytes_to_variant index_key getvariable
+to_aggregate_state finalize combine_aggr variant_bytes_to_variant index_key getvariable
 parse_duckdb_log_message stats
 )~~";
 // clang-format on

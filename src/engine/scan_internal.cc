@@ -11,8 +11,10 @@
 
 #include "engine/arrow_in_internal.h"
 #include "engine/arrow_readable_internal.h"
+#include "engine/combine_internal.h"
 #include "engine/context_state_internal.h"
 #include "engine/declared_schema_internal.h"
+#include "engine/state_scan_internal.h"
 #include "engine/window_closed_internal.h"
 #include "engine/window_functions_internal.h"
 
@@ -34,6 +36,16 @@ duckdb::unique_ptr<duckdb::FunctionData> Describe(duckdb::unique_ptr<StreamScanD
   return data;
 }
 
+// Of the columns alone; their states are asked for by number (see AddStateColumn).
+duckdb::unique_ptr<duckdb::FunctionData> DescribeView(duckdb::unique_ptr<StreamScanData> data, std::size_t columns,
+                                                      duckdb::vector<duckdb::LogicalType>& types,
+                                                      duckdb::vector<duckdb::Identifier>& names) {
+  auto described = Describe(std::move(data), types, names);
+  types.resize(columns);
+  names.resize(columns);
+  return described;
+}
+
 // A view's rows at the position pinned by the transaction that executes the plan, not the one that planned it.
 duckdb::unique_ptr<duckdb::FunctionData> BindView(duckdb::ClientContext& context, duckdb::TableFunctionBindInput& input,
                                                   duckdb::vector<duckdb::LogicalType>& types,
@@ -44,11 +56,12 @@ duckdb::unique_ptr<duckdb::FunctionData> BindView(duckdb::ClientContext& context
     if (!snapshot) throw duckdb::InternalException("no snapshot is pinned for view " + view.ToString());
     return OrThrow(snapshot->View(view));
   };
-  auto data = duckdb::make_uniq<StreamScanData>(context, open()->schema());
+  const auto schema = open()->schema();
+  auto data = duckdb::make_uniq<StreamScanData>(context, WithStates(schema));
   data->make_stream = [open](const std::vector<int>& columns) {
     return OrThrow(open()->Scan({.projection = columns, .filters = {}}));
   };
-  return Describe(std::move(data), types, names);
+  return DescribeView(std::move(data), static_cast<std::size_t>(schema->num_fields()), types, names);
 }
 
 std::shared_ptr<arrow::RecordBatchReader> ReadColumns(const std::shared_ptr<arrow::Schema>& schema,
@@ -130,6 +143,7 @@ void RegisterScans(duckdb::Connection& connection) {
     catalog.CreateTableFunction(*connection.context, info);
   }
   RegisterOrderKeys(connection);
+  RegisterCombine(connection);
   RegisterWindowClosed(connection);
   RegisterWindowFunctions(connection);
 }

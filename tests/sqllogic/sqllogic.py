@@ -4,6 +4,7 @@
     statement count 3                ... and says that it changed 3 rows
     statement error                  it is refused; after `----` a line that the message holds
     query [rowsort] [eventually]     its rows, columns separated by tabs, after `----`; within 20 s where it says so
+    query same                       another query after `----`, which has the same rows in any order
     session NAME                     what follows runs in a session of that name
     restart                          ends the server in order and starts it on the same data
     crash                            the same, but it is killed
@@ -152,16 +153,19 @@ class Runner:
             return f"changed {count} rows, not {record.words[1]}"
         return None
 
+    def _rows(self, sql):
+        with self._cursor() as cursor:
+            cursor.execute(sql)
+            table = cursor.fetch_arrow_table()
+        return ["\t".join(as_text(value) for value in row) for row in zip(*(c.to_pylist() for c in table.columns))]
+
     def _query(self, record):
         try:
-            with self._cursor() as cursor:
-                cursor.execute(record.sql)
-                table = cursor.fetch_arrow_table()
+            rows = self._rows(record.sql)
+            expected = self._rows("\n".join(record.expected)) if "same" in record.words else record.expected
         except Exception as error:
             return f"failed: {error}"
-        rows = ["\t".join(as_text(value) for value in row) for row in zip(*(c.to_pylist() for c in table.columns))]
-        expected = record.expected
-        if "rowsort" in record.words:
+        if "rowsort" in record.words or "same" in record.words:
             rows, expected = sorted(rows), sorted(expected)
         if rows == expected:
             return None

@@ -1,0 +1,102 @@
+#include "aggregate/mergeable_state_internal.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "aggregate/physical_internal.h"
+#include "aggregate/state_bytes_internal.h"
+#include "aggregate/state_ops_internal.h"
+#include "arrow/array/array_base.h"
+
+namespace hyprstream::aggregate {
+namespace {
+
+// The bytes of a state: the number of rows, and what its StateOps save.
+arrow::Result<std::int64_t> TakeRows(StateReader& reader) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, reader.Take<std::int64_t>());
+  if (rows < 0 || static_cast<std::uint64_t>(rows) > kRowsMask) return arrow::Status::Invalid("View state: bad count");
+  return rows;
+}
+
+class OneState final : public MergeableState {
+ public:
+  OneState(const std::shared_ptr<const AggregateQuery>& query, std::size_t aggregate)
+      : query_(query), aggregate_(query->aggregates[aggregate]), layout_(*query, 0, aggregate) {}
+
+  std::size_t record_bytes() const override { return layout_.width(); }
+
+  void Init(std::byte* record) const override { std::copy_n(layout_.prototype(), layout_.width(), record); }
+
+  arrow::Status Add(std::string_view state, std::byte* record) const override {
+    StateReader reader(state);
+    ARROW_ASSIGN_OR_RAISE(const auto rows, TakeRows(reader));
+    std::vector<std::uint64_t> room((record_bytes() + 7) / 8);
+    auto* const loaded = reinterpret_cast<std::byte*>(room.data());
+    Init(loaded);
+    AddRows(loaded, rows);
+    HeapAccount heap;
+    arrow::Status status;
+    if (ops() != nullptr) status = ops()->Load(reader, std::span(&loaded, 1), heap);
+    if (status.ok() && reader.left() != 0) status = arrow::Status::Invalid("View state: bytes are left over");
+    if (status.ok()) Merge(loaded, record);
+    Release(loaded);
+    return status;
+  }
+
+  void Merge(const std::byte* from, std::byte* to) const override {
+    AddRows(to, RowsOf(from));
+    if (ops() == nullptr) return;
+    HeapAccount heap;
+    auto* const source = const_cast<std::byte*>(from);  // NOLINT(cppcoreguidelines-pro-type-const-cast): only read
+    ops()->Merge(std::span(&source, 1), std::span(&to, 1), heap);
+  }
+
+  arrow::Result<std::shared_ptr<arrow::Array>> Read(std::span<std::byte* const> records) const override {
+    ARROW_ASSIGN_OR_RAISE(const auto builder, MakePhysicalBuilder(aggregate_.result_type));
+    if (ops() != nullptr) {
+      ARROW_RETURN_NOT_OK(ops()->Read(aggregate_, records, *builder));
+    } else {
+      ARROW_RETURN_NOT_OK(WithBuilder<std::int64_t>(*builder, [&](auto append) {
+        for (const std::byte* record : records) ARROW_RETURN_NOT_OK(append(RowsOf(record)));
+        return arrow::Status::OK();
+      }));
+    }
+    return FinishAs(aggregate_.result_type, *builder);
+  }
+
+  void Release(std::byte* record) const override {
+    if (ops() != nullptr && ops()->has_heap()) ops()->Release(record);
+  }
+
+ private:
+  const StateOps* ops() const { return layout_.ops(0); }
+
+  const std::shared_ptr<const AggregateQuery> query_;  // of the parts, which may refer to it
+  const AggregateColumn aggregate_;
+  const RecordLayout layout_;
+};
+
+}  // namespace
+
+arrow::Status AppendStates(const ViewSpec& spec, std::size_t aggregate, std::span<const Record> records,
+                           arrow::ArrayBuilder& builder) {
+  const StateOps* ops = spec.layout->ops(aggregate);
+  return WithBuilder<std::string_view>(builder, [&](auto append) {
+    for (const Record& record : records) {
+      StateWriter writer;
+      writer.Put(RowsOf(record));
+      if (ops != nullptr) ops->Save(std::span(&record, 1), writer);
+      ARROW_RETURN_NOT_OK(append(std::string_view(writer.bytes())));
+    }
+    return arrow::Status::OK();
+  });
+}
+
+std::shared_ptr<const MergeableState> MakeMergeableState(const std::shared_ptr<const AggregateQuery>& query,
+                                                         std::size_t aggregate) {
+  return std::make_shared<OneState>(query, aggregate);
+}
+
+}  // namespace hyprstream::aggregate

@@ -1,0 +1,26 @@
+// One aggregate's states apart from their view: what scans of states hand out, and what merges them again.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "aggregate/block_internal.h"
+#include "aggregate/slice_internal.h"
+#include "arrow/status.h"
+#include "core/mergeable_state.h"
+
+namespace arrow {
+class ArrayBuilder;
+}
+
+namespace hyprstream::aggregate {
+
+// Appends each group's state to a builder of MakePhysicalBuilder(arrow::binary()).
+arrow::Status AppendStates(const ViewSpec& spec, std::size_t aggregate, std::span<const Record> records,
+                           arrow::ArrayBuilder& builder);
+
+std::shared_ptr<const MergeableState> MakeMergeableState(const std::shared_ptr<const AggregateQuery>& query,
+                                                         std::size_t aggregate);
+
+}  // namespace hyprstream::aggregate

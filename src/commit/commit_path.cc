@@ -325,6 +325,7 @@ std::vector<ViewInfo> CommitPathImpl::Views() const {
     const auto stats = view->state->Stats();
     infos.push_back({.view = view->query->view,
                      .base = view->query->base,
+                     .source = view->query->source,
                      .definition = view->query->definition,
                      .status = view->status,
                      .problem = view->problem,

@@ -46,6 +46,7 @@ enum class ViewStatus { kReady, kBroken };
 struct ViewInfo {
   TableRef view;
   TableRef base;
+  TableRef source;  // what its FROM names: the base, or another materialized view
   std::string definition;
   ViewStatus status = ViewStatus::kReady;
   std::string problem;  // why it is broken

@@ -102,6 +102,9 @@ class CommitPathImpl : public CommitPath {
   arrow::Status CheckRead(const TableRef& table, bool edited) const;
   arrow::Status InTransaction(const std::function<arrow::Status(engine::Connection&)>& work);
   bool KeepsRows(const Staged& staged, const TableRef& table) const;
+  std::vector<TableRef> ReadersOf(const TransactionSnapshot& ddl, const TableRef& view) const;
+  arrow::Status CheckUnread(const TransactionSnapshot& ddl, const TableRef& view, const std::string& what) const;
+  engine::ViewSurroundings Surroundings(const TransactionSnapshot* ddl) const;
   std::string TimeColumnIn(const TransactionSnapshot& ddl, const TableRef& table) const;
 
   // ---- event time (event_time_rules.cc)

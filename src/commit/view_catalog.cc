@@ -9,6 +9,7 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <type_traits>
 #include <utility>
@@ -82,6 +83,22 @@ arrow::Status AddColumns(engine::Connection& connection, const std::string& tabl
   return arrow::Status::OK();
 }
 
+std::vector<StoredView> SourcesFirst(std::vector<StoredView> views) {
+  std::vector<StoredView> sorted;
+  while (!views.empty()) {
+    std::set<TableRef> waiting;
+    for (const auto& view : views) waiting.insert(view.view);
+    std::vector<StoredView> later;
+    for (auto& view : views) (waiting.contains(view.source) ? later : sorted).push_back(std::move(view));
+    if (later.size() == waiting.size()) {  // a circle, which nobody can make
+      sorted.insert(sorted.end(), later.begin(), later.end());
+      later.clear();
+    }
+    views = std::move(later);
+  }
+  return sorted;
+}
+
 std::string Values(const TableRef& table) { return QuoteLiteral(table.schema) + ", " + QuoteLiteral(table.name); }
 
 }  // namespace
@@ -120,7 +137,8 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
                  {"retention VARCHAR", "max_future VARCHAR", "clock VARCHAR DEFAULT 'event'", "idle_timeout VARCHAR",
                   "mark VARCHAR", "mark_is_last VARCHAR DEFAULT 'false'", "rows_before VARCHAR"}));
   return AddColumns(connection, kViews,
-                    {"lateness VARCHAR DEFAULT '0'", "late VARCHAR DEFAULT 'update'", "retention VARCHAR"});
+                    {"lateness VARCHAR DEFAULT '0'", "late VARCHAR DEFAULT 'update'", "retention VARCHAR",
+                     "source_schema VARCHAR", "source_name VARCHAR"});
 }
 
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options) {
@@ -215,13 +233,15 @@ arrow::Status StoreRowsGone(engine::Connection& connection, const TableRef& tabl
 
 arrow::Status StoreView(engine::Connection& connection, const StoredView& view) {
   ARROW_RETURN_NOT_OK(RemoveView(connection, view.view));
-  return Run(connection,
-             "INSERT INTO " + kViews +
-                 " (schema_name, table_name, base_schema, base_name, definition, time_zone, lateness, "
-                 "late, retention) VALUES (" +
-                 Values(view.view) + ", " + Values(view.base) + ", " + QuoteLiteral(view.definition) + ", " +
-                 QuoteLiteral(view.time_zone) + ", " + MicrosLiteral(std::optional<Micros>(view.options.lateness)) +
-                 ", " + QuoteLiteral(ToText(view.options.late)) + ", " + MicrosLiteral(view.options.retention) + ")");
+  return Run(
+      connection,
+      "INSERT INTO " + kViews +
+          " (schema_name, table_name, base_schema, base_name, source_schema, source_name, definition, time_zone, "
+          "lateness, late, retention) VALUES (" +
+          Values(view.view) + ", " + Values(view.base) + ", " + Values(view.source) + ", " +
+          QuoteLiteral(view.definition) + ", " + QuoteLiteral(view.time_zone) + ", " +
+          MicrosLiteral(std::optional<Micros>(view.options.lateness)) + ", " + QuoteLiteral(ToText(view.options.late)) +
+          ", " + MicrosLiteral(view.options.retention) + ")");
 }
 
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
@@ -234,19 +254,22 @@ arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection,
                                               "SELECT schema_name, table_name, base_schema, base_name, definition, "
-                                              "time_zone, lateness, late, retention FROM " +
+                                              "time_zone, lateness, late, retention, "
+                                              "coalesce(source_schema, base_schema), "
+                                              "coalesce(source_name, base_name) FROM " +
                                                   kViews + " ORDER BY ALL"));
   std::vector<StoredView> views;
   for (const auto& row : rows) {
     views.push_back({.view = {.schema = row[0], .name = row[1]},
                      .base = {.schema = row[2], .name = row[3]},
+                     .source = {.schema = row[9], .name = row[10]},
                      .definition = row[4],
                      .time_zone = row[5],
                      .options = {.lateness = SpanOf(row[6]).value_or(Micros(0)),
                                  .late = LatePolicyOf(row[7]).value_or(LatePolicy::kUpdate),
                                  .retention = SpanOf(row[8])}});
   }
-  return views;
+  return SourcesFirst(std::move(views));
 }
 
 arrow::Status StoreLateRows(engine::Connection& connection, const TableRef& view, const std::string& late_rows) {

@@ -29,6 +29,7 @@ bool IsServersOwn(const TableRef& table);
 struct StoredView {
   TableRef view;
   TableRef base;
+  TableRef source;  // see AggregateQuery
   std::string definition;
   std::string time_zone;
   ViewOptions options = {};
@@ -71,6 +72,7 @@ arrow::Status StoreRowsGone(engine::Connection& connection, const TableRef& tabl
 
 arrow::Status StoreView(engine::Connection& connection, const StoredView& view);
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view);
+// Each after the view that it reads.
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection);
 
 // What a view has counted and left out; text that only LateRows reads.

@@ -32,6 +32,12 @@ bool ViewRegistry::Contains(const TableRef& view) const {
   return views_.contains(view);
 }
 
+std::shared_ptr<const MaintainedView> ViewRegistry::Find(const TableRef& view) const {
+  const MutexLock lock(mutex_);
+  const auto found = views_.find(view);
+  return found == views_.end() ? nullptr : found->second;
+}
+
 std::vector<TableRef> ViewRegistry::ViewsOf(const TableRef& table) const {
   const MutexLock lock(mutex_);
   std::vector<TableRef> names;

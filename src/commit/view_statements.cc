@@ -60,10 +60,8 @@ std::string LostColumn(const AggregateQuery& query, const engine::TransactionFac
 
 arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const StoredView& stored) {
   auto view = std::make_shared<MaintainedView>();
-  ARROW_ASSIGN_OR_RAISE(auto query,
-                        engine_.AnalyzeView(
-                            connection, stored.view, stored.definition, stored.time_zone,
-                            [&](const TableRef& base) { return registry_.OptionsOf(base).time_column; }, stored.base));
+  ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone,
+                                                        Surroundings(nullptr), stored.source));
   view->query = std::make_shared<const AggregateQuery>(std::move(query));
   ARROW_ASSIGN_OR_RAISE(view->state, aggregate::ViewState::Make(view->query));
   view->options = stored.options;
@@ -102,12 +100,29 @@ arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
     return arrow::Status::AlreadyExists("Materialized view ", ref.ToString(),
                                         " already exists; use CREATE OR REPLACE or IF NOT EXISTS");
   }
+  if (exists) ARROW_RETURN_NOT_OK(CheckUnread(*ddl, ref, "replaced"));
   ARROW_ASSIGN_OR_RAISE(auto created, BuildView(connection, *ddl, ref, create, time_zone));
   ARROW_RETURN_NOT_OK(WriteView(connection, created, exists));
   if (exists && !ddl->created.contains(ref)) ddl->dropped.insert(ref);
   ddl->created[ref] = std::move(created);
   connection.Attach(std::move(ddl));
   return true;
+}
+
+// As a transaction sees tables and views; null: as they are committed.
+engine::ViewSurroundings CommitPathImpl::Surroundings(const TransactionSnapshot* ddl) const {
+  return {.time_column_of =
+              [this, ddl](const TableRef& table) {
+                return ddl == nullptr ? registry_.OptionsOf(table).time_column : TimeColumnIn(*ddl, table);
+              },
+          .maintained = [this, ddl](const TableRef& view) -> std::shared_ptr<const AggregateQuery> {
+            if (ddl != nullptr) {
+              if (const auto own = ddl->created.find(view); own != ddl->created.end()) return own->second.view->query;
+              if (ddl->dropped.contains(view)) return nullptr;
+            }
+            const auto found = registry_.Find(view);
+            return found == nullptr ? nullptr : found->query;
+          }};
 }
 
 // As the transaction sees its tables.
@@ -123,8 +138,7 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
   ARROW_ASSIGN_OR_RAISE(const auto parsed, ParseViewOptions(connection, create.options));
   const bool backfill = parsed.backfill;
   ARROW_RETURN_NOT_OK(CheckSettings(connection));
-  ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, ref, create.select, time_zone,
-                                                        [&](const TableRef& base) { return TimeColumnIn(ddl, base); }));
+  ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, ref, create.select, time_zone, Surroundings(&ddl)));
   CreatedView created{.view = std::make_shared<MaintainedView>(), .seen = nullptr};
   auto& view = *created.view;
   view.query = std::make_shared<const AggregateQuery>(std::move(query));
@@ -206,6 +220,7 @@ arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const Cr
   const auto written = [&]() -> arrow::Status {
     ARROW_RETURN_NOT_OK(StoreView(connection, {.view = query.view,
                                                .base = query.base,
+                                               .source = query.source,
                                                .definition = query.definition,
                                                .time_zone = query.time_zone,
                                                .options = view.view->options}));
@@ -226,6 +241,31 @@ bool CommitPathImpl::ViewExists(const TransactionSnapshot& ddl, const TableRef& 
 
 // ---- DROP
 
+// The materialized views whose SELECT names this one, as a transaction sees them.
+std::vector<TableRef> CommitPathImpl::ReadersOf(const TransactionSnapshot& ddl, const TableRef& view) const {
+  std::vector<TableRef> readers;
+  for (const auto& published : registry_.Published()) {
+    const auto& query = *published->query;
+    const bool seen = !ddl.dropped.contains(query.view) && !ddl.created.contains(query.view);
+    if (seen && query.source == view) readers.push_back(query.view);
+  }
+  for (const auto& [ref, created] : ddl.created) {
+    if (created.view->query->source == view) readers.push_back(ref);
+  }
+  return readers;
+}
+
+arrow::Status CommitPathImpl::CheckUnread(const TransactionSnapshot& ddl, const TableRef& view,
+                                          const std::string& what) const {
+  const auto readers = ReadersOf(ddl, view);
+  if (readers.empty()) return arrow::Status::OK();
+  std::string names;
+  for (const auto& reader : readers) names += (names.empty() ? "" : ", ") + reader.ToString();
+  return arrow::Status::Invalid("Materialized view ", view.ToString(), " cannot be ", what, ": ", names,
+                                readers.size() == 1 ? " reads it" : " read it",
+                                "; drop what reads it first, or DROP MATERIALIZED VIEW ", view.ToString(), " CASCADE");
+}
+
 arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) {
   ARROW_ASSIGN_OR_RAISE(const auto ref, Complete(connection, drop.view, drop.schema_given));
   auto ddl = CopyDdl(connection);
@@ -234,11 +274,19 @@ arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection, con
     return arrow::Status::KeyError("Unknown materialized view: ", ref.ToString(),
                                    DidYouMean(ref.ToString(), registry_.ViewNames()));
   }
-  ARROW_RETURN_NOT_OK(RemoveView(connection, ref));
-  ARROW_RETURN_NOT_OK(
-      connection.Run("DROP VIEW IF EXISTS " + connection.LastingName(ref) + (drop.cascade ? " CASCADE" : "")).status());
-  ddl->created.erase(ref);
-  ddl->dropped.insert(ref);
+  if (!drop.cascade) ARROW_RETURN_NOT_OK(CheckUnread(*ddl, ref, "dropped"));
+  std::vector<TableRef> going = {ref};
+  while (!going.empty()) {
+    const auto view = going.back();
+    going.pop_back();
+    const auto readers = ReadersOf(*ddl, view);
+    going.insert(going.end(), readers.begin(), readers.end());
+    ARROW_RETURN_NOT_OK(RemoveView(connection, view));
+    const auto name = connection.LastingName(view);
+    ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + name + (drop.cascade ? " CASCADE" : "")).status());
+    ddl->created.erase(view);
+    ddl->dropped.insert(view);
+  }
   connection.Attach(std::move(ddl));
   return true;
 }
@@ -255,6 +303,10 @@ arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection, const
   for (const auto& view : registry_.Published()) {
     const auto& query = *view->query;
     if (staged.ddl->dropped.contains(query.view) || staged.ddl->created.contains(query.view)) continue;
+    if (staged.ddl->dropped.contains(query.source)) {  // by who did not see that this view reads it
+      return arrow::Status::Invalid("Materialized view ", query.source.ToString(), " is read by ",
+                                    query.view.ToString(), "; drop that first");
+    }
     if (const auto* entry = changed(query.view); entry != nullptr && entry->dropped) {
       return arrow::Status::Invalid(query.view.ToString(), " is a materialized view; use DROP MATERIALIZED VIEW ",
                                     query.view.ToString());
@@ -279,9 +331,10 @@ arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection, const
 }
 
 arrow::Status CommitPathImpl::CheckDefinition(engine::Connection& connection, const AggregateQuery& query) {
-  const auto again = engine_.AnalyzeView(
-      connection, query.view, query.definition, query.time_zone, [&](const TableRef&) { return query.time_column; },
-      query.base);
+  auto surroundings = Surroundings(nullptr);
+  surroundings.time_column_of = [&](const TableRef&) { return query.time_column; };
+  const auto again =
+      engine_.AnalyzeView(connection, query.view, query.definition, query.time_zone, surroundings, query.source);
   if (again.ok() && again->evaluated_schema->Equals(*query.evaluated_schema) &&
       again->output_types == query.output_types) {
     return arrow::Status::OK();

@@ -52,9 +52,18 @@ struct FixedWindow {
   std::int64_t greatest = std::numeric_limits<std::int64_t>::max();
 };
 
+// A view's SELECT over its base table in parts, with which a coarser view is put together: the items in SELECT order
+// and the condition (empty: none), their columns qualified, and what stands after FROM.
+struct WrittenSelect {
+  std::vector<std::string> items;
+  std::string from;
+  std::string condition;
+};
+
 struct AggregateQuery {
   TableRef view;
   TableRef base;
+  TableRef source;  // what FROM names: the base table, or the materialized view that this one is a coarser one of
   // The SELECT as its author wrote it, but for macros and types of the user's making: they are written out, so that it
   // goes on meaning the same. Over raw rows it is the view's oracle.
   std::string definition;
@@ -89,6 +98,7 @@ struct AggregateQuery {
   std::shared_ptr<arrow::Schema> output_schema;
   std::vector<std::string> output_types;  // DuckDB's own, in SELECT order: those of the SELECT
   std::vector<std::string> base_columns;  // of the base table that it reads
+  WrittenSelect written = {};
 
   int key_count() const { return static_cast<int>(key_sql.size()); }
 };

@@ -84,14 +84,14 @@ class EngineImpl : public Engine {
   }
 
   arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view, std::string_view select,
-                                            const std::string& time_zone, const TimeColumnOf& time_column_of,
-                                            const std::optional<TableRef>& base) override {
+                                            const std::string& time_zone, const ViewSurroundings& surroundings,
+                                            const std::optional<TableRef>& source) override {
     return AnalyzeViewSelect(DuckConnectionOf(connection), {.view = view,
                                                             .select = select,
                                                             .time_zone = time_zone,
                                                             .database = shared_->database,
-                                                            .base = base,
-                                                            .time_column_of = time_column_of});
+                                                            .source = source,
+                                                            .surroundings = surroundings});
   }
 
   arrow::Status AddSystemTable(SystemTable table) override {

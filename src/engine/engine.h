@@ -36,8 +36,13 @@ struct SystemTable {
   std::function<arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>>(const Identity& reader)> rows;
 };
 
-// The event-time column that a table's options name; empty: none.
-using TimeColumnOf = std::function<std::string(const TableRef& table)>;
+// What an analysis asks about the tables and views that a SELECT names.
+struct ViewSurroundings {
+  // The event-time column that a table's options name; empty: none.
+  std::function<std::string(const TableRef& table)> time_column_of;
+  // The materialized view of that name; null: there is none.
+  std::function<std::shared_ptr<const AggregateQuery>(const TableRef& view)> maintained;
+};
 
 class Engine {
  public:
@@ -53,13 +58,12 @@ class Engine {
   virtual arrow::Result<std::vector<std::shared_ptr<const Statement>>> Parse(std::string_view sql) = 0;
 
   // What a view's SELECT means, checked against the tables of the connection's transaction. Invalid or NotImplemented
-  // with the reason, and the nearest thing that can be maintained. `base` is the table that its FROM means; without one
-  // it is looked up as the connection's session looks names up.  `time_column_of` is asked when the SELECT depends on
-  // event time.
+  // with the reason, and the nearest thing that can be maintained. `source` is what its FROM means; without one it is
+  // looked up as the connection's session looks names up.
   virtual arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view,
                                                     std::string_view select, const std::string& time_zone,
-                                                    const TimeColumnOf& time_column_of,
-                                                    const std::optional<TableRef>& base = std::nullopt) = 0;
+                                                    const ViewSurroundings& surroundings,
+                                                    const std::optional<TableRef>& source = std::nullopt) = 0;
 
   // Makes `hyprstream.<name>` readable by every connection. Before the first client connects.
   virtual arrow::Status AddSystemTable(SystemTable table) = 0;

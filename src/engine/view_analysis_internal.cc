@@ -31,6 +31,7 @@
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
 #include "engine/row_plan_internal.h"
+#include "engine/view_composition_internal.h"
 #include "engine/view_shape_internal.h"
 #include "engine/view_window_internal.h"
 #include "engine/view_writing_internal.h"
@@ -70,6 +71,8 @@ class ViewAnalysis {
     ARROW_RETURN_NOT_OK(FixWindow());
     ARROW_RETURN_NOT_OK(BindEvaluation());
     query_.view = text_.view;
+    query_.source = query_.base;
+    for (const auto& item : items_) query_.written.items.push_back(TextOf(*item));
     query_.definition = std::string(text_.select);
     query_.time_zone = text_.time_zone;
     DeclareOutput(bound);
@@ -86,6 +89,8 @@ class ViewAnalysis {
     statement_ = std::move(parser.statements[0]);
     auto& node = *statement_->Cast<duckdb::SelectStatement>().node;
     if (node.type == duckdb::QueryNodeType::SELECT_NODE) {
+      const auto& from = node.Cast<duckdb::SelectNode>().from_table;
+      if (from) query_.written.from = from->ToString();
       ARROW_ASSIGN_OR_RAISE(call_, TakeWindowCall(node.Cast<duckdb::SelectNode>()));
     }
     ARROW_RETURN_NOT_OK(CheckShape(node));
@@ -102,9 +107,9 @@ class ViewAnalysis {
 
   arrow::Status FindBase() {
     auto& from = select_->from_table->Cast<duckdb::BaseTableRef>();
-    if (text_.base.has_value()) {
-      from.SetQualifiedName(duckdb::Identifier(text_.database), duckdb::Identifier(text_.base->schema),
-                            duckdb::Identifier(text_.base->name));
+    if (text_.source.has_value()) {
+      from.SetQualifiedName(duckdb::Identifier(text_.database), duckdb::Identifier(text_.source->schema),
+                            duckdb::Identifier(text_.source->name));
     }
     const duckdb::EntryLookupInfo lookup(duckdb::CatalogType::TABLE_ENTRY, from.GetQualifiedName());
     const auto& entry = duckdb::Catalog::GetEntry(context_, lookup);
@@ -235,6 +240,13 @@ class ViewAnalysis {
 
   // ---- expressions
 
+  // Without its alias.
+  static std::string TextOf(const duckdb::ParsedExpression& item) {
+    const auto copy = item.Copy();
+    copy->ClearAlias();
+    return copy->ToString();
+  }
+
   bool IsColumn(const duckdb::Identifier& name) const { return std::ranges::find(columns_, name) != columns_.end(); }
 
   // The select item that is named so; null when there is none.
@@ -342,7 +354,7 @@ class ViewAnalysis {
     if (!call.filter.empty()) column.filter = AddArgument(call.filter);
     for (const auto& argument : call.arguments) column.arguments.push_back(AddArgument(argument));
     if (std::ranges::contains(call.function->arguments, ArgumentRule::kTime)) {
-      query_.time_column = text_.time_column_of(query_.base);
+      query_.time_column = text_.surroundings.time_column_of(query_.base);
       NoteColumn(query_.time_column);
     }
     query_.aggregates.push_back(std::move(column));
@@ -352,8 +364,8 @@ class ViewAnalysis {
 
   // The table's event time as an expression; empty: it has none.
   std::string TimeColumn() {
-    if (!text_.time_column_of) return "";
-    const auto name = text_.time_column_of(query_.base);
+    if (!text_.surroundings.time_column_of) return "";
+    const auto name = text_.surroundings.time_column_of(query_.base);
     if (name.empty()) return "";
     duckdb::vector<duckdb::Identifier> names = {duckdb::Identifier(query_.alias), duckdb::Identifier(name)};
     return duckdb::ColumnRefExpression(std::move(names)).ToString();
@@ -432,6 +444,7 @@ class ViewAnalysis {
     if (!select_->where_clause) return arrow::Status::OK();
     auto where = select_->where_clause->Copy();
     ARROW_RETURN_NOT_OK(Resolve(where));
+    query_.written.condition = where->ToString();
     query_.where_sql =
         query_.where_sql.empty() ? where->ToString() : query_.where_sql + " AND (" + where->ToString() + ")";
     return arrow::Status::OK();
@@ -631,6 +644,20 @@ class ViewAnalysis {
   AggregateQuery query_;
 };
 
+arrow::Result<AggregateQuery> Analyze(duckdb::ClientContext& context, ViewText text) {
+  ARROW_ASSIGN_OR_RAISE(const auto written, WriteOut(context, text.select));
+  if (written.has_value()) text.select = *written;
+  ARROW_ASSIGN_OR_RAISE(const auto composed, ComposeOverView(context, text));
+  if (!composed.has_value()) return ViewAnalysis(context, text).Run();
+  auto over_table = text;
+  over_table.select = composed->select;
+  over_table.source = composed->base;
+  ARROW_ASSIGN_OR_RAISE(auto query, ViewAnalysis(context, over_table).Run());
+  query.definition = std::string(text.select);
+  query.source = composed->source;
+  return query;
+}
+
 }  // namespace
 
 arrow::Result<AggregateQuery> AnalyzeViewSelect(duckdb::Connection& connection, const ViewText& text) {
@@ -639,13 +666,7 @@ arrow::Result<AggregateQuery> AnalyzeViewSelect(duckdb::Connection& connection, 
     arrow::Result<AggregateQuery> query = arrow::Status::UnknownError("the analysis did not run");
     context.RunFunctionInTransaction([&] {
       // What is thrown past here would abort the caller's transaction.
-      query = Guard([&]() -> arrow::Result<AggregateQuery> {
-        ARROW_ASSIGN_OR_RAISE(const auto written, WriteOut(context, text.select));
-        if (!written.has_value()) return ViewAnalysis(context, text).Run();
-        auto written_out = text;
-        written_out.select = *written;
-        return ViewAnalysis(context, written_out).Run();
-      });
+      query = Guard([&] { return Analyze(context, text); });
     });
     return query;
   });

@@ -27,9 +27,9 @@ struct ViewText {
   TableRef view;
   std::string_view select;
   std::string time_zone = "UTC";
-  std::string database;                         // the catalog name of the one local database
-  std::optional<TableRef> base = std::nullopt;  // the table that FROM means; else as the session looks names up
-  TimeColumnOf time_column_of = {};
+  std::string database;                           // the catalog name of the one local database
+  std::optional<TableRef> source = std::nullopt;  // what FROM means; else as the session looks names up
+  ViewSurroundings surroundings = {};
 };
 
 // Runs inside the connection's open transaction (or one of its own when none is open). Never throws. Errors as

@@ -157,6 +157,7 @@ engine::SystemTable Views(commit::CommitPath& commits) {
       {TextColumn<Row>("view_schema", [](const Row& row) { return row.view.schema; }),
        TextColumn<Row>("view_name", [](const Row& row) { return row.view.name; }),
        TextColumn<Row>("base", [](const Row& row) { return row.base.ToString(); }),
+       TextColumn<Row>("source", [](const Row& row) { return row.source.ToString(); }),
        TextColumn<Row>("definition", [](const Row& row) { return row.definition; }),
        TextColumn<Row>(
            "status",

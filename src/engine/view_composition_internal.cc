@@ -161,7 +161,7 @@ class Composition {
                                            ": write combine(column) of an aggregate of the view, or aggregate table ",
                                            inner_.base.ToString(), " itself");
     }
-    auto merged = Item(*column);
+    auto merged = NameOf(call) == "sum" && IsCount(*column) ? SumOfCounts(*column) : Item(*column);
     auto& aggregate = merged->Cast<duckdb::FunctionExpression>();
     auto condition = call.Filter() ? call.Filter()->Copy() : nullptr;
     if (condition) ARROW_RETURN_NOT_OK(ReplaceColumns(condition));
@@ -170,14 +170,31 @@ class Composition {
     return arrow::Status::OK();
   }
 
+  const duckdb::FunctionExpression& CallBehind(std::size_t column) const {
+    return parts_->select_list[column]->Cast<duckdb::FunctionExpression>();
+  }
+  bool IsCount(std::size_t column) const {
+    const auto& call = CallBehind(column);
+    const auto name = NameOf(call);
+    return !call.Distinct() && (IsCountStar(call) || (name == "count" && call.GetArguments().size() == 1));
+  }
+  // A sum of counts is no count: it is of another type.
+  Expression SumOfCounts(std::size_t column) const {
+    const auto& count = CallBehind(column);
+    auto counts = IsCountStar(count) ? std::string("TRUE") : "(" + count.GetArguments()[0].ToString() + ") IS NOT NULL";
+    if (count.Filter()) counts += " AND (" + count.Filter()->ToString() + ")";
+    auto node = ParseNode("SELECT sum(CASE WHEN " + counts + " THEN 1 ELSE 0 END)");
+    return std::move(node->select_list[0]);
+  }
+
   // Does the call give what merging the states gives?
   bool Merges(const duckdb::FunctionExpression& call, std::size_t column) const {
     const auto name = NameOf(call);
     if (name == kCombine) return true;
-    const auto& item = *parts_->select_list[column];
+    const auto& inner = CallBehind(column);
     static constexpr std::array<std::string_view, 3> kSame = {"sum", "min", "max"};
-    return std::ranges::find(kSame, name) != kSame.end() && NameOf(item.Cast<duckdb::FunctionExpression>()) == name &&
-           item.Cast<duckdb::FunctionExpression>().GetArguments().size() == 1;
+    if (name == "sum" && IsCount(column)) return true;
+    return std::ranges::find(kSame, name) != kSame.end() && NameOf(inner) == name && inner.GetArguments().size() == 1;
   }
 
   duckdb::ClientContext& context_;

@@ -29,8 +29,8 @@ struct ComposedSelect {
 };
 
 // What a SELECT from a materialized view means; nothing when its FROM names something else. The view's columns may be
-// used as keys and in conditions, its aggregates within combine(), and in sums of sums, minima of minima and maxima of
-// maxima. NotImplemented for all else, with what to write instead. Throws DuckDB's exceptions.
+// used as keys and in conditions, its aggregates within combine(), and in sums of sums and counts, minima of minima and
+// maxima of maxima. NotImplemented for all else, with what to write instead. Throws DuckDB's exceptions.
 arrow::Result<std::optional<ComposedSelect>> ComposeOverView(duckdb::ClientContext& context, const ViewText& text);
 
 }  // namespace hyprstream::engine

@@ -37,9 +37,11 @@ std::shared_ptr<const PinnedSnapshot> CommitPathImpl::Pin() {
   if (pinned && pinned->position() == position()) return pinned;
   auto fresh = std::make_shared<PinnedSnapshot>(position());
   for (const auto& view : registry_.Published()) {
-    fresh->Add(view->query->view, {.source = aggregate::MakeViewSource(view->state->Pin()),
+    auto source = aggregate::MakeViewSource(view->state->Pin());
+    fresh->Add(view->query->view, {.source = source,
                                    .problem = view->problem,
-                                   .closed = ClosedWindowsOf(*view)});
+                                   .closed = ClosedWindowsOf(*view),
+                                   .answering = AnsweringOf(*view, source)});
   }
   pinned_ = fresh;
   if (pins_.size() >= pins_pruned_at_) {  // one that lasts must not keep those behind it

@@ -113,6 +113,7 @@ class CommitPathImpl : public CommitPath {
   arrow::Status FindNewest(engine::Connection& connection, Staged& staged);
   std::optional<EventTime> WatermarkOf(const MaintainedView& view) const;
   ClosedWindows ClosedWindowsOf(const MaintainedView& view) const;
+  AnsweringView AnsweringOf(const MaintainedView& view, std::shared_ptr<TableSource> source) const;
   // Under the gate, before anything of the commit is applied: which rows do views leave out, and may it commit at all?
   arrow::Status JudgeRows(Staged& staged, bool last_try);
   arrow::Status JudgeDelta(const Staged& staged, ViewDelta& delta);

@@ -111,6 +111,16 @@ ClosedWindows CommitPathImpl::ClosedWindowsOf(const MaintainedView& view) const 
           }};
 }
 
+AnsweringView CommitPathImpl::AnsweringOf(const MaintainedView& view, std::shared_ptr<TableSource> source) const {
+  AnsweringView answering{.query = view.query, .source = std::move(source), .partial = {}, .whole_from = {}};
+  if (view.partial) answering.partial = "it counts from its creation on (backfill = false)";
+  if (!view.late.dropped.empty()) answering.partial = "it has left out late rows";
+  auto from = view.late.expired_to;
+  if (const auto rows_before = registry_.RowsBefore(view.query->base)) from = std::max(from, *rows_before);
+  if (from != EventTime::min()) answering.whole_from = from.time_since_epoch().count();
+  return answering;
+}
+
 // ---- late rows
 
 arrow::Status CommitPathImpl::JudgeRows(Staged& staged, bool last_try) {

@@ -138,7 +138,7 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
                   "mark VARCHAR", "mark_is_last VARCHAR DEFAULT 'false'", "rows_before VARCHAR"}));
   return AddColumns(connection, kViews,
                     {"lateness VARCHAR DEFAULT '0'", "late VARCHAR DEFAULT 'update'", "retention VARCHAR",
-                     "source_schema VARCHAR", "source_name VARCHAR"});
+                     "source_schema VARCHAR", "source_name VARCHAR", "partial VARCHAR DEFAULT 'false'"});
 }
 
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options) {
@@ -237,11 +237,11 @@ arrow::Status StoreView(engine::Connection& connection, const StoredView& view) 
       connection,
       "INSERT INTO " + kViews +
           " (schema_name, table_name, base_schema, base_name, source_schema, source_name, definition, time_zone, "
-          "lateness, late, retention) VALUES (" +
+          "lateness, late, retention, partial) VALUES (" +
           Values(view.view) + ", " + Values(view.base) + ", " + Values(view.source) + ", " +
           QuoteLiteral(view.definition) + ", " + QuoteLiteral(view.time_zone) + ", " +
           MicrosLiteral(std::optional<Micros>(view.options.lateness)) + ", " + QuoteLiteral(ToText(view.options.late)) +
-          ", " + MicrosLiteral(view.options.retention) + ")");
+          ", " + MicrosLiteral(view.options.retention) + (view.partial ? ", 'true')" : ", 'false')"));
 }
 
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
@@ -251,12 +251,16 @@ arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
   return arrow::Status::OK();
 }
 
+arrow::Status StorePartial(engine::Connection& connection, const TableRef& view) {
+  return Run(connection, "UPDATE " + kViews + " SET partial = 'true'" + Where(view));
+}
+
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection,
                                               "SELECT schema_name, table_name, base_schema, base_name, definition, "
                                               "time_zone, lateness, late, retention, "
                                               "coalesce(source_schema, base_schema), "
-                                              "coalesce(source_name, base_name) FROM " +
+                                              "coalesce(source_name, base_name), partial FROM " +
                                                   kViews + " ORDER BY ALL"));
   std::vector<StoredView> views;
   for (const auto& row : rows) {
@@ -267,7 +271,8 @@ arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection)
                      .time_zone = row[5],
                      .options = {.lateness = SpanOf(row[6]).value_or(Micros(0)),
                                  .late = LatePolicyOf(row[7]).value_or(LatePolicy::kUpdate),
-                                 .retention = SpanOf(row[8])}});
+                                 .retention = SpanOf(row[8])},
+                     .partial = row[11] == "true"});
   }
   return SourcesFirst(std::move(views));
 }

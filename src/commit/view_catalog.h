@@ -33,6 +33,7 @@ struct StoredView {
   std::string definition;
   std::string time_zone;
   ViewOptions options = {};
+  bool partial = false;  // see MaintainedView
 };
 
 using TableOptionsMap = std::map<TableRef, TableOptions>;
@@ -72,6 +73,8 @@ arrow::Status StoreRowsGone(engine::Connection& connection, const TableRef& tabl
 
 arrow::Status StoreView(engine::Connection& connection, const StoredView& view);
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view);
+// From now on it is one that does not have all rows of its table.
+arrow::Status StorePartial(engine::Connection& connection, const TableRef& view);
 // Each after the view that it reads.
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection);
 

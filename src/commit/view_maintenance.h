@@ -29,7 +29,8 @@ struct MaintainedView {
   LateRows late = {};
   // Its CREATE has not committed; nobody but its transaction knows it. Looked at outside the gate, too.
   std::atomic<bool> filling = false;
-  bool refill = false;  // it must be filled again when its CREATE commits
+  bool partial = false;  // it was made without the rows that its table had
+  bool refill = false;   // it must be filled again when its CREATE commits
   ViewStatus status = ViewStatus::kReady;
   std::string problem;
 

@@ -26,6 +26,16 @@ arrow::Result<std::shared_ptr<TableSource>> PinnedSnapshot::View(const TableRef&
   return found->second.source;
 }
 
+std::vector<AnsweringView> PinnedSnapshot::ViewsOver(const TableRef& table) const {
+  const MutexLock lock(mutex_);
+  std::vector<AnsweringView> views;
+  for (const auto& [ref, pinned] : views_) {
+    const auto& query = pinned.answering.query;
+    if (query != nullptr && query->base == table && pinned.problem.empty()) views.push_back(pinned.answering);
+  }
+  return views;
+}
+
 arrow::Result<ClosedWindows> PinnedSnapshot::Closed(const TableRef& view) const {
   ARROW_RETURN_NOT_OK(View(view).status());
   const MutexLock lock(mutex_);
@@ -47,6 +57,15 @@ arrow::Result<std::shared_ptr<TableSource>> TransactionSnapshot::View(const Tabl
   if (const auto found = created.find(view); found != created.end()) return found->second.seen;
   if (dropped.contains(view) || below_ == nullptr) return UnknownView(view);
   return below_->View(view);
+}
+
+std::vector<AnsweringView> TransactionSnapshot::ViewsOver(const TableRef& table) const {
+  if (below_ == nullptr) return {};
+  auto views = below_->ViewsOver(table);
+  std::erase_if(views, [this](const AnsweringView& view) {
+    return dropped.contains(view.query->view) || created.contains(view.query->view);
+  });
+  return views;
 }
 
 arrow::Result<ClosedWindows> TransactionSnapshot::Closed(const TableRef& view) const {

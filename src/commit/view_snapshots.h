@@ -26,6 +26,7 @@ class PinnedSnapshot : public Snapshot {
     std::shared_ptr<TableSource> source;
     std::string problem;        // not empty: the view cannot be read
     ClosedWindows closed = {};  // without a type: its windows do not close
+    AnsweringView answering = {};  // without a query: it answers nothing but queries on itself
   };
 
   explicit PinnedSnapshot(Position position) : position_(position) {}
@@ -36,6 +37,7 @@ class PinnedSnapshot : public Snapshot {
 
   Position position() const override { return position_; }
   arrow::Result<std::shared_ptr<TableSource>> View(const TableRef& view) const override EXCLUDES(mutex_);
+  std::vector<AnsweringView> ViewsOver(const TableRef& table) const override EXCLUDES(mutex_);
   arrow::Result<ClosedWindows> Closed(const TableRef& view) const override EXCLUDES(mutex_);
   // From now on every View() is Invalid, with this reason.
   void Expire(std::string why) const EXCLUDES(mutex_);
@@ -60,6 +62,7 @@ class TransactionSnapshot : public Snapshot {
 
   Position position() const override { return below_ ? below_->position() : Position(); }
   arrow::Result<std::shared_ptr<TableSource>> View(const TableRef& view) const override;
+  std::vector<AnsweringView> ViewsOver(const TableRef& table) const override;
   arrow::Result<ClosedWindows> Closed(const TableRef& view) const override;
 
   std::map<TableRef, CreatedView> created;

@@ -76,7 +76,11 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
     view->state->Merge(*delta);
     const auto gone = MergeGoneStates(connection, *view->state, *view);
     if (!gone.ok()) view->Break("its saved state cannot be read: " + gone.message());
-  } else if (saved.has_value()) {  // else the server ended without saving it: it counts from now on
+  } else if (!saved.has_value()) {  // the server ended without saving it: it counts from now on
+    view->partial = stored.partial || registry_.RowsGone(stored.base);
+    if (view->partial) ARROW_RETURN_NOT_OK(StorePartial(connection, stored.view));
+  } else {
+    view->partial = stored.partial;
     const auto restored = view->state->Restore(*saved);
     if (!restored.ok()) view->Break("its saved state cannot be read: " + restored.message());
   }
@@ -146,6 +150,7 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
   ARROW_ASSIGN_OR_RAISE(view.state, aggregate::ViewState::Make(view.query));
   const auto& base = view.query->base;
   view.options = parsed.options;
+  view.partial = !backfill;
   const auto own = ddl.options.find(base);
   const auto time_column = (own != ddl.options.end() ? own->second : registry_.OptionsOf(base)).time_column;
   std::string why;
@@ -223,7 +228,8 @@ arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const Cr
                                                .source = query.source,
                                                .definition = query.definition,
                                                .time_zone = query.time_zone,
-                                               .options = view.view->options}));
+                                               .options = view.view->options,
+                                               .partial = view.view->partial}));
     if (replace) ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + name).status());
     return connection
         .Run("CREATE VIEW " + name + " AS SELECT * FROM view_scan(" + QuoteLiteral(query.view.schema) + ", " +

@@ -60,6 +60,13 @@ struct WrittenSelect {
   std::string condition;
 };
 
+// What the parts of a view's SELECT mean, as texts that the engine compares with those of a query: equal texts, equal
+// values in every row.
+struct SelectShapes {
+  std::vector<std::string> output;      // in SELECT order; empty where there is no text; none at all: unknown
+  std::vector<std::string> conditions;  // of WHERE: all of them hold for the rows that the view has
+};
+
 struct AggregateQuery {
   TableRef view;
   TableRef base;
@@ -99,6 +106,7 @@ struct AggregateQuery {
   std::vector<std::string> output_types;  // DuckDB's own, in SELECT order: those of the SELECT
   std::vector<std::string> base_columns;  // of the base table that it reads
   WrittenSelect written = {};
+  SelectShapes shapes = {};
 
   int key_count() const { return static_cast<int>(key_sql.size()); }
 };

@@ -236,12 +236,7 @@ duckdb::unique_ptr<duckdb::Expression> OverStates(duckdb::ClientContext& context
   }
   auto reached = Reach(context, input, argument.Cast<duckdb::BoundColumnRefExpression>().Binding());
   if (!reached) Refuse(call, "does not reach a view's states");
-  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> arguments;
-  arguments.push_back(StatesAt(reached->binding));
-  auto merged = duckdb::make_uniq<duckdb::BoundAggregateExpression>(
-      duckdb::BoundAggregateFunction(MakeCombine(duckdb::LogicalType::BLOB, call.GetReturnType())),
-      std::move(arguments), std::move(call.GetFilterMutable()),
-      duckdb::make_uniq<CombineData>(context, std::move(reached->column)), duckdb::AggregateType::NON_DISTINCT);
+  auto merged = MergeOf(context, std::move(reached->column), reached->binding, std::move(call.GetFilterMutable()));
   merged->SetAlias(call.GetAlias());
   return merged;
 }
@@ -259,6 +254,18 @@ void RegisterCombine(duckdb::Connection& connection) {
   own.allow_drop_internal = true;
   catalog.DropEntry(*connection.context, own);
   catalog.CreateFunction(*connection.context, info);
+}
+
+duckdb::unique_ptr<duckdb::Expression> MergeOf(duckdb::ClientContext& context, StateColumn column,
+                                               const duckdb::ColumnBinding& binding,
+                                               duckdb::unique_ptr<duckdb::Expression> filter) {
+  const auto type = column.value_schema->types().at(0);
+  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> arguments;
+  arguments.push_back(StatesAt(binding));
+  return duckdb::make_uniq<duckdb::BoundAggregateExpression>(
+      duckdb::BoundAggregateFunction(MakeCombine(duckdb::LogicalType::BLOB, type)), std::move(arguments),
+      std::move(filter), duckdb::make_uniq<CombineData>(context, std::move(column)),
+      duckdb::AggregateType::NON_DISTINCT);
 }
 
 void ReachStates(duckdb::ClientContext& context, Operator& plan) {

@@ -7,6 +7,10 @@
 #pragma once
 
 #include <duckdb/common/unique_ptr.hpp>
+#include <duckdb/planner/column_binding.hpp>
+#include <duckdb/planner/expression.hpp>
+
+#include "engine/state_scan_internal.h"
 
 namespace duckdb {
 class ClientContext;
@@ -21,6 +25,11 @@ inline constexpr const char* kCombine = "combine";
 // Adds it to the system catalog, in the place of DuckDB's own function of that name, which no client may call. Throws
 // DuckDB's exceptions.
 void RegisterCombine(duckdb::Connection& connection);
+
+// The aggregate that merges a column's states, found at `binding`; only those that `filter` holds for, if there is one.
+duckdb::unique_ptr<duckdb::Expression> MergeOf(duckdb::ClientContext& context, StateColumn column,
+                                               const duckdb::ColumnBinding& binding,
+                                               duckdb::unique_ptr<duckdb::Expression> filter);
 
 // Gives the calls in a bound plan their states. Throws duckdb::BinderException, saying which call cannot have them.
 void ReachStates(duckdb::ClientContext& context, duckdb::LogicalOperator& plan);

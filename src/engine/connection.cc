@@ -43,6 +43,17 @@ class PreparedStatement : public Prepared {
   PreparedStatement(duckdb::unique_ptr<duckdb::PreparedStatement> statement, PreparedInfo info, Trust trust)
       : statement_(std::move(statement)), info_(std::move(info)), trust_(trust) {}
 
+  // What its plan owes to views, and the text to plan it from again when they no longer answer.
+  void RolledUpBy(std::vector<RolledUp> roll_ups, duckdb::unique_ptr<duckdb::SQLStatement> text) {
+    roll_ups_ = std::move(roll_ups);
+    text_ = std::move(text);
+  }
+  bool IsStale(duckdb::ClientContext& context) const {
+    return std::ranges::any_of(roll_ups_, [&](const auto& rolled_up) { return !StillAnswers(context, rolled_up); });
+  }
+  const duckdb::SQLStatement& text() const { return *text_; }
+  void PlanAgain(duckdb::unique_ptr<duckdb::PreparedStatement> statement) { statement_ = std::move(statement); }
+
   const PreparedInfo& info() const override { return info_; }
   duckdb::PreparedStatement& statement() { return *statement_; }
   Trust trust() const { return trust_; }
@@ -52,6 +63,8 @@ class PreparedStatement : public Prepared {
   duckdb::unique_ptr<duckdb::PreparedStatement> statement_;
   PreparedInfo info_;
   Trust trust_;
+  std::vector<RolledUp> roll_ups_;
+  duckdb::unique_ptr<duckdb::SQLStatement> text_;
   const Executions executions_ = std::make_shared<std::uint64_t>(0);
 };
 
@@ -152,7 +165,12 @@ class ConnectionImpl : public Connection {
         info.schema = ToArrowSchema(context(), TypesFor(trust, prepared->GetTypes()), ToNames(prepared->GetNames()));
       }
       info.parameters = ParametersOf(context(), *prepared);
-      return std::make_unique<PreparedStatement>(std::move(prepared), std::move(info), trust);
+      auto roll_ups = std::move(state_->facts.roll_ups);
+      for (const auto& answered : roll_ups.answered) info.roll_ups.push_back(answered.how);
+      info.no_roll_ups = std::move(roll_ups.unanswered);
+      auto made = std::make_unique<PreparedStatement>(std::move(prepared), std::move(info), trust);
+      if (!roll_ups.answered.empty()) made->RolledUpBy(std::move(roll_ups.answered), CopySql(statement));
+      return made;
     });
   }
 
@@ -162,6 +180,7 @@ class ConnectionImpl : public Connection {
     return Guard([&]() -> arrow::Result<Execution> {
       if (statement.info().kind != StatementKind::kQuery || statement.info().changes_rows) ForgetAppended();
       state_->trust = statement.trust();
+      if (statement.IsStale(context())) ARROW_RETURN_NOT_OK(PlanAgain(statement));
       ARROW_ASSIGN_OR_RAISE(auto values, ValuesOf(statement, parameters));
       const bool rows = statement.info().schema->num_fields() > 0;
       if (rows && mode == ResultMode::kStreaming) {
@@ -404,6 +423,14 @@ class ConnectionImpl : public Connection {
       });
     }
     appender.Close();
+  }
+
+  arrow::Status PlanAgain(PreparedStatement& statement) {
+    auto planned = connection_.Prepare(statement.text().Copy());
+    if (planned->HasError()) return StatusFrom(planned->GetErrorObject());
+    statement.PlanAgain(std::move(planned));
+    statement.RolledUpBy(std::move(state_->facts.roll_ups.answered), statement.text().Copy());
+    return arrow::Status::OK();
   }
 
   // Forgets what was appended, and stores what is stored nowhere else.

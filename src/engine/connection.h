@@ -69,6 +69,9 @@ struct PreparedInfo {
   bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE, also inside a CTE
   bool temporary = false;        // touches a temporary table: must run on the connection that made it
   std::optional<Renaming> renaming = {};
+  // Aggregations over a table that views answer, and how; those that none does, and why.
+  std::vector<std::string> roll_ups = {};
+  std::vector<std::string> no_roll_ups = {};
 };
 
 class Prepared {

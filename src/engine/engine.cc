@@ -20,6 +20,7 @@
 #include "engine/guard_internal.h"
 #include "engine/lockdown_internal.h"
 #include "engine/parser_internal.h"
+#include "engine/rollup_internal.h"
 #include "engine/scan_internal.h"
 #include "engine/value_bounds_internal.h"
 #include "engine/view_analysis_internal.h"
@@ -43,7 +44,10 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
 
 // Puts what is ours into every plan that is to be run.
 void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr<duckdb::LogicalOperator>& plan) {
-  if (input.context.registered_state->Get<ContextState>(ContextState::kKey)) ReachStates(input.context, *plan);
+  const auto state = input.context.registered_state->Get<ContextState>(ContextState::kKey);
+  if (!state) return;
+  ReachStates(input.context, *plan);
+  state->facts.roll_ups = AnswerFromViews(input.optimizer, *plan);
 }
 
 // Of the engine's memory, for batches of results; the rest is DuckDB's.
@@ -61,6 +65,7 @@ class EngineImpl : public Engine {
     auto status = Guard([&] {
       duckdb::DBConfig config;
       Configure(options_, config);
+      AddUseViews(config);
       duckdb::PlannerExtension gate;
       gate.post_bind_function = AfterBind;
       duckdb::PlannerExtension::Register(config, gate);

@@ -15,6 +15,7 @@
 
 #include "core/table_ref.h"
 #include "engine/connection.h"
+#include "engine/rollup_internal.h"
 
 namespace arrow {
 class Status;
@@ -52,6 +53,7 @@ struct PlanFacts {
   bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE anywhere in the plan
   bool temporary = false;        // touches something temporary
   std::optional<Renaming> renaming = {};
+  RollUpFacts roll_ups = {};  // what was made of it before it was optimized
 };
 
 // Throws nothing.

@@ -27,6 +27,7 @@
 #include "engine/arrow_out_internal.h"
 #include "engine/declared_schema_internal.h"
 #include "engine/error_internal.h"
+#include "engine/expression_shape_internal.h"
 #include "engine/fixed_window_internal.h"
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
@@ -64,6 +65,7 @@ class ViewAnalysis {
     ARROW_RETURN_NOT_OK(ReadWindows());
     ARROW_ASSIGN_OR_RAISE(const auto bound, Bind(WholeStatement(), false));
     ARROW_RETURN_NOT_OK(CheckNames(bound.names));
+    query_.shapes = ShapesOf(*bound.plan, text_.time_zone);
     ARROW_RETURN_NOT_OK(ReadItems(bound));
     ARROW_RETURN_NOT_OK(ReadWhere());
     ARROW_RETURN_NOT_OK(CheckGroups());

@@ -225,8 +225,12 @@ Provenance SessionImpl::ProvenanceOf(const engine::PreparedInfo& info) const {
   for (const auto& table : info.reads) {
     if (services_.commits.IsView(table)) views += (views.empty() ? "" : ", ") + table.ToString();
   }
-  if (views.empty()) return {};
-  return {.route = "aggregate", .reason = "states of materialized view " + views};
+  std::string reason = views.empty() ? "" : "states of materialized view " + views;
+  for (const auto& rolled_up : info.roll_ups) reason += (reason.empty() ? "" : "; ") + rolled_up;
+  if (!reason.empty()) return {.route = "aggregate", .reason = std::move(reason)};
+  Provenance local;
+  for (const auto& why : info.no_roll_ups) local.reason += "; no view answers it: " + why;
+  return local;
 }
 
 arrow::Result<Handle> SessionImpl::KeepTicket(Ticket ticket) {

@@ -223,23 +223,109 @@ std::string RandomView::Oracle() const {
   return InOracleWords(items) + " FROM " + from + (condition.empty() ? "" : " WHERE " + condition) + " GROUP BY ALL";
 }
 
+namespace {
+
+std::string SelectOf(const std::vector<std::string>& items) {
+  std::string select = "SELECT ";
+  for (std::size_t i = 0; i < items.size(); ++i) select += (i == 0 ? "" : ", ") + items[i];
+  return select;
+}
+
+std::string WithoutName(const std::string& item) { return item.substr(0, item.rfind(" AS ")); }
+std::string NameOf(const std::string& item) { return item.substr(item.rfind(" AS ") + 4); }
+
+// Whose result depends on the order of rows, unless a view maintains them.
+bool HasOrder(const std::string& aggregate) {
+  return aggregate.starts_with("first(") || aggregate.starts_with("last(") || aggregate.starts_with("any_value(");
+}
+
+std::string CoarserKey(Random& random, const RandomView& view, const std::string& key) {
+  if (!view.oracle_from.empty() || !key.ends_with(" AS window_start") || random.Chance(40)) return key;
+  return random.Text({"date_trunc('hour', ts)", "date_trunc('day', ts)", "date_trunc('week', ts)",
+                      "date_trunc('month', ts)", "ts::DATE", "year(ts)", "dayofweek(ts)", "hour(ts)",
+                      "time_bucket(INTERVAL '6 hours', ts)", "time_bucket(INTERVAL '1 day', ts)",
+                      "time_bucket(INTERVAL '1 month', ts)"}) +
+         " AS window_start";
+}
+
+std::string CoarserCondition(Random& random, const RandomView& view) {
+  const auto edge = random.Text({"'2024-03-31'", "'2024-03-30 23:00:00'", "'2024-03-31 01:00:00'", "'2024-04-01'",
+                                 "'2024-03-30 22:05:00'", "'2024-03-30 22:07:30'"});
+  switch (random.Below(5)) {
+    case 0:
+      return "ts >= " + edge;
+    case 1:
+      return "ts < " + edge + " AND ts > '2023-12-31 23:59:59.999999'";
+    case 2:
+      return "ts BETWEEN '2023-06-01' AND '2024-03-30 22:59:59.999999'";
+    case 3:
+      return "ts IS NOT NULL";
+    default:
+      break;
+  }
+  const auto& key = random.Pick(view.keys);
+  return key.find(", window") == std::string::npos ? "(" + WithoutName(key) + ") IS NOT NULL" : "";
+}
+
+}  // namespace
+
+RandomView MakeCoarser(Random& random, const RandomView& view) {
+  auto query = view;
+  query.keys.clear();
+  query.aggregates.clear();
+  for (const auto& key : view.keys) {
+    if (random.Chance(60)) query.keys.push_back(CoarserKey(random, view, key));
+  }
+  for (const auto& aggregate : view.aggregates) {
+    if (!HasOrder(aggregate) && random.Chance(70)) query.aggregates.push_back(aggregate);
+  }
+  if (query.aggregates.empty()) query.aggregates.push_back("count(*) AS n");
+  auto items = query.keys;
+  items.insert(items.end(), query.aggregates.begin(), query.aggregates.end());
+  query.items = SelectOf(items);
+  const auto more = view.keys.empty() || random.Chance(50) ? "" : CoarserCondition(random, view);
+  if (!more.empty()) query.where = view.where.empty() ? more : view.where + " AND " + more;
+  return query;
+}
+
+std::pair<std::string, RandomView> MakeCombine(Random& random, const RandomView& view) {
+  if (view.from.starts_with("hop(")) return {"", view};  // counts rows as often as they are in a window
+  auto same = view;
+  same.keys.clear();
+  std::vector<std::string> items;
+  for (const auto& key : view.keys) {
+    if (key.find(", window") != std::string::npos || random.Chance(50)) continue;
+    same.keys.push_back(key);
+    items.push_back(NameOf(key));
+  }
+  auto all = same.keys;
+  for (const auto& aggregate : view.aggregates) {
+    items.push_back("combine(" + NameOf(aggregate) + ") AS " + NameOf(aggregate));
+    all.push_back(aggregate);
+  }
+  same.items = SelectOf(all);
+  return {SelectOf(items) + " FROM " + view.name + " GROUP BY ALL", same};
+}
+
 RandomView MakeView(Random& random, const RandomTable& table, const std::string& name) {
   std::vector<std::string> items;
   const auto source = From(random, table);
   if (!source.window.empty()) items.push_back(source.window);
-  const auto keys = random.Below(items.empty() ? 3 : 4);
-  for (std::int64_t i = 0; i < keys; ++i) items.push_back(Key(random, table) + " AS k" + std::to_string(i));
-  const auto aggregates = 1 + random.Below(5);
-  for (std::int64_t i = 0; i < aggregates; ++i) {
+  const auto count = random.Below(items.empty() ? 3 : 4);
+  for (std::int64_t i = 0; i < count; ++i) items.push_back(Key(random, table) + " AS k" + std::to_string(i));
+  const auto keys = items;
+  std::vector<std::string> aggregates(static_cast<std::size_t>(1 + random.Below(5)));
+  for (std::size_t i = 0; i < aggregates.size(); ++i) {
     const auto at = static_cast<std::ptrdiff_t>(random.Chance(80) ? static_cast<std::int64_t>(items.size()) : 0);
-    items.insert(items.begin() + at, Aggregate(random, table) + " AS a" + std::to_string(i));
+    aggregates[i] = Aggregate(random, table) + " AS a" + std::to_string(i);
+    items.insert(items.begin() + at, aggregates[i]);
   }
-  std::string select = "SELECT ";
-  for (std::size_t i = 0; i < items.size(); ++i) select += (i == 0 ? "" : ", ") + items[i];
   auto where = random.Chance(25) ? Condition(random, table) : "";
   return {.name = name,
           .table = table.name,
-          .items = std::move(select),
+          .items = SelectOf(items),
+          .keys = keys,
+          .aggregates = aggregates,
           .from = source.from,
           .oracle_from = source.oracle_from,
           .where = std::move(where),

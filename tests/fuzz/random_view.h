@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "fuzz/random_table.h"
 
@@ -12,6 +14,8 @@ struct RandomView {
   std::string name;
   std::string table;
   std::string items;           // `SELECT ...`
+  std::vector<std::string> keys;        // of these, with their names
+  std::vector<std::string> aggregates;
   std::string from;            // the table, or a window function over it
   std::string oracle_from;     // that function written out, up to its innermost condition; else empty
   std::string where;           // may be empty
@@ -21,6 +25,11 @@ struct RandomView {
   std::string Select() const;
   std::string Oracle() const;  // over all rows that were ever accepted
 };
+
+// A query over the view's table that the view may answer: fewer keys, coarser windows, conditions on keys and times.
+RandomView MakeCoarser(Random& random, const RandomView& view);
+// The same over the view itself, by combine(); the second gives the same over the table. Empty: none over this view.
+std::pair<std::string, RandomView> MakeCombine(Random& random, const RandomView& view);
 
 RandomView MakeView(Random& random, const RandomTable& table, const std::string& name);
 

@@ -64,6 +64,8 @@ class ViewFuzz {
   const RandomTable& TableOf(const RandomView& view) const;
   void CompareAll();
   void Compare(const RandomView& view);
+  void CompareTo(const RandomView& view, const std::string& source, const std::string& what);
+  void CompareTypes(const RandomView& view);
 
   Door& door_;
   Oracle oracle_;

@@ -23,6 +23,7 @@ def make(client):
 
 
 def expect_view_equals_its_select(client):
+    wire.update(client, "SET use_views = false")
     view = wire.query(client, "SELECT * FROM t_by_k ORDER BY ALL")
     assert view == wire.query(client, f"SELECT * FROM ({VIEW}) ORDER BY ALL")
 
@@ -131,6 +132,7 @@ def test_kill_while_definitions_change(tmp_path):
         thread.join()
         with ServerProcess("--data", tmp_path) as again, flight.connect(again.url) as client:
             last = max(answered, key=answered.get)
+            wire.update(client, "SET use_views = false")
             assert wire.query(client, "SELECT * FROM hyprstream.views WHERE status <> 'ready'") == []
             for row in wire.query(client, "FROM hyprstream.views"):
                 base = row["view_name"].removesuffix("_v")

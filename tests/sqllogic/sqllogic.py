@@ -4,7 +4,11 @@
     statement count 3                ... and says that it changed 3 rows
     statement error                  it is refused; after `----` a line that the message holds
     query [rowsort] [eventually]     its rows, columns separated by tabs, after `----`; within 20 s where it says so
-    query same                       another query after `----`, which has the same rows in any order
+    query same                       the query after `----` has the same rows in any order; without one, the same query
+                                     where no view answers it (SET use_views = false)
+    views on                         queries on tables may be answered from views from here on; otherwise they never
+                                     are, so that they tell what views should have
+    query route                      what answers it and why, as EXPLAIN names it, holds the line after `----`
     session NAME                     what follows runs in a session of that name
     restart                          ends the server in order and starts it on the same data
     crash                            the same, but it is killed
@@ -50,7 +54,7 @@ def _record(block):
     lines = [line for _, line in block[1:]]
     split = lines.index("----") if "----" in lines else len(lines)
     kind, *words = head.split()
-    if kind not in ("statement", "query", "session", "restart", "crash"):
+    if kind not in ("statement", "query", "session", "views", "restart", "crash"):
         raise ValueError(f"line {number}: unknown record {kind}")
     return Record(number, kind, words, "\n".join(lines[:split]), lines[split + 1:])
 
@@ -73,6 +77,7 @@ class Runner:
     """Runs the records of one file."""
 
     def __init__(self):
+        self._uses_views = False
         self._folder = tempfile.TemporaryDirectory(prefix="hyprstream-sqllogic-")
         self._data = pathlib.Path(self._folder.name, "data")
         self._start()
@@ -98,12 +103,17 @@ class Runner:
     def _cursor(self):
         if self._session not in self._sessions:
             self._sessions[self._session] = adbc_driver_flightsql.dbapi.connect(self._server.url, autocommit=True)
+            with self._sessions[self._session].cursor() as cursor:
+                cursor.execute(f"SET use_views = {self._uses_views}")
         return self._sessions[self._session].cursor()
 
     def run(self, record):
         """None, or what is wrong."""
         if record.kind == "session":
             self._session = record.words[0]
+        elif record.kind == "views":
+            self._uses_views = True
+            self._sessions = {}
         elif record.kind == "restart":
             self._stop()
             self._start()
@@ -153,6 +163,25 @@ class Runner:
             return f"changed {count} rows, not {record.words[1]}"
         return None
 
+    def _plain_rows(self, sql):
+        with self._cursor() as cursor:
+            cursor.execute("SET use_views = false")
+            try:
+                return self._rows(sql)
+            finally:
+                cursor.execute("SET use_views = true")
+
+    def _expected(self, record):
+        if "same" not in record.words:
+            return record.expected
+        return self._rows("\n".join(record.expected)) if record.expected else self._plain_rows(record.sql)
+
+    def _route(self, record):
+        with self._cursor() as cursor:
+            cursor.execute("EXPLAIN " + record.sql)
+            route = cursor.fetchall()[-1][1]
+        return None if record.expected[0] in route else f"is answered by {route}"
+
     def _rows(self, sql):
         with self._cursor() as cursor:
             cursor.execute(sql)
@@ -161,8 +190,10 @@ class Runner:
 
     def _query(self, record):
         try:
+            if "route" in record.words:
+                return self._route(record)
             rows = self._rows(record.sql)
-            expected = self._rows("\n".join(record.expected)) if "same" in record.words else record.expected
+            expected = self._expected(record)
         except Exception as error:
             return f"failed: {error}"
         if "rowsort" in record.words or "same" in record.words:

@@ -1,0 +1,52 @@
+// Bound expressions over one table as texts: equal texts mean equal values in every row.
+//
+// A view's expressions and a query's are compared by these texts, which the view keeps (AggregateQuery::shapes), so that
+// no view is bound again to see whether it answers a query. Where it is not certain that the text tells all that an
+// expression depends on, there is no text.
+//
+// Throws DuckDB's exceptions; stays inside the room.
+#pragma once
+
+#include <duckdb/planner/column_binding.hpp>
+#include <duckdb/planner/operator/logical_get.hpp>
+#include <duckdb/planner/operator/logical_projection.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/aggregate_query.h"
+
+namespace hyprstream::engine {
+
+// What lies below an aggregation: filters and projections over the scan of one table.
+class AggregationInput {
+ public:
+  // Nothing when it is anything else.
+  static std::optional<AggregationInput> Of(duckdb::LogicalOperator& input);
+
+  duckdb::LogicalGet& scan() const { return *scan_; }
+  // Of all filters, AND taken apart.
+  const std::vector<const duckdb::Expression*>& conditions() const { return conditions_; }
+  // What a projection computes for a column; null for a column of the table, or of something else.
+  const duckdb::Expression* Behind(const duckdb::ColumnBinding& binding) const;
+  // The table's column; empty for a column of something else.
+  std::string ColumnOf(const duckdb::ColumnBinding& binding) const;
+
+ private:
+  duckdb::LogicalGet* scan_ = nullptr;
+  std::map<std::uint64_t, const duckdb::LogicalProjection*> projections_;  // by table index
+  std::vector<const duckdb::Expression*> conditions_;
+};
+
+// `time_zone`: what an expression with zoned times is evaluated in.
+std::optional<std::string> ShapeOf(const AggregationInput& input, const duckdb::Expression& expression,
+                                   const std::string& time_zone);
+// Of an aggregate; `with_filter` false: as if it had none.
+std::optional<std::string> ShapeOfAggregate(const AggregationInput& input, const duckdb::Expression& expression,
+                                            const std::string& time_zone, bool with_filter = true);
+
+// The shapes of a view's bound SELECT. None at all where its plan is not one aggregation of one table, as over hop.
+SelectShapes ShapesOf(duckdb::LogicalOperator& plan, const std::string& time_zone);
+
+}  // namespace hyprstream::engine

@@ -1,0 +1,386 @@
+#include "engine/rollup_internal.h"
+
+#include <algorithm>
+#include <duckdb.hpp>
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
+#include <duckdb/main/config.hpp>
+#include <duckdb/optimizer/optimizer.hpp>
+#include <duckdb/parser/expression/constant_expression.hpp>
+#include <duckdb/parser/expression/function_expression.hpp>
+#include <duckdb/parser/tableref/table_function_ref.hpp>
+#include <duckdb/planner/binder.hpp>
+#include <duckdb/planner/expression/bound_aggregate_expression.hpp>
+#include <duckdb/planner/expression/bound_between_expression.hpp>
+#include <duckdb/planner/expression/bound_columnref_expression.hpp>
+#include <duckdb/planner/expression/bound_comparison_expression.hpp>
+#include <duckdb/planner/expression/bound_function_expression.hpp>
+#include <duckdb/planner/expression/bound_operator_expression.hpp>
+#include <duckdb/planner/expression_iterator.hpp>
+#include <duckdb/planner/operator/logical_aggregate.hpp>
+#include <duckdb/planner/operator/logical_filter.hpp>
+#include <duckdb/planner/operator/logical_get.hpp>
+#include <duckdb/transaction/duck_transaction.hpp>
+#include <utility>
+
+#include "core/snapshot.h"
+#include "engine/combine_internal.h"
+#include "engine/context_state_internal.h"
+#include "engine/error_internal.h"
+#include "engine/expression_shape_internal.h"
+#include "engine/state_scan_internal.h"
+#include "engine/time_grain_internal.h"
+
+namespace hyprstream::engine {
+
+namespace {
+
+using Expression = duckdb::unique_ptr<duckdb::Expression>;
+using duckdb::ExpressionClass;
+using duckdb::LogicalOperatorType;
+
+std::string Show(const duckdb::Expression& expression) { return CutText(expression.ToString(), 120); }
+
+std::string ZoneOf(duckdb::ClientContext& context) {
+  duckdb::Value zone;
+  return context.TryGetCurrentSetting("TimeZone", zone) ? zone.ToString() : "UTC";
+}
+
+bool HasChanges(duckdb::ClientContext& context, const std::string& database) {
+  auto& attached = duckdb::Catalog::GetCatalog(context, duckdb::Identifier(database)).GetAttached();
+  return duckdb::DuckTransaction::Get(context, attached).ChangesMade();
+}
+
+duckdb::unique_ptr<duckdb::LogicalOperator> ScanOf(duckdb::Optimizer& optimizer, const TableRef& view) {
+  duckdb::vector<duckdb::unique_ptr<duckdb::ParsedExpression>> arguments;
+  arguments.push_back(duckdb::ConstantExpression::FromValue(duckdb::Value(view.schema)));
+  arguments.push_back(duckdb::ConstantExpression::FromValue(duckdb::Value(view.name)));
+  duckdb::TableFunctionRef ref;
+  ref.function =
+      duckdb::make_uniq<duckdb::FunctionExpression>(duckdb::Identifier("view_scan"), std::move(arguments));
+  duckdb::TableRef& from = ref;
+  return duckdb::Binder::CreateBinder(optimizer.context, &optimizer.binder)->Bind(from).plan;
+}
+
+// One aggregation and one view that may answer it; used once. Nothing is changed before Apply().
+class RollUp {
+ public:
+  RollUp(duckdb::Optimizer& optimizer, duckdb::LogicalAggregate& aggregation, const AggregationInput& input,
+         const AnsweringView& view)
+      : optimizer_(optimizer),
+        aggregation_(aggregation),
+        input_(input),
+        view_(view),
+        query_(*view.query),
+        zone_(ZoneOf(optimizer.context)) {}
+
+  // Why the view does not answer it; empty: it does.
+  std::string Match() {
+    if (!view_.partial.empty()) return view_.partial;
+    if (query_.hopping || query_.shapes.output.empty()) return "its windows overlap, or its SELECT is not compared";
+    plan_ = ScanOf(optimizer_, query_.view);
+    if (plan_->type != LogicalOperatorType::LOGICAL_GET) return "it cannot be scanned";
+    scan_ = &plan_->Cast<duckdb::LogicalGet>();
+    for (const auto& group : aggregation_.groups) {
+      groups_.push_back(OverView(*group));
+      if (!groups_.back()) return "its keys do not give " + Show(*group);
+    }
+    if (auto why = MatchConditions(); !why.empty()) return why;
+    for (const auto& aggregate : aggregation_.expressions) {
+      if (auto why = MatchAggregate(*aggregate); !why.empty()) return why;
+    }
+    if (!view_.whole_from || (from_ && *from_ >= *view_.whole_from)) return "";
+    return "its retention or the table's has let windows go that the query is about";
+  }
+
+  // Of the view's groups.
+  std::int64_t groups() const { return view_.source->EstimatedRows().value_or(0); }
+
+  RolledUp Apply() {
+    aggregation_.groups = std::move(groups_);
+    aggregation_.expressions = std::move(merges_);
+    aggregation_.group_stats.clear();
+    if (!conditions_.empty()) {
+      auto filter = duckdb::make_uniq<duckdb::LogicalFilter>();
+      filter->expressions = std::move(conditions_);
+      filter->children.push_back(std::move(plan_));
+      plan_ = std::move(filter);
+    }
+    aggregation_.children[0] = std::move(plan_);
+    return {.query = view_.query, .from = from_, .how = "rolled up from materialized view " + query_.view.ToString()};
+  }
+
+ private:
+  // ---- expressions over the view's columns
+
+  Expression ColumnOfView(std::size_t column) {
+    const auto& type = scan_->returned_types.at(column);
+    return duckdb::make_uniq<duckdb::BoundColumnRefExpression>(
+        type, duckdb::ColumnBinding(scan_->table_index, scan_->AddColumnId(column)));
+  }
+
+  // The view's key that an expression is, if any.
+  std::optional<std::size_t> KeyOf(const duckdb::Expression& expression) const {
+    const auto shape = ShapeOf(input_, expression, zone_);
+    if (!shape) return std::nullopt;
+    for (std::size_t i = 0; i < query_.output.size(); ++i) {
+      const auto& output = query_.output[i];
+      if (!output.is_key || output.after_start != 0 || query_.shapes.output[i] != *shape) continue;
+      if (scan_->returned_types.at(i) == expression.GetReturnType()) return i;
+    }
+    return std::nullopt;
+  }
+
+  // The same value over the view's columns; null when these do not give it.
+  Expression OverView(const duckdb::Expression& expression) {
+    if (const auto key = KeyOf(expression)) return ColumnOfView(*key);
+    if (expression.GetExpressionClass() == ExpressionClass::BOUND_COLUMN_REF) {
+      const auto* behind = input_.Behind(expression.Cast<duckdb::BoundColumnRefExpression>().Binding());
+      return behind == nullptr ? nullptr : OverView(*behind);
+    }
+    if (expression.IsVolatile()) return nullptr;
+    if (expression.GetExpressionClass() == ExpressionClass::BOUND_CONSTANT) return expression.Copy();
+    static constexpr std::array kTaken = {ExpressionClass::BOUND_FUNCTION, ExpressionClass::BOUND_OPERATOR,
+                                          ExpressionClass::BOUND_CONJUNCTION, ExpressionClass::BOUND_CASE};
+    if (std::ranges::find(kTaken, expression.GetExpressionClass()) == kTaken.end()) return nullptr;
+    if (auto coarse = OverWindow(expression)) return coarse;
+    auto copy = expression.Copy();
+    bool given = true;
+    duckdb::ExpressionIterator::EnumerateChildren(*copy, [&](Expression& child) {
+      if (!given) return;
+      child = OverView(*child);
+      given = child != nullptr;
+      if (!given) child = duckdb::make_uniq<duckdb::BoundColumnRefExpression>(duckdb::LogicalType::SQLNULL,
+                                                                              duckdb::ColumnBinding());
+    });
+    return given ? std::move(copy) : nullptr;
+  }
+
+  // The view's column of its windows, when they are of one size over a column of the table.
+  std::optional<std::size_t> WindowColumn() const {
+    if (!query_.fixed_window || query_.window_time.empty()) return std::nullopt;
+    for (std::size_t i = 0; i < query_.output.size(); ++i) {
+      const auto& output = query_.output[i];
+      if (output.is_key && output.index == query_.window_key && output.after_start == 0) return i;
+    }
+    return std::nullopt;
+  }
+
+  // Is it the time that the view's windows are over?
+  bool IsWindowTime(const duckdb::Expression& expression) const {
+    if (expression.GetExpressionClass() != ExpressionClass::BOUND_COLUMN_REF) return false;
+    const auto& binding = expression.Cast<duckdb::BoundColumnRefExpression>().Binding();
+    if (const auto* behind = input_.Behind(binding)) return IsWindowTime(*behind);
+    const auto name = input_.ColumnOf(binding);
+    return !name.empty() && FoldIdentifier(name) == FoldIdentifier(query_.window_time);
+  }
+
+  // An expression with the start of the window in the place of the time, where that makes no difference.
+  Expression OverWindow(const duckdb::Expression& expression) {
+    const auto window = WindowColumn();
+    if (window && (expression.GetExpressionType() == duckdb::ExpressionType::OPERATOR_IS_NULL ||
+                   expression.GetExpressionType() == duckdb::ExpressionType::OPERATOR_IS_NOT_NULL)) {
+      auto copy = expression.Copy();
+      auto& time = copy->Cast<duckdb::BoundOperatorExpression>().GetChildrenMutable()[0];
+      if (!IsWindowTime(*time)) return nullptr;
+      time = ColumnOfView(*window);
+      return copy;
+    }
+    if (!window || expression.GetExpressionClass() != ExpressionClass::BOUND_FUNCTION) return nullptr;
+    const auto& call = expression.Cast<duckdb::BoundFunctionExpression>();
+    const auto at = CoarseTimeArgument(optimizer_.context, *query_.fixed_window, zone_, call);
+    if (!at || !IsWindowTime(*call.GetChildren()[*at])) return nullptr;
+    if (call.GetChildren()[*at]->GetReturnType() != scan_->returned_types.at(*window)) return nullptr;
+    auto coarse = call.Copy();
+    coarse->Cast<duckdb::BoundFunctionExpression>().GetChildrenMutable()[*at] = ColumnOfView(*window);
+    return coarse;
+  }
+
+  // ---- conditions
+
+  // Empty, or why the view's rows cannot be told apart as they ask.
+  std::string MatchConditions() {
+    auto missing = query_.shapes.conditions;  // those of the view that the query does not have
+    for (const auto* condition : input_.conditions()) {
+      const auto shape = ShapeOf(input_, *condition, zone_);
+      const auto same = shape ? std::ranges::find(query_.shapes.conditions, *shape) : query_.shapes.conditions.end();
+      if (same != query_.shapes.conditions.end()) {
+        std::erase(missing, *shape);
+        continue;
+      }
+      auto over_view = OverEdges(*condition);
+      if (!over_view) over_view = OverView(*condition);
+      if (!over_view) return "neither its keys nor whole windows of it give " + Show(*condition);
+      conditions_.push_back(std::move(over_view));
+    }
+    return missing.empty() ? "" : "it has only rows of its own WHERE";
+  }
+
+  // A comparison of the time with constants at the edges of windows, over the starts of windows.
+  Expression OverEdges(const duckdb::Expression& condition) {
+    const auto window = WindowColumn();
+    if (!window || condition.GetExpressionClass() != ExpressionClass::BOUND_FUNCTION) return nullptr;
+    const auto& call = condition.Cast<duckdb::BoundFunctionExpression>();
+    const auto& type = scan_->returned_types.at(*window);
+    auto copy = condition.Copy();
+    auto& over_view = copy->Cast<duckdb::BoundFunctionExpression>();
+    if (FoldIdentifier(call.Function().GetName().GetIdentifierName()) == "__between") {
+      const auto& time = duckdb::BoundBetweenExpression::Input(call);
+      if (!IsWindowTime(time) || time.GetReturnType() != type) return nullptr;
+      if (!IsEdge(duckdb::BoundBetweenExpression::LowerBound(call),
+                  duckdb::BoundBetweenExpression::LowerComparisonType(call)) ||
+          !IsEdge(duckdb::BoundBetweenExpression::UpperBound(call),
+                  duckdb::BoundBetweenExpression::UpperComparisonType(call))) {
+        return nullptr;
+      }
+      duckdb::BoundBetweenExpression::InputMutable(over_view) = ColumnOfView(*window);
+      return copy;
+    }
+    if (!duckdb::BoundComparisonExpression::IsComparison(condition)) return nullptr;
+    const auto& left = duckdb::BoundComparisonExpression::Left(call);
+    const auto& right = duckdb::BoundComparisonExpression::Right(call);
+    const bool on_left = IsWindowTime(left);
+    const auto& time = on_left ? left : right;
+    if (!IsWindowTime(time) || time.GetReturnType() != type) return nullptr;
+    const auto comparison = on_left ? condition.GetExpressionType()
+                                    : duckdb::FlipComparisonExpression(condition.GetExpressionType());
+    if (!IsEdge(on_left ? right : left, comparison)) return nullptr;
+    (on_left ? duckdb::BoundComparisonExpression::LeftMutable(over_view)
+             : duckdb::BoundComparisonExpression::RightMutable(over_view)) = ColumnOfView(*window);
+    return copy;
+  }
+
+  // Does `time <comparison> bound` hold for all of a window or for nothing of it? Notes where windows begin then.
+  bool IsEdge(const duckdb::Expression& bound, duckdb::ExpressionType comparison) {
+    const auto time = ConstantTime(optimizer_.context, bound);
+    if (!time) return false;
+    const bool from_next = comparison == duckdb::ExpressionType::COMPARE_GREATERTHAN ||
+                           comparison == duckdb::ExpressionType::COMPARE_LESSTHANOREQUALTO;
+    const bool from_this = comparison == duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO ||
+                           comparison == duckdb::ExpressionType::COMPARE_LESSTHAN;
+    if (!from_next && !from_this) return false;
+    if (!IsWindowEdge(*query_.fixed_window, *time + (from_next && *time < INT64_MAX ? 1 : 0))) return false;
+    const bool lower = comparison == duckdb::ExpressionType::COMPARE_GREATERTHAN ||
+                       comparison == duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO;
+    if (lower) from_ = std::max(from_.value_or(*time), *time);
+    return true;
+  }
+
+  // ---- aggregates
+
+  std::string MatchAggregate(const duckdb::Expression& expression) {
+    const auto unmatched = [&] { return Show(expression) + " is not among its aggregates"; };
+    if (expression.GetExpressionClass() != ExpressionClass::BOUND_AGGREGATE) return unmatched();
+    if (Merge(ShapeOfAggregate(input_, expression, zone_), nullptr)) return "";
+    const auto& filter = expression.Cast<duckdb::BoundAggregateExpression>().GetFilter();
+    if (!filter) return unmatched();
+    auto over_view = OverEdges(*filter);
+    if (!over_view) over_view = OverView(*filter);
+    if (over_view && Merge(ShapeOfAggregate(input_, expression, zone_, false), std::move(over_view))) return "";
+    return unmatched();
+  }
+
+  bool Merge(const std::optional<std::string>& shape, Expression filter) {
+    if (!shape) return false;
+    for (std::size_t i = 0; i < query_.output.size(); ++i) {
+      if (query_.output[i].is_key || query_.shapes.output[i] != *shape) continue;
+      auto states = AddStateColumn(optimizer_.context, *scan_, i);
+      if (!states) continue;
+      merges_.push_back(MergeOf(optimizer_.context, std::move(states->column),
+                                duckdb::ColumnBinding(scan_->table_index, states->projected), std::move(filter)));
+      return true;
+    }
+    return false;
+  }
+
+  duckdb::Optimizer& optimizer_;
+  duckdb::LogicalAggregate& aggregation_;
+  const AggregationInput& input_;
+  const AnsweringView& view_;
+  const AggregateQuery& query_;
+  const std::string zone_;
+  duckdb::unique_ptr<duckdb::LogicalOperator> plan_;  // of the scan
+  duckdb::LogicalGet* scan_ = nullptr;
+  duckdb::vector<Expression> groups_;
+  duckdb::vector<Expression> conditions_;
+  duckdb::vector<Expression> merges_;
+  std::optional<std::int64_t> from_;  // conditions leave earlier windows out
+};
+
+// All aggregations of one plan.
+class PlanRollUp {
+ public:
+  explicit PlanRollUp(duckdb::Optimizer& optimizer)
+      : optimizer_(optimizer), state_(ContextState::Of(optimizer.context)) {}
+
+  void Visit(duckdb::LogicalOperator& plan) {
+    for (auto& child : plan.children) Visit(*child);
+    if (plan.type == LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY) Answer(plan.Cast<duckdb::LogicalAggregate>());
+  }
+  RollUpFacts Take() { return std::move(facts_); }
+
+ private:
+  void Answer(duckdb::LogicalAggregate& aggregation) {
+    const auto input = AggregationInput::Of(*aggregation.children[0]);
+    if (!input) return;
+    const auto table = input->scan().GetTable();
+    if (table->temporary || table->ParentCatalog().GetName().GetIdentifierName() != state_.shared->database) return;
+    const TableRef ref{.schema = table->ParentSchema().name.GetIdentifierName(),
+                       .name = table->name.GetIdentifierName()};
+    std::string unanswered;
+    std::unique_ptr<RollUp> best;
+    const auto views = state_.snapshot->ViewsOver(ref);
+    for (const auto& view : views) {
+      auto rollup = std::make_unique<RollUp>(optimizer_, aggregation, *input, view);
+      const auto why = rollup->Match();
+      if (!why.empty()) {
+        unanswered += (unanswered.empty() ? "" : "; ") + view.query->view.ToString() + ": " + why;
+      } else if (!best || rollup->groups() < best->groups()) {
+        best = std::move(rollup);
+      }
+    }
+    if (best) {
+      facts_.answered.push_back(best->Apply());
+    } else if (!unanswered.empty()) {
+      facts_.unanswered.push_back(std::move(unanswered));
+    }
+  }
+
+  duckdb::Optimizer& optimizer_;
+  ContextState& state_;
+  RollUpFacts facts_;
+};
+
+bool UsesViews(duckdb::ClientContext& context) {
+  const auto& state = ContextState::Of(context);
+  if (state.trust != Trust::kClient || !state.snapshot || state.appending) return false;
+  duckdb::Value use;
+  if (!context.TryGetCurrentSetting(kUseViews, use) || use.IsNull() || !use.GetValue<bool>()) return false;
+  return !HasChanges(context, state.shared->database);
+}
+
+}  // namespace
+
+void AddUseViews(duckdb::DBConfig& config) {
+  config.AddExtensionOption(duckdb::Identifier(kUseViews),
+                            "Whether aggregations over a table may be answered from its materialized views",
+                            duckdb::LogicalType::BOOLEAN, duckdb::Value::BOOLEAN(true));
+}
+
+RollUpFacts AnswerFromViews(duckdb::Optimizer& optimizer, duckdb::LogicalOperator& plan) {
+  if (!UsesViews(optimizer.context)) return {};
+  PlanRollUp rollup(optimizer);
+  rollup.Visit(plan);
+  return rollup.Take();
+}
+
+bool StillAnswers(duckdb::ClientContext& context, const RolledUp& rolled_up) {
+  if (!UsesViews(context)) return false;
+  for (const auto& view : ContextState::Of(context).snapshot->ViewsOver(rolled_up.query->base)) {
+    if (view.query != rolled_up.query) continue;
+    return view.partial.empty() && (!view.whole_from || (rolled_up.from && *rolled_up.from >= *view.whole_from));
+  }
+  return false;
+}
+
+}  // namespace hyprstream::engine

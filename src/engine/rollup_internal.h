@@ -1,0 +1,54 @@
+// Aggregations over a table that are answered from the states of one of its materialized views.
+//
+// Before DuckDB optimizes a client's plan, each aggregation over one table is compared with the views over that table:
+// keys and conditions must be expressions over the view's keys (a coarser window, fewer keys, a part of a date), time
+// conditions must fall on the edges of windows, and aggregates must be among the view's. Then the aggregation reads the
+// view's states and merges them. Of several views the one with the fewest groups is taken. The answer is the plain
+// query's, but for the last bits of floating sums.
+//
+// Not where the transaction has changed anything, the view lacks rows that the table stands for, or the session has SET
+// use_views = false.
+#pragma once
+
+#include <cstdint>
+#include <duckdb/common/unique_ptr.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/aggregate_query.h"
+
+namespace duckdb {
+class ClientContext;
+struct DBConfig;
+class LogicalOperator;
+class Optimizer;
+}  // namespace duckdb
+
+namespace hyprstream::engine {
+
+inline constexpr const char* kUseViews = "use_views";
+
+// A client may SET it. Before the database is opened.
+void AddUseViews(duckdb::DBConfig& config);
+
+// What a plan owes to a view.
+struct RolledUp {
+  std::shared_ptr<const AggregateQuery> query;  // of the view
+  std::optional<std::int64_t> from;             // event time in microseconds; it reads no earlier window
+  std::string how;                              // for EXPLAIN
+};
+
+struct RollUpFacts {
+  std::vector<RolledUp> answered;
+  std::vector<std::string> unanswered;  // for EXPLAIN: aggregations that no view answers, and why
+};
+
+// Throws DuckDB's exceptions.
+RollUpFacts AnswerFromViews(duckdb::Optimizer& optimizer, duckdb::LogicalOperator& plan);
+
+// Would the connection's transaction be answered so as well?
+bool StillAnswers(duckdb::ClientContext& context, const RolledUp& rolled_up);
+
+}  // namespace hyprstream::engine

@@ -24,8 +24,8 @@ class PinnedSnapshot : public Snapshot {
  public:
   struct Pinned {
     std::shared_ptr<TableSource> source;
-    std::string problem;        // not empty: the view cannot be read
-    ClosedWindows closed = {};  // without a type: its windows do not close
+    std::string problem;           // not empty: the view cannot be read
+    ClosedWindows closed = {};     // without a type: its windows do not close
     AnsweringView answering = {};  // without a query: it answers nothing but queries on itself
   };
 

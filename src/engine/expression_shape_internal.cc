@@ -28,8 +28,8 @@ void SplitConjunction(const duckdb::Expression& condition, std::vector<const duc
     parts.push_back(&condition);
     return;
   }
-  duckdb::ExpressionIterator::EnumerateChildren(
-      condition, [&](const duckdb::Expression& part) { SplitConjunction(part, parts); });
+  duckdb::ExpressionIterator::EnumerateChildren(condition,
+                                                [&](const duckdb::Expression& part) { SplitConjunction(part, parts); });
 }
 
 bool HasZone(const duckdb::LogicalType& type) {
@@ -40,24 +40,74 @@ bool HasZone(const duckdb::LogicalType& type) {
 
 // Functions whose bind data says nothing that their arguments and result do not say.
 bool IsToldByArguments(const std::string& name) {
-  static const std::set<std::string> kKnown = {
-      "+",        "-",       "*",           "/",          "//",       "%",     "date_trunc", "datetrunc", "time_bucket",
-      "strftime", "round",   "list_value",  "struct_pack", "timezone", "concat", "concat_ws",  "||",        "row",
-      "coalesce", "greatest", "least",      "regexp_matches"};
+  static const std::set<std::string> kKnown = {"+",           "-",
+                                               "*",           "/",
+                                               "//",          "%",
+                                               "date_trunc",  "datetrunc",
+                                               "time_bucket", "strftime",
+                                               "round",       "list_value",
+                                               "struct_pack", "timezone",
+                                               "concat",      "concat_ws",
+                                               "||",          "row",
+                                               "coalesce",    "greatest",
+                                               "least",       "regexp_matches"};
   return kKnown.contains(name);
 }
 
 // Aggregates that are told by their name and arguments: of others DuckDB keeps constants in the bind data.
 bool IsToldByArguments(const duckdb::BoundAggregateExpression& call) {
-  static const std::set<std::string> kKnown = {
-      "count",     "count_star", "sum",       "avg",       "mean",     "min",       "max",        "bool_and",  "bool_or",
-      "bit_and",   "bit_or",     "bit_xor",   "var_pop",   "var_samp", "variance",  "stddev",     "stddev_pop", "stddev_samp",
-      "skewness",  "kurtosis",   "kurtosis_pop", "sem",    "covar_pop", "covar_samp", "corr",     "regr_slope", "regr_intercept",
-      "regr_r2",   "regr_count", "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy",  "regr_sxy",   "product",   "geomean",
-      "geometric_mean", "arg_min", "arg_max", "argmin",    "argmax",   "min_by",    "max_by",     "fsum",      "sumkahan",
-      "kahan_sum", "favg",       "count_if",  "countif"};
+  static const std::set<std::string> kKnown = {"count",
+                                               "count_star",
+                                               "sum",
+                                               "avg",
+                                               "mean",
+                                               "min",
+                                               "max",
+                                               "bool_and",
+                                               "bool_or",
+                                               "bit_and",
+                                               "bit_or",
+                                               "bit_xor",
+                                               "var_pop",
+                                               "var_samp",
+                                               "variance",
+                                               "stddev",
+                                               "stddev_pop",
+                                               "stddev_samp",
+                                               "skewness",
+                                               "kurtosis",
+                                               "kurtosis_pop",
+                                               "sem",
+                                               "covar_pop",
+                                               "covar_samp",
+                                               "corr",
+                                               "regr_slope",
+                                               "regr_intercept",
+                                               "regr_r2",
+                                               "regr_count",
+                                               "regr_avgx",
+                                               "regr_avgy",
+                                               "regr_sxx",
+                                               "regr_syy",
+                                               "regr_sxy",
+                                               "product",
+                                               "geomean",
+                                               "geometric_mean",
+                                               "arg_min",
+                                               "arg_max",
+                                               "argmin",
+                                               "argmax",
+                                               "min_by",
+                                               "max_by",
+                                               "fsum",
+                                               "sumkahan",
+                                               "kahan_sum",
+                                               "favg",
+                                               "count_if",
+                                               "countif"};
   const auto name = FoldIdentifier(call.Function().GetName().GetIdentifierName());
-  const bool has_count = (name == "min" || name == "max") ? call.GetChildren().size() > 1 : call.GetChildren().size() > 2;
+  const bool has_count =
+      (name == "min" || name == "max") ? call.GetChildren().size() > 1 : call.GetChildren().size() > 2;
   return kKnown.contains(name) && !has_count;
 }
 

@@ -1,8 +1,8 @@
 // Bound expressions over one table as texts: equal texts mean equal values in every row.
 //
-// A view's expressions and a query's are compared by these texts, which the view keeps (AggregateQuery::shapes), so that
-// no view is bound again to see whether it answers a query. Where it is not certain that the text tells all that an
-// expression depends on, there is no text.
+// A view's expressions and a query's are compared by these texts, which the view keeps (AggregateQuery::shapes), so
+// that no view is bound again to see whether it answers a query. Where it is not certain that the text tells all that
+// an expression depends on, there is no text.
 //
 // Throws DuckDB's exceptions; stays inside the room.
 #pragma once

@@ -56,8 +56,7 @@ duckdb::unique_ptr<duckdb::LogicalOperator> ScanOf(duckdb::Optimizer& optimizer,
   arguments.push_back(duckdb::ConstantExpression::FromValue(duckdb::Value(view.schema)));
   arguments.push_back(duckdb::ConstantExpression::FromValue(duckdb::Value(view.name)));
   duckdb::TableFunctionRef ref;
-  ref.function =
-      duckdb::make_uniq<duckdb::FunctionExpression>(duckdb::Identifier("view_scan"), std::move(arguments));
+  ref.function = duckdb::make_uniq<duckdb::FunctionExpression>(duckdb::Identifier("view_scan"), std::move(arguments));
   duckdb::TableRef& from = ref;
   return duckdb::Binder::CreateBinder(optimizer.context, &optimizer.binder)->Bind(from).plan;
 }
@@ -150,8 +149,9 @@ class RollUp {
       if (!given) return;
       child = OverView(*child);
       given = child != nullptr;
-      if (!given) child = duckdb::make_uniq<duckdb::BoundColumnRefExpression>(duckdb::LogicalType::SQLNULL,
-                                                                              duckdb::ColumnBinding());
+      if (!given)
+        child =
+            duckdb::make_uniq<duckdb::BoundColumnRefExpression>(duckdb::LogicalType::SQLNULL, duckdb::ColumnBinding());
     });
     return given ? std::move(copy) : nullptr;
   }
@@ -242,8 +242,8 @@ class RollUp {
     const bool on_left = IsWindowTime(left);
     const auto& time = on_left ? left : right;
     if (!IsWindowTime(time) || time.GetReturnType() != type) return nullptr;
-    const auto comparison = on_left ? condition.GetExpressionType()
-                                    : duckdb::FlipComparisonExpression(condition.GetExpressionType());
+    const auto comparison =
+        on_left ? condition.GetExpressionType() : duckdb::FlipComparisonExpression(condition.GetExpressionType());
     if (!IsEdge(on_left ? right : left, comparison)) return nullptr;
     (on_left ? duckdb::BoundComparisonExpression::LeftMutable(over_view)
              : duckdb::BoundComparisonExpression::RightMutable(over_view)) = ColumnOfView(*window);

@@ -86,8 +86,9 @@ std::optional<Grain> GrainOfFunction(const std::string& name) {
   if (name == "minute") return Grain{.step = kMinuteUs};
   if (name == "hour") return Grain{.step = kHourUs};
   static constexpr std::array<std::string_view, 19> kOfDays = {
-      "year",      "month",   "day",    "dayofmonth", "quarter", "week",    "weekofyear", "dayofweek", "weekday", "isodow",
-      "dayofyear", "isoyear", "yearweek", "decade",   "century", "millennium", "era",     "dayname",   "monthname"};
+      "year",      "month",      "day",    "dayofmonth", "quarter",  "week",     "weekofyear",
+      "dayofweek", "weekday",    "isodow", "dayofyear",  "isoyear",  "yearweek", "decade",
+      "century",   "millennium", "era",    "dayname",    "monthname"};
   for (const auto known : kOfDays) {
     if (name == known) return Grain{.step = kDayUs};
   }
@@ -108,8 +109,7 @@ std::optional<std::size_t> CoarseTimeArgument(duckdb::ClientContext& context, co
   const auto name = FoldIdentifier(call.Function().GetName().GetIdentifierName());
   std::optional<Grain> grain;
   if (arguments.size() == 1) {
-    const bool to_date =
-        duckdb::BoundCastExpression::IsCast(call) && call.GetReturnType().id() == LogicalTypeId::DATE;
+    const bool to_date = duckdb::BoundCastExpression::IsCast(call) && call.GetReturnType().id() == LogicalTypeId::DATE;
     grain = to_date ? std::optional(Grain{.step = kDayUs}) : GrainOfFunction(name);
   } else {
     duckdb::Value first;

@@ -18,9 +18,9 @@ class Expression;
 
 namespace hyprstream::engine {
 
-// Which argument of the call is a time that the start of its window may take the place of: time_bucket and date_trunc to
-// whole windows, date parts and casts to DATE that do not change within one. nullopt for all other calls, and for those
-// that depend on a time zone other than UTC.
+// Which argument of the call is a time that the start of its window may take the place of: time_bucket and date_trunc
+// to whole windows, date parts and casts to DATE that do not change within one. nullopt for all other calls, and for
+// those that depend on a time zone other than UTC.
 std::optional<std::size_t> CoarseTimeArgument(duckdb::ClientContext& context, const FixedWindow& windows,
                                               const std::string& time_zone,
                                               const duckdb::BoundFunctionExpression& call);

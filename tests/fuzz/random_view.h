@@ -13,8 +13,8 @@ namespace hyprstream::fuzz {
 struct RandomView {
   std::string name;
   std::string table;
-  std::string items;           // `SELECT ...`
-  std::vector<std::string> keys;        // of these, with their names
+  std::string items;              // `SELECT ...`
+  std::vector<std::string> keys;  // of these, with their names
   std::vector<std::string> aggregates;
   std::string from;            // the table, or a window function over it
   std::string oracle_from;     // that function written out, up to its innermost condition; else empty

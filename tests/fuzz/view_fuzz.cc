@@ -367,7 +367,8 @@ void ViewFuzz::Compare(const RandomView& view) {
 
 // `source` has the rows that the view's SELECT gives over all that was accepted.
 void ViewFuzz::CompareTo(const RandomView& view, const std::string& source, const std::string& what) {
-  const auto head = what + ", view " + view.name + " in " + view.time_zone + ": " + view.Oracle() + "\nas " + source + "\n";
+  const auto head =
+      what + ", view " + view.name + " in " + view.time_zone + ": " + view.Oracle() + "\nas " + source + "\n";
   const auto columns = oracle_.Describe(view.Oracle());
   if (!columns.ok()) {  // of a query that was made up
     if (what == "comparison") return Fail(head + columns.status().message());

@@ -65,7 +65,6 @@ class EngineImpl : public Engine {
     auto status = Guard([&] {
       duckdb::DBConfig config;
       Configure(options_, config);
-      AddUseViews(config);
       duckdb::PlannerExtension gate;
       gate.post_bind_function = AfterBind;
       duckdb::PlannerExtension::Register(config, gate);

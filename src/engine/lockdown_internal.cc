@@ -10,6 +10,7 @@
 #include "engine/error_internal.h"
 #include "engine/function_lists_internal.h"
 #include "engine/guard_internal.h"
+#include "engine/rollup_internal.h"
 #include "engine/value_bounds_internal.h"
 
 namespace hyprstream::engine {
@@ -40,6 +41,7 @@ void Configure(const EngineOptions& options, duckdb::DBConfig& config) {
   config.SetOptionByName("autoinstall_known_extensions", duckdb::Value::BOOLEAN(false));
   config.SetOptionByName("autoload_known_extensions", duckdb::Value::BOOLEAN(false));
   config.SetOptionByName("allow_community_extensions", duckdb::Value::BOOLEAN(false));
+  AddUseViews(config);
 }
 
 arrow::Status LockDown(const EngineOptions& options, duckdb::Connection& connection) {

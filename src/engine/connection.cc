@@ -68,6 +68,8 @@ class PreparedStatement : public Prepared {
   const Executions executions_ = std::make_shared<std::uint64_t>(0);
 };
 
+bool IsKept(StatementKind kind) { return kind == StatementKind::kPrepare || kind == StatementKind::kExecute; }
+
 std::vector<ParameterInfo> ParametersOf(duckdb::ClientContext& context, duckdb::PreparedStatement& statement) {
   std::vector<std::pair<duckdb::idx_t, std::string>> order;
   for (const auto& [name, index] : statement.GetNamedParameterMap()) {
@@ -150,6 +152,7 @@ class ConnectionImpl : public Connection {
   arrow::Result<std::unique_ptr<Prepared>> Prepare(const Statement& statement, Trust trust) override {
     return Guard([&]() -> arrow::Result<std::unique_ptr<Prepared>> {
       state_->trust = trust;
+      state_->plan_is_kept = IsKept(statement.kind());
       state_->facts = {};
       auto prepared = connection_.Prepare(CopySql(statement));
       if (prepared->HasError()) return StatusFrom(prepared->GetErrorObject());
@@ -180,6 +183,7 @@ class ConnectionImpl : public Connection {
     return Guard([&]() -> arrow::Result<Execution> {
       if (statement.info().kind != StatementKind::kQuery || statement.info().changes_rows) ForgetAppended();
       state_->trust = statement.trust();
+      state_->plan_is_kept = IsKept(statement.info().kind);
       if (statement.IsStale(context())) ARROW_RETURN_NOT_OK(PlanAgain(statement));
       ARROW_ASSIGN_OR_RAISE(auto values, ValuesOf(statement, parameters));
       const bool rows = statement.info().schema->num_fields() > 0;

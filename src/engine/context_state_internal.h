@@ -50,7 +50,9 @@ struct ContextState : duckdb::ClientContextState {
   std::shared_ptr<const Snapshot> snapshot;
   const InputBatches* input = nullptr;
   bool appending = false;  // what is bound is the insert of Connection::Append
-  PlanFacts facts;         // of everything bound since the statement's preparation began
+  // PREPARE and EXECUTE of SQL: DuckDB keeps the plan, and nobody looks again whether views still answer it.
+  bool plan_is_kept = false;
+  PlanFacts facts;  // of everything bound since the statement's preparation began
   void Note(PlanFacts more);
 };
 

@@ -35,9 +35,16 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   if (!state || !statement.plan) return;
   state->Note(Inspect(input.context, *statement.plan));
   if (state->trust == Trust::kInternal) return;
-  const auto status = CheckPlan(
-      input.context, *statement.plan,
-      {.database = state->shared->database, .read_check = state->shared->read_check, .appending = state->appending});
+  // What only views can answer is known when they have been asked, before the plan is optimized.
+  const auto read_check = [&](const TableRef& table, bool edited) {
+    auto read = state->shared->read_check ? state->shared->read_check(table, edited) : arrow::Status::OK();
+    if (read.ok() || edited || !statement.plan->RequireOptimizer()) return read;
+    state->facts.views_only.emplace_back(table, read.message());
+    return arrow::Status::OK();
+  };
+  const auto status =
+      CheckPlan(input.context, *statement.plan,
+                {.database = state->shared->database, .read_check = read_check, .appending = state->appending});
   if (!status.ok()) throw duckdb::BinderException(status.message());
   BoundValues(input.context, *statement.plan);
 }
@@ -48,6 +55,8 @@ void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr
   if (!state) return;
   ReachStates(input.context, *plan);
   state->facts.roll_ups = AnswerFromViews(input.optimizer, *plan);
+  const auto status = CheckReads(*plan, state->facts);
+  if (!status.ok()) throw duckdb::BinderException(status.message());
 }
 
 // Of the engine's memory, for batches of results; the rest is DuckDB's.

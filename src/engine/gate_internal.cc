@@ -485,4 +485,23 @@ arrow::Status CheckPlan(duckdb::ClientContext& context, const duckdb::LogicalOpe
   return Guard([&] { return Gate(context, policy).Check(plan); });
 }
 
+arrow::Status CheckReads(const duckdb::LogicalOperator& plan, const PlanFacts& facts) {
+  auto status = arrow::Status::OK();
+  if (facts.views_only.empty()) return status;
+  const auto check = [&](const duckdb::LogicalOperator& op) {
+    if (op.type != LogicalOperatorType::LOGICAL_GET || !status.ok()) return;
+    const auto table = op.Cast<duckdb::LogicalGet>().GetTable();
+    if (!table || table->temporary) return;
+    const TableRef ref{.schema = table->ParentSchema().name.GetIdentifierName(),
+                       .name = table->name.GetIdentifierName()};
+    const auto found = std::ranges::find(facts.views_only, ref, [](const auto& entry) { return entry.first; });
+    if (found != facts.views_only.end()) status = arrow::Status::Invalid(found->second);
+  };
+  WalkPlan(plan, check, [](const duckdb::Expression&) {});
+  if (status.ok()) return status;
+  std::string why;
+  for (const auto& unanswered : facts.roll_ups.unanswered) why += " (" + unanswered + ")";
+  return status.WithMessage(status.message(), why);
+}
+
 }  // namespace hyprstream::engine

@@ -11,6 +11,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/table_ref.h"
@@ -54,6 +55,8 @@ struct PlanFacts {
   bool temporary = false;        // touches something temporary
   std::optional<Renaming> renaming = {};
   RollUpFacts roll_ups = {};  // what was made of it before it was optimized
+  // Tables that it may read only through their views, and what to say where it does not.
+  std::vector<std::pair<TableRef, std::string>> views_only = {};
 };
 
 // Throws nothing.
@@ -61,5 +64,8 @@ PlanFacts Inspect(duckdb::ClientContext& context, const duckdb::LogicalOperator&
 
 // OK, or Invalid that names what is not allowed, or what policy.read_check said. Throws nothing.
 arrow::Status CheckPlan(duckdb::ClientContext& context, const duckdb::LogicalOperator& plan, const Policy& policy);
+
+// When views have answered what they can: Invalid when a table of facts.views_only is still read. Throws nothing.
+arrow::Status CheckReads(const duckdb::LogicalOperator& plan, const PlanFacts& facts);
 
 }  // namespace hyprstream::engine

@@ -353,7 +353,7 @@ class PlanRollUp {
 
 bool UsesViews(duckdb::ClientContext& context) {
   const auto& state = ContextState::Of(context);
-  if (state.trust != Trust::kClient || !state.snapshot || state.appending) return false;
+  if (state.trust != Trust::kClient || !state.snapshot || state.appending || state.plan_is_kept) return false;
   duckdb::Value use;
   if (!context.TryGetCurrentSetting(kUseViews, use) || use.IsNull() || !use.GetValue<bool>()) return false;
   return !HasChanges(context, state.shared->database);

@@ -20,6 +20,7 @@ using ::testing::HasSubstr;
 class SessionTablesTest : public SessionTest {
  protected:
   void ExpectOracle(const std::string& view, const std::string& select) {
+    Update("SET use_views = false");
     EXPECT_EQ(Rows("SELECT * FROM " + view + " ORDER BY ALL"), Rows(select + " ORDER BY ALL")) << select;
   }
 };

@@ -79,6 +79,7 @@ class SessionTest : public ::testing::Test {
   }
   // The view equals its SELECT over raw rows.
   void ExpectOracle() {
+    Update("SET use_views = false");
     EXPECT_EQ(Rows("SELECT * FROM sales_5m ORDER BY ALL"), Rows(std::string(kDefinition) + " ORDER BY ALL"));
   }
 

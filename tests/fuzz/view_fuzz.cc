@@ -355,10 +355,11 @@ void ViewFuzz::Compare(const RandomView& view) {
   ARROW_UNUSED(oracle_.Update(zone));
   CompareTo(view, view.name, "comparison");
   if (failure_.empty()) CompareTypes(view);
-  for (int i = 0; i < 2 && failure_.empty() && TableOf(view).keeps_rows; ++i) {
+  for (int i = 0; i < 2 && failure_.empty(); ++i) {
     const auto query = MakeCoarser(random_, view);
     const auto route = door_.Query("EXPLAIN " + query.Select());
     const bool rolled_up = route.ok() && RowsOf(**route).back().back().text->find("rolled up") != std::string::npos;
+    if (!rolled_up && !TableOf(view).keeps_rows) continue;  // refused
     CompareTo(query, "(" + query.Select() + ") s", rolled_up ? "roll-up" : "query of a table");
   }
   const auto [combined, same] = MakeCombine(random_, view);

@@ -218,6 +218,15 @@ class SlicedViewState final : public ViewState {
     return spec_->WindowsOf(*windows->column(0));
   }
 
+  std::map<WindowStart, std::vector<std::string>> GroupsOf(const Delta& delta) const override {
+    std::map<WindowStart, std::vector<std::string>> keys;
+    for (const SliceEntry& entry : SlicesOf(*spec_, delta)) {
+      const GroupTable& groups = entry.slice->groups();
+      for (std::uint32_t group = 0; group < groups.size(); ++group) keys[entry.key].emplace_back(groups.key(group));
+    }
+    return keys;
+  }
+
   std::shared_ptr<const ViewVersion> Pin() override { return PinNow(); }
 
   ViewStats Stats() const override EXCLUDES(mutex_) {

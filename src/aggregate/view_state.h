@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -114,6 +115,8 @@ class ViewState {
   // The windows of a batch of one column, as Replace() takes it; in its order. Invalid when the column is another one.
   virtual arrow::Result<std::vector<WindowStart>> StartsOf(
       const std::shared_ptr<arrow::RecordBatch>& windows) const = 0;
+  // The row keys of the delta's groups, by slice: a window, unless windows hop. For ViewSelection, nothing else.
+  virtual std::map<WindowStart, std::vector<std::string>> GroupsOf(const Delta& delta) const = 0;
   // Cheap; pins without a change between them share one version.
   virtual std::shared_ptr<const ViewVersion> Pin() = 0;
 

@@ -37,11 +37,13 @@ std::shared_ptr<const PinnedSnapshot> CommitPathImpl::Pin() {
   if (pinned && pinned->position() == position()) return pinned;
   auto fresh = std::make_shared<PinnedSnapshot>(position());
   for (const auto& view : registry_.Published()) {
-    auto source = aggregate::MakeViewSource(view->state->Pin());
+    const auto version = view->state->Pin();
+    auto source = aggregate::MakeViewSource(version);
     fresh->Add(view->query->view, {.source = source,
                                    .problem = view->problem,
                                    .closed = ClosedWindowsOf(*view),
-                                   .answering = AnsweringOf(*view, source)});
+                                   .answering = AnsweringOf(*view, source),
+                                   .version = version});
   }
   pinned_ = fresh;
   if (pins_.size() >= pins_pruned_at_) {  // one that lasts must not keep those behind it
@@ -262,7 +264,24 @@ void CommitPathImpl::Publish(Staged staged, int batches) {
   for (const auto& view : views) ExpireWindows(*view, !staged.ddl->created.contains(view->query->view));
   if (staged.facts.catalog_changes) ++catalog_version_;
   position_ = next.lsn();
+  PublishChanges();
   ExpirePins();
+}
+
+// Whom the commit concerns of the subscribers is woken.
+void CommitPathImpl::PublishChanges() {
+  for (const auto& view : registry_.Published()) {
+    if (view->status == ViewStatus::kBroken) {
+      EndChanges(view->query->view, "broken: " + view->problem);
+    } else if (view->changes->kept()) {
+      view->changes->Publish(position(), WatermarkOf(*view), *view->state);
+    }
+  }
+}
+
+void CommitPathImpl::EndChanges(const TableRef& view, const std::string& what) {
+  const auto found = registry_.Find(view);
+  if (found != nullptr) found->changes->End("Materialized view " + view.ToString() + " was " + what);
 }
 
 void CommitPathImpl::RedefineTables(const Staged& staged) {
@@ -295,7 +314,10 @@ void CommitPathImpl::PublishDelta(const Staged& staged, const ViewDelta& delta) 
 }
 
 void CommitPathImpl::PublishViews(const Staged& staged) {
-  for (const auto& ref : staged.ddl->dropped) registry_.Remove(ref);
+  for (const auto& ref : staged.ddl->dropped) {
+    EndChanges(ref, staged.ddl->created.contains(ref) ? "replaced by another; subscribe again" : "dropped");
+    registry_.Remove(ref);
+  }
   for (const auto& [ref, created] : staged.ddl->created) {
     auto& view = *created.view;
     view.filling = false;

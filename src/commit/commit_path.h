@@ -27,6 +27,9 @@ class Clock;
 
 namespace hyprstream::commit {
 
+class Subscription;
+struct SubscribeOptions;
+
 struct CommitReceipt {
   Position position;  // of the last batch of this commit
 };
@@ -114,6 +117,11 @@ class CommitPath {
   virtual std::vector<TableInfo> Tables() const = 0;
   virtual std::vector<ViewInfo> Views() const = 0;
   virtual std::vector<WindowInfo> Windows() const = 0;
+
+  // What changes in a view from now on, or since a token. KeyError when there is no such view (with a suggestion),
+  // Invalid for a table, a token that is none of this subscription's, `on_close` where no window closes, or a filter
+  // of other columns than keys. Ends before the path does.
+  virtual arrow::Result<std::unique_ptr<Subscription>> Subscribe(const SubscribeOptions& options) = 0;
 
   // Saves what a restart could not rebuild: states of views over tables that keep no rows, each view for itself. The
   // error names those that could not be saved, and why.

@@ -21,6 +21,7 @@
 #include "commit/commit_path.h"
 #include "commit/connection_pool.h"
 #include "commit/expiry_timer.h"
+#include "commit/subscription.h"
 #include "commit/view_catalog.h"
 #include "commit/view_maintenance.h"
 #include "commit/view_registry.h"
@@ -66,6 +67,10 @@ class CommitPathImpl : public CommitPath {
   std::vector<ViewInfo> Views() const override;
   std::vector<WindowInfo> Windows() const override;
   arrow::Status SaveStates(Saving saving) override;
+  arrow::Result<std::unique_ptr<Subscription>> Subscribe(const SubscribeOptions& options) override;
+  // Opens the connection's transaction and pins what the subscriber at `place` is to be told of the view.
+  arrow::Result<Delivery> BeginDelivery(engine::Connection& connection, const MaintainedView& view,
+                                        const ViewChanges::Place& place);
   // Positions that are remembered because somebody may still read there.
   std::size_t pins() const;
 
@@ -98,6 +103,8 @@ class CommitPathImpl : public CommitPath {
   void RedefineTables(const Staged& staged);
   void PublishDelta(const Staged& staged, const ViewDelta& delta);
   void PublishViews(const Staged& staged);
+  void PublishChanges();
+  void EndChanges(const TableRef& view, const std::string& what);
   void Recompute(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows);
   arrow::Status CheckRead(const TableRef& table, bool edited) const;
   arrow::Status InTransaction(const std::function<arrow::Status(engine::Connection&)>& work);
@@ -135,6 +142,7 @@ class CommitPathImpl : public CommitPath {
                                        const MaintainedView& view);
 
   // ---- views (view_statements.cc)
+  std::shared_ptr<ViewChanges> ChangesOf(const MaintainedView& view) const;
   arrow::Status LoadView(engine::Connection& connection, const StoredView& stored);
   bool ViewExists(const TransactionSnapshot& ddl, const TableRef& view) const;
   arrow::Result<CreatedView> BuildView(engine::Connection& connection, const TransactionSnapshot& ddl,

@@ -205,6 +205,9 @@ class FullState final : public aggregate::ViewState {
     throw std::bad_alloc();
   }
   void ReplaceAll(const aggregate::Delta&) override { throw std::bad_alloc(); }
+  std::map<aggregate::WindowStart, std::vector<std::string>> GroupsOf(const aggregate::Delta&) const override {
+    return {};
+  }
   std::shared_ptr<const aggregate::ViewVersion> Pin() override { return nullptr; }
   std::int64_t PinnedBytes() const override { return 0; }
   aggregate::ViewStats Stats() const override { return {}; }

@@ -201,11 +201,16 @@ arrow::Status CommitPathImpl::CheckRecompute(const Staged& staged, const ViewDel
 
 aggregate::ViewStats CommitPathImpl::DropExpired(MaintainedView& view) {
   if (view.ends == nullptr || view.late.expired_to == EventTime::min()) return {};
-  return view.state->DropOldest([&](aggregate::WindowStart window) {
+  std::vector<aggregate::WindowStart> expired;
+  const auto gone = view.state->DropOldest([&](aggregate::WindowStart window) {
     const auto end = view.ends->EndOf(window);
     if (end == EventTime::max()) return aggregate::Expiry::kNever;
-    return end <= view.late.expired_to ? aggregate::Expiry::kExpired : aggregate::Expiry::kNotYet;
+    if (end > view.late.expired_to) return aggregate::Expiry::kNotYet;
+    expired.push_back(window);
+    return aggregate::Expiry::kExpired;
   });
+  view.changes->Replaced(expired);
+  return gone;
 }
 
 bool CommitPathImpl::ExpireWindows(MaintainedView& view, bool counts) {

@@ -46,6 +46,7 @@ void CommitPathImpl::ExpireWindowsByTime(const std::vector<TableInfo>& tables) {
   bool changed = false;
   for (const auto& view : registry_.Published()) changed |= ExpireWindows(*view, true);
   if (changed) ++position_;  // readers share what is pinned at one position
+  PublishChanges();          // windows may have closed, too
 }
 
 std::optional<EventTime> CommitPathImpl::RowHorizon(const TableInfo& table) const {

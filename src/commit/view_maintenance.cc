@@ -253,19 +253,34 @@ void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta,
                   const std::set<aggregate::WindowStart>& without) {
   try {
     view.state->Merge(delta, without);
+    if (view.changes != nullptr) view.changes->Merged(*view.state, delta, without);
   } catch (const std::exception& error) {
     view.Break(std::string("adding rows to it failed (") + error.what() + "); drop and create it again");
   }
 }
+
+namespace {
+
+arrow::Status ReplaceWindows(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows,
+                             const aggregate::Delta& delta) {
+  ARROW_RETURN_NOT_OK(view.state->Replace(windows, delta));
+  if (view.changes == nullptr) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const auto starts, view.state->StartsOf(windows));
+  view.changes->Replaced(starts);
+  return arrow::Status::OK();
+}
+
+}  // namespace
 
 void ReplaceOrBreak(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows,
                     const aggregate::Delta& delta) {
   try {
     if (windows == nullptr) {
       view.state->ReplaceAll(delta);
+      if (view.changes != nullptr) view.changes->ReplacedAll();
       return;
     }
-    const auto replaced = view.state->Replace(windows, delta);
+    const auto replaced = ReplaceWindows(view, windows, delta);
     if (!replaced.ok()) view.Break("recomputing it failed (" + replaced.message() + "); drop and create it again");
   } catch (const std::exception& error) {
     view.Break(std::string("recomputing it failed (") + error.what() + "); drop and create it again");

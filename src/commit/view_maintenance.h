@@ -15,6 +15,7 @@
 #include "aggregate/view_state.h"
 #include "commit/commit_path.h"
 #include "commit/late_rows.h"
+#include "commit/view_changes.h"
 #include "commit/window_ends.h"
 #include "core/row_changes.h"
 
@@ -27,6 +28,7 @@ struct MaintainedView {
   ViewOptions options = {};
   std::shared_ptr<WindowEnds> ends = nullptr;  // null: no row of it is ever late, no window expires
   LateRows late = {};
+  std::shared_ptr<ViewChanges> changes = nullptr;  // null while it is only tried out
   // Its CREATE has not committed; nobody but its transaction knows it. Looked at outside the gate, too.
   std::atomic<bool> filling = false;
   bool partial = false;  // it was made without the rows that its table had

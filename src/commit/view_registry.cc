@@ -32,7 +32,7 @@ bool ViewRegistry::Contains(const TableRef& view) const {
   return views_.contains(view);
 }
 
-std::shared_ptr<const MaintainedView> ViewRegistry::Find(const TableRef& view) const {
+std::shared_ptr<MaintainedView> ViewRegistry::Find(const TableRef& view) const {
   const MutexLock lock(mutex_);
   const auto found = views_.find(view);
   return found == views_.end() ? nullptr : found->second;

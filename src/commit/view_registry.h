@@ -31,7 +31,7 @@ class ViewRegistry {
   // Whose states commits must keep current: those published and those being filled.
   Views Maintained() const EXCLUDES(mutex_);
   bool Contains(const TableRef& view) const EXCLUDES(mutex_);
-  std::shared_ptr<const MaintainedView> Find(const TableRef& view) const EXCLUDES(mutex_);  // published; null: none
+  std::shared_ptr<MaintainedView> Find(const TableRef& view) const EXCLUDES(mutex_);  // null: not published
   std::vector<TableRef> ViewsOf(const TableRef& table) const EXCLUDES(mutex_);
   std::vector<std::string> ViewNames() const EXCLUDES(mutex_);
 

@@ -46,6 +46,14 @@ arrow::Result<ClosedWindows> PinnedSnapshot::Closed(const TableRef& view) const 
                                 " is ever closed: it has none over the event-time column of its table");
 }
 
+arrow::Result<std::shared_ptr<const aggregate::ViewVersion>> PinnedSnapshot::Version(const TableRef& view) const {
+  ARROW_RETURN_NOT_OK(View(view).status());
+  const MutexLock lock(mutex_);
+  const auto found = views_.find(view);
+  if (found == views_.end()) return UnknownView(view);
+  return found->second.version;
+}
+
 void PinnedSnapshot::Expire(std::string why) const {
   std::map<TableRef, Pinned> released;  // ends without the lock
   const MutexLock lock(mutex_);

@@ -27,6 +27,7 @@ class PinnedSnapshot : public Snapshot {
     std::string problem;           // not empty: the view cannot be read
     ClosedWindows closed = {};     // without a type: its windows do not close
     AnsweringView answering = {};  // without a query: it answers nothing but queries on itself
+    std::shared_ptr<const aggregate::ViewVersion> version = nullptr;  // that the source reads
   };
 
   explicit PinnedSnapshot(Position position) : position_(position) {}
@@ -39,6 +40,8 @@ class PinnedSnapshot : public Snapshot {
   arrow::Result<std::shared_ptr<TableSource>> View(const TableRef& view) const override EXCLUDES(mutex_);
   std::vector<AnsweringView> ViewsOver(const TableRef& table) const override EXCLUDES(mutex_);
   arrow::Result<ClosedWindows> Closed(const TableRef& view) const override EXCLUDES(mutex_);
+  // Errors as View().
+  arrow::Result<std::shared_ptr<const aggregate::ViewVersion>> Version(const TableRef& view) const EXCLUDES(mutex_);
   // From now on every View() is Invalid, with this reason.
   void Expire(std::string why) const EXCLUDES(mutex_);
 

@@ -58,6 +58,10 @@ std::string LostColumn(const AggregateQuery& query, const engine::TransactionFac
 
 }  // namespace
 
+std::shared_ptr<ViewChanges> CommitPathImpl::ChangesOf(const MaintainedView& view) const {
+  return std::make_shared<ViewChanges>(view.query, view.ends, [this] { return position(); }, clock_);
+}
+
 arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const StoredView& stored) {
   auto view = std::make_shared<MaintainedView>();
   ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone,
@@ -68,6 +72,7 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
   std::string why;
   ARROW_ASSIGN_OR_RAISE(view->ends,
                         WindowEnds::Make(connection, *view->query, registry_.OptionsOf(stored.base).time_column, why));
+  view->changes = ChangesOf(*view);
   ARROW_ASSIGN_OR_RAISE(const auto late_rows, TakeLateRows(connection, stored.view));
   ARROW_ASSIGN_OR_RAISE(view->late, LateRows::Load(late_rows));
   ARROW_ASSIGN_OR_RAISE(const auto saved, TakeState(connection, stored.view));
@@ -159,6 +164,7 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
     return arrow::Status::Invalid("Materialized view ", ref.ToString(),
                                   " cannot have lateness, late or retention: ", why);
   }
+  view.changes = ChangesOf(view);
   const auto before = ddl.renamed.find(base);
   const bool made_here = before == ddl.renamed.end() && ddl.options.contains(base);
   if (backfill && !made_here && registry_.RowsGone(before == ddl.renamed.end() ? base : before->second)) {

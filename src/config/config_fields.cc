@@ -180,6 +180,8 @@ std::vector<ConfigField> LimitFields() {
               "Network connections at once; more are refused."),
       Integer("sessions_max", "1000", &ServerConfig::sessions_max, 1, 100000,
               "Sessions at once; then one of the same user makes room, or the new one is refused."),
+      Integer("subscriptions_max", "200", &ServerConfig::subscriptions_max, 1, 800,
+              "Subscriptions to materialized views at once; more are refused. Each is a call that goes on."),
       Integer("session_idle_s", "3600", &ServerConfig::session_idle_s, 1, kIntMax,
               "Seconds after which an unused session ends, likewise unused transactions, prepared statements and "
               "tickets; what was not committed is rolled back."),

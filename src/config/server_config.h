@@ -38,6 +38,7 @@ struct ServerConfig {
   LogLevel log_level = LogLevel::kInfo;
   int connections_max = 0;
   int sessions_max = 0;
+  int subscriptions_max = 0;
   int session_idle_s = 0;
   int session_grace_s = 0;
   int token_idle_s = 0;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engine/combine_internal.h"
+#include "engine/condition_internal.h"
 #include "engine/connection_internal.h"
 #include "engine/context_state_internal.h"
 #include "engine/gate_internal.h"
@@ -94,6 +95,11 @@ class EngineImpl : public Engine {
   arrow::Result<std::vector<std::shared_ptr<const Statement>>> Parse(std::string_view sql) override {
     return ParseStatements(sql, {.sql_bytes_max = static_cast<std::size_t>(options_.sql_bytes_max),
                                  .expression_depth_max = options_.expression_depth_max});
+  }
+
+  arrow::Result<Condition> ParseCondition(std::string_view sql) override {
+    return ParseConditionText(sql, {.sql_bytes_max = static_cast<std::size_t>(options_.sql_bytes_max),
+                                    .expression_depth_max = options_.expression_depth_max});
   }
 
   arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view, std::string_view select,

@@ -44,6 +44,12 @@ struct ViewSurroundings {
   std::function<std::shared_ptr<const AggregateQuery>(const TableRef& view)> maintained;
 };
 
+// A client's condition over columns, as a WHERE has it.
+struct Condition {
+  std::string sql;                   // as DuckDB writes it
+  std::vector<std::string> columns;  // that it names, by their last name
+};
+
 class Engine {
  public:
   // IOError when the file cannot be opened (the message names it and says what to do), Invalid for bad options.
@@ -56,6 +62,10 @@ class Engine {
   // nesting beyond expression_depth_max. Statements are counted by DuckDB's parser, never by text. Never empty: text
   // without a statement is Invalid.
   virtual arrow::Result<std::vector<std::shared_ptr<const Statement>>> Parse(std::string_view sql) = 0;
+
+  // Invalid for what is no single expression, and for one that looks beyond its row: subqueries, window functions,
+  // parameters. Nothing is bound: the columns need not exist.
+  virtual arrow::Result<Condition> ParseCondition(std::string_view sql) = 0;
 
   // What a view's SELECT means, checked against the tables of the connection's transaction. Invalid or NotImplemented
   // with the reason, and the nearest thing that can be maintained. `source` is what its FROM means; without one it is

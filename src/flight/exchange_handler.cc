@@ -12,6 +12,7 @@
 #include "flight/incoming_batches.h"
 #include "flight/put_handler.h"
 #include "flight/rpc_middleware.h"
+#include "flight/subscriptions.h"
 
 namespace hyprstream::flight {
 
@@ -65,6 +66,9 @@ arrow::Status TakeBatches(const SessionAccess& access, const fl::ServerCallConte
     ARROW_ASSIGN_OR_RAISE(auto message, incoming.Next());
     if (stream == nullptr) {
       if (metadata.empty()) metadata = std::move(message.metadata);
+      if (const auto request = SubscriptionIn(metadata)) {
+        return SubscriptionExchange(access, context, path, *request, answer);
+      }
       if (message.batch == nullptr && !message.end) continue;
       ARROW_ASSIGN_OR_RAISE(options.create, WantsCreate(metadata));
       ARROW_ASSIGN_OR_RAISE(const auto schema, incoming.Schema());

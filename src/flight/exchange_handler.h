@@ -1,5 +1,5 @@
 // DoExchange: one SQL text in the descriptor's command, its rows back in the same call; or batches for a table in the
-// descriptor's path, an acknowledgement back for each.
+// descriptor's path, an acknowledgement back for each; or a subscription to the view in the path.
 //
 // Thread safety: stateless; one call at a time on a call's messages.
 #pragma once

@@ -32,6 +32,7 @@
 #include "flight/session_access.h"
 #include "flight/sql_service.h"
 #include "flight/status_mapping.h"
+#include "flight/subscriptions.h"
 
 namespace hyprstream::flight {
 
@@ -100,6 +101,9 @@ class Dispatcher final : public fl::FlightServerBase {
                       std::unique_ptr<fl::FlightDataStream>* stream) override {
     return Guarded([&]() -> arrow::Status {
       if (const auto path = PathOfTicket(request.ticket)) return PathStream(access_, context, *path).Value(stream);
+      if (const auto wanted = SubscriptionIn(request.ticket)) {
+        return SubscriptionData(access_, context, *wanted).Value(stream);
+      }
       return sql_.DoGet(context, request, stream);
     });
   }

@@ -54,6 +54,7 @@ std::int64_t ProcessBytesMax(std::int64_t memory_max) {
 session::SessionLimits LimitsOfSessions(const config::ServerConfig& config) {
   session::SessionLimits limits;
   limits.sessions_max = config.sessions_max;
+  limits.subscriptions_max = config.subscriptions_max;
   limits.idle_max = std::chrono::seconds(config.session_idle_s);
   limits.grace_max = std::chrono::seconds(config.session_grace_s);
   limits.statement_max = std::chrono::seconds(config.statement_timeout_s);

@@ -254,6 +254,26 @@ engine::SystemTable Sessions(session::SessionRegistry& sessions) {
       [&sessions](const Identity& reader) { return ShownTo(reader, sessions.Sessions()); });
 }
 
+engine::SystemTable Subscriptions(session::SessionRegistry& sessions) {
+  using Row = session::SubscriptionInfo;
+  return TableOf<Row>(
+      "subscriptions",
+      {TextColumn<Row>("id", [](const Row& row) { return row.id; }),
+       TextColumn<Row>("view_schema", [](const Row& row) { return row.view.schema; }),
+       TextColumn<Row>("view_name", [](const Row& row) { return row.view.name; }),
+       TextColumn<Row>("session", [](const Row& row) { return row.session; }),
+       TextColumn<Row>("user_name", [](const Row& row) { return row.user; }),
+       TextColumn<Row>("told_on", [](const Row& row) { return row.on; }),
+       TextColumn<Row>("told_rows", [](const Row& row) { return row.rows; }),
+       TextColumn<Row>("condition", [](const Row& row) { return row.where; }),
+       TextColumn<Row>("state", [](const Row& row) { return row.state; }),
+       TextColumn<Row>("position", [](const Row& row) { return row.position; }), CountColumn<Row>("lag", &Row::lag),
+       CountColumn<Row>("bytes", &Row::bytes), CountColumn<Row>("change_bytes", &Row::change_bytes),
+       CountColumn<Row>("messages", &Row::messages), CountColumn<Row>("rows_sent", &Row::rows_sent),
+       CountColumn<Row>("snapshots", &Row::snapshots)},
+      [&sessions](const Identity& reader) { return ShownTo(reader, sessions.Subscriptions()); });
+}
+
 struct Setting {
   std::string name, value, origin, help;
 };
@@ -284,8 +304,8 @@ engine::SystemTable Settings(const config::LoadedConfig& settings) {
 
 std::vector<engine::SystemTable> SystemTables(commit::CommitPath& commits, session::SessionRegistry& sessions,
                                               const config::LoadedConfig& settings) {
-  return {Tables(commits),   Views(commits),     Windows(commits),  Watermarks(commits),
-          Queries(sessions), Sessions(sessions), Settings(settings)};
+  return {Tables(commits),   Views(commits),     Windows(commits),        Watermarks(commits),
+          Queries(sessions), Sessions(sessions), Subscriptions(sessions), Settings(settings)};
 }
 
 }  // namespace hyprstream::server

@@ -1,5 +1,5 @@
-// What operators read with SQL: hyprstream.tables, .views, .windows, .watermarks, .queries, .sessions and
-// .settings.
+// What operators read with SQL: hyprstream.tables, .views, .windows, .watermarks, .queries, .sessions, .subscriptions
+// and .settings.
 #pragma once
 
 #include <string>

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "commit/commit_path.h"
+#include "commit/subscription.h"
 #include "session/session_registry.h"
 
 namespace hyprstream::server {
@@ -32,6 +33,9 @@ class FakeCommitPath final : public commit::CommitPath {
   std::vector<commit::TableInfo> Tables() const override { return tables; }
   std::vector<commit::ViewInfo> Views() const override { return views; }
   std::vector<commit::WindowInfo> Windows() const override { return windows; }
+  arrow::Result<std::unique_ptr<commit::Subscription>> Subscribe(const commit::SubscribeOptions&) override {
+    return NotHere();
+  }
   arrow::Status SaveStates(commit::Saving) override { return arrow::Status::OK(); }
 
   std::vector<commit::TableInfo> tables;
@@ -60,10 +64,12 @@ class FakeSessionRegistry final : public session::SessionRegistry {
   }
   std::vector<session::SessionInfo> Sessions() const override { return sessions; }
   std::vector<session::QueryInfo> Queries() const override { return queries; }
+  std::vector<session::SubscriptionInfo> Subscriptions() const override { return subscriptions; }
   void Drain(std::chrono::milliseconds) override {}
 
   std::vector<session::SessionInfo> sessions;
   std::vector<session::QueryInfo> queries;
+  std::vector<session::SubscriptionInfo> subscriptions;
 };
 
 }  // namespace hyprstream::server

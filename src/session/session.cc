@@ -38,7 +38,8 @@ SessionInfo SessionImpl::Info() const {
 
 std::chrono::steady_clock::time_point SessionImpl::last_used() const {
   const MutexLock lock(mutex_);
-  const bool busy = home_->busy || std::ranges::any_of(extras_, [](const auto& lane) { return lane->busy; });
+  const bool busy =
+      subscriptions_ > 0 || home_->busy || std::ranges::any_of(extras_, [](const auto& lane) { return lane->busy; });
   return busy ? std::chrono::steady_clock::now() : last_used_;
 }
 
@@ -99,6 +100,7 @@ void SessionImpl::Close() {
     lane_free_.NotifyAll();
   }
   services_.watcher.StopAll(this);
+  services_.subscriptions.StopOwned(this, "The session was closed; subscribe again with the last resume token");
   for (auto* lane : rolled_back) ARROW_UNUSED(lane->connection->Rollback());
 }
 

@@ -25,6 +25,7 @@
 #include "core/position.h"
 #include "core/request_context.h"
 #include "core/table_ref.h"
+#include "session/change_stream.h"
 
 namespace arrow {
 class RecordBatch;
@@ -148,6 +149,12 @@ class Session {
                                              arrow::RecordBatchReader& rows) = 0;
   virtual arrow::Result<std::unique_ptr<PutStream>> OpenPut(const RequestContext& context, const PutOptions& options,
                                                             const std::shared_ptr<arrow::Schema>& schema) = 0;
+
+  // ---- rows out as they change
+  // A subscription to a materialized view, beside everything else that the session does. Invalid for what cannot be
+  // subscribed to like that, KeyError for an unknown view, CapacityError when there are too many.
+  virtual arrow::Result<std::unique_ptr<ChangeStream>> Subscribe(const RequestContext& context,
+                                                                 const SubscriptionRequest& request) = 0;
 
   // ---- metadata and settings
   // A trusted query of ours over DuckDB's catalog with text parameters bound to $1, $2, ... ("" for none): for

@@ -17,6 +17,7 @@
 #include "commit/commit_path.h"
 #include "session/cancel_watcher.h"
 #include "session/lane.h"
+#include "session/open_subscriptions.h"
 #include "session/query_log.h"
 #include "session/session.h"
 #include "session/session_registry.h"
@@ -34,6 +35,7 @@ struct SessionServices {
   const SessionLimits limits;
   CancelWatcher watcher{limits.statement_max, limits.memory_is_short};
   QueryLog log = QueryLog(1000);
+  OpenSubscriptions subscriptions{limits.subscriptions_max};
 };
 
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
@@ -113,6 +115,8 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                                      arrow::RecordBatchReader& rows) override;
   arrow::Result<std::unique_ptr<PutStream>> OpenPut(const RequestContext& context, const PutOptions& options,
                                                     const std::shared_ptr<arrow::Schema>& schema) override;
+  arrow::Result<std::unique_ptr<ChangeStream>> Subscribe(const RequestContext& context,
+                                                         const SubscriptionRequest& request) override;
   arrow::Result<Batches> Metadata(const RequestContext& context, std::string_view sql,
                                   const std::vector<std::string>& parameters) override;
   arrow::Result<std::string> LastingName(const RequestContext& context, TableRef table) override;
@@ -137,6 +141,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   void GiveBack(Lane& lane);
 
  private:
+  friend class SubscriptionStream;  // reads on lanes of its own
   enum class Purpose { kQuery, kStatement };
 
   struct Setting {
@@ -209,6 +214,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   arrow::Status PrepareTarget(LaneLease& lease, const IngestOptions& options, const TableRef& table,
                               const std::shared_ptr<arrow::Schema>& schema, Ingested& done);
   arrow::Status RunText(LaneLease& lease, const std::string& sql);
+  arrow::Result<commit::SubscribeOptions> ReadRequest(LaneLease& lease, const SubscriptionRequest& request);
 
   SessionServices& services_;
   const Identity identity_;
@@ -231,6 +237,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   std::map<Handle, PreparedHandle> prepared_ GUARDED_BY(mutex_);
   bool closed_ GUARDED_BY(mutex_) = false;
   std::int64_t statements_ GUARDED_BY(mutex_) = 0;
+  std::int64_t subscriptions_ GUARDED_BY(mutex_) = 0;
   std::chrono::steady_clock::time_point last_used_ GUARDED_BY(mutex_) = std::chrono::steady_clock::now();
 };
 

@@ -29,6 +29,7 @@ struct SessionLimits {
   int tickets_max = 1000;                           // per session; the oldest is forgotten
   int prepared_max = 10000;                         // per session; CapacityError beyond
   int transactions_max = 100;                       // per session
+  int subscriptions_max = 200;                      // of all sessions
   std::int64_t batch_bytes_max = 1LL << 30;         // one incoming batch, after decompression
   std::int64_t result_batch_bytes_max = 8LL << 20;  // one outgoing batch: under ADBC's 16 MiB message limit
   std::function<bool()> memory_is_short;            // then running statements are stopped; empty: it never is
@@ -90,8 +91,9 @@ class SessionRegistry {
 
   virtual std::vector<SessionInfo> Sessions() const = 0;
   virtual std::vector<QueryInfo> Queries() const = 0;
+  virtual std::vector<SubscriptionInfo> Subscriptions() const = 0;
 
-  // Refuses new statements, waits up to `bound` for running ones, then interrupts them. Idempotent.
+  // Ends subscriptions, refuses new statements, waits up to `bound` for running ones, then interrupts them. Idempotent.
   virtual void Drain(std::chrono::milliseconds bound) = 0;
 };
 

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "commit/commit_path.h"
+#include "commit/subscription.h"
 #include "config/credentials.h"
 #include "engine/engine.h"
 #include "flight/flight_server.h"
@@ -58,6 +59,9 @@ class InterruptedCommits final : public commit::CommitPath {
   std::vector<commit::TableInfo> Tables() const override { return path_.Tables(); }
   std::vector<commit::ViewInfo> Views() const override { return path_.Views(); }
   std::vector<commit::WindowInfo> Windows() const override { return path_.Windows(); }
+  arrow::Result<std::unique_ptr<commit::Subscription>> Subscribe(const commit::SubscribeOptions& options) override {
+    return path_.Subscribe(options);
+  }
   arrow::Status SaveStates(commit::Saving saving) override { return path_.SaveStates(saving); }
 
  private:

@@ -15,6 +15,7 @@ PRINTS = {
     "ingest.py": ["DoPut: 2000 rows accepted", "adbc_ingest: 500 rows", "'readings': 2500"],
     "query.py": ["pandas", "Lisbon       300", "Polars", "180"],
     "windows.py": ["The last hour", "The past 7 days", "north", "south"],
+    "subscribe.py": ["at first: 0 rows", "10:00 north: 2 orders, 20.00", "10:02 north: 1 orders, 10.00"],
     "live_chart.py": ["wrote live_chart.png"],
 }
 

@@ -220,6 +220,24 @@ def test_sessions_show_who_is_there(server):
         assert wire.query(client, f"SELECT * FROM hyprstream.sessions WHERE id = '{own[0]['id']}'") == []
 
 
+def test_subscriptions_show_how_far_they_are(server):
+    with flight.connect(server.url) as client:
+        wire.update(client, "CREATE TABLE watched (k INTEGER)")
+        wire.update(client, "CREATE MATERIALIZED VIEW watched_by_k AS SELECT k, count(*) AS n FROM watched GROUP BY ALL")
+        reader = client.do_get(flight.Ticket('{"subscribe": {"view": "watched_by_k", "where": "k = 1"}}'))
+        reader.read_chunk()
+        own = wire.query(client, "SELECT * FROM hyprstream.subscriptions WHERE view_name = 'watched_by_k'")
+        assert len(own) == 1 and own[0]["messages"] == own[0]["snapshots"] == own[0]["rows_sent"] == 1
+        assert (own[0]["told_on"], own[0]["told_rows"], own[0]["condition"]) == ("update", "windows", "k = 1")
+        assert own[0]["lag"] == 0 and own[0]["view_schema"] == "main" and own[0]["user_name"] == ""
+        wire.update(client, "INSERT INTO watched VALUES (1), (2)")
+        assert reader.read_chunk().data.to_pylist() == [{"op": "upsert", "k": 1, "n": 1}]
+        reader.cancel()
+        wait_until(lambda: wire.query(client, "FROM hyprstream.subscriptions") == [])
+        wire.update(client, "DROP MATERIALIZED VIEW watched_by_k")
+        wire.update(client, "DROP TABLE watched")
+
+
 def test_settings_show_value_and_origin(client):
     settings = {row["name"]: row for row in wire.query(client, "FROM hyprstream.settings")}
     assert (settings["session_idle_s"]["value"], settings["session_idle_s"]["origin"]) == ("77", "flag")

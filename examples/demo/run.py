@@ -16,8 +16,9 @@ import time
 import adbc_driver_flightsql.dbapi
 import pyarrow.parquet
 
-from flight_views import CREATE_TABLE, KEYS, TABLE, WINDOWS, views
+from flight_views import CREATE_TABLE, KEYS, TABLE, WINDOWS, view_name, views
 from live_panel import LivePanel
+from live_subscription import LiveSubscription
 from local_server import BINARY, LocalServer, environment
 from questions import QUESTIONS, differing_groups
 
@@ -54,8 +55,10 @@ def run(server, options):
     print(f"\n  Hyprstream answers at {server.url} (in memory, started in {server.start_seconds:.1f} s)\n")
     with adbc_driver_flightsql.dbapi.connect(server.url, autocommit=True) as connection:
         create(connection)
-        stream(server, connection, options.rate)
-        failed = ask(connection) + compare_views(connection)
+        with LiveSubscription(server.url, view_name("day", "origin"), rows="groups") as live:
+            stream(server, connection, options.rate)
+            failed = compare_subscription(connection, live)
+        failed += ask(connection) + compare_views(connection)
     took = time.monotonic() - started
     print(f"\n  {'All checks passed' if failed == 0 else f'{failed} checks FAILED'} in {took:.0f} s.")
     print_connecting(server if options.keep else None)
@@ -110,6 +113,14 @@ def ended_within(process, seconds):
         return True
     except subprocess.TimeoutExpired:
         return False
+
+
+def compare_subscription(connection, live):
+    """The copy that a subscription kept, against its view; returns how many differ."""
+    same = live.equals(timed(connection, f"SELECT * FROM {live.view}")[2])
+    print(f"  A subscription to {live.view} was sent {live.rows:,} changed rows in {live.updates:,} updates meanwhile;"
+          f" its copy {'is the view' if same else 'DIFFERS from the view'}: {len(live.copy):,} rows.\n")
+    return 0 if same else 1
 
 
 def timed(connection, sql):

@@ -55,7 +55,7 @@ struct SubscriptionInfo {
   std::string on;
   std::string rows;
   std::string where;
-  std::string state;  // waiting, reading, sending
+  std::string state;  // waiting, reading, sending, stalled (it will be told that it was too slow)
   std::string position;
   std::int64_t lag = 0;           // positions from there to the last change
   std::int64_t bytes = 0;         // that are held for it: rows that are not taken yet

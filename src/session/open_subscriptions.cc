@@ -3,11 +3,14 @@
 #include <arrow/result.h>
 #include <arrow/status.h>
 
+#include <algorithm>
+
 namespace hyprstream::session {
 
 namespace {
 constexpr std::chrono::milliseconds kTurnPoll{100};
-constexpr std::chrono::seconds kStallPoll{5};
+constexpr std::chrono::milliseconds kStallPollMin{1};
+constexpr std::chrono::milliseconds kStallPollMax{5000};
 }  // namespace
 
 OpenSubscriptions::Place::~Place() {
@@ -24,7 +27,7 @@ arrow::Result<std::unique_ptr<OpenSubscriptions::Place>> OpenSubscriptions::Take
   }
   if (!timed_) {
     timed_ = true;
-    stall_timer_.Start(kStallPoll, [this] { EndStalled(); });
+    stall_timer_.Start(std::clamp(stall_max_ / 6, kStallPollMin, kStallPollMax), [this] { EndStalled(); });
   }
   ++places_;
   return std::make_unique<Place>(*this);

@@ -2,7 +2,7 @@
 //
 // Reading is bounded twice. A few subscribers read at a time (kReadersMax); a delivery that is larger than what is held
 // for a subscriber (kHeldBytesMax) is read while it is sent, and keeps states and a connection meanwhile, so fewer do
-// that (kStreamsMax), and whoever takes nothing for kStallMax is ended: memory does not wait for slow clients.
+// that (kStreamsMax), and whoever takes nothing for stall_max is ended: memory does not wait for slow clients.
 //
 // Thread safety: all methods. Ownership: outlives its entries and turns.
 #pragma once
@@ -38,9 +38,9 @@ class OpenSubscriptions {
   static constexpr int kReadersMax = 16;
   static constexpr int kStreamsMax = 16;
   static constexpr std::int64_t kHeldBytesMax = 4 << 20;
-  static constexpr std::chrono::seconds kStallMax{30};
 
-  explicit OpenSubscriptions(int subscriptions_max) : subscriptions_max_(subscriptions_max) {}
+  OpenSubscriptions(int subscriptions_max, std::chrono::milliseconds stall_max)
+      : subscriptions_max_(subscriptions_max), stall_max_(stall_max) {}
   OpenSubscriptions(const OpenSubscriptions&) = delete;
   OpenSubscriptions& operator=(const OpenSubscriptions&) = delete;
 
@@ -57,6 +57,8 @@ class OpenSubscriptions {
   };
   // CapacityError when all are taken, Cancelled when the server is shutting down.
   arrow::Result<std::unique_ptr<Place>> TakePlace() EXCLUDES(mutex_);
+
+  std::chrono::milliseconds stall_max() const { return stall_max_; }
 
   void Add(OpenSubscription& subscription, const void* owner) EXCLUDES(mutex_);
   void Remove(OpenSubscription& subscription) EXCLUDES(mutex_);
@@ -91,6 +93,7 @@ class OpenSubscriptions {
   void EndStalled() EXCLUDES(mutex_);
 
   const int subscriptions_max_;
+  const std::chrono::milliseconds stall_max_;
   const SystemClock clock_;
   mutable Mutex mutex_;
   std::list<Entry> entries_ GUARDED_BY(mutex_);

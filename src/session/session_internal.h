@@ -35,7 +35,7 @@ struct SessionServices {
   const SessionLimits limits;
   CancelWatcher watcher{limits.statement_max, limits.memory_is_short};
   QueryLog log = QueryLog(1000);
-  OpenSubscriptions subscriptions{limits.subscriptions_max};
+  OpenSubscriptions subscriptions{limits.subscriptions_max, limits.subscription_stall_max};
 };
 
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;

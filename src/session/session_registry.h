@@ -22,17 +22,18 @@ struct SessionLimits {
   // At which a user's session makes room for his next one: the longest unused of those without a connection, else of
   // those with nothing uncommitted.
   int sessions_max = 1000;
-  std::chrono::milliseconds idle_max{3'600'000};    // of sessions, and of the tickets, prepared statements and
-                                                    // transactions inside them
-  std::chrono::milliseconds grace_max{60'000};      // how long a session outlives its last connection
-  std::chrono::milliseconds statement_max{0};       // how long one statement may take; zero: no bound
-  int tickets_max = 1000;                           // per session; the oldest is forgotten
-  int prepared_max = 10000;                         // per session; CapacityError beyond
-  int transactions_max = 100;                       // per session
-  int subscriptions_max = 200;                      // of all sessions
-  std::int64_t batch_bytes_max = 1LL << 30;         // one incoming batch, after decompression
-  std::int64_t result_batch_bytes_max = 8LL << 20;  // one outgoing batch: under ADBC's 16 MiB message limit
-  std::function<bool()> memory_is_short;            // then running statements are stopped; empty: it never is
+  std::chrono::milliseconds idle_max{3'600'000};             // of sessions, and of the tickets, prepared statements and
+                                                             // transactions inside them
+  std::chrono::milliseconds grace_max{60'000};               // how long a session outlives its last connection
+  std::chrono::milliseconds statement_max{0};                // how long one statement may take; zero: no bound
+  int tickets_max = 1000;                                    // per session; the oldest is forgotten
+  int prepared_max = 10000;                                  // per session; CapacityError beyond
+  int transactions_max = 100;                                // per session
+  int subscriptions_max = 200;                               // of all sessions
+  std::chrono::milliseconds subscription_stall_max{30'000};  // without taking more of a large update
+  std::int64_t batch_bytes_max = 1LL << 30;                  // one incoming batch, after decompression
+  std::int64_t result_batch_bytes_max = 8LL << 20;           // one outgoing batch: under ADBC's 16 MiB message limit
+  std::function<bool()> memory_is_short;                     // then running statements are stopped; empty: it never is
 };
 
 // Where a session is looked up: bearer token, else cookie, else the connection; `value` is never logged.

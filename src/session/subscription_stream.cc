@@ -10,6 +10,7 @@
 #include <arrow/type.h>
 #include <arrow/util/byte_size.h>
 
+#include <format>
 #include <utility>
 
 #include "session/result_reader.h"
@@ -105,7 +106,8 @@ arrow::Result<ChangeStream::Message> SubscriptionStream::Next() {
     {
       const MutexLock lock(mutex_);
       if (stalled_) {
-        return arrow::Status::Cancelled("The subscriber took nothing for ", OpenSubscriptions::kStallMax.count(),
+        const std::chrono::duration<double> stall_max = services_.subscriptions.stall_max();
+        return arrow::Status::Cancelled("The subscriber took nothing for ", std::format("{:g}", stall_max.count()),
                                         " s in the middle of a large update, for which states are kept; subscribe "
                                         "again with the last resume token, and read faster or filter more");
       }
@@ -148,9 +150,11 @@ ChangeStream::Message SubscriptionStream::Give(Message message) {
 void SubscriptionStream::EndIfStalled() {
   std::unique_ptr<Reading> ended;  // without the lock
   const MutexLock lock(mutex_);
-  if (streaming_ == nullptr || SteadyClock::now() - given_at_ < OpenSubscriptions::kStallMax) return;
+  if (streaming_ == nullptr || SteadyClock::now() - given_at_ < services_.subscriptions.stall_max()) return;
   ended = std::move(streaming_);
   stalled_ = true;
+  state_ = "stalled";
+  held_bytes_ = 0;
 }
 
 // ---- reading

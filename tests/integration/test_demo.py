@@ -28,6 +28,7 @@ def test_demo_streams_a_year_and_checks_its_answers(tmp_path):
     text = output.read_text()
     assert "336,776 flights" in text
     assert text.count("same answer") == 4
+    assert "changed rows in" in text and "its copy is the view: 1,09" in text
     assert "Each of the 10 views equals its SELECT over the raw rows" in text
     assert "All checks passed" in text
 

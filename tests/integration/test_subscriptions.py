@@ -182,8 +182,8 @@ def test_what_is_not_taken_is_bounded(server):
             subscriber.close()
 
 
-def feed(server, view, stop, seed):
-    """Random rows until stop, over a few windows and keys; how many."""
+def feed(server, view, stop, seed, changes=False):
+    """Random rows until stop, over a few windows and keys, and now and then rows changed and deleted; how many batches."""
     chosen = random.Random(seed)
     batches = 0
     with fl.connect(server.url) as client:
@@ -199,6 +199,11 @@ def feed(server, view, stop, seed):
                     pa.array([chosen.randint(-5, 5) for _ in range(count)], pa.int64())], schema=schema))
                 acks.read()
                 batches += 1
+                key = f"k{chosen.randint(0, 30)}"
+                if changes and batches % 10 == 0:
+                    run_sql(server, f"DELETE FROM {table_of(view)} WHERE k = '{key}' AND x < 0")
+                if changes and batches % 15 == 0:
+                    run_sql(server, f"UPDATE {table_of(view)} SET k = 'k1' WHERE k = '{key}' AND x = 1")
     return batches
 
 
@@ -208,7 +213,7 @@ def test_resuming_loses_nothing(server, rows):
     view = make_view(server, f"resume_{rows}")
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        fed = pool.submit(feed, server, view, stop, 7)
+        fed = pool.submit(feed, server, view, stop, 7, changes=True)
         told, token, snapshots = {}, None, 0
         for _ in range(12):
             subscriber = Subscriber(server.url, view=view, rows=rows, resume=token, told=told)

@@ -1,0 +1,161 @@
+// Subscriptions as doors see them: messages, their sizes, and how they end.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <future>
+#include <map>
+
+#include "session/session_test_support.h"
+
+namespace hyprstream::session {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class SubscriptionStreamTest : public SessionTest {
+ protected:
+  std::unique_ptr<ChangeStream> Subscribe(SubscriptionRequest request = {}) {
+    request.view.name = "sales_5m";
+    auto stream = session_->Subscribe(context_, request);
+    EXPECT_TRUE(stream.ok()) << stream.status();
+    return stream.ok() ? std::move(stream).ValueUnsafe() : nullptr;
+  }
+  static std::vector<std::string> OpsOf(const ChangeStream::Message& message) {
+    std::vector<std::string> ops;
+    const auto& column = static_cast<const arrow::StringArray&>(*message.batch->column(0));
+    for (std::int64_t row = 0; row < column.length(); ++row) ops.push_back(column.GetString(row));
+    return ops;
+  }
+  ChangeStream::Message Next(ChangeStream& stream) {
+    auto message = stream.Next();
+    EXPECT_TRUE(message.ok()) << message.status();
+    return message.ok() ? *message : ChangeStream::Message{};
+  }
+  void MakeLargeWindow() {
+    Update(
+        "INSERT INTO sales SELECT TIMESTAMP '2026-01-01 10:00:00', 'region number ' || range, 1, 1 "
+        "FROM range(200000)");
+  }
+};
+
+TEST_F(SubscriptionStreamTest, AnUpdateIsOneMessage) {
+  MakeSales();
+  const auto stream = Subscribe();
+  EXPECT_EQ(stream->schema()->field(0)->name(), "op");
+  EXPECT_EQ(stream->schema()->num_fields(), 9);
+  EXPECT_THAT(OpsOf(Next(*stream)), ElementsAre("reset"));
+  Update("INSERT INTO sales VALUES ('2026-01-01 10:00:00', 'a', 1, 1), ('2026-01-01 10:00:00', 'b', 1, 1)");
+  const auto update = Next(*stream);
+  EXPECT_THAT(OpsOf(update), ElementsAre("upsert", "upsert"));
+  EXPECT_FALSE(update.resume.empty());
+  Update("DELETE FROM sales WHERE region = 'a'");
+  const auto deleted = Next(*stream);
+  EXPECT_THAT(OpsOf(deleted), ElementsAre("delete", "upsert"));
+}
+
+TEST_F(SubscriptionStreamTest, AnOpenTransactionOfItsSessionDoesNotMatter) {
+  MakeSales();
+  Update("BEGIN");
+  Update("INSERT INTO sales VALUES ('2026-01-01 10:00:00', 'a', 1, 1)");
+  const auto stream = Subscribe();
+  EXPECT_THAT(OpsOf(Next(*stream)), ElementsAre("reset"));
+  Update("COMMIT");
+  EXPECT_THAT(OpsOf(Next(*stream)), ElementsAre("upsert"));
+}
+
+TEST_F(SubscriptionStreamTest, ALargeUpdateComesInSeveralMessages) {
+  MakeSales();
+  MakeLargeWindow();
+  const auto stream = Subscribe();
+  std::int64_t rows = 0;
+  int messages = 0;
+  for (;;) {
+    const auto message = Next(*stream);
+    ASSERT_NE(message.batch, nullptr);
+    EXPECT_TRUE(message.is_snapshot);
+    rows += message.batch->num_rows();
+    ++messages;
+    if (!message.resume.empty()) break;
+  }
+  EXPECT_EQ(rows, 200'001);
+  EXPECT_GT(messages, 2);
+  EXPECT_EQ(registry_->Subscriptions().at(0).snapshots, 1);
+  Update("INSERT INTO sales VALUES ('2026-01-01 10:05:00', 'a', 1, 1)");
+  EXPECT_THAT(OpsOf(Next(*stream)), ElementsAre("upsert"));
+}
+
+TEST_F(SubscriptionStreamTest, WhoTakesNothingOfALargeUpdateIsEnded) {
+  Reopen({.subscription_stall_max = std::chrono::milliseconds(1)});
+  MakeSales();
+  MakeLargeWindow();
+  const auto stream = Subscribe();
+  const auto first = Next(*stream);
+  EXPECT_TRUE(first.resume.empty());
+  WaitFor([&] { return registry_->Subscriptions().at(0).state == "stalled"; });
+  EXPECT_EQ(registry_->Subscriptions().at(0).bytes, 0);
+  EXPECT_THAT(stream->Next().status().message(), HasSubstr("took nothing for 0.001 s in the middle of a large update"));
+}
+
+TEST_F(SubscriptionStreamTest, ItsSessionIsInUseAndEndsIt) {
+  MakeSales();
+  const auto stream = Subscribe();
+  Next(*stream);
+  auto waiting = std::async(std::launch::async, [&] { return stream->Next().status(); });
+  WaitFor([&] { return registry_->Subscriptions().at(0).state == "waiting"; });
+  EXPECT_TRUE(registry_->Close({.kind = SessionKey::Kind::kConnection, .value = "main"}));
+  EXPECT_THAT(waiting.get().message(), HasSubstr("The session was closed; subscribe again"));
+}
+
+TEST_F(SubscriptionStreamTest, TheCallersLeavingEndsIt) {
+  MakeSales();
+  std::atomic<bool> gone = false;
+  const RequestContext context{.request_id = "x", .identity = {}, .cancelled = [&] { return gone.load(); }};
+  SubscriptionRequest request;
+  request.view.name = "sales_5m";
+  const auto stream = session_->Subscribe(context, request).ValueOrDie();
+  ASSERT_TRUE(stream->Next().ok());
+  auto waiting = std::async(std::launch::async, [&] { return stream->Next().status(); });
+  gone = true;
+  EXPECT_TRUE(waiting.get().IsCancelled());
+}
+
+TEST_F(SubscriptionStreamTest, SubscribersOnAllSidesOfCommitsEndWithTheView) {
+  MakeSales();
+  constexpr int kSubscribers = 6;
+  constexpr int kCommits = 60;
+  std::vector<std::future<std::int64_t>> orders;
+  for (int i = 0; i < kSubscribers; ++i) {
+    orders.push_back(std::async(std::launch::async, [&, i] {
+      const auto session = NewSession("subscriber" + std::to_string(i));
+      SubscriptionRequest request;
+      request.view.name = "sales_5m";
+      request.rows = i % 2 == 0 ? "groups" : "windows";
+      const auto stream = session->Subscribe(context_, request).ValueOrDie();
+      std::map<std::string, std::int64_t> told;  // by window and region
+      for (;;) {
+        const auto message = stream->Next().ValueOrDie();
+        const auto& batch = *message.batch;
+        for (std::int64_t row = 0; row < batch.num_rows(); ++row) {
+          const auto cell = [&](int column) { return batch.column(column)->GetScalar(row).ValueOrDie(); };
+          if (cell(0)->ToString() == "reset") {
+            told.clear();
+          } else {
+            told[cell(1)->ToString() + cell(2)->ToString()] = static_cast<const arrow::Int64Scalar&>(*cell(3)).value;
+          }
+        }
+        std::int64_t sum = 0;
+        for (const auto& [key, count] : told) sum += count;
+        if (sum >= kCommits) return sum;
+      }
+    }));
+  }
+  for (int i = 0; i < kCommits; ++i) {
+    Update("INSERT INTO sales VALUES ('2026-01-01 10:0" + std::to_string(i % 10) + ":00', 'r" + std::to_string(i % 3) +
+           "', 1, 1)");
+  }
+  for (auto& sum : orders) EXPECT_EQ(sum.get(), kCommits);
+}
+
+}  // namespace
+}  // namespace hyprstream::session

@@ -1,6 +1,7 @@
 #include "aggregate/mergeable_state_internal.h"
 
 #include <algorithm>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -20,12 +21,52 @@ arrow::Result<std::int64_t> TakeRows(StateReader& reader) {
   return rows;
 }
 
+// `ops`: null for count(*).
+arrow::Status AppendStates(const StateOps* ops, std::span<const Record> records, arrow::ArrayBuilder& builder) {
+  return WithBuilder<std::string_view>(builder, [&](auto append) {
+    for (const Record& record : records) {
+      StateWriter writer;
+      writer.Put(RowsOf(record));
+      if (ops != nullptr) ops->Save(std::span(&record, 1), writer);
+      ARROW_RETURN_NOT_OK(append(std::string_view(writer.bytes())));
+    }
+    return arrow::Status::OK();
+  });
+}
+
 class OneState final : public MergeableState {
  public:
   OneState(const std::shared_ptr<const AggregateQuery>& query, std::size_t aggregate)
       : query_(query), aggregate_(query->aggregates[aggregate]), layout_(*query, 0, aggregate) {}
 
   std::size_t record_bytes() const override { return layout_.width(); }
+
+  arrow::Result<std::shared_ptr<arrow::Array>> OfRows(std::span<const arrow::Array* const> arguments,
+                                                      const arrow::Array* filter, std::int64_t rows) const override {
+    ARROW_ASSIGN_OR_RAISE(const auto builder, MakePhysicalBuilder(arrow::binary()));
+    const auto scratch = std::make_unique<BlockScratch>();
+    std::vector<std::uint64_t> room(kBlockRows * record_bytes() / 8);
+    std::vector<Record> records(kBlockRows);
+    for (std::int64_t at = 0; at < rows; at += static_cast<std::int64_t>(kBlockRows)) {
+      const auto count = std::min(kBlockRows, static_cast<std::size_t>(rows - at));
+      const auto block = std::span(records).first(count);
+      for (std::size_t i = 0; i < count; ++i) {
+        block[i] = reinterpret_cast<std::byte*>(room.data()) + i * record_bytes();
+        Init(block[i]);
+        AddRows(block[i], 1);
+      }
+      const BlockInput input{
+          .arguments = arguments,
+          .filter = filter,
+          .rows = {.first = static_cast<std::uint32_t>(at), .count = static_cast<std::uint32_t>(count)}};
+      HeapAccount heap;
+      if (ops() != nullptr) ops()->Update(input, block, *scratch, heap);
+      const auto status = AppendStates(ops(), block, *builder);
+      for (const Record record : block) Release(record);
+      ARROW_RETURN_NOT_OK(status);
+    }
+    return FinishAs(arrow::binary(), *builder);
+  }
 
   void Init(std::byte* record) const override { std::copy_n(layout_.prototype(), layout_.width(), record); }
 
@@ -82,16 +123,7 @@ class OneState final : public MergeableState {
 
 arrow::Status AppendStates(const ViewSpec& spec, std::size_t aggregate, std::span<const Record> records,
                            arrow::ArrayBuilder& builder) {
-  const StateOps* ops = spec.layout->ops(aggregate);
-  return WithBuilder<std::string_view>(builder, [&](auto append) {
-    for (const Record& record : records) {
-      StateWriter writer;
-      writer.Put(RowsOf(record));
-      if (ops != nullptr) ops->Save(std::span(&record, 1), writer);
-      ARROW_RETURN_NOT_OK(append(std::string_view(writer.bytes())));
-    }
-    return arrow::Status::OK();
-  });
+  return AppendStates(spec.layout->ops(aggregate), records, builder);
 }
 
 std::shared_ptr<const MergeableState> MakeMergeableState(const std::shared_ptr<const AggregateQuery>& query,

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -27,6 +28,10 @@ class MergeableState {
 
   // Of a record, which lies at a multiple of 8.
   virtual std::size_t record_bytes() const = 0;
+  // The states of single rows, as a scan gives them (BINARY): what the aggregate takes of them are columns of the type
+  // that evaluated batches have; `filter` is null where it takes all rows.
+  virtual arrow::Result<std::shared_ptr<arrow::Array>> OfRows(std::span<const arrow::Array* const> arguments,
+                                                              const arrow::Array* filter, std::int64_t rows) const = 0;
   // The record of no row.
   virtual void Init(std::byte* record) const = 0;
   // Adds a state as a scan gives it. Invalid, and the record is unchanged, when the bytes are none.

@@ -43,13 +43,23 @@ class PreparedStatement : public Prepared {
   PreparedStatement(duckdb::unique_ptr<duckdb::PreparedStatement> statement, PreparedInfo info, Trust trust)
       : statement_(std::move(statement)), info_(std::move(info)), trust_(trust) {}
 
-  // What its plan owes to views, and the text to plan it from again when they no longer answer.
-  void RolledUpBy(std::vector<RolledUp> roll_ups, duckdb::unique_ptr<duckdb::SQLStatement> text) {
-    roll_ups_ = std::move(roll_ups);
-    text_ = std::move(text);
+  // What its plan owes to views; DuckDB plans some statements only when they are executed.
+  void NotePlan(RollUpFacts facts) {
+    if (facts.answered.empty() && facts.unanswered.empty()) return;
+    roll_ups_ = std::move(facts.answered);
+    info_.roll_ups.clear();
+    for (const auto& answered : roll_ups_) {
+      const bool known = std::ranges::find(info_.roll_ups, answered.how) != info_.roll_ups.end();
+      if (!known) info_.roll_ups.push_back(answered.how);
+    }
+    info_.no_roll_ups = std::move(facts.unanswered);
   }
+  // To plan it again when views no longer answer.
+  void KeepText(duckdb::unique_ptr<duckdb::SQLStatement> text) { text_ = std::move(text); }
+  void ForgetPlan() { roll_ups_.clear(); }
   bool IsStale(duckdb::ClientContext& context) const {
-    return std::ranges::any_of(roll_ups_, [&](const auto& rolled_up) { return !StillAnswers(context, rolled_up); });
+    return text_ &&
+           std::ranges::any_of(roll_ups_, [&](const auto& rolled_up) { return !StillAnswers(context, rolled_up); });
   }
   const duckdb::SQLStatement& text() const { return *text_; }
   void PlanAgain(duckdb::unique_ptr<duckdb::PreparedStatement> statement) { statement_ = std::move(statement); }
@@ -168,11 +178,9 @@ class ConnectionImpl : public Connection {
         info.schema = ToArrowSchema(context(), TypesFor(trust, prepared->GetTypes()), ToNames(prepared->GetNames()));
       }
       info.parameters = ParametersOf(context(), *prepared);
-      auto roll_ups = std::move(state_->facts.roll_ups);
-      for (const auto& answered : roll_ups.answered) info.roll_ups.push_back(answered.how);
-      info.no_roll_ups = std::move(roll_ups.unanswered);
       auto made = std::make_unique<PreparedStatement>(std::move(prepared), std::move(info), trust);
-      if (!roll_ups.answered.empty()) made->RolledUpBy(std::move(roll_ups.answered), CopySql(statement));
+      made->NotePlan(std::move(state_->facts.roll_ups));
+      if (trust == Trust::kClient && statement.kind() == StatementKind::kQuery) made->KeepText(CopySql(statement));
       return made;
     });
   }
@@ -185,30 +193,10 @@ class ConnectionImpl : public Connection {
       state_->trust = statement.trust();
       state_->plan_is_kept = IsKept(statement.info().kind);
       if (statement.IsStale(context())) ARROW_RETURN_NOT_OK(PlanAgain(statement));
-      ARROW_ASSIGN_OR_RAISE(auto values, ValuesOf(statement, parameters));
-      const bool rows = statement.info().schema->num_fields() > 0;
-      if (rows && mode == ResultMode::kStreaming) {
-        auto result = statement.statement().Submit(
-            values,
-            duckdb::QueryParameters(duckdb::make_shared_ptr<CarrierFormat>(kResultBatchRows, shared_->results)));
-        if (result->HasError()) return StatusFrom(result->GetErrorObject());
-        auto schema = ToArrowSchema(context(), CarriersOf(result->GetTypes()), ToNames(result->GetNames()));
-        return Execution{.rows = RowsOf(statement, StreamResult(std::move(result), std::move(schema))),
-                         .rows_changed = 0};
-      }
-      auto result =
-          statement.statement().Execute(values, duckdb::QueryParameters(duckdb::ChunkFormat::BufferManaged()));
-      if (result->HasError()) return StatusFrom(result->GetErrorObject());
-      result->Complete();
-      if (result->HasError()) return StatusFrom(result->GetErrorObject());
-      if (rows) {
-        auto types = TypesFor(statement.trust(), result->GetTypes());
-        auto schema = ToArrowSchema(context(), types, ToNames(result->GetNames()));
-        return Execution{.rows = BufferedResult({.context = connection_.context, .memory = shared_->results},
-                                                std::move(result), std::move(types), std::move(schema)),
-                         .rows_changed = 0};
-      }
-      return Execution{.rows = nullptr, .rows_changed = ChangedRows(*result)};
+      state_->facts.roll_ups = {};
+      auto execution = RunPlan(statement, parameters, mode);
+      statement.NotePlan(std::move(state_->facts.roll_ups));
+      return execution;
     });
   }
 
@@ -429,11 +417,39 @@ class ConnectionImpl : public Connection {
     appender.Close();
   }
 
+  arrow::Result<Execution> RunPlan(PreparedStatement& statement, const std::shared_ptr<arrow::RecordBatch>& parameters,
+                                   ResultMode mode) {
+    ARROW_ASSIGN_OR_RAISE(auto values, ValuesOf(statement, parameters));
+    const bool rows = statement.info().schema->num_fields() > 0;
+    if (rows && mode == ResultMode::kStreaming) {
+      auto result = statement.statement().Submit(
+          values, duckdb::QueryParameters(duckdb::make_shared_ptr<CarrierFormat>(kResultBatchRows, shared_->results)));
+      if (result->HasError()) return StatusFrom(result->GetErrorObject());
+      auto schema = ToArrowSchema(context(), CarriersOf(result->GetTypes()), ToNames(result->GetNames()));
+      return Execution{.rows = RowsOf(statement, StreamResult(std::move(result), std::move(schema))),
+                       .rows_changed = 0};
+    }
+    auto result = statement.statement().Execute(values, duckdb::QueryParameters(duckdb::ChunkFormat::BufferManaged()));
+    if (result->HasError()) return StatusFrom(result->GetErrorObject());
+    result->Complete();
+    if (result->HasError()) return StatusFrom(result->GetErrorObject());
+    if (rows) {
+      auto types = TypesFor(statement.trust(), result->GetTypes());
+      auto schema = ToArrowSchema(context(), types, ToNames(result->GetNames()));
+      return Execution{.rows = BufferedResult({.context = connection_.context, .memory = shared_->results},
+                                              std::move(result), std::move(types), std::move(schema)),
+                       .rows_changed = 0};
+    }
+    return Execution{.rows = nullptr, .rows_changed = ChangedRows(*result)};
+  }
+
   arrow::Status PlanAgain(PreparedStatement& statement) {
+    state_->facts.roll_ups = {};
     auto planned = connection_.Prepare(statement.text().Copy());
     if (planned->HasError()) return StatusFrom(planned->GetErrorObject());
     statement.PlanAgain(std::move(planned));
-    statement.RolledUpBy(std::move(state_->facts.roll_ups.answered), statement.text().Copy());
+    statement.ForgetPlan();
+    statement.NotePlan(std::move(state_->facts.roll_ups));
     return arrow::Status::OK();
   }
 

@@ -14,18 +14,23 @@
 #include <duckdb/planner/expression/bound_between_expression.hpp>
 #include <duckdb/planner/expression/bound_columnref_expression.hpp>
 #include <duckdb/planner/expression/bound_comparison_expression.hpp>
+#include <duckdb/planner/expression/bound_conjunction_expression.hpp>
+#include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
 #include <duckdb/planner/expression/bound_operator_expression.hpp>
 #include <duckdb/planner/expression_iterator.hpp>
 #include <duckdb/planner/operator/logical_aggregate.hpp>
 #include <duckdb/planner/operator/logical_filter.hpp>
 #include <duckdb/planner/operator/logical_get.hpp>
+#include <duckdb/planner/operator/logical_set_operation.hpp>
 #include <duckdb/transaction/duck_transaction.hpp>
+#include <limits>
 #include <utility>
 
 #include "core/snapshot.h"
 #include "engine/combine_internal.h"
 #include "engine/context_state_internal.h"
+#include "engine/edge_rows_internal.h"
 #include "engine/error_internal.h"
 #include "engine/expression_shape_internal.h"
 #include "engine/state_scan_internal.h"
@@ -88,25 +93,24 @@ class RollUp {
     for (const auto& aggregate : aggregation_.expressions) {
       if (auto why = MatchAggregate(*aggregate); !why.empty()) return why;
     }
-    if (!view_.whole_from || (from_ && *from_ >= *view_.whole_from)) return "";
-    return "its retention or the table's has let windows go that the query is about";
+    return MatchRange();
   }
 
-  // Of the view's groups.
-  std::int64_t groups() const { return view_.source->EstimatedRows().value_or(0); }
+  // Rows of the table cost more than groups of the view.
+  std::pair<bool, std::int64_t> cost() const { return {has_edges_, view_.source->EstimatedRows().value_or(0)}; }
 
   RolledUp Apply() {
     aggregation_.groups = std::move(groups_);
     aggregation_.expressions = std::move(merges_);
     aggregation_.group_stats.clear();
-    if (!conditions_.empty()) {
-      auto filter = duckdb::make_uniq<duckdb::LogicalFilter>();
-      filter->expressions = std::move(conditions_);
-      filter->children.push_back(std::move(plan_));
-      plan_ = std::move(filter);
-    }
+    if (!window_conditions_.empty()) Filter(std::move(window_conditions_));
+    if (edge_rows_ != nullptr) AddEdgeRows();
+    if (!conditions_.empty()) Filter(std::move(conditions_));
     aggregation_.children[0] = std::move(plan_);
-    return {.query = view_.query, .from = from_, .how = "rolled up from materialized view " + query_.view.ToString()};
+    return {.query = view_.query,
+            .from = from_,
+            .how = "rolled up from materialized view " + query_.view.ToString() +
+                   (has_edges_ ? ", with the rows of windows that are not whole" : "")};
   }
 
  private:
@@ -208,12 +212,111 @@ class RollUp {
         std::erase(missing, *shape);
         continue;
       }
-      auto over_view = OverEdges(*condition);
-      if (!over_view) over_view = OverView(*condition);
+      if (NoteRange(*condition)) continue;
+      auto over_view = OverView(*condition);
       if (!over_view) return "neither its keys nor whole windows of it give " + Show(*condition);
       conditions_.push_back(std::move(over_view));
     }
     return missing.empty() ? "" : "it has only rows of its own WHERE";
+  }
+
+  // Is it a comparison of the time with a constant? Then it bounds the range that the query is about.
+  bool NoteRange(const duckdb::Expression& condition) {
+    const auto window = WindowColumn();
+    if (!window || condition.GetExpressionClass() != ExpressionClass::BOUND_FUNCTION) return false;
+    const auto& call = condition.Cast<duckdb::BoundFunctionExpression>();
+    if (FoldIdentifier(call.Function().GetName().GetIdentifierName()) == "__between") {
+      using Between = duckdb::BoundBetweenExpression;
+      auto narrowed = range_;
+      if (!IsWindowTime(Between::Input(call)) ||
+          !Narrow(narrowed, Between::LowerComparisonType(call), Between::LowerBound(call)) ||
+          !Narrow(narrowed, Between::UpperComparisonType(call), Between::UpperBound(call))) {
+        return false;
+      }
+      range_ = narrowed;
+      return true;
+    }
+    if (!duckdb::BoundComparisonExpression::IsComparison(condition)) return false;
+    const auto& left = duckdb::BoundComparisonExpression::Left(call);
+    const auto& right = duckdb::BoundComparisonExpression::Right(call);
+    if (IsWindowTime(left)) return Narrow(range_, condition.GetExpressionType(), right);
+    return IsWindowTime(right) && Narrow(range_, duckdb::FlipComparisonExpression(condition.GetExpressionType()), left);
+  }
+
+  // By `time <comparison> bound`.
+  bool Narrow(TimeRange& range, duckdb::ExpressionType comparison, const duckdb::Expression& bound) {
+    const auto time = ConstantTime(optimizer_.context, bound);
+    if (!time || bound.GetReturnType() != scan_->returned_types.at(*WindowColumn())) return false;
+    const auto next = *time + (*time < std::numeric_limits<std::int64_t>::max() ? 1 : 0);
+    switch (comparison) {
+      case duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO:
+        range.from = std::max(range.from.value_or(*time), *time);
+        return true;
+      case duckdb::ExpressionType::COMPARE_GREATERTHAN:
+        range.from = std::max(range.from.value_or(next), next);
+        return next != *time;
+      case duckdb::ExpressionType::COMPARE_LESSTHAN:
+        range.to = std::min(range.to.value_or(*time), *time);
+        return true;
+      case duckdb::ExpressionType::COMPARE_LESSTHANOREQUALTO:
+        range.to = std::min(range.to.value_or(next), next);
+        return next != *time;
+      default:
+        return false;
+    }
+  }
+
+  // Whole windows come from the view, what the range has beside them from the table's rows.
+  std::string MatchRange() {
+    if (!range_.any() && !view_.whole_from) return "";
+    const auto window = WindowColumn();
+    if (!window) return "its retention or the table's has let windows go that the query may be about";
+    const auto split = SplitByWindows(*query_.fixed_window, range_, view_.whole_from);
+    if (!split) return "the query is about less than one of its windows";
+    from_ = split->windows.from;
+    const auto& type = scan_->returned_types.at(*window);
+    const auto bound = [&](duckdb::ExpressionType comparison, std::int64_t time) {
+      window_conditions_.push_back(duckdb::BoundComparisonExpression::Create(
+          comparison, ColumnOfView(*window),
+          duckdb::make_uniq<duckdb::BoundConstantExpression>(TimeValue(type, time))));
+    };
+    if (from_) bound(duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO, *from_);
+    if (split->windows.to) bound(duckdb::ExpressionType::COMPARE_LESSTHAN, *split->windows.to);
+    if (!range_.any()) {  // rows without a time are in the query, too
+      auto is_null = duckdb::make_uniq<duckdb::BoundOperatorExpression>(duckdb::ExpressionType::OPERATOR_IS_NULL,
+                                                                        duckdb::LogicalType::BOOLEAN);
+      is_null->GetChildrenMutable().push_back(ColumnOfView(*window));
+      window_conditions_[0] = duckdb::make_uniq<duckdb::BoundConjunctionExpression>(
+          duckdb::ExpressionType::CONJUNCTION_OR, std::move(window_conditions_[0]), std::move(is_null));
+    }
+    if (split->rows.empty()) return "";
+    if (query_.time_zone != zone_) return "it is in another time zone, and the query ends within a window of it";
+    edge_rows_ = RowsAsStates(optimizer_, view_, *scan_, type, split->rows);
+    has_edges_ = true;
+    return edge_rows_ != nullptr ? "" : "the query ends within a window of it, and its keys are of nested types";
+  }
+
+  void Filter(duckdb::vector<Expression> conditions) {
+    auto filter = duckdb::make_uniq<duckdb::LogicalFilter>();
+    filter->expressions = std::move(conditions);
+    filter->children.push_back(std::move(plan_));
+    plan_ = std::move(filter);
+  }
+
+  // From here on the columns are those of the union.
+  void AddEdgeRows() {
+    const auto columns = scan_->GetColumnIds().size();
+    const auto united = optimizer_.binder.GenerateTableIndex();
+    plan_ = duckdb::make_uniq<duckdb::LogicalSetOperation>(united, columns, std::move(plan_), std::move(edge_rows_),
+                                                           LogicalOperatorType::LOGICAL_UNION, true);
+    for (auto* expressions : {&aggregation_.groups, &aggregation_.expressions, &conditions_}) {
+      for (auto& expression : *expressions) {
+        duckdb::ExpressionIterator::VisitExpressionMutable<duckdb::BoundColumnRefExpression>(
+            expression, [&](duckdb::BoundColumnRefExpression& column, Expression&) {
+              if (column.Binding().table_index == scan_->table_index) column.BindingMutable().table_index = united;
+            });
+      }
+    }
   }
 
   // A comparison of the time with constants at the edges of windows, over the starts of windows.
@@ -250,7 +353,7 @@ class RollUp {
     return copy;
   }
 
-  // Does `time <comparison> bound` hold for all of a window or for nothing of it? Notes where windows begin then.
+  // Does `time <comparison> bound` hold for all of a window or for nothing of it?
   bool IsEdge(const duckdb::Expression& bound, duckdb::ExpressionType comparison) {
     const auto time = ConstantTime(optimizer_.context, bound);
     if (!time) return false;
@@ -260,9 +363,6 @@ class RollUp {
                            comparison == duckdb::ExpressionType::COMPARE_LESSTHAN;
     if (!from_next && !from_this) return false;
     if (!IsWindowEdge(*query_.fixed_window, *time + (from_next && *time < INT64_MAX ? 1 : 0))) return false;
-    const bool lower = comparison == duckdb::ExpressionType::COMPARE_GREATERTHAN ||
-                       comparison == duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO;
-    if (lower) from_ = std::max(from_.value_or(*time), *time);
     return true;
   }
 
@@ -304,7 +404,11 @@ class RollUp {
   duckdb::vector<Expression> groups_;
   duckdb::vector<Expression> conditions_;
   duckdb::vector<Expression> merges_;
-  std::optional<std::int64_t> from_;  // conditions leave earlier windows out
+  TimeRange range_;                                        // that the query is about
+  std::optional<std::int64_t> from_;                       // it reads no earlier window
+  duckdb::vector<Expression> window_conditions_;           // of the view alone
+  duckdb::unique_ptr<duckdb::LogicalOperator> edge_rows_;  // with the columns of the scan
+  bool has_edges_ = false;
 };
 
 // All aggregations of one plan.
@@ -335,7 +439,7 @@ class PlanRollUp {
       const auto why = rollup->Match();
       if (!why.empty()) {
         unanswered += (unanswered.empty() ? "" : "; ") + view.query->view.ToString() + ": " + why;
-      } else if (!best || rollup->groups() < best->groups()) {
+      } else if (!best || rollup->cost() < best->cost()) {
         best = std::move(rollup);
       }
     }
@@ -372,6 +476,13 @@ RollUpFacts AnswerFromViews(duckdb::Optimizer& optimizer, duckdb::LogicalOperato
   PlanRollUp rollup(optimizer);
   rollup.Visit(plan);
   return rollup.Take();
+}
+
+void RollUpFacts::Add(RollUpFacts more) {
+  for (auto& rolled_up : more.answered) answered.push_back(std::move(rolled_up));
+  for (auto& why : more.unanswered) {
+    if (std::ranges::find(unanswered, why) == unanswered.end()) unanswered.push_back(std::move(why));
+  }
 }
 
 bool StillAnswers(duckdb::ClientContext& context, const RolledUp& rolled_up) {

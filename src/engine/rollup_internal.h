@@ -1,9 +1,10 @@
 // Aggregations over a table that are answered from the states of one of its materialized views.
 //
 // Before DuckDB optimizes a client's plan, each aggregation over one table is compared with the views over that table:
-// keys and conditions must be expressions over the view's keys (a coarser window, fewer keys, a part of a date), time
-// conditions must fall on the edges of windows, and aggregates must be among the view's. Then the aggregation reads the
-// view's states and merges them. Of several views the one with the fewest groups is taken. The answer is the plain
+// keys and conditions must be expressions over the view's keys (a coarser window, fewer keys, a part of a date), and
+// aggregates must be among the view's. Then the aggregation reads the view's states and merges them; where a time range
+// ends within a window, the table's own rows are read for that window. Of several views one that needs no rows is
+// taken, and of these the one with the fewest groups. The answer is the plain
 // query's, but for the last bits of floating sums.
 //
 // Not where the transaction has changed anything, the view lacks rows that the table stands for, or the session has SET
@@ -43,6 +44,8 @@ struct RolledUp {
 struct RollUpFacts {
   std::vector<RolledUp> answered;
   std::vector<std::string> unanswered;  // for EXPLAIN: aggregations that no view answers, and why
+
+  void Add(RollUpFacts more);
 };
 
 // Throws DuckDB's exceptions.

@@ -1,4 +1,5 @@
-"""What the demo keeps current: one table of flights and ten views over it, five window sizes by two keys."""
+"""What the demo keeps current: one table of flights, ten views over it (five window sizes by two keys), one of windows
+that overlap and one of calendar months."""
 
 TABLE = "flights"
 
@@ -38,6 +39,19 @@ SELECT time_bucket({width}, ts) AS window_start, {key},
 FROM flights GROUP BY ALL"""
 
 
+# Windows that overlap, and windows of the calendar.
+OTHERS = [
+    ("flights_rush", """
+SELECT window_start, window_end, origin, count(*) AS flights, sum(dep_delay) AS delay_minutes
+FROM hop(flights, ts, INTERVAL '15 minutes', INTERVAL '2 hours') GROUP BY ALL"""),
+    ("flights_month", """
+SELECT date_trunc('month', ts) AS month, carrier, count(*) AS flights, count(dep_delay) AS departed,
+       avg(dep_delay) AS mean_delay, stddev_samp(dep_delay) AS spread
+FROM flights GROUP BY ALL"""),
+]
+
+
 def views():
     """(name, definition) of every view."""
-    return [(view_name(window, key), definition(width, key)) for window, width, _ in WINDOWS for key in KEYS]
+    return [(view_name(window, key), definition(width, key))
+            for window, width, _ in WINDOWS for key in KEYS] + OTHERS

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <map>
 
 #include "base/fake_clock.h"
 #include "commit/commit_path_internal.h"
@@ -284,6 +285,51 @@ TEST_F(Subscribing, WindowsThatHopAreToldWithAllThatHoldARow) {
   Insert("10:01:00", 1);
   EXPECT_THAT(Next(*subscription), ElementsAre("+{'w': '2026-01-01 10:00:00', 'e': '2026-01-01 10:02:00', 'c': 1}",
                                                "+{'w': '2026-01-01 10:01:00', 'e': '2026-01-01 10:03:00', 'c': 1}"));
+}
+
+// Two write, four follow, one of whom leaves after each delivery and comes back with its token.
+TEST_F(Subscribing, CommitsAndSubscribersOnAllSides) {
+  CreateView();
+  constexpr int kCommits = 30;
+  std::vector<std::future<std::int64_t>> followers;
+  for (int i = 0; i < 4; ++i) {
+    followers.push_back(std::async(std::launch::async, [this, i] {
+      const bool leaves = i == 3;
+      auto subscription = Subscribe({.by_group = i % 2 == 0});
+      std::map<std::string, std::int64_t> told;  // rows by window and key
+      std::int64_t sum = 0;
+      while (sum < 2 * kCommits) {
+        if (subscription->Await(clock_.Now() + std::chrono::hours(1)) != ViewChanges::Awaited::kDue) continue;
+        const auto connection = engine_->Connect().ValueOrDie();
+        const auto begun = subscription->Begin(*connection).ValueOrDie();
+        if (begun.is_snapshot) told.clear();
+        for (const auto& rows : begun.rows) {
+          connection->Attach(rows.seen);
+          const auto read = connection->Run("SELECT w::VARCHAR || k, c FROM v").ValueOrDie();
+          for (const auto& batch : read.rows->ToRecordBatches().ValueOrDie()) {
+            for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
+              const auto count = batch->column(1)->GetScalar(row).ValueOrDie();
+              told[batch->column(0)->GetScalar(row).ValueOrDie()->ToString()] =
+                  static_cast<const arrow::Int64Scalar&>(*count).value;
+            }
+          }
+        }
+        subscription->Told(begun);
+        sum = 0;
+        for (const auto& [key, count] : told) sum += count;
+        if (leaves) subscription = Subscribe({.resume = subscription->Token()});
+      }
+      return sum;
+    }));
+  }
+  std::vector<std::future<void>> writers;
+  for (int writer = 0; writer < 2; ++writer) {
+    writers.push_back(std::async(std::launch::async, [this, writer] {
+      for (int n = 0; n < kCommits; ++n) Insert("10:0" + std::to_string(n % 6) + ":00", writer + n % 3);
+    }));
+  }
+  for (auto& writer : writers) writer.get();
+  for (auto& follower : followers) EXPECT_EQ(follower.get(), 2 * kCommits);
 }
 
 // What is remembered stays within its bound; whoever is behind what was forgotten is told everything.

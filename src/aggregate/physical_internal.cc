@@ -1,5 +1,7 @@
 #include "aggregate/physical_internal.h"
 
+#include "arrow/array/builder_nested.h"
+#include "arrow/array/data.h"
 #include "arrow/array/util.h"
 #include "arrow/builder.h"
 #include "arrow/result.h"
@@ -52,7 +54,42 @@ std::optional<Physical> PhysicalOf(const arrow::DataType& type) {
   }
 }
 
+namespace {
+
+arrow::Result<std::unique_ptr<arrow::ArrayBuilder>> MakeListBuilder(const arrow::ListType& type) {
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::ArrayBuilder> values, MakePhysicalBuilder(type.value_type()));
+  return std::make_unique<arrow::ListBuilder>(arrow::default_memory_pool(), std::move(values));
+}
+
+arrow::Result<std::unique_ptr<arrow::ArrayBuilder>> MakeMapBuilder(const arrow::MapType& type) {
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::ArrayBuilder> keys, MakePhysicalBuilder(type.key_type()));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::ArrayBuilder> items, MakePhysicalBuilder(type.item_type()));
+  return std::make_unique<arrow::MapBuilder>(arrow::default_memory_pool(), std::move(keys), std::move(items));
+}
+
+arrow::Result<std::unique_ptr<arrow::ArrayBuilder>> MakeStructBuilder(const std::shared_ptr<arrow::DataType>& type) {
+  std::vector<std::shared_ptr<arrow::ArrayBuilder>> fields;
+  for (const auto& field : type->fields()) {
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::ArrayBuilder> builder, MakePhysicalBuilder(field->type()));
+    fields.push_back(std::move(builder));
+  }
+  return std::make_unique<arrow::StructBuilder>(type, arrow::default_memory_pool(), std::move(fields));
+}
+
+// The types of what was built in another's layout, inside and out.
+void GiveType(const std::shared_ptr<arrow::DataType>& type, arrow::ArrayData& data) {
+  data.type = type;
+  for (std::size_t i = 0; i < data.child_data.size(); ++i) {
+    GiveType(type->field(static_cast<int>(i))->type(), *data.child_data[i]);
+  }
+}
+
+}  // namespace
+
 arrow::Result<std::unique_ptr<arrow::ArrayBuilder>> MakePhysicalBuilder(const std::shared_ptr<arrow::DataType>& type) {
+  if (type->id() == arrow::Type::LIST) return MakeListBuilder(static_cast<const arrow::ListType&>(*type));
+  if (type->id() == arrow::Type::MAP) return MakeMapBuilder(static_cast<const arrow::MapType&>(*type));
+  if (type->id() == arrow::Type::STRUCT) return MakeStructBuilder(type);
   const std::optional<Physical> physical = PhysicalOf(*type);
   if (!physical) return arrow::Status::NotImplemented("A column of type ", type->ToString());
   if (*physical == Physical::kBytes || *physical == Physical::kInt128) return arrow::MakeBuilder(type);
@@ -69,7 +106,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> FinishAs(const std::shared_ptr<arro
                                                       arrow::ArrayBuilder& builder) {
   std::shared_ptr<arrow::ArrayData> data;
   ARROW_RETURN_NOT_OK(builder.FinishInternal(&data));
-  data->type = type;
+  GiveType(type, *data);
   return arrow::MakeArray(data);
 }
 

@@ -116,7 +116,7 @@ auto WithColumn(const arrow::Array& array, F&& f) {
   }
 }
 
-// A builder of the type's layout; FinishAs gives the column its type.
+// A builder of the type's layout, also of lists, maps and structs of such types; FinishAs gives the column its type.
 arrow::Result<std::unique_ptr<arrow::ArrayBuilder>> MakePhysicalBuilder(const std::shared_ptr<arrow::DataType>& type);
 arrow::Result<std::shared_ptr<arrow::Array>> FinishAs(const std::shared_ptr<arrow::DataType>& type,
                                                       arrow::ArrayBuilder& builder);

@@ -48,7 +48,8 @@ std::string RandomColumn(Random& random, const arrow::DataType& type, int rows) 
     } else if (type.id() == arrow::Type::STRING) {
       json += "\"" + std::string(static_cast<std::size_t>(Below(random, 40)), 'a') + std::to_string(row % 7) + "\"";
     } else if (type.id() == arrow::Type::DECIMAL128) {
-      json += "\"" + std::to_string(Below(random, 900) - 450) + "\"";
+      const auto zeros = static_cast<std::size_t>(static_cast<const arrow::Decimal128Type&>(type).scale());
+      json += "\"" + std::to_string(Below(random, 900) - 450) + (zeros > 0 ? "." + std::string(zeros, '5') : "") + "\"";
     } else if (arrow::is_floating(type.id())) {
       json += std::to_string(static_cast<double>(Below(random, 4'000)) / 16 + 1);
     } else {
@@ -56,6 +57,40 @@ std::string RandomColumn(Random& random, const arrow::DataType& type, int rows) 
     }
   }
   return json + "]";
+}
+
+std::vector<Case> SketchCases() {
+  const Type f64 = arrow::float64();
+  const Type i64 = arrow::int64();
+  const Type text = arrow::utf8();
+  const Type money = arrow::decimal128(9, 2);
+  Case sketches{.name = "Sketches"};
+  for (const Type& type : {i64, f64, text, money, arrow::boolean()}) {
+    sketches.aggregates.push_back({kApproxCountDistinct, {type}, i64});
+    sketches.aggregates.push_back({kApproxTopK, {type}, arrow::list(type), {20}});
+  }
+  for (const Type& type : {i64, f64, money}) {
+    sketches.aggregates.push_back({kApproxQuantile, {type}, type, {0.9}});
+    sketches.aggregates.push_back({kApproxQuantile, {type}, arrow::list(type), {0, 0.5, 1}});
+  }
+  Case bags{.name = "Bags"};
+  for (const Type& type : {i64, f64, text, money, arrow::boolean()}) {
+    bags.aggregates.push_back({kCountDistinct, {type}, i64});
+    bags.aggregates.push_back({kMode, {type}, type});
+    bags.aggregates.push_back({kEntropy, {type}, f64});
+    bags.aggregates.push_back({kQuantileDisc, {type}, type, {0.25}});
+    bags.aggregates.push_back({kQuantileDisc, {type}, arrow::list(type), {0.25, 1}});
+    bags.aggregates.push_back({kHistogram, {type}, arrow::map(type, arrow::uint64())});
+  }
+  bags.aggregates.push_back({kSumDistinct, {i64}, arrow::decimal128(38, 0)});
+  bags.aggregates.push_back({kSumDistinct, {money}, arrow::decimal128(38, 2)});
+  bags.aggregates.push_back({kSumDistinct, {f64}, f64});
+  bags.aggregates.push_back({kAvgDistinct, {i64}, f64});
+  bags.aggregates.push_back({kMedian, {i64}, f64, {0.5}});
+  bags.aggregates.push_back({kMedian, {money}, money, {0.5}});
+  bags.aggregates.push_back({kQuantileCont, {f64}, f64, {-0.25}});
+  bags.aggregates.push_back({kQuantileCont, {f64}, arrow::list(f64), {0.1, 0.9}});
+  return {sketches, bags};
 }
 
 std::vector<Case> Cases() {
@@ -98,6 +133,7 @@ std::vector<Case> Cases() {
   }
   for (const Type& value : {i64, text, arrow::boolean()}) picks.aggregates.push_back({kAnyValue, {value}, value});
   cases.push_back(picks);
+  for (Case& sketches : SketchCases()) cases.push_back(std::move(sketches));
   return cases;
 }
 
@@ -166,6 +202,26 @@ void ExpectSame(const arrow::RecordBatch& actual, const arrow::RecordBatch& expe
       EXPECT_NEAR(value, wanted, 1e-12 * std::max(1.0, std::abs(wanted))) << column;
     }
   }
+}
+
+TEST(ExactStates, AreBoundedAndSayWhatToUseInstead) {
+  auto query = MakeTestQuery({}, -1, {{kCountDistinct, {arrow::int64()}, arrow::int64()}});
+  query->exact_bytes_max = 1 << 20;
+  const auto state = ViewState::Make(query).ValueOrDie();
+  const auto rows = [&](std::int64_t first, std::int64_t count) {
+    arrow::Int64Builder builder;
+    for (std::int64_t i = first; i < first + count; ++i) EXPECT_TRUE(builder.Append(i).ok());
+    return arrow::RecordBatch::Make(query->evaluated_schema, count, {builder.Finish().ValueOrDie()});
+  };
+  FoldAndMerge(*state, {rows(0, 10'000)});
+  FoldAndMerge(*state, {rows(0, 10'000)});
+  const auto refused = state->Fold({rows(10'000, 80'000)}).status();
+  EXPECT_TRUE(refused.IsCapacityError()) << refused;
+  EXPECT_THAT(refused.message(), testing::HasSubstr("View sales_5m, column a0: count(DISTINCT x) keeps every distinct "
+                                                    "value, and the view's passed 1 MiB"));
+  EXPECT_THAT(refused.message(), testing::HasSubstr("with approx_count_distinct"));
+  EXPECT_THAT(RowsOf(state->Pin()), testing::ElementsAre("10000"));
+  FoldAndMerge(*state, {rows(0, 10'100)});  // what was refused is gone
 }
 
 TEST_P(StateFamilies, AnySplitOfTheRowsGivesTheSame) {

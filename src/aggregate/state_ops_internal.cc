@@ -1,19 +1,24 @@
 #include "aggregate/state_ops_internal.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
+#include "aggregate/bag_ops_internal.h"
 #include "aggregate/bit_ops_internal.h"
 #include "aggregate/moment_ops_internal.h"
 #include "aggregate/physical_internal.h"
 #include "aggregate/pick_ops_internal.h"
 #include "aggregate/row_keys_internal.h"
+#include "aggregate/sketch_ops_internal.h"
 #include "aggregate/summary_ops_internal.h"
 #include "arrow/type.h"
 #include "core/aggregate_functions.h"
 
 namespace hyprstream::aggregate {
 namespace {
+
+constexpr int kTopMax = 100;  // of approx_top_k, as queries may ask for
 
 bool IsNumber(const arrow::DataType& type) {
   return arrow::is_integer(type.id()) || type.id() == arrow::Type::DECIMAL128 || type.id() == arrow::Type::FLOAT ||
@@ -35,18 +40,68 @@ arrow::Status CheckResultType(const arrow::DataType& expected, const arrow::Data
   return arrow::Status::Invalid("a result of type ", actual.ToString(), " where ", expected.ToString(), " is computed");
 }
 
+// A value between two of the argument's: of its own type or, of integers, DOUBLE.
+arrow::Status CheckBetween(const arrow::DataType& argument, const arrow::DataType& result) {
+  const bool is_whole = arrow::is_integer(argument.id()) || argument.Equals(*arrow::decimal128(38, 0));
+  return CheckResultType(is_whole ? *arrow::float64() : argument, result);
+}
+
+arrow::Status CheckNested(const AggregateFunction& function, const AggregateColumn& aggregate,
+                          const arrow::DataType& argument) {
+  const arrow::DataType& result = *aggregate.result_type;
+  if (aggregate.kind == AggregateKind::kHistogram && result.id() == arrow::Type::MAP) {
+    const auto& map = static_cast<const arrow::MapType&>(result);
+    ARROW_RETURN_NOT_OK(CheckResultType(*arrow::uint64(), *map.item_type()));
+    return CheckResultType(argument, *map.key_type());
+  }
+  if (aggregate.kind != AggregateKind::kHistogram && result.id() == arrow::Type::LIST) {
+    const arrow::DataType& element = *static_cast<const arrow::ListType&>(result).value_type();
+    if (aggregate.kind == AggregateKind::kQuantileCont) return CheckBetween(argument, element);
+    return CheckResultType(argument, element);
+  }
+  return arrow::Status::Invalid(function.name(), " does not give ", result.ToString());
+}
+
+arrow::Status CheckParameters(const AggregateFunction& function, const AggregateColumn& aggregate) {
+  const std::vector<double>& given = aggregate.parameters;
+  const auto within = [&](double least, double greatest) {
+    return std::ranges::all_of(given, [&](double q) { return q >= least && q <= greatest; });
+  };
+  const bool takes_list = aggregate.result_type->id() == arrow::Type::LIST;
+  switch (aggregate.kind) {
+    case AggregateKind::kApproxTopK:
+      if (given.size() == 1 && within(1, kTopMax)) return arrow::Status::OK();
+      return arrow::Status::Invalid(function.name(), " keeps the 1 to ", kTopMax, " most frequent values, not ",
+                                    std::llround(given.empty() ? 0 : given[0]), ": give it a number of that range");
+    case AggregateKind::kApproxQuantile:
+    case AggregateKind::kMedian:
+    case AggregateKind::kQuantileCont:
+    case AggregateKind::kQuantileDisc: {
+      const double least = aggregate.kind == AggregateKind::kApproxQuantile ? 0 : -1;
+      if ((given.size() == 1 || takes_list) && within(least, 1)) return arrow::Status::OK();
+      return arrow::Status::Invalid(function.name(), " takes shares from ", least, " to 1");
+    }
+    default:
+      return arrow::Status::OK();
+  }
+}
+
 // By the rule of its first function: what other functions of the kind are called with is less.
 bool Takes(const AggregateFunction& function, std::size_t argument, const arrow::DataType& type) {
   switch (function.arguments[argument]) {
     case ArgumentRule::kAny:
       return true;
     case ArgumentRule::kNumber:
-      return IsNumber(type) || (function.kind == AggregateKind::kSum && type.id() == arrow::Type::BOOL);
+      return IsNumber(type) || (function.kind != AggregateKind::kAvg && type.id() == arrow::Type::BOOL);
     case ArgumentRule::kDouble:
     case ArgumentRule::kLogarithm:
       return type.id() == arrow::Type::DOUBLE;
     case ArgumentRule::kTruth:
       return type.id() == arrow::Type::BOOL;
+    case ArgumentRule::kMeasured:
+      return IsNumber(type);
+    case ArgumentRule::kBetween:
+      return IsNumber(type) || (type.id() != arrow::Type::DATE32 && arrow::is_temporal(type.id()));
     case ArgumentRule::kInteger:
       return arrow::is_integer(type.id()) || type.Equals(*arrow::decimal128(38, 0));
     default:
@@ -63,13 +118,15 @@ struct PartKey {
   int filter;
   StateFamily family;
   std::optional<AggregateKind> kind;  // where it has its own
+  std::vector<double> parameters;     // likewise
   bool is_text_extreme = false;
 
   friend bool operator==(const PartKey&, const PartKey&) = default;
 };
 
 bool IsShared(StateFamily family) {
-  return family == StateFamily::kSummary || family == StateFamily::kMoments || family == StateFamily::kPairs;
+  return family == StateFamily::kSummary || family == StateFamily::kMoments || family == StateFamily::kPairs ||
+         family == StateFamily::kDistinct || family == StateFamily::kQuantile || family == StateFamily::kBag;
 }
 
 ArgumentTypes TypesOf(const AggregateQuery& query, const std::vector<int>& arguments) {
@@ -82,12 +139,16 @@ PartKey PartKeyOf(const AggregateQuery& query, const AggregateColumn& aggregate)
   PartKey key{.arguments = aggregate.arguments,
               .filter = aggregate.filter,
               .family = FunctionOf(aggregate.kind).family,
-              .kind = std::nullopt};
+              .kind = std::nullopt,
+              .parameters = {}};
   // count(*) with a condition counts like count(x).
   if (key.family == StateFamily::kRows) key.family = StateFamily::kSummary;
   key.is_text_extreme =
       IsExtreme(aggregate.kind) && *PhysicalOf(*TypesOf(query, aggregate.arguments).front()) == Physical::kBytes;
-  if (!IsShared(key.family) || key.is_text_extreme) key.kind = aggregate.kind;
+  if (!IsShared(key.family) || key.is_text_extreme) {
+    key.kind = aggregate.kind;
+    key.parameters = aggregate.parameters;
+  }
   return key;
 }
 
@@ -111,7 +172,8 @@ bool NeedsHigherMoments(const AggregateQuery& query, const PartKey& key) {
   });
 }
 
-std::unique_ptr<StateOps> MakeOps(const AggregateQuery& query, const PartKey& key) {
+std::unique_ptr<StateOps> MakeOps(const AggregateQuery& query, const PartKey& key,
+                                  const std::shared_ptr<std::atomic<std::int64_t>>& exact_bytes) {
   const ArgumentTypes types = TypesOf(query, key.arguments);
   switch (key.family) {
     case StateFamily::kRows:
@@ -127,6 +189,14 @@ std::unique_ptr<StateOps> MakeOps(const AggregateQuery& query, const PartKey& ke
       return MakeBitOps(*key.kind, *types.front());
     case StateFamily::kPick:
       return MakePickOps(*key.kind, types);
+    case StateFamily::kDistinct:
+      return MakeDistinctOps(*types.front());
+    case StateFamily::kQuantile:
+      return MakeQuantileOps(*types.front());
+    case StateFamily::kTop:
+      return MakeTopOps(*types.front(), key.parameters.front());
+    case StateFamily::kBag:
+      return MakeBagOps(types.front(), exact_bytes);
   }
   return nullptr;
 }
@@ -142,16 +212,26 @@ arrow::Status CheckAggregate(const AggregateColumn& aggregate, const ArgumentTyp
                                   arguments.size());
   }
   const arrow::DataType& result = *aggregate.result_type;
+  ARROW_RETURN_NOT_OK(CheckParameters(function, aggregate));
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (Takes(function, i, *arguments[i])) continue;
     return arrow::Status::NotImplemented(function.name(), " of ", arguments[i]->ToString(), " cannot be maintained");
   }
-  if (function.of_argument_type) return CheckResultType(*arguments.front(), result);
+  if (aggregate.of_argument_type) return CheckResultType(*arguments.front(), result);
+  if (result.id() == arrow::Type::LIST || result.id() == arrow::Type::MAP) {
+    return CheckNested(function, aggregate, *arguments.front());
+  }
   switch (aggregate.kind) {
     case AggregateKind::kCountStar:
     case AggregateKind::kCount:
+    case AggregateKind::kCountDistinct:
+    case AggregateKind::kApproxCountDistinct:
       return CheckResultType(*arrow::int64(), result);
+    case AggregateKind::kMedian:
+    case AggregateKind::kQuantileCont:
+      return CheckBetween(*arguments.front(), result);
     case AggregateKind::kSum:
+    case AggregateKind::kSumDistinct:
       return CheckResultType(*SumType(*arguments.front()), result);
     case AggregateKind::kRegrCount:
       return CheckResultType(*arrow::uint32(), result);
@@ -177,7 +257,7 @@ RecordLayout::RecordLayout(const AggregateQuery& query, std::int64_t key_width, 
       ops_of_.push_back(placed[static_cast<std::size_t>(known - keys.begin())]);
       continue;
     }
-    std::unique_ptr<StateOps> ops = MakeOps(query, key);
+    std::unique_ptr<StateOps> ops = MakeOps(query, key, exact_bytes_);
     ops->Place(end);
     end += ops->width();
     has_heap_ = has_heap_ || ops->has_heap();
@@ -188,6 +268,19 @@ RecordLayout::RecordLayout(const AggregateQuery& query, std::int64_t key_width, 
   }
   prototype_.resize(end);
   for (const Part& part : parts_) part.ops->Init(prototype_.data());
+}
+
+arrow::Status CheckExactBytes(const AggregateQuery& query, const RecordLayout& layout) {
+  if (layout.exact_bytes() <= query.exact_bytes_max) return arrow::Status::OK();
+  const auto& column = *std::ranges::find_if(query.output, [&](const OutputColumn& output) {
+    return !output.is_key &&
+           FunctionOf(query.aggregates[static_cast<std::size_t>(output.index)].kind).family == StateFamily::kBag;
+  });
+  const AggregateFunction& function = FunctionOf(query.aggregates[static_cast<std::size_t>(column.index)].kind);
+  return arrow::Status::CapacityError("View ", query.view.ToString(), ", column ", column.name, ": ",
+                                      function.signature, " keeps every distinct value, and the view's passed ",
+                                      query.exact_bytes_max >> 20, " MiB: drop the view, or make it anew with ",
+                                      function.instead);
 }
 
 }  // namespace hyprstream::aggregate

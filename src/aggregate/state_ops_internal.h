@@ -9,6 +9,7 @@
 // rounding errors it lost), whose last bits may depend on order.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -113,6 +114,8 @@ class RecordLayout {
   };
   const std::vector<Part>& parts() const { return parts_; }
   bool has_heap() const { return has_heap_; }
+  // What states that keep every distinct value hold, in all records of this layout, pinned ones included.
+  std::int64_t exact_bytes() const { return exact_bytes_->load(std::memory_order_relaxed); }
   // The part that an aggregate is read from; null: it is count(*).
   const StateOps* ops(std::size_t aggregate) const { return ops_of_[aggregate]; }
 
@@ -121,6 +124,11 @@ class RecordLayout {
   std::vector<const StateOps*> ops_of_;
   std::vector<std::byte> prototype_;
   bool has_heap_ = false;
+  const std::shared_ptr<std::atomic<std::int64_t>> exact_bytes_ = std::make_shared<std::atomic<std::int64_t>>(0);
 };
+
+// CapacityError, naming the view, the column and what to use instead, when exact_bytes() is beyond what the query
+// allows.
+arrow::Status CheckExactBytes(const AggregateQuery& query, const RecordLayout& layout);
 
 }  // namespace hyprstream::aggregate

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "aggregate/division_internal.h"
 #include "aggregate/physical_internal.h"
 #include "arrow/builder.h"
 #include "arrow/type.h"
@@ -19,24 +20,6 @@ arrow::Status Damaged(std::string_view what) { return arrow::Status::Invalid("Vi
 
 // No view has seen more rows; what is below can be added up without overflow.
 constexpr std::int64_t kCountMax = std::int64_t{1} << 48;
-
-// How finished sums are divided, as DuckDB does it.
-struct Division {
-  bool wide = true;  // 16-bit arguments are averaged in double, wider ones in long double
-  double scale = 1;  // of a decimal argument, as a power of ten
-};
-
-Division DivisionOf(const arrow::DataType& argument) {
-  Division division;
-  if (argument.id() == arrow::Type::DECIMAL128) {
-    const auto& decimal = static_cast<const arrow::Decimal128Type&>(argument);
-    division.scale = std::pow(10.0, decimal.scale());
-    division.wide = decimal.precision() > 4;
-  } else {
-    division.wide = argument.bit_width() > 16 || argument.id() == arrow::Type::UINT16;
-  }
-  return division;
-}
 
 // An Int128 that needs no more than 8-byte alignment.
 struct Wide {
@@ -342,11 +325,8 @@ class SummaryOps final : public StateOps {
     const std::int64_t values = Values(record);
     if constexpr (std::is_floating_point_v<V>) {
       return sum.total() / static_cast<double>(values);
-    } else if (!division_.wide) {
-      return static_cast<double>(sum.sum.value()) / (static_cast<double>(values) * division_.scale);
     } else {
-      return static_cast<double>(static_cast<long double>(sum.sum.value()) /
-                                 (static_cast<long double>(values) * division_.scale));
+      return division_(sum.sum.value(), values);
     }
   }
 
@@ -427,7 +407,7 @@ class TextExtremeOps final : public StateOps {
 
 std::unique_ptr<StateOps> MakeSummaryOps(const arrow::DataType* argument, SummaryNeeds needs) {
   if (!needs.sum && !needs.extremes) return std::make_unique<SummaryOps<bool, false, false>>(Division{});
-  const Division division = DivisionOf(*argument);
+  const Division division = Division::Of(*argument);
   const Physical physical = *PhysicalOf(*argument);
   return WithPhysical(physical, [&]<class V>(std::type_identity<V>) -> std::unique_ptr<StateOps> {
     if constexpr (!std::same_as<V, std::string_view>) {

@@ -99,7 +99,8 @@ class SlicedDeltaBuilder final : public DeltaBuilder {
 
   arrow::Status Add(const std::shared_ptr<arrow::RecordBatch>& evaluated) override {
     rows_ += evaluated->num_rows();
-    return AddBatch(*spec_, evaluated, rows_ <= kDeferRowsMax, *scratch_, folded_);
+    ARROW_RETURN_NOT_OK(AddBatch(*spec_, evaluated, rows_ <= kDeferRowsMax, *scratch_, folded_));
+    return CheckExactBytes(*spec_->query, *spec_->layout);
   }
   std::int64_t bytes() const override { return StatsOf(folded_.slices).bytes + BytesOf(folded_.raw); }
   std::unique_ptr<Delta> Finish() override { return std::make_unique<FoldedDelta>(std::exchange(folded_, {})); }

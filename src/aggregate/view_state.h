@@ -90,7 +90,8 @@ class ViewState {
   virtual const AggregateQuery& query() const = 0;
 
   // Groups and aggregates evaluated batches, in order. Takes no lock. Invalid when a batch is not of
-  // query().evaluated_schema's types, see FoldsAs.
+  // query().evaluated_schema's types, see FoldsAs; CapacityError when states that keep every distinct value pass
+  // query().exact_bytes_max.
   virtual arrow::Result<std::unique_ptr<Delta>> Fold(
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& evaluated) const = 0;
   // The same, batch by batch. The builder may outlive the state.

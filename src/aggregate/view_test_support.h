@@ -39,6 +39,13 @@ struct TestAggregate {
   TestArguments arguments;
   std::shared_ptr<arrow::DataType> result;
   std::vector<double> parameters = {};
+
+  bool of_argument_type() const {
+    if (kind == AggregateKind::kQuantileDisc || kind == AggregateKind::kApproxQuantile) {
+      return result->id() != arrow::Type::LIST;
+    }
+    return FunctionOf(kind).of_argument_type;
+  }
 };
 
 // SELECT keys..., aggregates... as a0, a1, ...; each aggregate has argument columns of its own.
@@ -70,7 +77,8 @@ inline std::shared_ptr<AggregateQuery> MakeTestQuery(const std::vector<TestKey>&
     query->aggregates.push_back({.kind = aggregate.kind,
                                  .arguments = arguments,
                                  .parameters = aggregate.parameters,
-                                 .result_type = aggregate.result});
+                                 .result_type = aggregate.result,
+                                 .of_argument_type = aggregate.of_argument_type()});
     query->output.push_back({.name = name, .is_key = false, .index = static_cast<int>(i)});
     output.push_back(arrow::field(name, aggregate.result));
   }

@@ -53,6 +53,18 @@ enum class AggregateKind : std::uint8_t {
   kArgMax,
   kFirst,  // they do: the value in the row of the least
   kLast,   // ... and of the greatest
+  kApproxCountDistinct,
+  kApproxQuantile,
+  kApproxTopK,
+  kCountDistinct,
+  kSumDistinct,
+  kAvgDistinct,
+  kMedian,
+  kQuantileCont,
+  kQuantileDisc,
+  kMode,
+  kEntropy,
+  kHistogram,
 };
 
 // What an argument must be, and how it travels to the states.
@@ -67,11 +79,14 @@ enum class ArgumentRule {
   kOrdered,    // anything with an order
   kValue,      // anything that can be kept and given back
   kTime,       // not written: the table's event time
+  kMeasured,   // a number as it is; a smaller integer as the next that DuckDB's result has
+  kBetween,    // what has values between two: numbers and times
+  kListed,     // anything that can be an element of a list
   kConstant,   // no column: a constant of the call, or a list of them
 };
 
 // How the states of a group look; which aggregates may share them.
-enum class StateFamily { kRows, kSummary, kMoments, kPairs, kProduct, kBits, kPick };
+enum class StateFamily { kRows, kSummary, kMoments, kPairs, kProduct, kBits, kPick, kDistinct, kQuantile, kTop, kBag };
 
 // A column of docs/aggregates.md where `text` is set.
 struct AggregateFunction {
@@ -85,6 +100,7 @@ struct AggregateFunction {
   bool distinct = false;          // called with DISTINCT
   bool mergeable = true;
   std::string_view subtractable = "no";  // can rows be taken out of the state without the others?
+  std::string_view instead = {};         // of one that keeps every distinct value: which does not
   std::string_view state;                // bytes for each group, for documents
   std::string_view exactness;
   std::string_view source;  // of the algorithm

@@ -30,8 +30,9 @@ struct AggregateColumn {
   std::vector<int> arguments = {};               // none for count(*)
   std::vector<double> parameters = {};           // the constants of its call, lists of them one after the other
   std::shared_ptr<arrow::DataType> result_type;  // of its states: sum(int) decimal128(38, 0), avg double, count int64
-  int filter = -1;                               // BOOLEAN; rows where it is true count; -1: all rows
-  bool decimal_sum = false;  // of DECIMAL, which ends at 38 digits; other exact sums end at 128 bits
+  bool of_argument_type = false;  // its result is one of the first argument's values, and carried like them
+  int filter = -1;                // BOOLEAN; rows where it is true count; -1: all rows
+  bool decimal_sum = false;       // of DECIMAL, which ends at 38 digits; other exact sums end at 128 bits
 };
 
 // Where an output column comes from.
@@ -80,9 +81,10 @@ struct AggregateQuery {
   std::string from_sql;                   // the base table with its alias, `"db"."main"."sales" AS "s"`
   std::string alias;                      // how the expressions name the base table
   std::string where_sql;                  // empty: all rows
-  std::string time_column;                // the base table's, when first or last go by it
-  int window_key = -1;                    // which key is the window's start, -1: all of history
-  std::string window_time;                // the column that the windows are over; empty: an expression
+  std::int64_t exact_bytes_max = std::int64_t{256} << 20;  // of states that keep every distinct value
+  std::string time_column;                                 // the base table's, when first or last go by it
+  int window_key = -1;                                     // which key is the window's start, -1: all of history
+  std::string window_time;                                 // the column that the windows are over; empty: an expression
   // How long every window is, a constant INTERVAL (a month or a day of a time zone may have several lengths); empty:
   // not known.
   std::string window_width_sql;

@@ -6,7 +6,10 @@
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/entry_lookup_info.hpp>
+#include <duckdb/execution/expression_executor.hpp>
 #include <duckdb/parser/expression/function_expression.hpp>
+#include <duckdb/planner/binder.hpp>
+#include <duckdb/planner/expression_binder/constant_binder.hpp>
 #include <utility>
 
 #include "core/table_ref.h"
@@ -38,6 +41,23 @@ arrow::Result<const AggregateFunction*> FindFunction(const duckdb::FunctionExpre
                                        "; docs/aggregates.md lists the aggregates that it can");
 }
 
+// DuckDB has bound the call: what depends on columns was refused.
+arrow::Status ReadConstants(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression,
+                            std::vector<double>& constants) {
+  auto copy = expression.Copy();
+  auto binder = duckdb::Binder::CreateBinder(context);
+  duckdb::ConstantBinder constant_binder(*binder, context, "A constant of an aggregate");
+  const auto bound = constant_binder.Bind(copy);
+  const auto value = duckdb::ExpressionExecutor::EvaluateScalar(context, *bound);
+  if (value.IsNull()) return arrow::Status::Invalid(Show(expression), " is NULL, where a number is needed");
+  const bool is_list = value.type().id() == LogicalTypeId::LIST;
+  for (const auto& one : is_list ? duckdb::ListValue::GetChildren(value) : duckdb::vector<duckdb::Value>{value}) {
+    if (one.IsNull()) return arrow::Status::Invalid(Show(expression), " holds NULL, where a number is needed");
+    constants.push_back(one.DefaultCastAs(duckdb::LogicalType::DOUBLE).GetValue<double>());
+  }
+  return arrow::Status::OK();
+}
+
 // DuckDB has no sum of UHUGEINT and sums it as DOUBLE.
 bool IsSummedAsIs(const duckdb::LogicalType& type) {
   return (type.IsNumeric() && type.id() != LogicalTypeId::UHUGEINT) || type.id() == LogicalTypeId::BOOLEAN;
@@ -47,6 +67,40 @@ arrow::Status CannotBe(const AggregateCall& call, const std::string& sql, const 
                        const char* instead) {
   return arrow::Status::NotImplemented("A materialized view cannot maintain ", call.function->name(), " of ",
                                        CutText(sql, 120), ", which is of type ", type.ToString(), ": ", instead);
+}
+
+// As DuckDB's overloads of approx_quantile take numbers. Of times one hundredth of their distance from 1970 is years.
+arrow::Result<std::string> CarryMeasured(const AggregateCall& call, const std::string& sql,
+                                         const duckdb::LogicalType& type) {
+  switch (type.id()) {
+    case LogicalTypeId::TINYINT:
+    case LogicalTypeId::SMALLINT:
+    case LogicalTypeId::INTEGER:
+    case LogicalTypeId::BIGINT:
+    case LogicalTypeId::HUGEINT:
+    case LogicalTypeId::DOUBLE:
+    case LogicalTypeId::DECIMAL:
+      return sql;
+    case LogicalTypeId::UTINYINT:
+    case LogicalTypeId::USMALLINT:
+    case LogicalTypeId::UINTEGER:
+    case LogicalTypeId::UBIGINT:
+    case LogicalTypeId::FLOAT:
+      return "CAST((" + sql + ") AS " + call.type.ToString() + ")";
+    default:
+      return CannotBe(call, sql, type,
+                      "its error is relative to the value, so give it a number that begins at zero, as a difference of "
+                      "epoch()s, or use quantile_disc");
+  }
+}
+
+arrow::Result<std::string> CarryBetween(const AggregateCall& call, const std::string& sql,
+                                        const duckdb::LogicalType& type) {
+  if (type.id() == LogicalTypeId::DATE) return "CAST((" + sql + ") AS TIMESTAMP)";
+  const bool wide_decimal = type.id() == LogicalTypeId::DECIMAL && duckdb::DecimalType::GetWidth(type) > 18;
+  const bool has_between = type.IsNumeric() || type.IsTemporal();
+  if (IsPlain(type) && has_between && !wide_decimal) return sql;
+  return CannotBe(call, sql, type, "use quantile_disc, or cast it to DOUBLE");
 }
 
 }  // namespace
@@ -84,9 +138,10 @@ bool ContainsAggregate(duckdb::ClientContext& context, const duckdb::ParsedExpre
   return false;
 }
 
-arrow::Result<AggregateCall> ReadAggregate(const duckdb::FunctionExpression& function, const duckdb::LogicalType& type,
-                                           const std::string& time_column) {
+arrow::Result<AggregateCall> ReadAggregate(duckdb::ClientContext& context, const duckdb::FunctionExpression& function,
+                                           const duckdb::LogicalType& type, const std::string& time_column) {
   ARROW_ASSIGN_OR_RAISE(const auto* found, FindFunction(function));
+  const auto& element = type.id() == LogicalTypeId::LIST ? duckdb::ListType::GetChildType(type) : type;
   if (function.OrderBy() && !function.OrderBy()->orders.empty()) {
     return arrow::Status::NotImplemented("A materialized view cannot have ORDER BY in an aggregate: leave it out; ",
                                          found->family == StateFamily::kPick
@@ -99,10 +154,18 @@ arrow::Result<AggregateCall> ReadAggregate(const duckdb::FunctionExpression& fun
     return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function), " of type ",
                                          type.ToString(), " yet: sum and avg take numbers");
   }
-  AggregateCall call{.function = found};
+  AggregateCall call{.function = found, .type = element};
   for (std::size_t i = 0; i < found->argument_count(); ++i) {
-    call.arguments.push_back(function.GetArguments()[i].GetExpression().ToString());
+    const auto& argument = function.GetArguments()[i].GetExpression();
+    if (found->arguments[i] == ArgumentRule::kConstant) {
+      ARROW_RETURN_NOT_OK(ReadConstants(context, argument, call.parameters));
+    } else {
+      call.arguments.push_back(argument.ToString());
+    }
   }
+  if (found->kind == AggregateKind::kMedian) call.parameters = {0.5};
+  const bool gives_value = found->kind == AggregateKind::kQuantileDisc || found->kind == AggregateKind::kApproxQuantile;
+  call.of_argument_type = found->of_argument_type || (gives_value && type.id() != LogicalTypeId::LIST);
   if (std::ranges::contains(found->arguments, ArgumentRule::kTime)) {
     if (time_column.empty()) {
       return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function),
@@ -131,6 +194,13 @@ arrow::Result<std::string> CarryArgument(const AggregateCall& call, std::size_t 
       return "ln(CAST((" + sql + ") AS DOUBLE))";
     case ArgumentRule::kTruth:
       return type.id() == LogicalTypeId::BOOLEAN ? sql : "CAST((" + sql + ") AS BOOLEAN)";
+    case ArgumentRule::kMeasured:
+      return CarryMeasured(call, sql, type);
+    case ArgumentRule::kBetween:
+      return CarryBetween(call, sql, type);
+    case ArgumentRule::kListed:
+      if (IsPlain(type)) return sql;
+      return CannotBe(call, sql, type, "cast it to a number or to VARCHAR");
     case ArgumentRule::kInteger:
       if (type.IsIntegral() && IsPlain(type)) return sql;
       return CannotBe(call, sql, type, "cast it to an integer of at most 128 bits");

@@ -26,7 +26,9 @@ struct AggregateCall {
   const AggregateFunction* function;
   std::vector<std::string> arguments = {};  // SQL, as written
   std::vector<double> parameters = {};
-  std::string filter = {};  // SQL, BOOLEAN; empty: none
+  bool of_argument_type = false;  // as AggregateColumn
+  std::string filter = {};        // SQL, BOOLEAN; empty: none
+  duckdb::LogicalType type = {};  // of its result; of a list, its elements'
 };
 
 bool IsCountStar(const duckdb::ParsedExpression& expression);
@@ -35,8 +37,8 @@ bool ContainsAggregate(duckdb::ClientContext& context, const duckdb::ParsedExpre
 
 // The call of an aggregate whose result is of `type`. `time_column`: SQL of the table's event time, empty: it has none.
 // NotImplemented, and what can be maintained instead.
-arrow::Result<AggregateCall> ReadAggregate(const duckdb::FunctionExpression& function, const duckdb::LogicalType& type,
-                                           const std::string& time_column);
+arrow::Result<AggregateCall> ReadAggregate(duckdb::ClientContext& context, const duckdb::FunctionExpression& function,
+                                           const duckdb::LogicalType& type, const std::string& time_column);
 
 // An argument's SQL so that it evaluates to what the states take; `type` is the argument's own.
 arrow::Result<std::string> CarryArgument(const AggregateCall& call, std::size_t argument,

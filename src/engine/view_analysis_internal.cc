@@ -347,11 +347,12 @@ class ViewAnalysis {
   // ---- aggregates
 
   arrow::Status AddAggregate(const duckdb::FunctionExpression& function, const duckdb::LogicalType& type) {
-    ARROW_ASSIGN_OR_RAISE(auto call, ReadAggregate(function, type, TimeColumn()));
+    ARROW_ASSIGN_OR_RAISE(auto call, ReadAggregate(context_, function, type, TimeColumn()));
     AggregateColumn column{
         .kind = call.function->kind,
         .parameters = call.parameters,
         .result_type = ArrowType(type),
+        .of_argument_type = call.of_argument_type,
         .decimal_sum = call.function->kind == AggregateKind::kSum && type.id() == duckdb::LogicalTypeId::DECIMAL};
     if (!call.filter.empty()) column.filter = AddArgument(call.filter);
     for (const auto& argument : call.arguments) column.arguments.push_back(AddArgument(argument));
@@ -581,7 +582,7 @@ class ViewAnalysis {
     const bool plain = std::ranges::none_of(query_.plain_columns, &std::string::empty);
     if (query_.finite_times_only && plain && !select_->where_clause) query_.where_sql.clear();
     for (auto& aggregate : query_.aggregates) {
-      if (!FunctionOf(aggregate.kind).of_argument_type) continue;
+      if (!aggregate.of_argument_type) continue;
       aggregate.result_type = query_.evaluated_schema->field(aggregate.arguments[0])->type();
     }
     return arrow::Status::OK();
@@ -610,7 +611,7 @@ class ViewAnalysis {
       const auto type =
           column.is_key ? query_.evaluated_schema->field(column.index)->type() : query_.aggregates[at].result_type;
       fields.push_back(arrow::field(column.name, type));
-      const bool is_value = column.is_key || FunctionOf(query_.aggregates[at].kind).of_argument_type;
+      const bool is_value = column.is_key || query_.aggregates[at].of_argument_type;
       carriages.push_back(is_value && !IsPlain(bound.types[i]) ? Carriage::kOrderKey : Carriage::kArrow);
       query_.output_types.push_back(bound.types[i].ToString());
     }

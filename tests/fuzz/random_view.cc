@@ -142,13 +142,37 @@ std::string ExactAggregate(Random& random, const RandomTable& table) {
   }
 }
 
+// What keeps every distinct value, and sketches where they are exact.
+std::string DistinctAggregate(Random& random, const RandomTable& table) {
+  const std::vector<Family> any = {Family::kNumber, Family::kFloat, Family::kText,
+                                   Family::kTime,   Family::kBool,  Family::kOther};
+  switch (random.Below(8)) {
+    case 0:
+      return random.Text({"approx_count_distinct(id % 300)", "approx_quantile(id % 128, 0.9)"});
+    case 1:
+      return "approx_top_k(CASE WHEN " + random.Pick(table.columns).name + " IS NOT NULL THEN 'some' END, 3)";
+    case 2:
+    case 3:
+      return "count(DISTINCT " + Argument(random, table, any) + ")";
+    case 4:
+      return random.Text({"sum", "avg"}) + "(DISTINCT " + Argument(random, table, {Family::kNumber}) + ")";
+    case 5:
+      return "quantile_disc(" + Argument(random, table, any) + ", " + random.Text({"0.3", "[0, 0.5, 1]"}) + ")";
+    case 6:
+      return random.Text({"median", "entropy", "histogram"}) + "(" + Small(random, table) + ")";
+    default:
+      return "quantile_cont(" + random.Text({"id", "ts", Small(random, table).c_str()}) + ", " +
+             random.Text({"0.3", "[0.1, 0.9]"}) + ")";
+  }
+}
+
 std::string Aggregate(Random& random, const RandomTable& table) {
   const std::vector<Family> numbers = {Family::kNumber, Family::kFloat};
   const std::vector<Family> any = {Family::kNumber, Family::kFloat, Family::kText,
                                    Family::kTime,   Family::kBool,  Family::kOther};
   std::string sql;
   bool is_plain = true;
-  switch (random.Below(11)) {
+  switch (random.Below(13)) {
     case 0:
       sql = "count(*)";
       break;
@@ -177,6 +201,11 @@ std::string Aggregate(Random& random, const RandomTable& table) {
       sql = PickAggregate(random, table);
       is_plain = false;
       break;
+    case 10:
+    case 11:
+      sql = DistinctAggregate(random, table);
+      is_plain = false;
+      break;
     default:
       sql = ExactAggregate(random, table);
       is_plain = false;
@@ -199,10 +228,12 @@ std::string RandomView::Select() const {
 
 namespace {
 
-// What first and last mean to a view, in DuckDB's words.
+// What first and last mean to a view, and what sketches of few values give, in DuckDB's words.
 std::string InOracleWords(std::string items) {
   for (const auto& [ours, theirs] :
-       {std::pair{"first(ts)", "arg_min_null(ts, ts)"}, std::pair{"last(ts)", "arg_max_null(ts, ts)"}}) {
+       {std::pair{"first(ts)", "arg_min_null(ts, ts)"}, std::pair{"last(ts)", "arg_max_null(ts, ts)"},
+        std::pair{"approx_count_distinct(id % 300)", "count(DISTINCT id % 300)"},
+        std::pair{"approx_quantile(id % 128, 0.9)", "quantile_disc(id % 128, 0.9)"}}) {
     for (std::size_t at = items.find(ours); at != std::string::npos; at = items.find(ours, at + 1)) {
       items.replace(at, std::string_view(ours).size(), theirs);
     }

@@ -7,7 +7,9 @@
 
 #include "aggregate/physical_internal.h"
 #include "arrow/builder.h"
+#include "arrow/type.h"
 #include "core/aggregate_functions.h"
+#include "core/second_moment.h"
 
 namespace hyprstream::aggregate {
 namespace {
@@ -16,35 +18,6 @@ using Records = std::span<const Record>;
 using Result = arrow::Result<std::optional<double>>;
 
 constexpr std::int64_t kCountMax = std::int64_t{1} << 48;
-
-// Count, mean and sum of squared distances from the mean.
-struct SecondMoment {
-  std::int64_t count = 0;
-  double mean = 0;
-  double m2 = 0;
-
-  void Add(double value) {
-    ++count;
-    const double before = value - mean;
-    mean += before / static_cast<double>(count);
-    m2 += (value - mean) * before;
-  }
-  void Merge(const SecondMoment& from) {
-    if (count == 0) {
-      *this = from;
-      return;
-    }
-    if (from.count == 0) return;
-    const auto ours = static_cast<double>(count);
-    const auto theirs = static_cast<double>(from.count);
-    const double all = ours + theirs;
-    const double delta = from.mean - mean;
-    m2 = from.m2 + m2 + delta * delta * theirs * ours / all;
-    mean = std::fma(theirs / all, delta, mean);
-    count += from.count;
-  }
-  double variance() const { return count > 1 ? m2 / static_cast<double>(count) : 0; }
-};
 
 struct FourMoments : SecondMoment {
   double m3 = 0;
@@ -270,6 +243,9 @@ class DoubleOps final : public StateOps {
     for (std::size_t i = 0; i < from.size(); ++i) StateOf(to[i]).Merge(StateOf(from[i]));
   }
   arrow::Status Read(const AggregateColumn& aggregate, Records records, arrow::ArrayBuilder& builder) const override {
+    if constexpr (std::derived_from<State, SecondMoment>) {
+      if (aggregate.kind == AggregateKind::kStandardScaler) return ReadScalers(records, builder);
+    }
     if (aggregate.kind == AggregateKind::kRegrCount) {
       return WithBuilder<std::uint32_t>(builder, [&](auto append) {
         for (const Record record : records) {
@@ -300,6 +276,24 @@ class DoubleOps final : public StateOps {
 
  private:
   State& StateOf(Record record) const { return *std::launder(reinterpret_cast<State*>(record + offset())); }
+
+  arrow::Status ReadScalers(Records records, arrow::ArrayBuilder& builder) const {
+    auto& scalers = static_cast<arrow::StructBuilder&>(builder);
+    for (const Record record : records) {
+      const SecondMoment& moment = StateOf(record);
+      if (moment.count == 0) {
+        ARROW_RETURN_NOT_OK(scalers.AppendNull());
+        continue;
+      }
+      const Standardization scaler(moment);
+      ARROW_RETURN_NOT_OK(scalers.Append());
+      int field = 0;
+      for (const double value : {scaler.mean, scaler.stddev, scaler.weight, scaler.bias}) {
+        ARROW_RETURN_NOT_OK(static_cast<arrow::DoubleBuilder&>(*scalers.field_builder(field++)).Append(value));
+      }
+    }
+    return arrow::Status::OK();
+  }
 };
 
 Result ReadProduct(AggregateKind, const Product& state) {
@@ -311,6 +305,12 @@ Result ReadProduct(AggregateKind, const Product& state) {
 std::unique_ptr<StateOps> MakeMomentOps(bool higher) {
   if (higher) return std::make_unique<DoubleOps<FourMoments, 1, ReadMoments>>();
   return std::make_unique<DoubleOps<SecondMoment, 1, ReadVariance>>();
+}
+
+std::shared_ptr<arrow::DataType> ScalerType() {
+  arrow::FieldVector fields;
+  for (const char* name : {"mean", "stddev", "weight", "bias"}) fields.push_back(arrow::field(name, arrow::float64()));
+  return arrow::struct_(fields);
 }
 
 std::unique_ptr<StateOps> MakePairOps() { return std::make_unique<DoubleOps<PairMoments, 2, ReadPair>>(); }

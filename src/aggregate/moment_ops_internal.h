@@ -13,6 +13,8 @@ namespace hyprstream::aggregate {
 
 // var_*, stddev_*, sem of one DOUBLE; `higher`: skewness and kurtosis too.
 std::unique_ptr<StateOps> MakeMomentOps(bool higher);
+// Of the result of standard_scaler, which is read from the states of moments.
+std::shared_ptr<arrow::DataType> ScalerType();
 // covar_*, corr and regr_* of two DOUBLEs, y and x.
 std::unique_ptr<StateOps> MakePairOps();
 // product of one DOUBLE.

@@ -43,6 +43,9 @@ std::string RandomColumn(Random& random, const arrow::DataType& type, int rows) 
     if (row > 0) json += ", ";
     if (Below(random, 6) == 0) {
       json += "null";
+    } else if (type.id() == arrow::Type::LIST) {
+      json += "[" + std::to_string(Below(random, 50)) + ", " + (Below(random, 20) == 0 ? "null" : "7.5") + ", " +
+              std::to_string(static_cast<double>(Below(random, 900)) / 8) + "]";
     } else if (type.id() == arrow::Type::BOOL) {
       json += Below(random, 2) == 0 ? "true" : "false";
     } else if (type.id() == arrow::Type::STRING) {
@@ -90,7 +93,16 @@ std::vector<Case> SketchCases() {
   bags.aggregates.push_back({kMedian, {money}, money, {0.5}});
   bags.aggregates.push_back({kQuantileCont, {f64}, f64, {-0.25}});
   bags.aggregates.push_back({kQuantileCont, {f64}, arrow::list(f64), {0.1, 0.9}});
-  return {sketches, bags};
+  const Type scaler = arrow::struct_(
+      {arrow::field("mean", f64), arrow::field("stddev", f64), arrow::field("weight", f64), arrow::field("bias", f64)});
+  const Type fit = arrow::struct_({arrow::field("weights", arrow::list(f64)), arrow::field("bias", f64),
+                                   arrow::field("r2", f64), arrow::field("n", i64)});
+  const Type features = arrow::list(f64);
+  Case fits{.name = "Fits",
+            .aggregates = {{kStandardScaler, {f64}, scaler},
+                           {kLinearFit, {f64, features}, fit},
+                           {kLinearFit, {f64, features}, fit, {2.5}}}};
+  return {sketches, bags, fits};
 }
 
 std::vector<Case> Cases() {
@@ -182,7 +194,31 @@ std::shared_ptr<arrow::RecordBatch> Read(ViewState& state) {
   return table->CombineChunksToBatch().ValueOrDie();
 }
 
-// Row for row by key, doubles to the last bits.
+// Doubles to the last bits, inside of lists and structs, too.
+void ExpectSame(const arrow::Scalar& actual, const arrow::Scalar& expected, int column) {
+  ASSERT_EQ(actual.is_valid, expected.is_valid) << column;
+  if (!actual.is_valid) return;
+  if (actual.type->id() == arrow::Type::DOUBLE) {
+    const double value = static_cast<const arrow::DoubleScalar&>(actual).value;
+    const double wanted = static_cast<const arrow::DoubleScalar&>(expected).value;
+    EXPECT_NEAR(value, wanted, 1e-12 * std::max(1.0, std::abs(wanted))) << column;
+  } else if (actual.type->id() == arrow::Type::STRUCT) {
+    const auto& fields = static_cast<const arrow::StructScalar&>(actual).value;
+    const auto& wanted = static_cast<const arrow::StructScalar&>(expected).value;
+    for (std::size_t i = 0; i < fields.size(); ++i) ExpectSame(*fields[i], *wanted[i], column);
+  } else if (actual.type->id() == arrow::Type::LIST) {
+    const auto& values = *static_cast<const arrow::ListScalar&>(actual).value;
+    const auto& wanted = *static_cast<const arrow::ListScalar&>(expected).value;
+    ASSERT_EQ(values.length(), wanted.length()) << column;
+    for (std::int64_t i = 0; i < values.length(); ++i) {
+      ExpectSame(*values.GetScalar(i).ValueOrDie(), *wanted.GetScalar(i).ValueOrDie(), column);
+    }
+  } else {
+    EXPECT_TRUE(actual.Equals(expected)) << column << ": " << actual.ToString() << ", not " << expected.ToString();
+  }
+}
+
+// Row for row by key.
 void ExpectSame(const arrow::RecordBatch& actual, const arrow::RecordBatch& expected) {
   ASSERT_EQ(actual.num_rows(), expected.num_rows());
   const auto& keys = static_cast<const arrow::Int64Array&>(*actual.column(0));
@@ -191,15 +227,8 @@ void ExpectSame(const arrow::RecordBatch& actual, const arrow::RecordBatch& expe
     std::int64_t other = 0;
     while (others.Value(other) != keys.Value(row)) ++other;
     for (int column = 1; column < actual.num_columns(); ++column) {
-      const auto ours = actual.column(column)->GetScalar(row).ValueOrDie();
-      const auto theirs = expected.column(column)->GetScalar(other).ValueOrDie();
-      if (!ours->is_valid || ours->type->id() != arrow::Type::DOUBLE) {
-        EXPECT_TRUE(ours->Equals(*theirs)) << column << ": " << ours->ToString() << ", not " << theirs->ToString();
-        continue;
-      }
-      const double value = static_cast<const arrow::DoubleScalar&>(*ours).value;
-      const double wanted = static_cast<const arrow::DoubleScalar&>(*theirs).value;
-      EXPECT_NEAR(value, wanted, 1e-12 * std::max(1.0, std::abs(wanted))) << column;
+      ExpectSame(*actual.column(column)->GetScalar(row).ValueOrDie(),
+                 *expected.column(column)->GetScalar(other).ValueOrDie(), column);
     }
   }
 }

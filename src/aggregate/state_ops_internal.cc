@@ -6,6 +6,7 @@
 
 #include "aggregate/bag_ops_internal.h"
 #include "aggregate/bit_ops_internal.h"
+#include "aggregate/fit_ops_internal.h"
 #include "aggregate/moment_ops_internal.h"
 #include "aggregate/physical_internal.h"
 #include "aggregate/pick_ops_internal.h"
@@ -81,6 +82,9 @@ arrow::Status CheckParameters(const AggregateFunction& function, const Aggregate
       if ((given.size() == 1 || takes_list) && within(least, 1)) return arrow::Status::OK();
       return arrow::Status::Invalid(function.name(), " takes shares from ", least, " to 1");
     }
+    case AggregateKind::kLinearFit:
+      if (given.empty() || (given.size() == 1 && given[0] >= 0 && std::isfinite(given[0]))) return arrow::Status::OK();
+      return arrow::Status::Invalid("The ridge of linear_fit is a number from 0 on");
     default:
       return arrow::Status::OK();
   }
@@ -100,6 +104,8 @@ bool Takes(const AggregateFunction& function, std::size_t argument, const arrow:
       return type.id() == arrow::Type::BOOL;
     case ArgumentRule::kMeasured:
       return IsNumber(type);
+    case ArgumentRule::kVector:
+      return type.Equals(*arrow::list(arrow::float64()));
     case ArgumentRule::kBetween:
       return IsNumber(type) || (type.id() != arrow::Type::DATE32 && arrow::is_temporal(type.id()));
     case ArgumentRule::kInteger:
@@ -126,7 +132,8 @@ struct PartKey {
 
 bool IsShared(StateFamily family) {
   return family == StateFamily::kSummary || family == StateFamily::kMoments || family == StateFamily::kPairs ||
-         family == StateFamily::kDistinct || family == StateFamily::kQuantile || family == StateFamily::kBag;
+         family == StateFamily::kFit || family == StateFamily::kDistinct || family == StateFamily::kQuantile ||
+         family == StateFamily::kBag;
 }
 
 ArgumentTypes TypesOf(const AggregateQuery& query, const std::vector<int>& arguments) {
@@ -195,6 +202,8 @@ std::unique_ptr<StateOps> MakeOps(const AggregateQuery& query, const PartKey& ke
       return MakeQuantileOps(*types.front());
     case StateFamily::kTop:
       return MakeTopOps(*types.front(), key.parameters.front());
+    case StateFamily::kFit:
+      return MakeFitOps();
     case StateFamily::kBag:
       return MakeBagOps(types.front(), exact_bytes);
   }
@@ -235,6 +244,10 @@ arrow::Status CheckAggregate(const AggregateColumn& aggregate, const ArgumentTyp
       return CheckResultType(*SumType(*arguments.front()), result);
     case AggregateKind::kRegrCount:
       return CheckResultType(*arrow::uint32(), result);
+    case AggregateKind::kStandardScaler:
+      return CheckResultType(*ScalerType(), result);
+    case AggregateKind::kLinearFit:
+      return CheckResultType(*FitType(), result);
     default:
       return CheckResultType(*arrow::float64(), result);
   }

@@ -65,6 +65,8 @@ enum class AggregateKind : std::uint8_t {
   kMode,
   kEntropy,
   kHistogram,
+  kStandardScaler,
+  kLinearFit,
 };
 
 // What an argument must be, and how it travels to the states.
@@ -81,12 +83,26 @@ enum class ArgumentRule {
   kTime,       // not written: the table's event time
   kMeasured,   // a number as it is; a smaller integer as the next that DuckDB's result has
   kBetween,    // what has values between two: numbers and times
+  kVector,     // a list of DOUBLEs, as many in every row
   kListed,     // anything that can be an element of a list
   kConstant,   // no column: a constant of the call, or a list of them
 };
 
 // How the states of a group look; which aggregates may share them.
-enum class StateFamily { kRows, kSummary, kMoments, kPairs, kProduct, kBits, kPick, kDistinct, kQuantile, kTop, kBag };
+enum class StateFamily {
+  kRows,
+  kSummary,
+  kMoments,
+  kPairs,
+  kProduct,
+  kBits,
+  kPick,
+  kDistinct,
+  kQuantile,
+  kTop,
+  kBag,
+  kFit
+};
 
 // A column of docs/aggregates.md where `text` is set.
 struct AggregateFunction {

@@ -198,6 +198,8 @@ arrow::Result<std::string> CarryArgument(const AggregateCall& call, std::size_t 
       return CarryMeasured(call, sql, type);
     case ArgumentRule::kBetween:
       return CarryBetween(call, sql, type);
+    case ArgumentRule::kVector:
+      return "CAST((" + sql + ") AS DOUBLE[])";
     case ArgumentRule::kListed:
       if (IsPlain(type)) return sql;
       return CannotBe(call, sql, type, "cast it to a number or to VARCHAR");

@@ -33,7 +33,7 @@ test_vector_types truncate_duckdb_logs which_secret hyprstream_input
 // The gate has more to say on current_setting.
 constexpr std::string_view kAllowedFunctions = R"~~(
 != !__postfix !~~ !~~* % & && * ** + - ->> / // < <-> << <= <=> <@ = > >= >> @ @> ^ ^@ __between __cast abs acos
-acosh add age aggregate alias any_value apply approx_count_distinct approx_quantile approx_top_k arbitrary arg_max
+acosh add age aggregate alias any_value apply apply_weights approx_count_distinct approx_quantile approx_top_k arbitrary arg_max
 arg_max_null arg_max_nulls_last arg_min arg_min_null arg_min_nulls_last argmax argmin array_agg array_aggr
 array_aggregate array_apply array_cat array_concat array_contains array_cosine_distance array_cosine_similarity
 array_cross_product array_distance array_distinct array_dot_product array_extract array_filter array_grade_up
@@ -59,7 +59,7 @@ jaro_winkler_similarity json_array json_array_length json_contains json_deep_mer
 json_extract_path json_extract_path_text json_extract_string json_insert json_keys json_merge_patch
 json_merge_patch_diff json_normalize json_object json_pretty json_quote json_remove json_replace json_set
 json_strip_nulls json_structure json_transform json_transform_strict json_type json_valid json_value julian
-kahan_sum kurtosis kurtosis_pop lag last last_day last_value lcase lcm lead least least_common_multiple left
+kahan_sum kurtosis kurtosis_pop lag last last_day last_value lcase lcm lead least least_common_multiple left linear_fit
 left_grapheme len length length_grapheme levenshtein lgamma like_escape list list_aggr list_aggregate list_apply
 list_cat list_concat list_contains list_cosine_distance list_cosine_similarity list_distance list_distinct
 list_dot_product list_element list_extract list_filter list_grade_up list_has list_has_all list_has_any list_indexof
@@ -77,7 +77,7 @@ regexp_split_to_array regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr
 remap_struct repeat replace replace_type reservoir_quantile reverse right right_grapheme round round_even
 roundbankers row row_number row_to_json rpad rtrim second sem set_bit setval sha1 sha256 sign signbit sin sinh
 skewness split sqrt st_asbinary st_asgeojson st_astext st_aswkb st_aswkt st_crs st_geomfromgeojson st_geomfromwkb
-st_intersects_extent st_setcrs starts_with stddev stddev_pop stddev_samp str_split str_split_regex strftime
+st_intersects_extent st_setcrs standard_scaler starts_with stddev stddev_pop stddev_samp str_split str_split_regex strftime
 string_agg string_split string_split_regex string_to_array strip_accents strlen strpos strptime struct_concat
 struct_contains struct_extract struct_extract_at struct_has struct_indexof struct_insert struct_keys struct_pack
 struct_position struct_update struct_values substr substring substring_grapheme subtract suffix sum sum_no_overflow
@@ -89,7 +89,7 @@ unpivot_list upper url_decode url_encode uuid uuid_extract_timestamp uuid_extrac
 var_samp variance variant_array_length variant_comparator variant_contains variant_exists variant_extract
 variant_extract_string variant_group_object variant_keys variant_normalize variant_to_parquet_variant variant_type
 variant_typeof vector_type version vertex_extract week weekday weekofyear
-window_closed xor year yearweek | || ~ ~~ ~~* ~~~
+window_closed xor year yearweek zscore | || ~ ~~ ~~* ~~~
 )~~";
 
 constexpr std::string_view kRefusedFunctions = R"~~(

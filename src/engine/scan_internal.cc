@@ -14,6 +14,7 @@
 #include "engine/combine_internal.h"
 #include "engine/context_state_internal.h"
 #include "engine/declared_schema_internal.h"
+#include "engine/fits_internal.h"
 #include "engine/state_scan_internal.h"
 #include "engine/window_closed_internal.h"
 #include "engine/window_functions_internal.h"
@@ -144,6 +145,7 @@ void RegisterScans(duckdb::Connection& connection) {
   }
   RegisterOrderKeys(connection);
   RegisterCombine(connection);
+  RegisterFits(connection);
   RegisterWindowClosed(connection);
   RegisterWindowFunctions(connection);
 }

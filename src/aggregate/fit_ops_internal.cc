@@ -1,0 +1,110 @@
+#include "aggregate/fit_ops_internal.h"
+
+#include <span>
+
+#include "aggregate/owned_ops_internal.h"
+#include "arrow/array/array_nested.h"
+#include "arrow/array/array_primitive.h"
+#include "arrow/array/builder_nested.h"
+#include "arrow/array/builder_primitive.h"
+#include "arrow/type.h"
+#include "core/linear_fit.h"
+
+namespace hyprstream::aggregate {
+namespace {
+
+struct FitState {
+  LinearFit fit;
+
+  std::int64_t bytes() const { return fit.bytes(); }
+  void Merge(const FitState& other) { fit.Merge(other.fit); }
+  void Save(StateWriter& writer) const {
+    const LinearFit::Parts parts = fit.parts();
+    writer.Put(parts.rows);
+    writer.Put(parts.features);
+    writer.Put(static_cast<std::uint8_t>(parts.uneven ? 1 : 0));
+    writer.PutAll(parts.sums);
+  }
+  arrow::Status Load(StateReader& reader) {
+    LinearFit::Parts parts;
+    ARROW_ASSIGN_OR_RAISE(parts.rows, reader.Take<std::int64_t>());
+    ARROW_ASSIGN_OR_RAISE(parts.features, reader.Take<std::uint32_t>());
+    ARROW_ASSIGN_OR_RAISE(const auto uneven, reader.Take<std::uint8_t>());
+    if (uneven > 1) return arrow::Status::Invalid("View state: a flag that is neither set nor clear");
+    parts.uneven = uneven == 1;
+    const std::size_t sums = parts.rows == 0 ? 0 : LinearFit::SumsOf(parts.features);
+    ARROW_ASSIGN_OR_RAISE(parts.sums, reader.TakeAll<double>(sums));
+    ARROW_ASSIGN_OR_RAISE(fit, LinearFit::Make(std::move(parts)));
+    return arrow::Status::OK();
+  }
+};
+
+class FitOps final : public OwnedOps<FitState> {
+ public:
+  void Update(const BlockInput& input, std::span<const Record> records, BlockScratch& scratch,
+              HeapAccount& heap) const override {
+    const auto& ys = static_cast<const arrow::DoubleArray&>(*input.arguments[0]);
+    const auto& lists = static_cast<const arrow::ListArray&>(*input.arguments[1]);
+    const auto& values = static_cast<const arrow::DoubleArray&>(*lists.values());
+    const auto [rows, of_rows] = scratch.Taken(input, records);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::int64_t first = lists.value_offset(rows[i]);
+      const std::int64_t length = lists.value_length(rows[i]);
+      if (HasNull(values, first, length)) continue;
+      const std::span<const double> features(values.raw_values() + first, static_cast<std::size_t>(length));
+      Change(of_rows[i], heap, [&, y = ys.Value(rows[i])](FitState& state) { state.fit.Add(y, features); });
+    }
+  }
+
+  arrow::Status Read(const AggregateColumn& aggregate, std::span<const Record> records,
+                     arrow::ArrayBuilder& builder) const override {
+    auto& fits = static_cast<arrow::StructBuilder&>(builder);
+    const double ridge = aggregate.parameters.empty() ? 0 : aggregate.parameters.front();
+    for (const Record record : records) {
+      const FitState* const state = Find(record);
+      if (state == nullptr) {
+        ARROW_RETURN_NOT_OK(fits.AppendNull());
+        continue;
+      }
+      ARROW_ASSIGN_OR_RAISE(const LinearFit::Solution solution, state->fit.Solve(ridge));
+      ARROW_RETURN_NOT_OK(Append(solution, fits));
+    }
+    return arrow::Status::OK();
+  }
+
+ protected:
+  FitState Make() const override { return {}; }
+
+ private:
+  static bool HasNull(const arrow::Array& values, std::int64_t first, std::int64_t length) {
+    if (values.null_count() == 0) return false;
+    for (std::int64_t i = first; i < first + length; ++i) {
+      if (values.IsNull(i)) return true;
+    }
+    return false;
+  }
+
+  static arrow::Status Append(const LinearFit::Solution& solution, arrow::StructBuilder& builder) {
+    const auto number = [&](int field) -> arrow::DoubleBuilder& {
+      return static_cast<arrow::DoubleBuilder&>(*builder.field_builder(field));
+    };
+    auto& weights = static_cast<arrow::ListBuilder&>(*builder.field_builder(0));
+    ARROW_RETURN_NOT_OK(builder.Append());
+    ARROW_RETURN_NOT_OK(weights.Append());
+    ARROW_RETURN_NOT_OK(static_cast<arrow::DoubleBuilder&>(*weights.value_builder()).AppendValues(solution.weights));
+    ARROW_RETURN_NOT_OK(number(1).Append(solution.bias));
+    ARROW_RETURN_NOT_OK(solution.r2 ? number(2).Append(*solution.r2) : number(2).AppendNull());
+    return static_cast<arrow::Int64Builder&>(*builder.field_builder(3)).Append(solution.rows);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<StateOps> MakeFitOps() { return std::make_unique<FitOps>(); }
+
+std::shared_ptr<arrow::DataType> FitType() {
+  return arrow::struct_({arrow::field("weights", arrow::list(arrow::float64())), arrow::field("bias", arrow::float64()),
+                         arrow::field("r2", arrow::float64()), arrow::field("n", arrow::int64())});
+}
+
+}  // namespace hyprstream::aggregate

@@ -309,7 +309,8 @@ RandomView MakeCoarser(Random& random, const RandomView& view) {
     if (random.Chance(60)) query.keys.push_back(CoarserKey(random, view, key));
   }
   for (const auto& aggregate : view.aggregates) {
-    if (!HasOrder(aggregate) && random.Chance(70)) query.aggregates.push_back(aggregate);
+    if (HasOrder(aggregate) || aggregate.starts_with("approx_")) continue;  // of DuckDB's own sketches
+    if (random.Chance(70)) query.aggregates.push_back(aggregate);
   }
   if (query.aggregates.empty()) query.aggregates.push_back("count(*) AS n");
   auto items = query.keys;

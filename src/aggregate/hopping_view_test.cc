@@ -197,6 +197,44 @@ TEST(HoppingView, FiltersChooseWindowsAndGroups) {
               ElementsAreArray(view.Expected([](std::int64_t, std::int32_t k) { return k == 2; })));
 }
 
+TEST(HoppingView, ChosenWindowsOfMany) {
+  std::mt19937_64 random(10);
+  for (const WindowSpec& spec : kSpecs) {
+    Hopping view(spec);
+    view.Add(RandomRows(random, 300, 3000, 4));
+    for (int i = 0; i < 40; ++i) {
+      std::vector<std::int64_t> chosen;
+      ColumnFilter in{.column = 0, .op = Op::kIn};
+      for (int k = 0; k < 3; ++k) {
+        const auto time = static_cast<std::int64_t>(random() % 3000) - 1500;
+        chosen.push_back(Floor(time, spec.slide, spec.origin) + (random() % 4 == 0 ? 1 : 0));
+        in.values.push_back(arrow::MakeScalar(chosen.back()));
+      }
+      EXPECT_THAT(view.Read({in}), ElementsAreArray(view.Expected([&](std::int64_t w, std::int32_t) {
+        return std::ranges::find(chosen, w) != chosen.end();
+      })));
+      const ColumnFilter from{.column = 0, .op = Op::kGreater, .value = arrow::MakeScalar(chosen[0])};
+      const ColumnFilter to{.column = 1, .op = Op::kLessEqual, .value = arrow::MakeScalar(chosen[1])};
+      EXPECT_THAT(view.Read({from, to}), ElementsAreArray(view.Expected([&](std::int64_t w, std::int32_t) {
+        return w > chosen[0] && w + spec.size <= chosen[1];
+      })));
+    }
+  }
+}
+
+TEST(HoppingView, ALookUpLooksAtItsSlicesOnly) {
+  std::mt19937_64 random(11);
+  Hopping view({.kind = WindowKind::kHopping, .size = 30, .slide = 10, .origin = 0});
+  view.Add(RandomRows(random, 2000, 5000, 20));
+  const auto visits = std::make_shared<ScanVisits>();
+  const auto source = MakeViewSource(view.state().Pin(), visits);
+  const ColumnFilter window{.column = 0, .op = Op::kEqual, .value = arrow::MakeScalar(std::int64_t{500})};
+  const ColumnFilter key{.column = 2, .op = Op::kEqual, .value = arrow::MakeScalar(std::int32_t{7})};
+  ASSERT_TRUE(source->Scan({.projection = {3}, .filters = {window, key}}).ValueOrDie()->ToRecordBatches().ok());
+  EXPECT_LE(visits->slices, 3);
+  EXPECT_LE(visits->groups, 4);
+}
+
 TEST(HoppingView, ListsItsWindows) {
   Hopping view({.kind = WindowKind::kHopping, .size = 20, .slide = 10, .origin = 0});
   view.Add(

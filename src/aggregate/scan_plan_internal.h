@@ -2,32 +2,44 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "aggregate/slice_internal.h"
+#include "aggregate/view_state.h"
 #include "core/table_source.h"
 
 namespace hyprstream::aggregate {
 
-struct ScanPlan {
-  struct WindowBound {
-    ColumnFilter::Op op;
-    std::int64_t start;
-  };
-  struct KeyEquals {
-    int column;         // in the codec
-    std::string value;  // as KeyCodec::Value gives it
-  };
-  std::vector<WindowBound> bounds;
-  std::vector<KeyEquals> equals;
-  std::string look_up;           // the one row key, when has_look_up
-  bool has_look_up = false;      // every key but the window is given
-  bool matches_nothing = false;  // compared with NULL
+// Which windows a scan reads, by their starts.
+struct WindowRange {
+  std::int64_t least = std::numeric_limits<std::int64_t>::min();
+  std::int64_t greatest = std::numeric_limits<std::int64_t>::max();
+  std::optional<std::vector<std::int64_t>> among = std::nullopt;  // ascending; only these
+  bool takes_null = true;                                         // the NULL window
 
-  bool takes_all_groups() const { return equals.empty() && !has_look_up; }
-  bool MatchesWindow(SliceKey key) const;
+  // The first key from `key` on, itself included, that a window may have; nullopt: none.
+  std::optional<SliceKey> From(SliceKey key) const;
+  bool Matches(SliceKey key) const { return From(key) == key; }
+};
+
+struct ScanPlan {
+  struct KeyIn {
+    int column;                       // in the codec
+    std::vector<std::string> values;  // as KeyCodec::Value gives them, ascending
+    bool null = false;                // it is NULL; then without values
+  };
+  WindowRange windows;
+  std::vector<KeyIn> keys;
+  std::vector<std::string> look_ups;  // the only row keys there can be, each once; when has_look_ups
+  bool has_look_ups = false;          // every key but the window is given
+  bool matches_nothing = false;       // compared with NULL
+  ScanVisits* visits = nullptr;       // where reading is counted, if anywhere
+
+  bool takes_all_groups() const { return keys.empty() && !has_look_ups; }
   // The groups of a table that match.
   std::vector<std::uint32_t> GroupsOf(const ViewSpec& spec, const GroupTable& table) const;
 };

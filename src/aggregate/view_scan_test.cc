@@ -1,5 +1,6 @@
 // Reading a version: projection, filters and batch sizes.
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -82,8 +83,61 @@ TEST_F(ViewScan, ComparedWithNullNothingMatches) {
   EXPECT_THAT(Scan({2}, {{.column = 2, .op = Op::kLess, .value = arrow::MakeNullScalar(arrow::int64())}}), IsEmpty());
 }
 
+TEST_F(ViewScan, Lists) {
+  const auto in = [](int column, std::vector<std::shared_ptr<arrow::Scalar>> values) {
+    return ColumnFilter{.column = column, .op = Op::kIn, .values = std::move(values)};
+  };
+  const auto time = [](std::int64_t start) { return arrow::MakeScalar(start); };
+  const auto text = [](const char* region) { return arrow::MakeScalar(region); };
+  EXPECT_THAT(Scan({2}, {in(2, {time(20), time(0), time(5), time(20)}), Region("n")}), ElementsAre("0", "20"));
+  EXPECT_THAT(Scan({2}, {in(2, {time(20), time(0)}), in(2, {time(10), time(0)}), Region("n")}), ElementsAre("0"));
+  EXPECT_THAT(Scan({2, 3, 0}, {in(3, {text("s"), text("x"), text("n")}), Window(Op::kEqual, 10)}),
+              ElementsAre("10 | n | 1", "10 | s | 2"));
+  EXPECT_THAT(Scan({3, 0}, {in(3, {text("s"), text("n"), text("s")}), K(2), Window(Op::kEqual, 10)}),
+              ElementsAre("s | 2"));
+  EXPECT_THAT(Scan({3}, {in(3, {text("s"), arrow::MakeNullScalar(arrow::utf8())}), Window(Op::kEqual, 10)}),
+              ElementsAre("s"))
+      << "NULL in a list equals nothing";
+  EXPECT_THAT(Scan({3}, {in(3, {arrow::MakeNullScalar(arrow::utf8())})}), IsEmpty());
+}
+
+TEST_F(ViewScan, Nulls) {
+  const auto null = [](int column) { return ColumnFilter{.column = column, .op = Op::kIsNull}; };
+  EXPECT_THAT(Scan({2, 3}, {null(2)}), ElementsAre("null | n", "null | s", "null | null"));
+  EXPECT_THAT(Scan({2, 3}, {null(3)}), ElementsAre("0 | null", "10 | null", "20 | null", "null | null"));
+  EXPECT_THAT(Scan({2, 0}, {null(3), K(1), Window(Op::kEqual, 10)}), ElementsAre("10 | 1"));
+  EXPECT_THAT(Scan({2, 0}, {null(3), K(2)}), IsEmpty());
+  EXPECT_THAT(Scan({2}, {null(2), Window(Op::kGreater, 0)}), IsEmpty());
+  EXPECT_THAT(Scan({2}, {null(3), Region("n")}), IsEmpty());
+}
+
+TEST_F(ViewScan, BoundsAtTheEndsOfTime) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
+  EXPECT_THAT(Scan({2}, {Window(Op::kGreater, kMax)}), IsEmpty());
+  EXPECT_THAT(Scan({2}, {Window(Op::kLess, kMin)}), IsEmpty());
+  EXPECT_THAT(Scan({2}, {Window(Op::kGreaterEqual, kMin), Region("n")}), ElementsAre("0", "10", "20"));
+  EXPECT_THAT(Scan({2}, {Window(Op::kLessEqual, kMax), Region("n")}), ElementsAre("0", "10", "20"));
+}
+
+TEST_F(ViewScan, ALookUpLooksAtNothingElse) {
+  const auto visits = std::make_shared<ScanVisits>();
+  const auto source = MakeViewSource(state_->Pin(), visits);
+  EXPECT_THAT(RowsOf(*source->Scan({.projection = {1}, .filters = {Window(Op::kEqual, 10), Region("s"), K(2)}})
+                          .ValueOrDie()),
+              SizeIs(1));
+  EXPECT_EQ(visits->slices, 1);
+  EXPECT_EQ(visits->groups, 1);
+  EXPECT_THAT(RowsOf(*source->Scan({.projection = {1}, .filters = {Window(Op::kGreater, 0), Region("s")}})
+                          .ValueOrDie()),
+              SizeIs(2));
+  EXPECT_EQ(visits->slices, 3) << "of two windows";
+  EXPECT_EQ(visits->groups, 7);
+}
+
 TEST_F(ViewScan, OtherFiltersAreLeftToTheCaller) {
   EXPECT_THAT(Scan({2}, {{.column = 1, .op = Op::kEqual, .value = arrow::MakeScalar(std::int64_t{99})}}), SizeIs(12));
+  EXPECT_THAT(Scan({2}, {{.column = 1, .op = Op::kIsNull}}), SizeIs(12));
   EXPECT_THAT(Scan({2}, {{.column = 0, .op = Op::kGreater, .value = arrow::MakeScalar(std::int32_t{9})}}), SizeIs(12));
   EXPECT_THAT(Scan({2}, {{.column = 2, .op = Op::kEqual, .value = arrow::MakeScalar(std::int32_t{10})}}), SizeIs(12));
 }

@@ -23,10 +23,11 @@ constexpr std::int64_t kBatchRowsMax = 65'536;
 class ViewReader final : public arrow::RecordBatchReader {
  public:
   ViewReader(std::shared_ptr<const ViewVersion> version, std::shared_ptr<arrow::Schema> schema,
-             std::vector<int> projection, ScanPlan plan)
+             std::vector<int> projection, ScanPlan plan, std::shared_ptr<ScanVisits> visits)
       : version_(std::move(version)),
         schema_(std::move(schema)),
         projection_(std::move(projection)),
+        visits_(std::move(visits)),
         plan_(std::move(plan)),
         pieces_(*version_, plan_) {}
 
@@ -138,6 +139,7 @@ class ViewReader final : public arrow::RecordBatchReader {
   const std::shared_ptr<const ViewVersion> version_;
   const std::shared_ptr<arrow::Schema> schema_;
   const std::vector<int> projection_;
+  const std::shared_ptr<ScanVisits> visits_;  // that plan_ counts in
   const ScanPlan plan_;
   WindowPieces pieces_;
   std::optional<WindowPiece> piece_;  // that groups_ are of
@@ -147,7 +149,8 @@ class ViewReader final : public arrow::RecordBatchReader {
 
 class ViewSource final : public TableSource {
  public:
-  explicit ViewSource(std::shared_ptr<const ViewVersion> version) : version_(std::move(version)) {}
+  ViewSource(std::shared_ptr<const ViewVersion> version, std::shared_ptr<ScanVisits> visits)
+      : version_(std::move(version)), visits_(std::move(visits)) {}
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return version_->spec().query->output_schema; }
 
@@ -166,8 +169,9 @@ class ViewSource final : public TableSource {
       fields.push_back(schema()->field(column));
     }
     ARROW_ASSIGN_OR_RAISE(ScanPlan plan, MakeScanPlan(spec, request.filters));
-    return std::make_shared<ViewReader>(version_, arrow::schema(std::move(fields)), request.projection,
-                                        std::move(plan));
+    plan.visits = visits_.get();
+    return std::make_shared<ViewReader>(version_, arrow::schema(std::move(fields)), request.projection, std::move(plan),
+                                        visits_);
   }
 
   std::shared_ptr<const MergeableState> StatesOf(int column) const override {
@@ -184,12 +188,14 @@ class ViewSource final : public TableSource {
 
  private:
   const std::shared_ptr<const ViewVersion> version_;
+  const std::shared_ptr<ScanVisits> visits_;
 };
 
 }  // namespace
 
-std::shared_ptr<TableSource> MakeViewSource(std::shared_ptr<const ViewVersion> version) {
-  return std::make_shared<ViewSource>(std::move(version));
+std::shared_ptr<TableSource> MakeViewSource(std::shared_ptr<const ViewVersion> version,
+                                            std::shared_ptr<ScanVisits> visits) {
+  return std::make_shared<ViewSource>(std::move(version), std::move(visits));
 }
 
 }  // namespace hyprstream::aggregate

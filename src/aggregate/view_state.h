@@ -11,6 +11,7 @@
 // ViewVersion is immutable and may outlive its ViewState.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -141,10 +142,17 @@ class ViewState {
 // timestamp's zone does not matter, nor how texts are laid out.
 bool FoldsAs(const arrow::DataType& expected, const arrow::DataType& actual);
 
+// What scans of a source have looked at.
+struct ScanVisits {
+  std::atomic<std::int64_t> slices = 0;
+  std::atomic<std::int64_t> groups = 0;
+};
+
 // A scannable source over a version: output columns in SELECT order with projection, windows ascending with the NULL
-// window last. Equality and range filters on the window key skip slices, equality on the other keys skips groups (a
-// look-up when all of them are given); other filters are left to the caller. Batches have at most 65,536 rows. A sum
-// out of range is Invalid, naming view and column, when its group and column are read.
-std::shared_ptr<TableSource> MakeViewSource(std::shared_ptr<const ViewVersion> version);
+// window last. Filters on the window key skip slices, equality, IN and IS NULL on the other keys skip groups (a look-up
+// when all of them are given); other filters are left to the caller. Batches have at most 65,536 rows. A sum out of
+// range is Invalid, naming view and column, when its group and column are read. `visits` may be null.
+std::shared_ptr<TableSource> MakeViewSource(std::shared_ptr<const ViewVersion> version,
+                                            std::shared_ptr<ScanVisits> visits = nullptr);
 
 }  // namespace hyprstream::aggregate

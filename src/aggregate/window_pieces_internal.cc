@@ -13,9 +13,7 @@ std::optional<WindowPiece> WindowPieces::Next() {
   if (plan_.matches_nothing) return std::nullopt;
   if (!version_.spec().query->hopping) return NextSlice();
   if (next_part_ == parts_) {
-    do {
-      if (!FindWindow()) return std::nullopt;
-    } while (!plan_.MatchesWindow({.start = window_}));
+    if (!FindMatchingWindow()) return std::nullopt;
     next_part_ = 0;
     const bool at_once = run_.size() == 1 || !plan_.takes_all_groups();
     parts_ = at_once ? 1 : static_cast<std::size_t>(BytesOf(run_) / bounds_.piece_bytes_max + 1);
@@ -25,42 +23,77 @@ std::optional<WindowPiece> WindowPieces::Next() {
 
 std::optional<WindowPiece> WindowPieces::NextSlice() {
   const SliceMap& slices = version_.slices();
-  while (next_ < slices.size() && !plan_.MatchesWindow(slices[next_].key)) ++next_;
-  if (next_ == slices.size()) return std::nullopt;
-  const SliceEntry& entry = slices[next_++];
-  return WindowPiece{.window = entry.key, .slice = entry.slice};
+  while (next_ < slices.size()) {
+    const auto key = plan_.windows.From(slices[next_].key);
+    if (!key) return std::nullopt;
+    if (*key == slices[next_].key) {
+      const SliceEntry& entry = slices[next_++];
+      CountVisits(1);
+      return WindowPiece{.window = entry.key, .slice = entry.slice};
+    }
+    next_ = static_cast<std::size_t>(LowerBound(slices, *key) - slices.begin());
+  }
+  return std::nullopt;
 }
 
 // The first window that ends after the time, and so holds it if it has begun by then.
-std::int64_t WindowPieces::FirstStartAfter(std::int64_t time) const {
+std::optional<std::int64_t> WindowPieces::FirstStartAfter(Int128 time) const {
   const WindowSpec& spec = *version_.spec().query->hopping;
-  const Int128 before = static_cast<Int128>(time) - spec.size - spec.origin;
+  const Int128 before = time - spec.size - spec.origin;
   const Int128 floored = before / spec.slide - (before % spec.slide < 0 ? 1 : 0);
   Int128 start = (floored + 1) * spec.slide + spec.origin;
   // Windows that begin before the first time there is cannot be told apart.
   constexpr Int128 kMin = std::numeric_limits<std::int64_t>::min();
   if (start < kMin) start += (kMin - start + spec.slide - 1) / spec.slide * spec.slide;
+  if (start > std::numeric_limits<std::int64_t>::max()) return std::nullopt;
   return static_cast<std::int64_t>(start);
 }
 
-bool WindowPieces::FindWindow() {
+bool WindowPieces::FindMatchingWindow() {
+  const WindowSpec& spec = *version_.spec().query->hopping;
+  std::optional<std::int64_t> from;
+  while (FindWindow(from)) {
+    const auto key = plan_.windows.From({.start = window_});
+    if (!key || key->is_null) return false;
+    if (key->start == window_) return true;
+    from = FirstStartAfter(static_cast<Int128>(key->start) - 1 + spec.size);
+    if (!from) return false;
+  }
+  return false;
+}
+
+bool WindowPieces::FindWindow(std::optional<std::int64_t> from) {
   const WindowSpec& spec = *version_.spec().query->hopping;
   const SliceMap& slices = version_.slices();
   if (run_.first == slices.size()) return false;
   std::int64_t next = 0;
   if (!std::exchange(started_, true)) {
-    window_ = FirstStartAfter(slices.front().key.start);
+    window_ = *FirstStartAfter(slices.front().key.start);
   } else {
     if (__builtin_add_overflow(window_, spec.slide, &next)) return false;
     window_ = next;
   }
-  while (run_.first < slices.size() && slices[run_.first].key.start < window_) ++run_.first;
+  if (from) window_ = std::max(window_, *from);
+  run_.first = SliceFrom(window_);
   if (run_.first == slices.size()) return false;
-  window_ = std::max(window_, FirstStartAfter(slices[run_.first].key.start));
+  window_ = std::max(window_, *FirstStartAfter(slices[run_.first].key.start));
   const Int128 end = static_cast<Int128>(window_) + spec.size;
   run_.end = std::max(run_.end, run_.first);
   while (run_.end < slices.size() && slices[run_.end].key.start < end) ++run_.end;
   return true;
+}
+
+// The next slices are looked at one by one, most windows begin with one of them.
+std::size_t WindowPieces::SliceFrom(std::int64_t start) const {
+  const SliceMap& slices = version_.slices();
+  std::size_t slice = run_.first;
+  for (int few = 0; few < 4 && slice < slices.size() && slices[slice].key.start < start; ++few) ++slice;
+  if (slice == slices.size() || slices[slice].key.start >= start) return slice;
+  return static_cast<std::size_t>(LowerBound(slices, {.start = start}) - slices.begin());
+}
+
+void WindowPieces::CountVisits(std::size_t slices) const {
+  if (plan_.visits != nullptr) plan_.visits->slices += static_cast<std::int64_t>(slices);
 }
 
 std::int64_t WindowPieces::BytesOf(const Run& run) const {
@@ -71,6 +104,7 @@ std::int64_t WindowPieces::BytesOf(const Run& run) const {
 
 std::shared_ptr<const Slice> WindowPieces::MergedPart() {
   const std::size_t part = next_part_++;
+  CountVisits(run_.size());
   if (run_.size() == 1) return version_.slices()[run_.first].slice;
   if (!plan_.takes_all_groups()) return MergedChosen();
   if (parts_ == 1) return MergedByStacks();

@@ -45,8 +45,8 @@ class WindowPieces {
   // Ascending, the NULL window last; of those that the plan matches. Groups may be among them that it does not match.
   std::optional<WindowPiece> Next();
 
-  // Of windows that hop. To the next one that has a slice, whatever the plan; false at the end.
-  bool FindWindow();
+  // Of windows that hop. To the next one that has a slice, whatever the plan, not before `from`; false at the end.
+  bool FindWindow(std::optional<std::int64_t> from = std::nullopt);
   // Of the slices of the window at hand.
   std::int64_t slice_bytes() const { return BytesOf(run_); }
 
@@ -59,7 +59,11 @@ class WindowPieces {
   };
 
   std::optional<WindowPiece> NextSlice();
-  std::int64_t FirstStartAfter(std::int64_t time) const;
+  bool FindMatchingWindow();
+  // nullopt: beyond the last time there is.
+  std::optional<std::int64_t> FirstStartAfter(Int128 time) const;
+  std::size_t SliceFrom(std::int64_t start) const;
+  void CountVisits(std::size_t slices) const;
   std::int64_t BytesOf(const Run& run) const;
 
   std::shared_ptr<const Slice> MergedPart();

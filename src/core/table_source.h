@@ -21,12 +21,13 @@ class Result;
 
 namespace hyprstream {
 
-// `column <op> value`, value of the column's type. A source may ignore any of them: the engine filters again.
+// `column <op> value`, values of the column's type. A source may ignore any of them: the engine filters again.
 struct ColumnFilter {
-  enum class Op { kEqual, kLess, kLessEqual, kGreater, kGreaterEqual };
+  enum class Op { kEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kIn, kIsNull };
   int column;  // index in the source's schema
   Op op;
-  std::shared_ptr<arrow::Scalar> value;
+  std::shared_ptr<arrow::Scalar> value = nullptr;               // of a comparison
+  std::vector<std::shared_ptr<arrow::Scalar>> values = {};  // of kIn; NULL equals nothing
 };
 
 struct ScanRequest {

@@ -31,15 +31,15 @@ class ReaderStream : public duckdb::ArrowArrayStreamWrapper {
   }
 };
 
-duckdb::unique_ptr<duckdb::GlobalTableFunctionState> InitGlobal(duckdb::ClientContext&,
+duckdb::unique_ptr<duckdb::GlobalTableFunctionState> InitGlobal(duckdb::ClientContext& context,
                                                                 duckdb::TableFunctionInitInput& input) {
   const auto& data = input.bind_data->Cast<StreamScanData>();
   auto state = duckdb::make_uniq<duckdb::ArrowScanGlobalState>();
-  std::vector<int> columns;
+  ScanRequest request{.projection = {}, .filters = EvaluateFilters(context, data.filters, data.schema())};
   for (const auto column : input.column_ids) {
-    if (column < data.all_types.size()) columns.push_back(static_cast<int>(column));
+    if (column < data.all_types.size()) request.projection.push_back(static_cast<int>(column));
   }
-  state->stream = duckdb::make_uniq<ReaderStream>(data.make_stream(columns));
+  state->stream = duckdb::make_uniq<ReaderStream>(data.make_stream(request));
   state->max_threads = 1;
   if (!input.projection_ids.empty()) {
     state->projection_ids = input.projection_ids;

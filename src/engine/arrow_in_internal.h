@@ -8,6 +8,9 @@
 #include <memory>
 #include <vector>
 
+#include "core/table_source.h"
+#include "engine/scan_filters_internal.h"
+
 namespace arrow {
 class RecordBatch;
 class RecordBatchReader;
@@ -35,8 +38,8 @@ class ChunkSource {
   duckdb::ArrowTableSchema table_;
 };
 
-// Makes a stream when a scan starts; `columns` are the projected columns' indices.
-using StreamMaker = std::function<std::shared_ptr<arrow::RecordBatchReader>(const std::vector<int>& columns)>;
+// Makes a stream when a scan starts.
+using StreamMaker = std::function<std::shared_ptr<arrow::RecordBatchReader>(const ScanRequest& request)>;
 
 // The bind data of a scan over Arrow batches that are made when the scan starts.
 struct StreamScanData : duckdb::ArrowScanFunctionData {
@@ -45,6 +48,8 @@ struct StreamScanData : duckdb::ArrowScanFunctionData {
   const DeclaredSchema* declared = nullptr;         // of the schema, when its types are others
   // Set before the scan starts, or left empty by functions that find their stream themselves.
   StreamMaker make_stream;
+  std::vector<PlannedFilter> filters;  // what the plan asks of the rows
+  const arrow::Schema& schema() const { return *stream_schema_; }
   duckdb::unique_ptr<duckdb::FunctionData> Copy() const override;
   bool Equals(const duckdb::FunctionData& other) const override { return this == &other; }
 

@@ -59,10 +59,32 @@ duckdb::unique_ptr<duckdb::FunctionData> BindView(duckdb::ClientContext& context
   };
   const auto schema = open()->schema();
   auto data = duckdb::make_uniq<StreamScanData>(context, WithStates(schema));
-  data->make_stream = [open](const std::vector<int>& columns) {
-    return OrThrow(open()->Scan({.projection = columns, .filters = {}}));
-  };
+  data->make_stream = [open](const ScanRequest& request) { return OrThrow(open()->Scan(request)); };
   return DescribeView(std::move(data), static_cast<std::size_t>(schema->num_fields()), types, names);
+}
+
+// The conditions stay in the plan: a source may ignore any of them.
+void PushFilters(duckdb::ClientContext&, duckdb::LogicalGet& get, duckdb::FunctionData* bind_data,
+                 duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& filters) {
+  auto& pushed = bind_data->Cast<StreamScanData>().filters;
+  for (auto& filter : PlanFilters(get, filters)) {  // a plan is optimized several times
+    const auto known = std::ranges::any_of(
+        pushed, [&](const auto& other) { return other.text == filter.text && other.op == filter.op; });
+    if (!known) pushed.push_back(std::move(filter));
+  }
+}
+
+// For EXPLAIN.
+duckdb::InsertionOrderPreservingMap<std::string> DescribeViewScan(duckdb::TableFunctionToStringInput& input) {
+  duckdb::InsertionOrderPreservingMap<std::string> description;
+  description["Function"] = input.table_function.GetName().GetIdentifierName();
+  std::string conditions;
+  for (const auto& filter : input.bind_data->Cast<StreamScanData>().filters) {
+    if (conditions.ends_with(filter.text)) continue;  // BETWEEN is two
+    conditions += (conditions.empty() ? "" : "\n") + filter.text;
+  }
+  if (!conditions.empty()) description["Looked up by"] = conditions;
+  return description;
 }
 
 std::shared_ptr<arrow::RecordBatchReader> ReadColumns(const std::shared_ptr<arrow::Schema>& schema,
@@ -92,8 +114,8 @@ duckdb::unique_ptr<duckdb::FunctionData> BindSystem(duckdb::ClientContext& conte
   }
   const auto& table = found->second;
   auto data = duckdb::make_uniq<StreamScanData>(context, table.schema);
-  data->make_stream = [shared, &table, reader = state.reader](const std::vector<int>& columns) {
-    return ReadColumns(table.schema, OrThrow(table.rows(reader)), columns);
+  data->make_stream = [shared, &table, reader = state.reader](const ScanRequest& request) {
+    return ReadColumns(table.schema, OrThrow(table.rows(reader)), request.projection);
   };
   return Describe(std::move(data), types, names);
 }
@@ -105,10 +127,10 @@ duckdb::unique_ptr<duckdb::FunctionData> BindInput(duckdb::ClientContext& contex
   if (batches == nullptr) throw duckdb::BinderException("hyprstream_input() is for internal statements only");
   const auto schema = ReadableSchema(batches->schema);
   auto data = duckdb::make_uniq<StreamScanData>(context, schema);
-  data->make_stream = [batches, schema](const std::vector<int>& columns) {
+  data->make_stream = [batches, schema](const ScanRequest& request) {
     std::vector<std::shared_ptr<arrow::RecordBatch>> readable;
     for (const auto& batch : batches->batches) readable.push_back(ReadableBatch(batch));
-    return ReadColumns(schema, readable, columns);
+    return ReadColumns(schema, readable, request.projection);
   };
   return Describe(std::move(data), types, names);
 }
@@ -136,8 +158,12 @@ void ContextState::Note(PlanFacts more) {
 
 void RegisterScans(duckdb::Connection& connection) {
   auto& catalog = duckdb::Catalog::GetSystemCatalog(*connection.context);
+  auto view_scan =
+      MakeStreamFunction("view_scan", {duckdb::LogicalType::VARCHAR, duckdb::LogicalType::VARCHAR}, BindView);
+  view_scan.pushdown_complex_filter = PushFilters;
+  view_scan.to_string = DescribeViewScan;
   for (auto& function :
-       {MakeStreamFunction("view_scan", {duckdb::LogicalType::VARCHAR, duckdb::LogicalType::VARCHAR}, BindView),
+       {view_scan,
         MakeStreamFunction("hyprstream_system", {duckdb::LogicalType::VARCHAR}, BindSystem),
         MakeStreamFunction("hyprstream_input", {}, BindInput)}) {
     duckdb::CreateTableFunctionInfo info(function);

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "fuzz/random_look_up.h"
 #include "fuzz/row_comparison.h"
 
 namespace hyprstream::fuzz {
@@ -394,7 +395,9 @@ void ViewFuzz::CompareTo(const RandomView& view, const std::string& source, cons
   }
   if (!actual.ok()) return Fail(head + "only the view fails: " + actual.status().ToString());
   ++tally.done;
-  if (const auto difference = Difference(*expected, RowsOf(**actual)); !difference.empty()) Fail(head + difference);
+  const auto rows = RowsOf(**actual);
+  if (const auto difference = Difference(*expected, rows); !difference.empty()) return Fail(head + difference);
+  if (what == "comparison") LookUp(view, *columns, rows);
 }
 
 void ViewFuzz::CompareTypes(const RandomView& view) {
@@ -406,6 +409,21 @@ void ViewFuzz::CompareTypes(const RandomView& view) {
   Rows types;
   for (const auto& [name, type] : *columns) types.push_back({{.text = name}, {.text = type}});
   if (const auto difference = Difference(types, RowsOf(**described)); !difference.empty()) Fail(head + difference);
+}
+
+// A part of the view, which is read by other ways than the whole.
+void ViewFuzz::LookUp(const RandomView& view, const Columns& columns, const Rows& rows) {
+  const auto condition = RandomLookUp(random_, columns, rows);
+  if (condition.empty()) return;
+  const auto expected = oracle_.Query(SelectCells(columns, "(" + view.Oracle() + ") s WHERE " + condition));
+  const auto actual = door_.Query(SelectCells(columns, view.name + " WHERE " + condition));
+  auto& tally = tallies_["look-up"];
+  ++(actual.ok() ? tally.done : tally.refused);
+  if (!expected.ok() && !actual.ok()) return;
+  const auto head = "view " + view.name + " in " + view.time_zone + ": " + view.Oracle() + " WHERE " + condition + "\n";
+  if (!expected.ok()) return Fail(head + "only DuckDB fails: " + expected.status().message());
+  if (!actual.ok()) return Fail(head + "only the view fails: " + actual.status().message());
+  if (const auto difference = Difference(*expected, RowsOf(**actual)); !difference.empty()) Fail(head + difference);
 }
 
 }  // namespace hyprstream::fuzz

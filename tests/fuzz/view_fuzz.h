@@ -12,6 +12,7 @@
 #include "fuzz/random.h"
 #include "fuzz/random_table.h"
 #include "fuzz/random_view.h"
+#include "fuzz/row_comparison.h"
 
 namespace hyprstream::fuzz {
 
@@ -66,6 +67,7 @@ class ViewFuzz {
   void Compare(const RandomView& view);
   void CompareTo(const RandomView& view, const std::string& source, const std::string& what);
   void CompareTypes(const RandomView& view);
+  void LookUp(const RandomView& view, const Columns& columns, const Rows& rows);
 
   Door& door_;
   Oracle oracle_;

@@ -235,4 +235,27 @@ void GroupFinder::Find(const RowRange& block, GroupTable& table, std::span<std::
   });
 }
 
+PartInputs::PartInputs(const RecordLayout& layout, const arrow::RecordBatch& batch) : layout_(layout) {
+  for (const RecordLayout::Part& part : layout.parts()) {
+    for (const int argument : part.arguments) arguments_.push_back(batch.column(argument).get());
+  }
+  std::size_t first = 0;
+  for (const RecordLayout::Part& part : layout.parts()) {
+    inputs_.push_back({.arguments = std::span(arguments_).subspan(first, part.arguments.size()),
+                       .filter = part.filter < 0 ? nullptr : batch.column(part.filter).get(),
+                       .rows = {}});
+    first += part.arguments.size();
+  }
+}
+
+void PartInputs::Update(const RowRange& rows, std::span<const Record> records, BlockScratch& scratch,
+                        HeapAccount& heap) const {
+  if (rows.count == 0) return;
+  for (std::size_t part = 0; part < inputs_.size(); ++part) {
+    BlockInput input = inputs_[part];
+    input.rows = rows;
+    layout_.parts()[part].ops->Update(input, records, scratch, heap);
+  }
+}
+
 }  // namespace hyprstream::aggregate

@@ -83,6 +83,21 @@ class GroupFinder {
   std::array<std::int64_t, kBlockRows> values_;
 };
 
+// What the parts of a layout take of a batch.
+class PartInputs {
+ public:
+  // Both outlive it.
+  PartInputs(const RecordLayout& layout, const arrow::RecordBatch& batch);
+
+  // Adds rows to the records of their groups: at most kBlockRows.
+  void Update(const RowRange& rows, std::span<const Record> records, BlockScratch& scratch, HeapAccount& heap) const;
+
+ private:
+  const RecordLayout& layout_;
+  std::vector<const arrow::Array*> arguments_;
+  std::vector<BlockInput> inputs_;
+};
+
 // What adding rows to slices needs, kept from slice to slice.
 struct FoldScratch {
   explicit FoldScratch(const ViewSpec& spec) : finder(spec.codec) {}

@@ -211,13 +211,13 @@ TEST(HoppingView, ChosenWindowsOfMany) {
         in.values.push_back(arrow::MakeScalar(chosen.back()));
       }
       EXPECT_THAT(view.Read({in}), ElementsAreArray(view.Expected([&](std::int64_t w, std::int32_t) {
-        return std::ranges::find(chosen, w) != chosen.end();
-      })));
+                    return std::ranges::find(chosen, w) != chosen.end();
+                  })));
       const ColumnFilter from{.column = 0, .op = Op::kGreater, .value = arrow::MakeScalar(chosen[0])};
       const ColumnFilter to{.column = 1, .op = Op::kLessEqual, .value = arrow::MakeScalar(chosen[1])};
       EXPECT_THAT(view.Read({from, to}), ElementsAreArray(view.Expected([&](std::int64_t w, std::int32_t) {
-        return w > chosen[0] && w + spec.size <= chosen[1];
-      })));
+                    return w > chosen[0] && w + spec.size <= chosen[1];
+                  })));
     }
   }
 }

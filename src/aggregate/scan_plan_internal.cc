@@ -127,7 +127,8 @@ class ScanPlanner {
 
  private:
   arrow::Status AddWindows(Op op, const Scalars& values, std::int64_t after_start) {
-    WindowRange& windows = plan_.windows;
+    const bool of_end = spec_.query->session_gap && after_start != 0;
+    WindowRange& windows = of_end ? plan_.session_lasts : plan_.windows;
     if (op == Op::kIsNull) {
       windows.greatest = std::numeric_limits<std::int64_t>::min();
       windows.least = std::numeric_limits<std::int64_t>::max();

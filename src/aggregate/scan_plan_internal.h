@@ -33,6 +33,7 @@ struct ScanPlan {
     bool null = false;                // it is NULL; then without values
   };
   WindowRange windows;
+  WindowRange session_lasts;  // of a view over sessions, by the times of their last rows
   std::vector<KeyIn> keys;
   std::vector<std::string> look_ups;  // the only row keys there can be, each once; when has_look_ups
   bool has_look_ups = false;          // every key but the window is given

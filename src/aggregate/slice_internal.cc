@@ -206,40 +206,8 @@ std::shared_ptr<Slice> Slice::Clone() const { return std::shared_ptr<Slice>(new 
 
 void Slice::AddEmptyGroup() { groups_.Add({}); }
 
-namespace {
-
-// What the parts of a layout take of a batch, but for the rows.
-class PartInputs {
- public:
-  PartInputs(const RecordLayout& layout, const arrow::RecordBatch& batch) {
-    for (const RecordLayout::Part& part : layout.parts()) {
-      for (const int argument : part.arguments) arguments_.push_back(batch.column(argument).get());
-    }
-    std::size_t first = 0;
-    for (const RecordLayout::Part& part : layout.parts()) {
-      inputs_.push_back({.arguments = std::span(arguments_).subspan(first, part.arguments.size()),
-                         .filter = part.filter < 0 ? nullptr : batch.column(part.filter).get(),
-                         .rows = {}});
-      first += part.arguments.size();
-    }
-  }
-
-  BlockInput Of(std::size_t part, const RowRange& rows) const {
-    BlockInput input = inputs_[part];
-    input.rows = rows;
-    return input;
-  }
-
- private:
-  std::vector<const arrow::Array*> arguments_;
-  std::vector<BlockInput> inputs_;
-};
-
-}  // namespace
-
 void Slice::Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch) {
   const auto keys = spec.KeyColumns(batch);
-  const std::vector<RecordLayout::Part>& parts = spec.layout->parts();
   const PartInputs inputs(*spec.layout, batch);
   scratch.finder.Start(keys, rows, groups_);
   for (std::size_t at = 0; at < rows.count; at += kBlockRows) {
@@ -252,9 +220,7 @@ void Slice::Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const Row
       records[i] = groups_.record(groups[i]);
       AddRows(records[i], 1);
     }
-    for (std::size_t part = 0; part < parts.size(); ++part) {
-      parts[part].ops->Update(inputs.Of(part, block), records, scratch.block, groups_.heap());
-    }
+    inputs.Update(block, records, scratch.block, groups_.heap());
   }
   rows_ += rows.count;
 }
@@ -359,22 +325,6 @@ bool IsBytes(const arrow::DataType& type) {
          type.id() == arrow::Type::BINARY_VIEW;
 }
 
-arrow::Status CheckBatch(const ViewSpec& spec, const arrow::RecordBatch& batch) {
-  const arrow::Schema& expected = *spec.query->evaluated_schema;
-  if (batch.num_columns() != expected.num_fields() || batch.num_rows() > std::numeric_limits<std::int32_t>::max()) {
-    return arrow::Status::Invalid("View ", spec.query->view.ToString(), ": a batch of ", batch.num_columns(),
-                                  " columns and ", batch.num_rows(), " rows was evaluated, ", expected.num_fields(),
-                                  " columns are expected");
-  }
-  for (int column = 0; column < batch.num_columns(); ++column) {
-    if (FoldsAs(*expected.field(column)->type(), *batch.column(column)->type())) continue;
-    return arrow::Status::Invalid("View ", spec.query->view.ToString(), ": column ", expected.field(column)->name(),
-                                  " was evaluated as ", batch.column(column)->type()->ToString(), ", expected ",
-                                  expected.field(column)->type()->ToString());
-  }
-  return arrow::Status::OK();
-}
-
 Slice& SliceOf(const ViewSpec& spec, SliceKey key, SliceMap& slices) {
   auto at = LowerBound(slices, key);
   if (at == slices.end() || at->key != key) {
@@ -398,6 +348,22 @@ bool FoldsAs(const arrow::DataType& expected, const arrow::DataType& actual) {
            static_cast<const arrow::TimestampType&>(actual).unit();
   }
   return (IsText(expected) && IsText(actual)) || (IsBytes(expected) && IsBytes(actual));
+}
+
+arrow::Status CheckBatch(const ViewSpec& spec, const arrow::RecordBatch& batch) {
+  const arrow::Schema& expected = *spec.query->evaluated_schema;
+  if (batch.num_columns() != expected.num_fields() || batch.num_rows() > std::numeric_limits<std::int32_t>::max()) {
+    return arrow::Status::Invalid("View ", spec.query->view.ToString(), ": a batch of ", batch.num_columns(),
+                                  " columns and ", batch.num_rows(), " rows was evaluated, ", expected.num_fields(),
+                                  " columns are expected");
+  }
+  for (int column = 0; column < batch.num_columns(); ++column) {
+    if (FoldsAs(*expected.field(column)->type(), *batch.column(column)->type())) continue;
+    return arrow::Status::Invalid("View ", spec.query->view.ToString(), ": column ", expected.field(column)->name(),
+                                  " was evaluated as ", batch.column(column)->type()->ToString(), ", expected ",
+                                  expected.field(column)->type()->ToString());
+  }
+  return arrow::Status::OK();
 }
 
 arrow::Status AddBatch(const ViewSpec& spec, const std::shared_ptr<arrow::RecordBatch>& batch, bool may_defer,

@@ -114,6 +114,9 @@ struct Folded {
   std::vector<RawRows> raw;  // in the order of their batches
 };
 
+// Invalid when a batch is not of the evaluated schema's types.
+arrow::Status CheckBatch(const ViewSpec& spec, const arrow::RecordBatch& batch);
+
 // Groups a batch of the evaluated schema, its rows in order. All slices must be writable. `may_defer`: rows that would
 // hardly be reduced may be left raw; which depends on nothing but the batches so far.
 arrow::Status AddBatch(const ViewSpec& spec, const std::shared_ptr<arrow::RecordBatch>& batch, bool may_defer,

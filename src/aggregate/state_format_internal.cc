@@ -95,24 +95,43 @@ std::uint64_t FingerprintOf(const AggregateQuery& query) {
   return print.value();
 }
 
-std::shared_ptr<arrow::Buffer> SaveSlices(const ViewSpec& spec, const SliceMap& slices) {
+StateWriter BeginStates(const ViewSpec& spec) {
   StateWriter writer;
   writer.PutBytes(kMagic);
   writer.Put(kVersion);
   writer.Put(FingerprintOf(*spec.query));
+  return writer;
+}
+
+std::shared_ptr<arrow::Buffer> EndStates(StateWriter writer) {
+  writer.Put(StateChecksum(writer.bytes()));
+  return arrow::Buffer::FromString(std::move(writer).Take());
+}
+
+arrow::Result<StateReader> OpenStates(const ViewSpec& spec, std::string_view bytes) {
+  StateReader reader(bytes);
+  ARROW_RETURN_NOT_OK(CheckEnvelope(spec, bytes, reader));
+  return reader;
+}
+
+arrow::Status CheckEnd(const StateReader& reader) {
+  if (reader.left() == sizeof(std::uint32_t)) return arrow::Status::OK();
+  return arrow::Status::Invalid("View state: bytes are left over");
+}
+
+std::shared_ptr<arrow::Buffer> SaveSlices(const ViewSpec& spec, const SliceMap& slices) {
+  StateWriter writer = BeginStates(spec);
   writer.Put(static_cast<std::uint64_t>(slices.size()));
   for (const SliceEntry& entry : slices) {
     writer.Put<std::uint8_t>(entry.key.is_null ? 1 : 0);
     writer.Put(entry.key.start);
     entry.slice->Save(*spec.layout, writer);
   }
-  writer.Put(StateChecksum(writer.bytes()));
-  return arrow::Buffer::FromString(std::move(writer).Take());
+  return EndStates(std::move(writer));
 }
 
 arrow::Result<SliceMap> LoadSlices(const ViewSpec& spec, std::string_view bytes) {
-  StateReader reader(bytes);
-  ARROW_RETURN_NOT_OK(CheckEnvelope(spec, bytes, reader));
+  ARROW_ASSIGN_OR_RAISE(StateReader reader, OpenStates(spec, bytes));
   ARROW_ASSIGN_OR_RAISE(const auto count, reader.Take<std::uint64_t>());
   SliceMap slices;
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -123,7 +142,7 @@ arrow::Result<SliceMap> LoadSlices(const ViewSpec& spec, std::string_view bytes)
     slices.push_back({.key = key, .slice = std::make_shared<Slice>(spec)});
     ARROW_RETURN_NOT_OK(slices.back().slice->Load(spec, reader));
   }
-  if (reader.left() != sizeof(std::uint32_t)) return arrow::Status::Invalid("View state: bytes are left over");
+  ARROW_RETURN_NOT_OK(CheckEnd(reader));
   const bool has_keys = spec.query->key_count() > 0;
   if (!spec.window && slices.size() > 1) return arrow::Status::Invalid("View state: more than one slice");
   if (!has_keys && (slices.size() != 1 || slices.front().slice->group_count() != 1)) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "aggregate/slice_internal.h"
+#include "aggregate/state_bytes_internal.h"
 
 namespace arrow {
 class Buffer;
@@ -15,6 +16,14 @@ namespace hyprstream::aggregate {
 
 // Which definition states belong to: its text, zone, and the types and kinds of keys and aggregates.
 std::uint64_t FingerprintOf(const AggregateQuery& query);
+
+// What every view's states begin and end with: the writer of the one, and what makes bytes of it.
+StateWriter BeginStates(const ViewSpec& spec);
+std::shared_ptr<arrow::Buffer> EndStates(StateWriter writer);
+// The other way round. Invalid when the bytes are damaged, of another version or of another definition, or when more or
+// less than their checksum is left.
+arrow::Result<StateReader> OpenStates(const ViewSpec& spec, std::string_view bytes);
+arrow::Status CheckEnd(const StateReader& reader);
 
 std::shared_ptr<arrow::Buffer> SaveSlices(const ViewSpec& spec, const SliceMap& slices);
 

@@ -123,14 +123,14 @@ TEST_F(ViewScan, BoundsAtTheEndsOfTime) {
 TEST_F(ViewScan, ALookUpLooksAtNothingElse) {
   const auto visits = std::make_shared<ScanVisits>();
   const auto source = MakeViewSource(state_->Pin(), visits);
-  EXPECT_THAT(RowsOf(*source->Scan({.projection = {1}, .filters = {Window(Op::kEqual, 10), Region("s"), K(2)}})
-                          .ValueOrDie()),
-              SizeIs(1));
+  EXPECT_THAT(
+      RowsOf(*source->Scan({.projection = {1}, .filters = {Window(Op::kEqual, 10), Region("s"), K(2)}}).ValueOrDie()),
+      SizeIs(1));
   EXPECT_EQ(visits->slices, 1);
   EXPECT_EQ(visits->groups, 1);
-  EXPECT_THAT(RowsOf(*source->Scan({.projection = {1}, .filters = {Window(Op::kGreater, 0), Region("s")}})
-                          .ValueOrDie()),
-              SizeIs(2));
+  EXPECT_THAT(
+      RowsOf(*source->Scan({.projection = {1}, .filters = {Window(Op::kGreater, 0), Region("s")}}).ValueOrDie()),
+      SizeIs(2));
   EXPECT_EQ(visits->slices, 3) << "of two windows";
   EXPECT_EQ(visits->groups, 7);
 }

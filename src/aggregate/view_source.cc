@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "aggregate/mergeable_state_internal.h"
+#include "aggregate/output_columns_internal.h"
 #include "aggregate/scan_plan_internal.h"
+#include "aggregate/session_view_internal.h"
 #include "aggregate/view_state.h"
 #include "aggregate/view_version_internal.h"
 #include "aggregate/window_pieces_internal.h"
@@ -16,8 +18,6 @@
 
 namespace hyprstream::aggregate {
 namespace {
-
-constexpr std::int64_t kBatchRowsMax = 65'536;
 
 // Streams the chosen groups, several slices to a batch where they are small.
 class ViewReader final : public arrow::RecordBatchReader {
@@ -35,26 +35,16 @@ class ViewReader final : public arrow::RecordBatchReader {
 
   arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
     batch->reset();
-    std::vector<std::unique_ptr<arrow::ArrayBuilder>> builders;
-    for (const auto& field : schema_->fields()) {
-      ARROW_ASSIGN_OR_RAISE(auto builder, MakePhysicalBuilder(field->type()));
-      builders.push_back(std::move(builder));
-    }
+    ARROW_ASSIGN_OR_RAISE(OutputBatch output, OutputBatch::Make(schema_));
     std::int64_t rows = 0;
     while (rows < kBatchRowsMax && FindGroups()) {
       const std::size_t take = std::min(groups_.size() - next_group_, static_cast<std::size_t>(kBatchRowsMax - rows));
-      ARROW_RETURN_NOT_OK(Append(std::span(groups_).subspan(next_group_, take), builders));
+      ARROW_RETURN_NOT_OK(Append(std::span(groups_).subspan(next_group_, take), output));
       next_group_ += take;
       rows += static_cast<std::int64_t>(take);
     }
     if (rows == 0) return arrow::Status::OK();
-    std::vector<std::shared_ptr<arrow::Array>> columns;
-    for (std::size_t i = 0; i < builders.size(); ++i) {
-      ARROW_ASSIGN_OR_RAISE(auto column, FinishAs(schema_->field(static_cast<int>(i))->type(), *builders[i]));
-      columns.push_back(std::move(column));
-    }
-    *batch = arrow::RecordBatch::Make(schema_, rows, std::move(columns));
-    return arrow::Status::OK();
+    return output.Finish(rows).Value(batch);
   }
 
  private:
@@ -69,19 +59,17 @@ class ViewReader final : public arrow::RecordBatchReader {
     return true;
   }
 
-  arrow::Status Append(std::span<const std::uint32_t> groups,
-                       std::vector<std::unique_ptr<arrow::ArrayBuilder>>& builders) const {
-    for (std::size_t i = 0; i < builders.size(); ++i) {
-      ARROW_RETURN_NOT_OK(AppendColumn(projection_[i], groups, *builders[i]));
+  arrow::Status Append(std::span<const std::uint32_t> groups, OutputBatch& output) const {
+    for (std::size_t i = 0; i < output.size(); ++i) {
+      ARROW_RETURN_NOT_OK(AppendColumn(ScannedColumnOf(version_->spec(), projection_[i]), groups, output.column(i)));
     }
     return arrow::Status::OK();
   }
 
-  arrow::Status AppendColumn(int output, std::span<const std::uint32_t> groups, arrow::ArrayBuilder& builder) const {
+  arrow::Status AppendColumn(const ScannedColumn& scanned, std::span<const std::uint32_t> groups,
+                             arrow::ArrayBuilder& builder) const {
     const ViewSpec& spec = version_->spec();
-    const std::size_t outputs = spec.query->output.size();
-    const bool as_states = static_cast<std::size_t>(output) >= outputs;
-    const OutputColumn& column = spec.query->output[static_cast<std::size_t>(output) - (as_states ? outputs : 0)];
+    const OutputColumn& column = *scanned.column;
     if (column.is_key && column.index == spec.query->window_key) return AppendWindow(column, groups.size(), builder);
     const GroupTable& table = piece_->slice->groups();
     std::array<Record, kBlockRows> records;
@@ -95,27 +83,10 @@ class ViewReader final : public arrow::RecordBatchReader {
       } else {
         table.RecordsOf(block, records);
         const auto found = std::span<const Record>(records).first(block.size());
-        ARROW_RETURN_NOT_OK(as_states ? AppendStates(spec, static_cast<std::size_t>(column.index), found, builder)
-                                      : AppendAggregate(column, found, builder));
+        ARROW_RETURN_NOT_OK(AppendResults(spec, scanned, found, builder));
       }
     }
     return arrow::Status::OK();
-  }
-
-  arrow::Status AppendAggregate(const OutputColumn& column, std::span<const Record> records,
-                                arrow::ArrayBuilder& builder) const {
-    const ViewSpec& spec = version_->spec();
-    const auto aggregate = static_cast<std::size_t>(column.index);
-    const StateOps* ops = spec.layout->ops(aggregate);
-    if (ops == nullptr) {
-      return WithBuilder<std::int64_t>(builder, [&](auto append) {
-        for (const Record record : records) ARROW_RETURN_NOT_OK(append(RowsOf(record)));
-        return arrow::Status::OK();
-      });
-    }
-    const arrow::Status status = ops->Read(spec.query->aggregates[aggregate], records, builder);
-    if (status.ok()) return status;
-    return status.WithMessage("View ", spec.query->view.ToString(), ", column ", column.name, ": ", status.message());
   }
 
   arrow::Status AppendWindow(const OutputColumn& column, std::size_t rows, arrow::ArrayBuilder& builder) const {
@@ -170,6 +141,12 @@ class ViewSource final : public TableSource {
     }
     ARROW_ASSIGN_OR_RAISE(ScanPlan plan, MakeScanPlan(spec, request.filters));
     plan.visits = visits_.get();
+    if (auto sessions = std::dynamic_pointer_cast<const SessionVersion>(version_)) {
+      return MakeSessionReader(
+          std::move(sessions),
+          {.schema = arrow::schema(std::move(fields)), .projection = request.projection, .plan = std::move(plan)},
+          visits_);
+    }
     return std::make_shared<ViewReader>(version_, arrow::schema(std::move(fields)), request.projection, std::move(plan),
                                         visits_);
   }

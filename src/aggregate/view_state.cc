@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "aggregate/fold_internal.h"
+#include "aggregate/session_view_internal.h"
 #include "aggregate/slice_internal.h"
 #include "aggregate/state_format_internal.h"
 #include "aggregate/view_version_internal.h"
@@ -380,6 +381,7 @@ class SlicedViewState final : public ViewState {
 
 arrow::Result<std::unique_ptr<ViewState>> ViewState::Make(std::shared_ptr<const AggregateQuery> query) {
   ARROW_ASSIGN_OR_RAISE(auto spec, ViewSpec::Make(std::move(query)));
+  if (spec->query->session_gap) return MakeSessionViewState(std::move(spec));
   return std::make_unique<SlicedViewState>(std::move(spec));
 }
 

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -39,6 +40,14 @@ struct WindowRows {
   std::int64_t rows = 0;
 };
 
+// Rows of a delta in one session of its own, and the session that this is part of once it is merged.
+struct SessionRows {
+  std::int64_t first = 0;
+  std::int64_t end = 0;
+  std::int64_t rows = 0;
+  bool is_first = false;  // they come before all that it meets
+};
+
 enum class Expiry { kExpired, kNotYet, kNever };
 
 // Pre-aggregated batches of one ViewState, not yet visible. Immutable; merge it only into the state it came from.
@@ -48,7 +57,8 @@ class Delta {
   virtual std::int64_t rows() const = 0;
   virtual std::int64_t groups() const = 0;
   virtual std::int64_t bytes() const = 0;
-  virtual std::vector<WindowRows> Windows() const = 0;  // ascending, the NULL window last
+  // Ascending, the NULL window last; none of a view over sessions.
+  virtual std::vector<WindowRows> Windows() const = 0;
 };
 
 // Evaluated batches on their way into one delta, so that more rows than memory holds can be folded. Thread safety:
@@ -79,8 +89,12 @@ struct WindowStats {
   std::int64_t groups = 0;
   std::int64_t rows = 0;
   std::int64_t bytes = 0;
+  std::optional<std::int64_t> last_end = std::nullopt;  // of sessions: when the last of them ends
 };
 
+// Of a view over sessions a window is a session, which has no end before it is over: windows to leave out of a merge
+// are sessions of the delta, by their numbers in SessionsOf(); windows to drop are asked for by their ends; windows to
+// replace are all sessions of the keys in a batch that begins with the view's other keys, in their order.
 class ViewState {
  public:
   // NotImplemented when a key or argument type cannot be maintained (the message names column and type); Invalid when
@@ -105,6 +119,8 @@ class ViewState {
   // Takes windows away that have expired, asked in ascending order until one has not yet; never the NULL window. What
   // they held is returned. Costs next to nothing when the oldest is to stay.
   virtual ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired) = 0;
+  // Of a view over sessions, where a delta's sessions would be. Other views have none.
+  virtual std::vector<SessionRows> SessionsOf(const Delta&) const { return {}; }
   // At most this many bytes more than now once the delta is merged; of rows that were not
   // grouped, their texts are not counted.
   virtual std::int64_t GrowthBound(const Delta& delta) const = 0;
@@ -127,7 +143,8 @@ class ViewState {
 
   virtual ViewStats Stats() const = 0;  // of windows that hop, `windows` counts slices
   virtual std::int64_t CountWindows() const { return Stats().windows; }
-  virtual std::vector<WindowStats> Windows() const = 0;  // ascending, the NULL window last
+  // Ascending, the NULL window last. Of sessions those that begin in one stretch of time are put together.
+  virtual std::vector<WindowStats> Windows() const = 0;
 
   // The one versioned state format (docs/state_format.md): magic, version, the query's fingerprint, slices, checksum.
   virtual arrow::Result<std::shared_ptr<arrow::Buffer>> Serialize() const = 0;

@@ -43,6 +43,7 @@ class PinRegistry {
   std::map<std::uint64_t, std::int64_t> live_ GUARDED_BY(mutex_);
 };
 
+// Of a view over sessions it is a SessionVersion, without slices.
 class ViewVersion {
  public:
   // Registers the pin; the destructor removes it.
@@ -55,7 +56,7 @@ class ViewVersion {
         groups_(groups) {
     registry_->Add(generation_, copied);
   }
-  ~ViewVersion() { registry_->Remove(generation_); }
+  virtual ~ViewVersion() { registry_->Remove(generation_); }
   ViewVersion(const ViewVersion&) = delete;
   ViewVersion& operator=(const ViewVersion&) = delete;
 

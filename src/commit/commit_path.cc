@@ -369,12 +369,15 @@ std::vector<WindowInfo> CommitPathImpl::Windows() const {  // may be many: no co
   for (const auto& view : registry_.Published()) {
     const auto watermark = WatermarkOf(*view);
     for (const auto& window : view->state->Windows()) {
-      infos.push_back({.view = view->query->view,
-                       .window = window.window,
-                       .groups = window.groups,
-                       .rows = window.rows,
-                       .bytes = window.bytes,
-                       .closed = watermark.has_value() && view->ends->EndOf(window.start) <= *watermark});
+      infos.push_back(
+          {.view = view->query->view,
+           .window = window.window,
+           .groups = window.groups,
+           .rows = window.rows,
+           .bytes = window.bytes,
+           .closed = watermark.has_value() &&
+                     view->ends->EndOf(window.last_end.has_value() ? aggregate::WindowStart{.start = *window.last_end}
+                                                                   : window.start) <= *watermark});
     }
   }
   return infos;

@@ -125,6 +125,7 @@ class CommitPathImpl : public CommitPath {
   arrow::Status JudgeRows(Staged& staged, bool last_try);
   arrow::Status JudgeDelta(const Staged& staged, ViewDelta& delta);
   arrow::Status CheckRecompute(const Staged& staged, const ViewDelta& delta) const;
+  arrow::Status CheckSessions(const ViewDelta& delta, bool is_last) const;
   void RaiseMarks(const Staged& staged);
   // Finds out what has expired by now and takes it away; what it was is counted where `counts`. False: nothing.
   bool ExpireWindows(MaintainedView& view, bool counts);

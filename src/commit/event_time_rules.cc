@@ -15,10 +15,11 @@ namespace hyprstream::commit {
 namespace {
 
 arrow::Status RefuseLateRow(const MaintainedView& view, const std::vector<std::shared_ptr<arrow::RecordBatch>>& rows,
-                            aggregate::WindowStart window, EventTime watermark) {
+                            const WindowOfRows& window, EventTime watermark) {
   const auto& query = *view.query;
-  const auto end = view.ends->EndOf(window);
-  const auto time = FindTime(rows, query.window_time, view.ends->StartOf(window), end);
+  const auto end = window.end;
+  const auto start = window.start.value_or(view.ends->StartOf(window.window));
+  const auto time = FindTime(rows, query.window_time, start, end);
   return arrow::Status::Invalid(
       "Materialized view ", query.view.ToString(), " takes no late rows (late = '", ToText(view.options.late),
       "'): a row of ", query.window_time, " ", time.has_value() ? ToText(*time) : "NULL",
@@ -31,6 +32,22 @@ arrow::Status RefuseRecompute(const MaintainedView& view, const TableRef& table,
   return arrow::Status::Invalid("Rows of table ", table.ToString(),
                                 " cannot be changed or deleted here: materialized view ", view.query->view.ToString(),
                                 " would have to compute ", why);
+}
+
+// Where the rows of a commit would be, with the sessions that there are now.
+void PlaceInSessions(ViewDelta& delta) {
+  const auto place = [&](const std::unique_ptr<aggregate::Delta>& from, std::vector<WindowOfRows>& to) {
+    to.clear();
+    if (from == nullptr) return;
+    for (const auto& rows : delta.view->state->SessionsOf(*from)) {
+      to.push_back({.window = {.start = static_cast<std::int64_t>(to.size())},
+                    .end = EventTime(Micros(rows.end)),
+                    .rows = rows.rows,
+                    .start = EventTime(Micros(rows.first))});
+    }
+  };
+  place(delta.delta, delta.inserted);
+  place(delta.changed_rows, delta.changed);
 }
 
 std::string WindowText(const WindowEnds& ends, aggregate::WindowStart window) {
@@ -139,6 +156,7 @@ arrow::Status CommitPathImpl::JudgeRows(Staged& staged, bool last_try) {
 arrow::Status CommitPathImpl::JudgeDelta(const Staged& staged, ViewDelta& delta) {
   const auto& view = *delta.view;
   if (view.ends != nullptr) {
+    if (view.query->session_gap) PlaceInSessions(delta);
     const auto& options = view.options;
     const auto watermark = WatermarkOf(view);
     delta.judgement = Judge(delta.inserted, options.late, watermark, view.late.expired_to);
@@ -147,6 +165,8 @@ arrow::Status CommitPathImpl::JudgeDelta(const Staged& staged, ViewDelta& delta)
     const auto policy = options.late == LatePolicy::kUpdate ? LatePolicy::kUpdate : LatePolicy::kReject;
     const auto changed = Judge(delta.changed, policy, watermark, view.late.expired_to);
     delta.judgement.counts += changed.counts;
+    // Sessions have no lasting name to remember them by.
+    if (view.query->session_gap && !delta.judgement.dropped_from.empty()) delta.judgement.dropped_from = {{}};
     const auto& refused = delta.judgement.refused.has_value() ? delta.judgement.refused : changed.refused;
     if (refused.has_value()) {
       const auto found = std::ranges::find(staged.changes, view.query->base, &TableChanges::table);
@@ -169,6 +189,7 @@ arrow::Status CommitPathImpl::CheckRecompute(const Staged& staged, const ViewDel
                                    : arrow::Status::OK();
   }
   const bool is_last = delta.recomputed != nullptr && registry_.ChangedAt(base) <= staged.read_at;
+  if (view.query->session_gap) return CheckSessions(delta, is_last);
   std::set<aggregate::WindowStart> remaining;
   if (is_last) {
     for (const auto& rows : delta.recomputed->Windows()) remaining.insert(rows.window);
@@ -192,6 +213,33 @@ arrow::Status CommitPathImpl::CheckRecompute(const Staged& staged, const ViewDel
           WindowText(*view.ends, touched.window) +
               ", which has left late rows out that can no longer be told from the others; delete all "
               "rows of that window, or create the view again to count them all");
+    }
+  }
+  return arrow::Status::OK();
+}
+
+// Rows of sessions that are gone, or were left out of one, are among those that the table still has.
+arrow::Status CommitPathImpl::CheckSessions(const ViewDelta& delta, bool is_last) const {
+  const auto& view = *delta.view;
+  const auto& base = view.query->base;
+  if (registry_.RowsBefore(base).has_value()) {
+    return RefuseRecompute(view, base, "sessions again, of which the table's retention has deleted rows");
+  }
+  if (!view.late.dropped.empty() || !delta.judgement.left_out.empty()) {
+    return RefuseRecompute(view, base,
+                           "sessions again, and has left late rows out that can no longer be told from the others; "
+                           "create the view again to count them all");
+  }
+  if (view.late.expired_to == EventTime::min()) return arrow::Status::OK();
+  if (!is_last) {
+    return arrow::Status::Invalid("Table ", base.ToString(), " was changed by others meanwhile, and materialized view ",
+                                  view.query->view.ToString(), " has a retention; try again");
+  }
+  for (const auto& rows : view.state->SessionsOf(*delta.recomputed)) {
+    const auto gap = Micros(*view.query->session_gap);
+    const EventTime first{Micros(rows.first)};
+    if (rows.is_first && first + gap <= view.late.expired_to && EventTime(Micros(rows.end)) > view.late.expired_to) {
+      return RefuseRecompute(view, base, "its session of " + ToText(first) + " again, of which rows have expired");
     }
   }
   return arrow::Status::OK();

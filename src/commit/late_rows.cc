@@ -63,7 +63,7 @@ Judgement Judge(const std::vector<WindowOfRows>& inserted, LatePolicy policy, st
     const bool late = watermark.has_value() && rows.end <= *watermark;
     if (late && policy == LatePolicy::kReject) {
       judgement.counts.rejected += rows.rows;
-      if (!judgement.refused.has_value()) judgement.refused = rows.window;
+      if (!judgement.refused.has_value()) judgement.refused = rows;
     } else if (rows.end <= expired_to) {
       judgement.counts.expired += rows.rows;
       judgement.left_out.insert(rows.window);

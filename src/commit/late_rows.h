@@ -54,13 +54,16 @@ struct WindowOfRows {
   aggregate::WindowStart window;
   EventTime end;
   std::int64_t rows = 0;
+  // Of a view over sessions, where a window is a session of the commit's by its number: the session that it becomes
+  // part of.
+  std::optional<EventTime> start = std::nullopt;
 };
 
 struct Judgement {
   LateCounts counts;
   std::set<aggregate::WindowStart> left_out;      // windows that get none of the commit's rows
   std::set<aggregate::WindowStart> dropped_from;  // those of them by `late`, not by retention
-  std::optional<aggregate::WindowStart> refused;  // the first window whose rows refuse the commit
+  std::optional<WindowOfRows> refused;            // the first window whose rows refuse the commit
 };
 
 // `watermark`: nullopt while the table has no mark.

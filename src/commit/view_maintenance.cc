@@ -55,6 +55,44 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Relabel(const AggregateQuery&
   return arrow::RecordBatch::Make(query.evaluated_schema, evaluated.num_rows(), columns);
 }
 
+// A session's keys as the states have them, and again so that DuckDB can compare them with those of other rows.
+std::vector<std::string> SessionKeys(const AggregateQuery& query) {
+  std::vector<std::string> keys;
+  for (int key = 0; key < query.key_count(); ++key) {
+    if (key != query.window_key) keys.push_back("(" + query.key_sql[static_cast<std::size_t>(key)] + ")");
+  }
+  const auto count = keys.size();
+  for (std::size_t key = 0; key < count; ++key) keys.push_back("hyprstream_order_key(" + keys[key] + ")");
+  return keys;
+}
+
+// What is to be recomputed: the window, or the keys of a session.
+std::string TouchedSql(const AggregateQuery& query) {
+  if (!query.session_gap) return "(" + WindowSql(query) + ") AS w";
+  std::string sql;
+  int column = 0;
+  for (const auto& key : SessionKeys(query)) {
+    sql += (column == 0 ? "" : ", ") + key + " AS k" + std::to_string(column);
+    ++column;
+  }
+  return sql;
+}
+
+// A condition on rows: they are among what TouchedSql() has given.
+std::string AmongTouched(const AggregateQuery& query) {
+  const auto touched = [](const std::string& condition) {
+    return "EXISTS (SELECT 1 FROM hyprstream_input() AS hyprstream_touched WHERE " + condition + ")";
+  };
+  if (!query.session_gap) return touched("hyprstream_touched.w IS NOT DISTINCT FROM (" + WindowSql(query) + ")");
+  const auto keys = SessionKeys(query);
+  std::string condition;
+  for (auto key = keys.size() / 2; key < keys.size(); ++key) {
+    condition += (condition.empty() ? "" : " AND ") + ("hyprstream_touched.k" + std::to_string(key)) +
+                 " IS NOT DISTINCT FROM " + keys[key];
+  }
+  return touched(condition);
+}
+
 // The windows that old and new images fall into.
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> TouchedWindows(engine::Connection& connection,
                                                                   const AggregateQuery& query,
@@ -62,7 +100,7 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> TouchedWindows(engine::Connec
   Batches images = changes.removed;
   images.insert(images.end(), changes.updated.begin(), changes.updated.end());
   // Rows that the view leaves out have no window in it, and its expressions need not hold for them.
-  const std::string sql = "SELECT DISTINCT (" + WindowSql(query) + ") AS w FROM hyprstream_input() AS " +
+  const std::string sql = "SELECT DISTINCT " + TouchedSql(query) + " FROM hyprstream_input() AS " +
                           QuoteIdentifier(query.alias) + (query.where_sql.empty() ? "" : " WHERE " + query.where_sql);
   ARROW_ASSIGN_OR_RAISE(const auto windows, connection.Evaluate(sql, changes.schema, images));
   if (windows.empty()) {
@@ -100,28 +138,6 @@ arrow::Status FindEnds(engine::Connection& connection, WindowEnds& ends, std::ve
   for (const auto& rows : windows) starts.push_back(rows.window);
   ARROW_RETURN_NOT_OK(ends.Learn(connection, starts));
   for (auto& rows : windows) rows.end = ends.EndOf(rows.window);
-  return arrow::Status::OK();
-}
-
-// Which windows the rows of a commit are in, and when these end.
-arrow::Status PlaceRows(engine::Connection& connection, const TableChanges& changes, ViewDelta& delta) {
-  auto& view = *delta.view;
-  if (view.ends == nullptr) return arrow::Status::OK();
-  if (delta.delta != nullptr) {
-    for (const auto& rows : delta.delta->Windows()) {
-      delta.inserted.push_back({.window = rows.window, .end = {}, .rows = rows.rows});
-    }
-  }
-  if (!changes.updated.empty()) {
-    ARROW_ASSIGN_OR_RAISE(delta.changed, CountWindows(connection, view, changes, changes.updated));
-  }
-  if (delta.windows != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(const auto starts, view.state->StartsOf(delta.windows));
-    for (const auto& start : starts) delta.touched.push_back({.window = start, .end = {}, .rows = 0});
-  }
-  for (auto* windows : {&delta.inserted, &delta.changed, &delta.touched}) {
-    ARROW_RETURN_NOT_OK(FindEnds(connection, *view.ends, *windows));
-  }
   return arrow::Status::OK();
 }
 
@@ -182,14 +198,46 @@ std::optional<Batches> TakeColumns(const AggregateQuery& query, const TableChang
   return taken;
 }
 
+arrow::Result<std::unique_ptr<aggregate::Delta>> FoldImages(engine::Connection& connection, const MaintainedView& view,
+                                                            const std::shared_ptr<arrow::Schema>& schema,
+                                                            const Batches& images) {
+  const auto& query = *view.query;
+  const Evaluation evaluation{.sql = EvaluationSql(query, "hyprstream_input() AS " + QuoteIdentifier(query.alias), ""),
+                              .schema = schema,
+                              .input = images};
+  return FoldEvaluated(connection, view, evaluation, {});
+}
+
 arrow::Result<std::unique_ptr<aggregate::Delta>> FoldInserted(engine::Connection& connection,
                                                               const MaintainedView& view, const TableChanges& changes) {
-  const auto& query = *view.query;
-  if (const auto taken = TakeColumns(query, changes)) return view.state->Fold(*taken);
-  const Evaluation inserted{.sql = EvaluationSql(query, "hyprstream_input() AS " + QuoteIdentifier(query.alias), ""),
-                            .schema = changes.schema,
-                            .input = changes.inserted};
-  return FoldEvaluated(connection, view, inserted, {});
+  if (const auto taken = TakeColumns(*view.query, changes)) return view.state->Fold(*taken);
+  return FoldImages(connection, view, changes.schema, changes.inserted);
+}
+
+// Which windows the rows of a commit are in, and when these end.
+arrow::Status PlaceRows(engine::Connection& connection, const TableChanges& changes, ViewDelta& delta) {
+  auto& view = *delta.view;
+  if (view.ends == nullptr) return arrow::Status::OK();
+  if (view.query->session_gap) {  // which sessions, is known under the gate
+    if (changes.updated.empty()) return arrow::Status::OK();
+    return FoldImages(connection, view, changes.schema, changes.updated).Value(&delta.changed_rows);
+  }
+  if (delta.delta != nullptr) {
+    for (const auto& rows : delta.delta->Windows()) {
+      delta.inserted.push_back({.window = rows.window, .end = {}, .rows = rows.rows});
+    }
+  }
+  if (!changes.updated.empty()) {
+    ARROW_ASSIGN_OR_RAISE(delta.changed, CountWindows(connection, view, changes, changes.updated));
+  }
+  if (delta.windows != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(const auto starts, view.state->StartsOf(delta.windows));
+    for (const auto& start : starts) delta.touched.push_back({.window = start, .end = {}, .rows = 0});
+  }
+  for (auto* windows : {&delta.inserted, &delta.changed, &delta.touched}) {
+    ARROW_RETURN_NOT_OK(FindEnds(connection, *view.ends, *windows));
+  }
+  return arrow::Status::OK();
 }
 
 }  // namespace
@@ -203,7 +251,8 @@ arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared
   }
   if (!changes.removed.empty()) {
     delta.recompute = true;
-    if (query.window_key >= 0) {
+    const bool in_parts = query.window_key >= 0 && !(query.session_gap && query.key_count() == 1);
+    if (in_parts) {
       ARROW_ASSIGN_OR_RAISE(delta.windows, InZone(connection, query.time_zone,
                                                   [&] { return TouchedWindows(connection, query, changes); }));
       delta.recompute = delta.windows->num_rows() > 0;
@@ -228,8 +277,7 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& c
   Batches input;
   auto schema = arrow::schema({});
   if (windows != nullptr) {
-    touched = "EXISTS (SELECT 1 FROM hyprstream_input() AS hyprstream_touched(w) WHERE w IS NOT DISTINCT FROM (" +
-              WindowSql(query) + "))";
+    touched = AmongTouched(query);
     schema = windows->schema();
     input = {windows};
   }

@@ -47,11 +47,12 @@ struct ViewDelta {
   std::shared_ptr<MaintainedView> view;
   std::unique_ptr<aggregate::Delta> delta;      // of inserted rows; null when there are none
   bool recompute = false;                       // rows were changed or deleted
-  std::shared_ptr<arrow::RecordBatch> windows;  // which to recompute; null: all
+  std::shared_ptr<arrow::RecordBatch> windows;  // which to recompute, or the keys of sessions; null: all
   // The windows as the transaction sees them; right only if nobody else changes the table before it commits. Null: they
   // are to be computed after the commit.
   std::unique_ptr<aggregate::Delta> recomputed = nullptr;
   // Of a view whose windows end: where its rows are, new images of changed rows apart.
+  std::unique_ptr<aggregate::Delta> changed_rows = nullptr;  // new images of changed rows, of a view over sessions
   std::vector<WindowOfRows> inserted = {};
   std::vector<WindowOfRows> changed = {};
   std::vector<WindowOfRows> touched = {};  // `windows`

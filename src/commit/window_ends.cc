@@ -31,7 +31,7 @@ std::string WhyUnknown(const AggregateQuery& query, const std::string& time_colu
            (query.window_time.empty() ? std::string("an expression") : "column " + query.window_time) +
            ", not over the event-time column " + time_column + " of its table";
   }
-  if (query.window_width_sql.empty()) return "its windows have no constant length";
+  if (query.window_width_sql.empty() && !query.session_gap) return "its windows have no constant length";
   return "";
 }
 
@@ -47,7 +47,10 @@ arrow::Result<std::shared_ptr<WindowEnds>> WindowEnds::Make(engine::Connection& 
                                                             const std::string& time_column, std::string& why) {
   why = WhyUnknown(query, time_column);
   if (!why.empty()) return nullptr;
-  ARROW_ASSIGN_OR_RAISE(const auto width, EvaluateInterval(connection, query.window_width_sql));
+  Interval width = {};
+  if (!query.session_gap) {
+    ARROW_ASSIGN_OR_RAISE(width, EvaluateInterval(connection, query.window_width_sql));
+  }
   std::shared_ptr<WindowEnds> ends(new WindowEnds(query, width));
   const auto type = ends->type_->id();
   if (type != arrow::Type::TIMESTAMP && type != arrow::Type::DATE32) {

@@ -1,4 +1,5 @@
-// When the windows of one view end, in event time: what lateness, retention and `closed` are decided by.
+// When the windows of one view end, in event time: what lateness, retention and `closed` are decided by. A session is
+// named by its end, and ends then.
 //
 // Thread safety: all methods.
 #pragma once

@@ -92,6 +92,10 @@ struct AggregateQuery {
   // When set, the window key of evaluated batches holds the starts of slices, and each window is put together from the
   // slices in it.
   std::optional<WindowSpec> hopping = std::nullopt;
+  // When set, the view's windows are sessions: the window key of evaluated batches (and of key_sql) holds event times,
+  // and a session ends where the next row of its other keys is this much or more away. Its output is the first row's
+  // time or, with after_start, the last one's plus that.
+  std::optional<std::int64_t> session_gap = std::nullopt;
   bool finite_times_only = false;  // rows whose window key is NULL or infinite are in no window, and left out
   // When set, the window key of evaluated batches holds times (time_sql, of the key's type), and their windows are
   // still to be found; key_sql has the windows all the same.

@@ -26,7 +26,7 @@ struct ColumnFilter {
   enum class Op { kEqual, kLess, kLessEqual, kGreater, kGreaterEqual, kIn, kIsNull };
   int column;  // index in the source's schema
   Op op;
-  std::shared_ptr<arrow::Scalar> value = nullptr;               // of a comparison
+  std::shared_ptr<arrow::Scalar> value = nullptr;           // of a comparison
   std::vector<std::shared_ptr<arrow::Scalar>> values = {};  // of kIn; NULL equals nothing
 };
 

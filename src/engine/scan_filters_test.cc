@@ -19,9 +19,9 @@
 namespace hyprstream::engine {
 namespace {
 
+using duckdb::LogicalType;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using duckdb::LogicalType;
 
 // w, day, region, k, price, code of one row; remembers what it was asked.
 class AskedSource : public TableSource {

@@ -162,10 +162,8 @@ void RegisterScans(duckdb::Connection& connection) {
       MakeStreamFunction("view_scan", {duckdb::LogicalType::VARCHAR, duckdb::LogicalType::VARCHAR}, BindView);
   view_scan.pushdown_complex_filter = PushFilters;
   view_scan.to_string = DescribeViewScan;
-  for (auto& function :
-       {view_scan,
-        MakeStreamFunction("hyprstream_system", {duckdb::LogicalType::VARCHAR}, BindSystem),
-        MakeStreamFunction("hyprstream_input", {}, BindInput)}) {
+  for (auto& function : {view_scan, MakeStreamFunction("hyprstream_system", {duckdb::LogicalType::VARCHAR}, BindSystem),
+                         MakeStreamFunction("hyprstream_input", {}, BindInput)}) {
     duckdb::CreateTableFunctionInfo info(function);
     catalog.CreateTableFunction(*connection.context, info);
   }

@@ -69,6 +69,7 @@ class ViewAnalysis {
     ARROW_RETURN_NOT_OK(ReadItems(bound));
     ARROW_RETURN_NOT_OK(ReadWhere());
     ARROW_RETURN_NOT_OK(CheckGroups());
+    ARROW_RETURN_NOT_OK(CheckSessionKeys());
     ARROW_RETURN_NOT_OK(CarryColumns(bound));
     ARROW_RETURN_NOT_OK(FixWindow());
     ARROW_RETURN_NOT_OK(BindEvaluation());
@@ -148,7 +149,11 @@ class ViewAnalysis {
     call_->table->SetQualifiedName(select_->from_table->Cast<duckdb::BaseTableRef>().GetQualifiedName());
     ARROW_ASSIGN_OR_RAISE(windows_, WindowedFrom::Make(context_, *std::move(call_)));
     query_.hopping = windows_->hopping();
-    return arrow::Status::OK();
+    query_.session_gap = windows_->session_gap();
+    if (!query_.session_gap || !select_->where_clause) return arrow::Status::OK();
+    return arrow::Status::NotImplemented(
+        "A materialized view over session cannot have WHERE: its sessions are those of all rows; put the condition "
+        "behind the aggregates, as in count(*) FILTER (WHERE ...)");
   }
 
   // The SELECT as its author wrote it, for DuckDB.
@@ -176,9 +181,9 @@ class ViewAnalysis {
 
   // Within another expression.
   arrow::Status ResolveWindowColumn(WindowColumn column, Expression& expression) {
-    if (query_.hopping) {
+    if (query_.hopping || query_.session_gap) {
       return arrow::Status::NotImplemented(
-          "A materialized view over hop cannot use ", Show(*expression),
+          "A materialized view over ", WindowFunction(windows_->kind()), " cannot use ", Show(*expression),
           " within an expression or a condition: select it as it is, and use it in the query that reads the view");
     }
     const auto alias = expression->GetAlias();
@@ -195,7 +200,11 @@ class ViewAnalysis {
       query_.window_key = query_.key_count();
       query_.key_sql.push_back(start->ToString());
       query_.finite_times_only = true;
-      if (!query_.hopping) NoteWindow(*start);
+      if (query_.session_gap) {
+        query_.window_time = windows_->TimeColumn();
+      } else if (!query_.hopping) {
+        NoteWindow(*start);
+      }
       window_item_ = std::move(start);
     }
     query_.output.push_back({.name = name,
@@ -417,9 +426,9 @@ class ViewAnalysis {
       query_.output.push_back(std::move(output));
       items_.push_back(std::move(item));
     }
-    if (query_.hopping && query_.window_key < 0) {
-      return arrow::Status::NotImplemented(
-          "A materialized view over hop needs its windows: select window_start, and group by it");
+    if ((query_.hopping || query_.session_gap) && query_.window_key < 0) {
+      return arrow::Status::NotImplemented("A materialized view over ", WindowFunction(windows_->kind()),
+                                           " needs its windows: select window_start, and group by it");
     }
     if (query_.aggregates.empty()) {
       return arrow::Status::NotImplemented(
@@ -493,6 +502,29 @@ class ViewAnalysis {
     return arrow::Status::OK();
   }
 
+  // The keys that sessions are told apart by are the keys of the view.
+  arrow::Status CheckSessionKeys() {
+    if (!query_.session_gap) return arrow::Status::OK();
+    std::vector<const duckdb::ParsedExpression*> left;
+    for (const auto* key : keys_) {
+      if (!WindowColumnIn(*key)) left.push_back(key);
+    }
+    for (const auto& key : windows_->keys()) {
+      auto resolved = key->Copy();
+      ARROW_RETURN_NOT_OK(ResolveInTable(resolved));
+      const auto selected = std::ranges::any_of(keys_, [&](const auto* other) { return other->Equals(*resolved); });
+      if (!selected) {
+        return arrow::Status::NotImplemented("The view's sessions are told apart by ", Show(*key),
+                                             ", which is not among its columns: select it, and group by it");
+      }
+      std::erase_if(left, [&](const auto* other) { return other->Equals(*resolved); });
+    }
+    if (left.empty()) return arrow::Status::OK();
+    return arrow::Status::NotImplemented(
+        "A materialized view over session has the keys of its sessions and no others, and ", Show(*left.front()),
+        " is not one of them: give it to session, as in session(table, time, gap, ", Show(*left.front()), ")");
+  }
+
   // ---- types
 
   std::string EvaluationSql() const {
@@ -553,7 +585,7 @@ class ViewAnalysis {
 
   // Has the aggregation engine find the windows, where it can.
   arrow::Status FixWindow() {
-    if (query_.window_key < 0) return arrow::Status::OK();
+    if (query_.window_key < 0 || query_.session_gap) return arrow::Status::OK();
     const auto window = static_cast<std::size_t>(query_.window_key);
     ARROW_ASSIGN_OR_RAISE(const auto bound, BindEvaluated());
     query_.fixed_window = FixedWindowOf(context_, *bound.plan->expressions.at(window));

@@ -91,10 +91,6 @@ arrow::Result<std::optional<WindowCall>> TakeWindowCall(duckdb::SelectNode& sele
   if (!select.from_table || select.from_table->type != duckdb::TableReferenceType::TABLE_FUNCTION) return std::nullopt;
   auto call = ReadWindowCall(select.from_table->Cast<duckdb::TableFunctionRef>());
   if (!call) return std::nullopt;
-  if (call->kind == WindowKind::kSession) {
-    return arrow::Status::NotImplemented(
-        "A materialized view over session is not maintained yet: call session in the query that reads the table");
-  }
   auto table = call->table->Copy();
   select.from_table->CopyProperties(*table);
   table->column_name_alias = select.from_table->column_name_alias;
@@ -107,7 +103,12 @@ arrow::Result<WindowedFrom> WindowedFrom::Make(duckdb::ClientContext& context, W
   WindowedFrom from(std::move(call));
   ARROW_RETURN_NOT_OK(CheckExpression(*from.call_.time));
   ARROW_RETURN_NOT_OK(CheckStable(context, *from.call_.time));
-  ARROW_ASSIGN_OR_RAISE(from.size_, WidthOf(context, from.kind(), "size", from.call_.width));
+  const bool is_session = from.kind() == WindowKind::kSession;
+  for (const auto& key : from.call_.keys) {
+    ARROW_RETURN_NOT_OK(CheckExpression(*key));
+    ARROW_RETURN_NOT_OK(CheckStable(context, *key));
+  }
+  ARROW_ASSIGN_OR_RAISE(from.size_, WidthOf(context, from.kind(), is_session ? "gap" : "size", from.call_.width));
   if (from.call_.slide) {
     ARROW_ASSIGN_OR_RAISE(from.slide_, WidthOf(context, from.kind(), "slide", from.call_.slide));
   }
@@ -116,6 +117,15 @@ arrow::Result<WindowedFrom> WindowedFrom::Make(duckdb::ClientContext& context, W
 }
 
 std::int64_t WindowedFrom::size_us() const { return duckdb::Interval::GetMicro(size_); }
+
+std::optional<std::int64_t> WindowedFrom::session_gap() const {
+  return kind() == WindowKind::kSession ? std::optional(size_us()) : std::nullopt;
+}
+
+std::string WindowedFrom::TimeColumn() const {
+  if (call_.time->GetExpressionClass() != duckdb::ExpressionClass::COLUMN_REF) return "";
+  return call_.time->Cast<duckdb::ColumnRefExpression>().ColumnNames().back().GetIdentifierName();
+}
 
 std::optional<WindowSpec> WindowedFrom::hopping() const {
   if (kind() != WindowKind::kHopping) return std::nullopt;
@@ -144,6 +154,7 @@ WindowArgument WindowedFrom::Time() const {
 }
 
 WindowArgument WindowedFrom::Start() const {
+  if (kind() == WindowKind::kSession) return Time();
   if (!is_fixed()) return Call("time_bucket", IntervalOf(size_.months, "months"), Time());
   const auto spec = hopping();
   auto width = IntervalOf(spec ? spec->slice() : size_us(), "microseconds");

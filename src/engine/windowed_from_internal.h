@@ -1,5 +1,5 @@
-// A materialized view's FROM that calls tumble or hop: the table behind it, and what the windows' columns are over the
-// columns of that table.
+// A materialized view's FROM that calls tumble, hop or session: the table behind it, and what the windows' columns are
+// over the columns of that table.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,8 @@
 #include <duckdb/common/types/interval.hpp>
 #include <duckdb/common/unique_ptr.hpp>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "core/window_spec.h"
 #include "engine/window_call_internal.h"
@@ -46,7 +48,14 @@ class WindowedFrom {
   // Of windows that hop.
   std::optional<WindowSpec> hopping() const;
 
-  // Over the columns of the table, by their own names. Of windows that hop the start is that of a row's slice.
+  // Of sessions, which have keys.
+  std::optional<std::int64_t> session_gap() const;
+  const std::vector<WindowArgument>& keys() const { return call_.keys; }
+  // The last name of the column that the windows are over; empty when they are over an expression.
+  std::string TimeColumn() const;
+
+  // Over the columns of the table, by their own names. Of windows that hop the start is that of a row's slice, of
+  // sessions it is the row's time.
   WindowArgument Start() const;
   WindowArgument End() const;
   // Which rows are in windows at all.

@@ -38,6 +38,9 @@ class LookUp {
   }
 
  private:
+  static bool IsNested(const std::string& type) {
+    return type.ends_with("]") || type.starts_with("STRUCT") || type.starts_with("MAP") || type.starts_with("UNION");
+  }
   std::string Name(std::size_t column) const { return "\"" + columns_[column].first + "\""; }
 
   std::string Value(std::size_t row, std::size_t column) const {
@@ -68,6 +71,7 @@ class LookUp {
       case 1:
         return name + " IN (" + Value(column) + ", " + Value(column) + ", " + Value(column) + ")";
       case 2:
+        if (IsNested(columns_[column].second)) return name + " IS NOT NULL";  // DuckDB has none
         return name + " BETWEEN " + Value(column) + " AND " + Value(column);
       case 3:
         return Value(column) + random_.Text({" < ", " = ", " >= "}) + name;

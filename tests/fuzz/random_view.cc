@@ -59,6 +59,33 @@ Source WindowFunction(Random& random, const RandomTable& table) {
               table, "range(time_bucket(" + slide + ", moment), moment - " + size + ", -" + slide + ")", size)};
 }
 
+// Sessions written out: numbered by the rows that begin one.
+Source Sessions(Random& random, const RandomTable& table, const std::vector<std::string>& keys) {
+  const auto gap = "INTERVAL '" + random.Text({"1 minute", "20 minutes", "1 hour", "36 hours"}) + "'";
+  const bool zoned = table.columns.front().type == "TIMESTAMPTZ";
+  const std::string back = zoned ? " AT TIME ZONE 'UTC'" : "";
+  std::string time = zoned ? "(ts AT TIME ZONE 'UTC')" : "ts::TIMESTAMP";
+  if (table.columns.front().type == "TIMESTAMP_NS") {  // a cast would round
+    time = "make_timestamp((epoch_ns(ts) - (epoch_ns(ts) % 1000 + 1000) % 1000) // 1000)";
+  }
+  std::string arguments;
+  std::string partition;
+  for (const auto& key : keys) {
+    arguments += ", " + key;
+    partition += (partition.empty() ? "" : ", ") + key;
+  }
+  const auto by = partition.empty() ? std::string() : "PARTITION BY " + partition + " ";
+  const auto whole = " OVER (PARTITION BY " + (partition.empty() ? "" : partition + ", ") + "session_number)";
+  return {.from = "session(" + table.name + ", ts, " + gap + arguments + ")",
+          .window = random.Text({"window_start AS window_start", "window_start, window_end", "window_end AS until"}),
+          .oracle_from = "(SELECT *, min(moment)" + whole + back + " AS window_start, (max(moment)" + whole + " + " +
+                         gap + ")" + back + " AS window_end FROM (SELECT *, count(*) FILTER (WHERE before IS NULL OR " +
+                         "moment >= before + " + gap + ") OVER (" + by +
+                         "ORDER BY moment RANGE UNBOUNDED PRECEDING) AS session_number FROM (SELECT *, rowid, " + time +
+                         " AS moment, lag(" + time + ") OVER (" + by + "ORDER BY " + time + ") AS before FROM " +
+                         table.name + " WHERE isfinite(ts)"};
+}
+
 Source From(Random& random, const RandomTable& table) {
   if (random.Chance(35)) return WindowFunction(random, table);
   return {
@@ -316,7 +343,9 @@ RandomView MakeCoarser(Random& random, const RandomView& view) {
   auto items = query.keys;
   items.insert(items.end(), query.aggregates.begin(), query.aggregates.end());
   query.items = SelectOf(items);
-  const auto more = view.keys.empty() || random.Chance(50) ? "" : CoarserCondition(random, view);
+  // The sessions of some rows are others than those of all.
+  const bool bare = view.keys.empty() || view.from.starts_with("session(");
+  const auto more = bare || random.Chance(50) ? "" : CoarserCondition(random, view);
   if (!more.empty()) query.where = view.where.empty() ? more : view.where + " AND " + more;
   return query;
 }
@@ -342,10 +371,12 @@ std::pair<std::string, RandomView> MakeCombine(Random& random, const RandomView&
 
 RandomView MakeView(Random& random, const RandomTable& table, const std::string& name) {
   std::vector<std::string> items;
-  const auto source = From(random, table);
+  std::vector<std::string> by;
+  for (auto more = random.Below(4); more > 0; --more) by.push_back(Key(random, table));
+  const bool sessions = random.Chance(15);
+  const auto source = sessions ? Sessions(random, table, by) : From(random, table);
   if (!source.window.empty()) items.push_back(source.window);
-  const auto count = random.Below(items.empty() ? 3 : 4);
-  for (std::int64_t i = 0; i < count; ++i) items.push_back(Key(random, table) + " AS k" + std::to_string(i));
+  for (std::size_t i = 0; i < by.size(); ++i) items.push_back(by[i] + " AS k" + std::to_string(i));
   const auto keys = items;
   std::vector<std::string> aggregates(static_cast<std::size_t>(1 + random.Below(5)));
   for (std::size_t i = 0; i < aggregates.size(); ++i) {
@@ -353,7 +384,7 @@ RandomView MakeView(Random& random, const RandomTable& table, const std::string&
     aggregates[i] = Aggregate(random, table) + " AS a" + std::to_string(i);
     items.insert(items.begin() + at, aggregates[i]);
   }
-  auto where = random.Chance(25) ? Condition(random, table) : "";
+  auto where = !sessions && random.Chance(25) ? Condition(random, table) : "";
   return {.name = name,
           .table = table.name,
           .items = SelectOf(items),

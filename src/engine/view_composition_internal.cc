@@ -212,6 +212,11 @@ arrow::Status CheckComposes(const AggregateQuery& inner, const std::string& time
                                          "often as they are in one; create it over table ",
                                          inner.base.ToString());
   }
+  if (inner.session_gap) {
+    return arrow::Status::NotImplemented(inner.view.ToString(),
+                                         " has sessions, which rows join after they were counted: a materialized view "
+                                         "over it is not maintained; use combine() in the query that reads it");
+  }
   if (inner.time_zone == time_zone) return arrow::Status::OK();
   return arrow::Status::NotImplemented("Materialized view ", inner.view.ToString(), " means times in ", inner.time_zone,
                                        ": SET TimeZone = '", inner.time_zone, "' before you create a view over it");

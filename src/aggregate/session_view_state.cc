@@ -1,9 +1,11 @@
 // The states of a view over sessions; see session_view_internal.h and, for the contract, view_state.h.
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "aggregate/session_format_internal.h"
 #include "aggregate/session_view_internal.h"
@@ -173,6 +175,8 @@ class SessionViewState final : public ViewState {
   arrow::Result<std::vector<WindowStart>> StartsOf(const std::shared_ptr<arrow::RecordBatch>&) const override {
     return arrow::Status::Invalid("View ", query().view.ToString(), ": sessions have no starts of their own");
   }
+
+  std::map<WindowStart, std::vector<std::string>> GroupsOf(const Delta&) const override { return {}; }
 
   std::shared_ptr<const ViewVersion> Pin() override { return PinNow(); }
   std::int64_t PinnedBytes() const override EXCLUDES(mutex_) {

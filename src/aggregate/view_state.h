@@ -134,6 +134,7 @@ class ViewState {
   virtual arrow::Result<std::vector<WindowStart>> StartsOf(
       const std::shared_ptr<arrow::RecordBatch>& windows) const = 0;
   // The row keys of the delta's groups, by slice: a window, unless windows hop. For ViewSelection, nothing else.
+  // None of sessions.
   virtual std::map<WindowStart, std::vector<std::string>> GroupsOf(const Delta& delta) const = 0;
   // Cheap; pins without a change between them share one version.
   virtual std::shared_ptr<const ViewVersion> Pin() = 0;

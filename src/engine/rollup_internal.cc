@@ -81,6 +81,7 @@ class RollUp {
   // Why the view does not answer it; empty: it does.
   std::string Match() {
     if (!view_.partial.empty()) return view_.partial;
+    if (query_.session_gap) return "its windows are sessions";
     if (query_.hopping || query_.shapes.output.empty()) return "its windows overlap, or its SELECT is not compared";
     plan_ = ScanOf(optimizer_, query_.view);
     if (plan_->type != LogicalOperatorType::LOGICAL_GET) return "it cannot be scanned";

@@ -252,8 +252,9 @@ arrow::Result<std::unique_ptr<Subscription>> CommitPathImpl::Subscribe(const Sub
     return arrow::Status::Invalid("Materialized view ", options.view.ToString(), " cannot be read: ", view->problem);
   }
   if (view->query->session_gap) {
-    return arrow::Status::NotImplemented("Subscriptions to ", options.view.ToString(),
-                                         " are not there yet: its windows are sessions, which join one another; query it");
+    return arrow::Status::NotImplemented(
+        "Subscriptions to ", options.view.ToString(),
+        " are not there yet: its windows are sessions, which join one another; query it");
   }
   ARROW_RETURN_NOT_OK(CheckFilter(*view->query, options));
   if (options.on_close && view->ends == nullptr) {

@@ -40,7 +40,8 @@ class SessionDeltaBuilder final : public DeltaBuilder {
 
   arrow::Status Add(const std::shared_ptr<arrow::RecordBatch>& evaluated) override {
     ARROW_RETURN_NOT_OK(CheckBatch(*spec_->view, *evaluated));
-    return table_->Add(*evaluated, *scratch_);
+    ARROW_RETURN_NOT_OK(table_->Add(*evaluated, *scratch_));
+    return CheckExactBytes(*spec_->view->query, *spec_->view->layout);
   }
   std::int64_t bytes() const override { return table_->bytes(); }
   std::unique_ptr<Delta> Finish() override {

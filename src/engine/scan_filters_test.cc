@@ -114,11 +114,14 @@ TEST_F(ScanFilters, CarriedValues) {
 }
 
 TEST_F(ScanFilters, AnotherKindOfTimeIsARangeAround) {
-  EXPECT_THAT(Asked("w::DATE = DATE '2024-05-10'"),
-              ElementsAre("w >= 2024-05-08 00:00:00.000000", "w <= 2024-05-12 00:00:00.000000"));
   EXPECT_THAT(Asked("w > TIMESTAMPTZ '2024-05-10 00:00:00+00'"), ElementsAre("w >= 2024-05-08 00:00:00.000000"));
-  EXPECT_THAT(Asked("day < TIMESTAMP '2024-05-10 12:00'"), ElementsAre("day <= 2024-05-12"));
-  EXPECT_THAT(Asked("w::DATE = DATE 'infinity'"), IsEmpty());
+  EXPECT_THAT(Asked("w = TIMESTAMPTZ '2024-05-10 00:00:00+00'"),
+              ElementsAre("w >= 2024-05-08 00:00:00.000000", "w <= 2024-05-12 00:00:00.000000"));
+  EXPECT_THAT(Asked("day < TIMESTAMPTZ '2024-05-10 12:00+00'"), ElementsAre("day <= 2024-05-12"));
+  EXPECT_THAT(Asked("w = TIMESTAMPTZ 'infinity'"), IsEmpty());
+  // DuckDB itself makes ranges of some.
+  EXPECT_THAT(Asked("w::DATE = DATE '2024-05-10'"),
+              testing::UnorderedElementsAre("w >= 2024-05-10 00:00:00.000000", "w < 2024-05-11 00:00:00.000000"));
 }
 
 TEST_F(ScanFilters, OthersAreThePlansAlone) {
@@ -134,6 +137,7 @@ TEST_F(ScanFilters, ParametersHaveTheValuesOfEachExecution) {
   const auto prepared = connection_->Prepare(*parsed[0], Trust::kInternal).ValueOrDie();
   const auto schema = arrow::schema({arrow::field("1", arrow::int64()), arrow::field("2", arrow::utf8())});
   const auto execute = [&](const char* k, const char* region) {
+    source_->asked.clear();
     const auto parameters =
         arrow::RecordBatch::Make(schema, 1,
                                  {arrow::json::ArrayFromJSONString(arrow::int64(), k).ValueOrDie(),
@@ -144,7 +148,7 @@ TEST_F(ScanFilters, ParametersHaveTheValuesOfEachExecution) {
   };
   EXPECT_THAT(execute("[1]", R"(["a"])"), testing::UnorderedElementsAre("k = 1", "region = a"));
   EXPECT_THAT(execute("[2]", R"(["b"])"), testing::UnorderedElementsAre("k = 2", "region = b"));
-  EXPECT_THAT(execute("[3]", "[null]"), testing::UnorderedElementsAre("k = 3", "region = null"));
+  EXPECT_THAT(execute("[3]", "[null]"), IsEmpty()) << "nothing equals NULL, and nothing is scanned";
 }
 
 TEST_F(ScanFilters, ExplainShowsThem) {

@@ -143,7 +143,10 @@ class RollUp {
       return behind == nullptr ? nullptr : OverView(*behind);
     }
     if (expression.IsVolatile()) return nullptr;
-    if (expression.GetExpressionClass() == ExpressionClass::BOUND_CONSTANT) return expression.Copy();
+    if (expression.GetExpressionClass() == ExpressionClass::BOUND_CONSTANT ||
+        expression.GetExpressionClass() == ExpressionClass::BOUND_PARAMETER) {
+      return expression.Copy();
+    }
     static constexpr std::array kTaken = {ExpressionClass::BOUND_FUNCTION, ExpressionClass::BOUND_OPERATOR,
                                           ExpressionClass::BOUND_CONJUNCTION, ExpressionClass::BOUND_CASE};
     if (std::ranges::find(kTaken, expression.GetExpressionClass()) == kTaken.end()) return nullptr;

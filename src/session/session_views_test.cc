@@ -1,7 +1,9 @@
 // Queries that the states of views answer: combine(), views on views, and aggregations over the table itself.
+#include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
+#include <arrow/type.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -77,6 +79,23 @@ TEST_F(SessionViewsTest, FeedViewsOnThem) {
       Rows("SELECT * FROM coarse ORDER BY ALL"),
       Plain("SELECT time_bucket(INTERVAL '1 hour', ts), avg(x), max(s), arg_max(s, x) FROM t WHERE k < 4 GROUP BY "
             "ALL ORDER BY ALL"));
+}
+
+TEST_F(SessionViewsTest, AnswerPreparedQueriesOverTheirTable) {
+  const auto prepared =
+      session_->Prepare(context_, "SELECT count(*) FROM t WHERE k = ? OR upper(s) = ?", {}).ValueOrDie();
+  const auto run = [&](const std::string& row) {
+    const auto schema = arrow::schema({arrow::field("1", arrow::int32()), arrow::field("2", arrow::utf8())});
+    const auto values = arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), row).ValueOrDie();
+    EXPECT_TRUE(session_->Bind(prepared.handle, {arrow::RecordBatch::FromStructArray(values).ValueOrDie()}).ok());
+    const auto started = session_->StartPrepared(context_, prepared.handle).ValueOrDie();
+    EXPECT_THAT(started.reason, HasSubstr("rolled up"));
+    const auto batches = session_->Fetch(context_, started.ticket).ValueOrDie()->ToRecordBatches().ValueOrDie();
+    return batches.at(0)->column(0)->GetScalar(0).ValueOrDie()->ToString() + "\n";
+  };
+  EXPECT_EQ(run(R"([{"1": 3, "2": "A LONG TEXT OF GROUP 5"}])"),
+            Plain("SELECT count(*) FROM t WHERE k = 3 OR upper(s) = 'A LONG TEXT OF GROUP 5'"));
+  EXPECT_EQ(run(R"([{"1": 4, "2": null}])"), Plain("SELECT count(*) FROM t WHERE k = 4"));
 }
 
 // A plan that is kept must not go on reading a view that has left out rows since.

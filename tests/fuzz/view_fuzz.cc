@@ -362,6 +362,8 @@ void ViewFuzz::Compare(const RandomView& view) {
     const auto route = door_.Query("EXPLAIN " + query.Select());
     const bool rolled_up = route.ok() && RowsOf(**route).back().back().text->find("rolled up") != std::string::npos;
     if (!rolled_up && !TableOf(view).keeps_rows) continue;  // refused
+    // A window function fails with times near the end of time, also where a condition outside of it leaves them out.
+    if (!rolled_up && !view.oracle_from.empty()) continue;
     CompareTo(query, "(" + query.Select() + ") s", rolled_up ? "roll-up" : "query of a table");
   }
   const auto [combined, same] = MakeCombine(random_, view);

@@ -27,10 +27,10 @@ def test_demo_streams_a_year_and_checks_its_answers(tmp_path):
     assert process.wait(timeout=200) == 0, output.read_text()
     text = output.read_text()
     assert "336,776 flights" in text
-    assert text.count("same answer") == 8
+    assert text.count("same answer") == 9
     assert text.count("by aggregate (rolled up from materialized view") == 2
     assert "changed rows in" in text and "its copy is the view: 1,09" in text
-    assert "Each of the 12 views equals its SELECT over the raw rows" in text
+    assert "Each of the 13 views equals its SELECT over the raw rows" in text
     assert "All checks passed" in text
 
 

@@ -16,6 +16,8 @@ PRINTS = {
     "query.py": ["pandas", "Lisbon       300", "Polars", "180"],
     "windows.py": ["The last hour", "The past 7 days", "north", "south"],
     "subscribe.py": ["at first: 0 rows", "10:00 north: 2 orders, 20.00", "10:02 north: 1 orders, 10.00"],
+    "weights.py": ["a: weights [ 2.  -0.5], bias 7.000, r2 1.000, n 1000", "b: weights [0.25 1.5 ], bias -3.000",
+                   "b: worst error 0.000000, temperatures as usual"],
     "live_chart.py": ["wrote live_chart.png"],
 }
 

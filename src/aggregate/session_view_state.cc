@@ -107,6 +107,7 @@ class SessionViewState final : public ViewState {
   std::vector<SessionRows> SessionsOf(const Delta& delta) const override EXCLUDES(mutex_) {
     const SessionTable& table = TableOf(delta);
     const MutexLock lock(mutex_);
+    const SegmentMap& segments = *segments_;
     std::vector<SessionRows> placed;
     placed.reserve(static_cast<std::size_t>(table.session_count()));
     std::size_t joined = 0;  // the first of those that are one session so far
@@ -114,8 +115,8 @@ class SessionViewState final : public ViewState {
     ForEachSession(table, [&](std::uint32_t key, const Session& session) {
       Session whole = session;
       bool starts_there = false;  // what it meets begins as early
-      for (const MetSession& met : FindMet(*spec_, *segments_, table.keys().key(key), session)) {
-        const Session& other = (*segments_)[met.segment].table->Of(met.key)[met.place];
+      for (const MetSession& met : FindMet(*spec_, segments, table.keys().key(key), session)) {
+        const Session& other = segments[met.segment].table->Of(met.key)[met.place];
         starts_there |= other.first <= session.first;
         whole.first = std::min(whole.first, other.first);
         whole.last = std::max(whole.last, other.last);

@@ -120,7 +120,7 @@ def test_an_error_leaves_the_shell_running(shell):
     shell.type("SELECT 'still' || 'here';\n")
     shell.expect("stillhere")
     shell.expect("hyprstream> ")
-    shell.type(CTRL_D)
+    shell.press(CTRL_D)
     assert shell.wait() == 0
 
 
@@ -141,7 +141,7 @@ def test_ctrl_c_cancels_the_query_and_not_the_shell(shell, server, statement):
 def test_ctrl_c_drops_the_line(shell):
     shell.type("SELECT 1 +\n")
     shell.expect("...> ")
-    shell.type(CTRL_C)
+    shell.press(CTRL_C)
     shell.expect("hyprstream> ")
     shell.type("SELECT 'fr' || 'esh';\n")
     shell.expect("fresh")
@@ -154,7 +154,7 @@ def test_the_history_is_kept(server, tmp_path):
             terminal.type("SELECT 'remem' || 'bered';\n" if first else UP + "\n")
             terminal.expect("remembered")
             terminal.expect("hyprstream> ")
-            terminal.type(CTRL_D)
+            terminal.press(CTRL_D)
             assert terminal.wait() == 0
     history = tmp_path / "hyprstream" / "history"
     assert "remem" in history.read_text() and history.stat().st_mode & 0o77 == 0

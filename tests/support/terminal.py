@@ -11,6 +11,7 @@ import pty
 import select
 import signal
 import subprocess
+import termios
 import time
 
 from server_process import BINARY, clean_environment
@@ -35,12 +36,20 @@ class Terminal:
     @staticmethod
     def _take_terminal():
         import fcntl
-        import termios
 
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def type(self, text):
         os.write(self._end, text.encode())
+
+    def press(self, key, seconds=30):
+        """Types a key for the line editor, once it reads keys: before that the terminal itself would take it."""
+        deadline = time.monotonic() + seconds
+        while termios.tcgetattr(self._end)[3] & termios.ICANON:
+            self._read(0.01)
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise AssertionError(f"nobody edits a line; the screen: {self.screen!r}")
+        self.type(key)
 
     def _read(self, seconds):
         if not select.select([self._end], [], [], seconds)[0]:

@@ -75,6 +75,7 @@ bool ViewFuzz::DoAs(const std::string& kind, const std::string& sql, const std::
 std::string ViewFuzz::Run(int steps) {
   Do("type", kTypesSql);
   CreateTable();
+  if (tables_.empty()) return "The first table was refused:\n" + script_;
   for (int step = 0; step < steps && failure_.empty(); ++step) {
     Step();
     if (!in_transaction_ && random_.Chance(50)) CompareAll();
@@ -389,7 +390,9 @@ void ViewFuzz::CompareTo(const RandomView& view, const std::string& source, cons
   }
   if (!expected.ok()) {
     // DuckDB's partial sums may overflow where the whole does not; the view knows the whole only.
-    if (expected.status().message().find("Overflow in HUGEINT") == std::string::npos) {
+    const auto& why = expected.status().message();
+    if (why.find("Overflow in HUGEINT") == std::string::npos &&
+        why.find("Overflow in SUM of DECIMAL") == std::string::npos) {
       return Fail(head + "only DuckDB's SELECT fails: " + expected.status().message());
     }
     ++tallies_["overflow on the way"].refused;

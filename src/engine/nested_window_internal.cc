@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/table_ref.h"
+#include "engine/time_grain_internal.h"
 #include "engine/view_window_internal.h"
 
 namespace hyprstream::engine {
@@ -18,9 +19,6 @@ namespace hyprstream::engine {
 namespace {
 
 using Expression = duckdb::unique_ptr<duckdb::ParsedExpression>;
-
-constexpr std::int64_t kDayUs = 86'400'000'000;
-constexpr std::int64_t kDefaultOriginUs = 946'857'600'000'000;  // time_bucket's: 2000-01-03
 
 // A call of time_bucket with a width and a time alone; null for all else.
 duckdb::FunctionExpression* AsPlainBucket(duckdb::ParsedExpression& expression) {
@@ -30,23 +28,16 @@ duckdb::FunctionExpression* AsPlainBucket(duckdb::ParsedExpression& expression) 
   return name == "time_bucket" && function.GetArguments().size() == 2 ? &function : nullptr;
 }
 
-duckdb::interval_t Evaluate(duckdb::ClientContext& context, const duckdb::ParsedExpression& width) {
+duckdb::Value Evaluate(duckdb::ClientContext& context, const duckdb::ParsedExpression& width) {
   Expression cast = duckdb::make_uniq<duckdb::CastExpression>(duckdb::LogicalType::INTERVAL, width.Copy());
   const auto binder = duckdb::Binder::CreateBinder(context);
   duckdb::ConstantBinder constants(*binder, context, "time_bucket");
   const auto bound = constants.Bind(cast);
-  return duckdb::ExpressionExecutor::EvaluateScalar(context, *bound).GetValue<duckdb::interval_t>();
+  return duckdb::ExpressionExecutor::EvaluateScalar(context, *bound);
 }
 
-// Do windows of `width` hold whole windows of `inner`? Both begin at time_bucket's own origin.
-bool HoldsWhole(const duckdb::interval_t& width, const AggregateQuery& inner) {
-  const auto& key = *inner.evaluated_schema->field(inner.window_key)->type();
-  const bool has_zone =
-      key.id() == arrow::Type::TIMESTAMP && !static_cast<const arrow::TimestampType&>(key).timezone().empty();
-  const auto& windows = *inner.fixed_window;
-  if (windows.origin != kDefaultOriginUs || width.months != 0 || (has_zone && width.days != 0)) return false;
-  const std::int64_t size = width.days * kDayUs + width.micros;
-  return size > 0 && size % windows.size == 0;
+bool HasZone(const arrow::DataType& key) {
+  return key.id() == arrow::Type::TIMESTAMP && !static_cast<const arrow::TimestampType&>(key).timezone().empty();
 }
 
 }  // namespace
@@ -58,7 +49,10 @@ void UnnestWindow(duckdb::ClientContext& context, const AggregateQuery& inner, c
   auto& time = coarse->GetArgumentsMutable()[1].GetExpressionMutable();
   if (!time->Equals(window)) return;
   auto* fine = AsPlainBucket(*time);
-  if (fine == nullptr || !HoldsWhole(Evaluate(context, coarse->GetArguments()[0].GetExpression()), inner)) return;
+  if (fine == nullptr) return;
+  const bool has_zone = HasZone(*inner.evaluated_schema->field(inner.window_key)->type());
+  const auto width = Evaluate(context, coarse->GetArguments()[0].GetExpression());
+  if (!BucketsHoldWhole(width, has_zone, *inner.fixed_window)) return;
   auto inner_time = std::move(fine->GetArgumentsMutable()[1].GetExpressionMutable());
   time = std::move(inner_time);
 }

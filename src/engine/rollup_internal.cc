@@ -216,7 +216,7 @@ class RollUp {
         std::erase(missing, *shape);
         continue;
       }
-      if (NoteRange(*condition)) continue;
+      if (NarrowBy(*condition, range_)) continue;
       auto over_view = OverView(*condition);
       if (!over_view) return "neither its keys nor whole windows of it give " + Show(*condition);
       conditions_.push_back(std::move(over_view));
@@ -224,27 +224,26 @@ class RollUp {
     return missing.empty() ? "" : "it has only rows of its own WHERE";
   }
 
-  // Is it a comparison of the time with a constant? Then it bounds the range that the query is about.
-  bool NoteRange(const duckdb::Expression& condition) {
-    const auto window = WindowColumn();
-    if (!window || condition.GetExpressionClass() != ExpressionClass::BOUND_FUNCTION) return false;
+  // Is it a comparison of the time with constants? Then the range ends by it.
+  bool NarrowBy(const duckdb::Expression& condition, TimeRange& range) {
+    if (!WindowColumn() || condition.GetExpressionClass() != ExpressionClass::BOUND_FUNCTION) return false;
     const auto& call = condition.Cast<duckdb::BoundFunctionExpression>();
     if (FoldIdentifier(call.Function().GetName().GetIdentifierName()) == "__between") {
       using Between = duckdb::BoundBetweenExpression;
-      auto narrowed = range_;
+      auto narrowed = range;
       if (!IsWindowTime(Between::Input(call)) ||
           !Narrow(narrowed, Between::LowerComparisonType(call), Between::LowerBound(call)) ||
           !Narrow(narrowed, Between::UpperComparisonType(call), Between::UpperBound(call))) {
         return false;
       }
-      range_ = narrowed;
+      range = narrowed;
       return true;
     }
     if (!duckdb::BoundComparisonExpression::IsComparison(condition)) return false;
     const auto& left = duckdb::BoundComparisonExpression::Left(call);
     const auto& right = duckdb::BoundComparisonExpression::Right(call);
-    if (IsWindowTime(left)) return Narrow(range_, condition.GetExpressionType(), right);
-    return IsWindowTime(right) && Narrow(range_, duckdb::FlipComparisonExpression(condition.GetExpressionType()), left);
+    if (IsWindowTime(left)) return Narrow(range, condition.GetExpressionType(), right);
+    return IsWindowTime(right) && Narrow(range, duckdb::FlipComparisonExpression(condition.GetExpressionType()), left);
   }
 
   // By `time <comparison> bound`.
@@ -278,14 +277,7 @@ class RollUp {
     const auto split = SplitByWindows(*query_.fixed_window, range_, view_.whole_from);
     if (!split) return "the query is about less than one of its windows";
     from_ = split->windows.from;
-    const auto& type = scan_->returned_types.at(*window);
-    const auto bound = [&](duckdb::ExpressionType comparison, std::int64_t time) {
-      window_conditions_.push_back(duckdb::BoundComparisonExpression::Create(
-          comparison, ColumnOfView(*window),
-          duckdb::make_uniq<duckdb::BoundConstantExpression>(TimeValue(type, time))));
-    };
-    if (from_) bound(duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO, *from_);
-    if (split->windows.to) bound(duckdb::ExpressionType::COMPARE_LESSTHAN, *split->windows.to);
+    window_conditions_ = WindowsIn(split->windows);
     if (!range_.any()) {  // rows without a time are in the query, too
       auto is_null = duckdb::make_uniq<duckdb::BoundOperatorExpression>(duckdb::ExpressionType::OPERATOR_IS_NULL,
                                                                         duckdb::LogicalType::BOOLEAN);
@@ -295,7 +287,7 @@ class RollUp {
     }
     if (split->rows.empty()) return "";
     if (query_.time_zone != zone_) return "it is in another time zone, and the query ends within a window of it";
-    edge_rows_ = RowsAsStates(optimizer_, view_, *scan_, type, split->rows);
+    edge_rows_ = RowsAsStates(optimizer_, view_, *scan_, scan_->returned_types.at(*window), split->rows);
     has_edges_ = true;
     return edge_rows_ != nullptr ? "" : "the query ends within a window of it, and its keys are of nested types";
   }
@@ -323,51 +315,31 @@ class RollUp {
     }
   }
 
-  // A comparison of the time with constants at the edges of windows, over the starts of windows.
-  Expression OverEdges(const duckdb::Expression& condition) {
-    const auto window = WindowColumn();
-    if (!window || condition.GetExpressionClass() != ExpressionClass::BOUND_FUNCTION) return nullptr;
-    const auto& call = condition.Cast<duckdb::BoundFunctionExpression>();
-    const auto& type = scan_->returned_types.at(*window);
-    auto copy = condition.Copy();
-    auto& over_view = copy->Cast<duckdb::BoundFunctionExpression>();
-    if (FoldIdentifier(call.Function().GetName().GetIdentifierName()) == "__between") {
-      const auto& time = duckdb::BoundBetweenExpression::Input(call);
-      if (!IsWindowTime(time) || time.GetReturnType() != type) return nullptr;
-      if (!IsEdge(duckdb::BoundBetweenExpression::LowerBound(call),
-                  duckdb::BoundBetweenExpression::LowerComparisonType(call)) ||
-          !IsEdge(duckdb::BoundBetweenExpression::UpperBound(call),
-                  duckdb::BoundBetweenExpression::UpperComparisonType(call))) {
-        return nullptr;
-      }
-      duckdb::BoundBetweenExpression::InputMutable(over_view) = ColumnOfView(*window);
-      return copy;
-    }
-    if (!duckdb::BoundComparisonExpression::IsComparison(condition)) return nullptr;
-    const auto& left = duckdb::BoundComparisonExpression::Left(call);
-    const auto& right = duckdb::BoundComparisonExpression::Right(call);
-    const bool on_left = IsWindowTime(left);
-    const auto& time = on_left ? left : right;
-    if (!IsWindowTime(time) || time.GetReturnType() != type) return nullptr;
-    const auto comparison =
-        on_left ? condition.GetExpressionType() : duckdb::FlipComparisonExpression(condition.GetExpressionType());
-    if (!IsEdge(on_left ? right : left, comparison)) return nullptr;
-    (on_left ? duckdb::BoundComparisonExpression::LeftMutable(over_view)
-             : duckdb::BoundComparisonExpression::RightMutable(over_view)) = ColumnOfView(*window);
-    return copy;
+  // The windows that begin in a range.
+  duckdb::vector<Expression> WindowsIn(const TimeRange& range) {
+    const auto window = *WindowColumn();
+    duckdb::vector<Expression> conditions;
+    const auto bound = [&](duckdb::ExpressionType comparison, std::int64_t time) {
+      auto value =
+          duckdb::make_uniq<duckdb::BoundConstantExpression>(TimeValue(scan_->returned_types.at(window), time));
+      conditions.push_back(
+          duckdb::BoundComparisonExpression::Create(comparison, ColumnOfView(window), std::move(value)));
+    };
+    if (range.from) bound(duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO, *range.from);
+    if (range.to) bound(duckdb::ExpressionType::COMPARE_LESSTHAN, *range.to);
+    return conditions;
   }
 
-  // Does `time <comparison> bound` hold for all of a window or for nothing of it?
-  bool IsEdge(const duckdb::Expression& bound, duckdb::ExpressionType comparison) {
-    const auto time = ConstantTime(optimizer_.context, bound);
-    if (!time) return false;
-    const bool from_next = comparison == duckdb::ExpressionType::COMPARE_GREATERTHAN ||
-                           comparison == duckdb::ExpressionType::COMPARE_LESSTHANOREQUALTO;
-    const bool from_this = comparison == duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO ||
-                           comparison == duckdb::ExpressionType::COMPARE_LESSTHAN;
-    if (!from_next && !from_this) return false;
-    if (!IsWindowEdge(*query_.fixed_window, *time + (from_next && *time < INT64_MAX ? 1 : 0))) return false;
-    return true;
+  // A comparison of the time with constants at the edges of windows, over the starts of windows; else null.
+  Expression OverEdges(const duckdb::Expression& condition) {
+    TimeRange range;
+    if (!NarrowBy(condition, range)) return nullptr;
+    const auto split = SplitByWindows(*query_.fixed_window, range, std::nullopt);
+    if (!split || !split->rows.empty()) return nullptr;
+    auto conditions = WindowsIn(split->windows);
+    if (conditions.size() == 1) return std::move(conditions[0]);
+    return duckdb::make_uniq<duckdb::BoundConjunctionExpression>(duckdb::ExpressionType::CONJUNCTION_AND,
+                                                                 std::move(conditions[0]), std::move(conditions[1]));
   }
 
   // ---- aggregates

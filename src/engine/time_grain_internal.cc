@@ -7,7 +7,6 @@
 #include <duckdb/planner/expression/bound_cast_expression.hpp>
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
-#include <limits>
 #include <map>
 #include <string_view>
 
@@ -99,6 +98,11 @@ bool IsUtc(const std::string& zone) { return zone == "UTC" || zone == "Etc/UTC" 
 
 }  // namespace
 
+bool BucketsHoldWhole(const duckdb::Value& width, bool has_zone, const FixedWindow& windows) {
+  const auto grain = BucketGrain(width, has_zone);
+  return grain && HoldsWhole(*grain, windows);
+}
+
 std::optional<std::size_t> CoarseTimeArgument(duckdb::ClientContext& context, const FixedWindow& windows,
                                               const std::string& time_zone,
                                               const duckdb::BoundFunctionExpression& call) {
@@ -134,12 +138,6 @@ std::optional<std::int64_t> ConstantTime(duckdb::ClientContext& context, const d
     return std::nullopt;
   }
   return value.IsNull() ? std::nullopt : std::optional(value.GetValueUnsafe<std::int64_t>());
-}
-
-bool IsWindowEdge(const FixedWindow& windows, std::int64_t time) {
-  constexpr auto kInfinity = std::numeric_limits<std::int64_t>::max();
-  if (time >= kInfinity - 1 || time <= -kInfinity + 1) return true;
-  return (time % windows.size - windows.origin % windows.size) % windows.size == 0;
 }
 
 }  // namespace hyprstream::engine

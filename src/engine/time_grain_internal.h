@@ -14,6 +14,7 @@ namespace duckdb {
 class BoundFunctionExpression;
 class ClientContext;
 class Expression;
+class Value;
 }  // namespace duckdb
 
 namespace hyprstream::engine {
@@ -28,7 +29,8 @@ std::optional<std::size_t> CoarseTimeArgument(duckdb::ClientContext& context, co
 // A constant TIMESTAMP or TIMESTAMPTZ, in microseconds; nullopt for all else.
 std::optional<std::int64_t> ConstantTime(duckdb::ClientContext& context, const duckdb::Expression& expression);
 
-// Does a window begin at this time? True of infinite ones.
-bool IsWindowEdge(const FixedWindow& windows, std::int64_t time);
+// Do the windows of time_bucket by a constant width, at its own origin, each hold whole ones of `windows`? `has_zone`:
+// of TIMESTAMPTZ.
+bool BucketsHoldWhole(const duckdb::Value& width, bool has_zone, const FixedWindow& windows);
 
 }  // namespace hyprstream::engine

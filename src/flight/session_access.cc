@@ -49,13 +49,14 @@ arrow::Result<std::unique_ptr<fl::FlightDataStream>> SessionAccess::Fetch(const 
     return ResultStream::Make(call, std::move(context), std::move(rows), bounds_);
   };
   auto own = Find(call, "ticket");
-  const bool has_session = own.ok();
-  auto stream = has_session ? fetch(*std::move(own)) : own.status();
+  const auto session = own.ok() ? own->session : nullptr;
+  auto stream = session != nullptr ? fetch(*std::move(own)) : own.status();
   if (!stream.status().IsKeyError()) return stream;
   auto other = registry_.FindTicket(Rpc::Of(call).identity(), ticket);
-  if (other.ok()) return fetch(In(call, *std::move(other)));
-  return has_session ? std::move(stream)
-                     : other.status();  // who has no session can only have come for another's ticket
+  // A query of its own that fails because a table has gone is a KeyError, too.
+  if (other.ok() && *other != session) return fetch(In(call, *std::move(other)));
+  return session != nullptr ? std::move(stream)
+                            : other.status();  // who has no session can only have come for another's ticket
 }
 
 arrow::Result<bool> SessionAccess::Cancel(const fl::ServerCallContext& call, const session::Handle& ticket) const {

@@ -4,6 +4,7 @@
 #include <arrow/flight/sql/client.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <string_view>
 #include <utility>
@@ -78,7 +79,9 @@ class LocalDoor : public Door {
     const std::string path = folder_.empty() ? "" : folder_ + "/data.duckdb";
     engine_ = engine::Engine::Make({.path = path, .threads = 2}).ValueOrDie();
     commits_ = commit::CommitPath::Make(*engine_).ValueOrDie();
-    registry_ = session::SessionRegistry::Make(*engine_, *commits_, {}).ValueOrDie();
+    // Between two uses of a door others may run for long.
+    const session::SessionLimits limits{.idle_max = std::chrono::hours(24), .grace_max = std::chrono::hours(24)};
+    registry_ = session::SessionRegistry::Make(*engine_, *commits_, limits).ValueOrDie();
     session_ = registry_->Open({.value = "fuzz"}, {}, "fuzz").ValueOrDie();
   }
 

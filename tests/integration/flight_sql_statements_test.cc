@@ -38,6 +38,13 @@ TEST_F(FlightSqlStatements, AnInfoHasARouteAndOneEndpointWithoutLocation) {
   EXPECT_EQ(client_.Rows("SELECT 42 AS answer, 'x' AS letter"), "42|x\n");
 }
 
+TEST_F(FlightSqlStatements, ATableThatWentBeforeItsRowsWereFetchedIsNamed) {
+  ASSERT_EQ(client_.Update("CREATE TABLE gone (i INTEGER)"), "0");
+  const auto info = client_.sql().Execute({}, "SELECT * FROM gone");
+  ASSERT_EQ(SqlClient(*server_).Update("DROP TABLE gone"), "0");
+  EXPECT_THAT(client_.Rows(info), HasSubstr("Table with name gone does not exist"));
+}
+
 // What the Go driver compares: the schema of the info, of GetSchema, of a prepared statement and of the stream.
 TEST_F(FlightSqlStatements, SchemasOfPlanInfoPreparedAndStreamAreOne) {
   ASSERT_EQ(client_.Update("CREATE TYPE mood AS ENUM ('good', 'bad')"), "0");

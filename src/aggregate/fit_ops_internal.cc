@@ -3,6 +3,7 @@
 #include <span>
 
 #include "aggregate/owned_ops_internal.h"
+#include "aggregate/vector_builder_internal.h"
 #include "arrow/array/array_nested.h"
 #include "arrow/array/array_primitive.h"
 #include "arrow/array/builder_nested.h"
@@ -88,10 +89,9 @@ class FitOps final : public OwnedOps<FitState> {
     const auto number = [&](int field) -> arrow::DoubleBuilder& {
       return static_cast<arrow::DoubleBuilder&>(*builder.field_builder(field));
     };
-    auto& weights = static_cast<arrow::ListBuilder&>(*builder.field_builder(0));
     ARROW_RETURN_NOT_OK(builder.Append());
-    ARROW_RETURN_NOT_OK(weights.Append());
-    ARROW_RETURN_NOT_OK(static_cast<arrow::DoubleBuilder&>(*weights.value_builder()).AppendValues(solution.weights));
+    ARROW_ASSIGN_OR_RAISE(auto* const weights, BeginVector(*builder.field_builder(0), solution.weights.size()));
+    ARROW_RETURN_NOT_OK(weights->AppendValues(solution.weights));
     ARROW_RETURN_NOT_OK(number(1).Append(solution.bias));
     ARROW_RETURN_NOT_OK(solution.r2 ? number(2).Append(*solution.r2) : number(2).AppendNull());
     return static_cast<arrow::Int64Builder&>(*builder.field_builder(3)).Append(solution.rows);
@@ -102,9 +102,14 @@ class FitOps final : public OwnedOps<FitState> {
 
 std::unique_ptr<StateOps> MakeFitOps() { return std::make_unique<FitOps>(); }
 
-std::shared_ptr<arrow::DataType> FitType() {
-  return arrow::struct_({arrow::field("weights", arrow::list(arrow::float64())), arrow::field("bias", arrow::float64()),
-                         arrow::field("r2", arrow::float64()), arrow::field("n", arrow::int64())});
+arrow::Status CheckFitType(const arrow::DataType& type) {
+  const bool has_weights =
+      type.id() == arrow::Type::STRUCT && type.num_fields() > 0 && IsVector(*type.field(0)->type());
+  const auto weights = has_weights ? type.field(0)->type() : arrow::list(arrow::float64());
+  const auto fit = arrow::struct_({arrow::field("weights", weights), arrow::field("bias", arrow::float64()),
+                                   arrow::field("r2", arrow::float64()), arrow::field("n", arrow::int64())});
+  if (type.Equals(*fit)) return arrow::Status::OK();
+  return arrow::Status::Invalid("a result of type ", type.ToString(), " where ", fit->ToString(), " is computed");
 }
 
 }  // namespace hyprstream::aggregate

@@ -8,7 +8,7 @@
 namespace hyprstream::aggregate {
 
 std::unique_ptr<StateOps> MakeFitOps();
-// Of linear_fit's result.
-std::shared_ptr<arrow::DataType> FitType();
+// Is it the type of linear_fit's result, whose weights may have a fixed length? Invalid says what is.
+arrow::Status CheckFitType(const arrow::DataType& type);
 
 }  // namespace hyprstream::aggregate

@@ -61,6 +61,12 @@ arrow::Result<std::unique_ptr<arrow::ArrayBuilder>> MakeListBuilder(const arrow:
   return std::make_unique<arrow::ListBuilder>(arrow::default_memory_pool(), std::move(values));
 }
 
+arrow::Result<std::unique_ptr<arrow::ArrayBuilder>> MakeFixedSizeListBuilder(const arrow::FixedSizeListType& type) {
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::ArrayBuilder> values, MakePhysicalBuilder(type.value_type()));
+  return std::make_unique<arrow::FixedSizeListBuilder>(arrow::default_memory_pool(), std::move(values),
+                                                       type.list_size());
+}
+
 arrow::Result<std::unique_ptr<arrow::ArrayBuilder>> MakeMapBuilder(const arrow::MapType& type) {
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::ArrayBuilder> keys, MakePhysicalBuilder(type.key_type()));
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::ArrayBuilder> items, MakePhysicalBuilder(type.item_type()));
@@ -88,6 +94,9 @@ void GiveType(const std::shared_ptr<arrow::DataType>& type, arrow::ArrayData& da
 
 arrow::Result<std::unique_ptr<arrow::ArrayBuilder>> MakePhysicalBuilder(const std::shared_ptr<arrow::DataType>& type) {
   if (type->id() == arrow::Type::LIST) return MakeListBuilder(static_cast<const arrow::ListType&>(*type));
+  if (type->id() == arrow::Type::FIXED_SIZE_LIST) {
+    return MakeFixedSizeListBuilder(static_cast<const arrow::FixedSizeListType&>(*type));
+  }
   if (type->id() == arrow::Type::MAP) return MakeMapBuilder(static_cast<const arrow::MapType&>(*type));
   if (type->id() == arrow::Type::STRUCT) return MakeStructBuilder(type);
   const std::optional<Physical> physical = PhysicalOf(*type);

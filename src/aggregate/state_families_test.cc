@@ -102,7 +102,12 @@ std::vector<Case> SketchCases() {
             .aggregates = {{kStandardScaler, {f64}, scaler},
                            {kLinearFit, {f64, features}, fit},
                            {kLinearFit, {f64, features}, fit, {2.5}}}};
-  return {sketches, bags, fits};
+  Case vectors{.name = "Vectors"};
+  for (const auto kind : {kVecSum, kVecAvg, kVecMin, kVecMax, kVecStddev}) {
+    vectors.aggregates.push_back({kind, {features}, features});
+    vectors.aggregates.push_back({kind, {features}, arrow::fixed_size_list(f64, 3)});
+  }
+  return {sketches, bags, fits, vectors};
 }
 
 std::vector<Case> Cases() {
@@ -206,9 +211,9 @@ void ExpectSame(const arrow::Scalar& actual, const arrow::Scalar& expected, int 
     const auto& fields = static_cast<const arrow::StructScalar&>(actual).value;
     const auto& wanted = static_cast<const arrow::StructScalar&>(expected).value;
     for (std::size_t i = 0; i < fields.size(); ++i) ExpectSame(*fields[i], *wanted[i], column);
-  } else if (actual.type->id() == arrow::Type::LIST) {
-    const auto& values = *static_cast<const arrow::ListScalar&>(actual).value;
-    const auto& wanted = *static_cast<const arrow::ListScalar&>(expected).value;
+  } else if (actual.type->id() == arrow::Type::LIST || actual.type->id() == arrow::Type::FIXED_SIZE_LIST) {
+    const auto& values = *static_cast<const arrow::BaseListScalar&>(actual).value;
+    const auto& wanted = *static_cast<const arrow::BaseListScalar&>(expected).value;
     ASSERT_EQ(values.length(), wanted.length()) << column;
     for (std::int64_t i = 0; i < values.length(); ++i) {
       ExpectSame(*values.GetScalar(i).ValueOrDie(), *wanted.GetScalar(i).ValueOrDie(), column);

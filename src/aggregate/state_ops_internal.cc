@@ -13,6 +13,8 @@
 #include "aggregate/row_keys_internal.h"
 #include "aggregate/sketch_ops_internal.h"
 #include "aggregate/summary_ops_internal.h"
+#include "aggregate/vector_builder_internal.h"
+#include "aggregate/vector_ops_internal.h"
 #include "arrow/type.h"
 #include "core/aggregate_functions.h"
 
@@ -152,7 +154,9 @@ PartKey PartKeyOf(const AggregateQuery& query, const AggregateColumn& aggregate)
   if (key.family == StateFamily::kRows) key.family = StateFamily::kSummary;
   key.is_text_extreme =
       IsExtreme(aggregate.kind) && *PhysicalOf(*TypesOf(query, aggregate.arguments).front()) == Physical::kBytes;
-  if (!IsShared(key.family) || key.is_text_extreme) {
+  if (key.family == StateFamily::kVector) {
+    key.kind = aggregate.kind == AggregateKind::kVecAvg ? AggregateKind::kVecSum : aggregate.kind;
+  } else if (!IsShared(key.family) || key.is_text_extreme) {
     key.kind = aggregate.kind;
     key.parameters = aggregate.parameters;
   }
@@ -204,6 +208,11 @@ std::unique_ptr<StateOps> MakeOps(const AggregateQuery& query, const PartKey& ke
       return MakeTopOps(*types.front(), key.parameters.front());
     case StateFamily::kFit:
       return MakeFitOps();
+    case StateFamily::kVector:
+      return MakeVectorOps(*key.kind);
+    case StateFamily::kDecay:
+    case StateFamily::kLogistic:
+      return nullptr;
     case StateFamily::kBag:
       return MakeBagOps(types.front(), exact_bytes);
   }
@@ -227,6 +236,10 @@ arrow::Status CheckAggregate(const AggregateColumn& aggregate, const ArgumentTyp
     return arrow::Status::NotImplemented(function.name(), " of ", arguments[i]->ToString(), " cannot be maintained");
   }
   if (aggregate.of_argument_type) return CheckResultType(*arguments.front(), result);
+  if (function.family == StateFamily::kVector) {
+    if (IsVector(result)) return arrow::Status::OK();
+    return CheckResultType(*arrow::list(arrow::float64()), result);
+  }
   if (result.id() == arrow::Type::LIST || result.id() == arrow::Type::MAP) {
     return CheckNested(function, aggregate, *arguments.front());
   }
@@ -247,7 +260,7 @@ arrow::Status CheckAggregate(const AggregateColumn& aggregate, const ArgumentTyp
     case AggregateKind::kStandardScaler:
       return CheckResultType(*ScalerType(), result);
     case AggregateKind::kLinearFit:
-      return CheckResultType(*FitType(), result);
+      return CheckFitType(result);
     default:
       return CheckResultType(*arrow::float64(), result);
   }

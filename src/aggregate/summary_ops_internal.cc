@@ -10,6 +10,7 @@
 #include "arrow/builder.h"
 #include "arrow/type.h"
 #include "core/aggregate_functions.h"
+#include "core/float_sum.h"
 
 namespace hyprstream::aggregate {
 namespace {
@@ -62,28 +63,6 @@ struct WideSum {
     carries += from.carries;
   }
   std::int64_t carry() const { return carries; }
-};
-
-// Double-double: each addition's rounding error is found exactly (Knuth's TwoSum) and summed up beside the sum.
-struct FloatSum {
-  double sum = 0;
-  double error = 0;
-
-  template <class V>
-  void Add(V value) {
-    const double term = static_cast<double>(value);
-    const double before = sum;
-    const double after = before + term;
-    const double part = after - before;
-    sum = after;
-    error += (before - (after - part)) + (term - part);
-  }
-  void Merge(const FloatSum& from) {
-    Add(from.sum);
-    error += from.error;
-  }
-  // With an infinity or a NaN the error term means nothing.
-  double total() const { return std::isfinite(sum) ? sum + error : sum; }
 };
 
 struct NoSum {

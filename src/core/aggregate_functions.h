@@ -67,25 +67,37 @@ enum class AggregateKind : std::uint8_t {
   kHistogram,
   kStandardScaler,
   kLinearFit,
+  kVecSum,
+  kVecAvg,
+  kVecMin,
+  kVecMax,
+  kVecStddev,
+  kEwma,
+  kDecayedSum,
+  kDecayedCount,
+  kLogisticFit,
 };
 
 // What an argument must be, and how it travels to the states.
 enum class ArgumentRule {
-  kNone,       // there is none
-  kAny,        // anything; only whether it is NULL counts
-  kNumber,     // a number as it is, a BOOLEAN too where DuckDB sums it
-  kDouble,     // cast to DOUBLE
-  kLogarithm,  // likewise, and its logarithm taken
-  kTruth,      // a BOOLEAN
-  kInteger,    // an integer as it is
-  kOrdered,    // anything with an order
-  kValue,      // anything that can be kept and given back
-  kTime,       // not written: the table's event time
-  kMeasured,   // a number as it is; a smaller integer as the next that DuckDB's result has
-  kBetween,    // what has values between two: numbers and times
-  kVector,     // a list of DOUBLEs, as many in every row
-  kListed,     // anything that can be an element of a list
-  kConstant,   // no column: a constant of the call, or a list of them
+  kNone,          // there is none
+  kAny,           // anything; only whether it is NULL counts
+  kNumber,        // a number as it is, a BOOLEAN too where DuckDB sums it
+  kDouble,        // cast to DOUBLE
+  kLogarithm,     // likewise, and its logarithm taken
+  kTruth,         // a BOOLEAN
+  kInteger,       // an integer as it is
+  kOrdered,       // anything with an order
+  kValue,         // anything that can be kept and given back
+  kTime,          // not written: the table's event time
+  kInstant,       // a time of any type, in microseconds
+  kEventInstant,  // likewise, not written: the table's event time
+  kMeasured,      // a number as it is; a smaller integer as the next that DuckDB's result has
+  kBetween,       // what has values between two: numbers and times
+  kVector,        // a list of DOUBLEs, as many in every row
+  kListed,        // anything that can be an element of a list
+  kConstant,      // no column: a constant of the call, or a list of them
+  kHalfLife,      // likewise: an INTERVAL, in microseconds
 };
 
 // How the states of a group look; which aggregates may share them.
@@ -101,7 +113,10 @@ enum class StateFamily {
   kQuantile,
   kTop,
   kBag,
-  kFit
+  kFit,
+  kVector,
+  kDecay,
+  kLogistic
 };
 
 // A column of docs/aggregates.md where `text` is set.
@@ -122,13 +137,20 @@ struct AggregateFunction {
   std::string_view source;  // of the algorithm
 
   std::string_view name() const { return names.substr(0, names.find(' ')); }
+  static bool IsEventTime(ArgumentRule rule) {
+    return rule == ArgumentRule::kTime || rule == ArgumentRule::kEventInstant;
+  }
+  static bool IsConstant(ArgumentRule rule) {
+    return rule == ArgumentRule::kConstant || rule == ArgumentRule::kHalfLife;
+  }
+  bool goes_by_event_time() const { return std::ranges::any_of(arguments, IsEventTime); }
   // As a call writes them.
-  std::size_t argument_count() const { return CountBut(ArgumentRule::kTime); }
-  // As states take them.
-  std::size_t column_count() const { return CountBut(ArgumentRule::kConstant); }
-  std::size_t CountBut(ArgumentRule other) const {
+  std::size_t argument_count() const { return CountBut(IsEventTime); }
+  // As states take them: constants come after them.
+  std::size_t column_count() const { return CountBut(IsConstant); }
+  std::size_t CountBut(bool (*is_other)(ArgumentRule)) const {
     return static_cast<std::size_t>(std::ranges::count_if(
-        arguments, [other](ArgumentRule rule) { return rule != ArgumentRule::kNone && rule != other; }));
+        arguments, [is_other](ArgumentRule rule) { return rule != ArgumentRule::kNone && !is_other(rule); }));
   }
 };
 

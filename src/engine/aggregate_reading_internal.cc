@@ -42,19 +42,32 @@ arrow::Result<const AggregateFunction*> FindFunction(const duckdb::FunctionExpre
 }
 
 // DuckDB has bound the call: what depends on columns was refused.
-arrow::Status ReadConstants(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression,
-                            std::vector<double>& constants) {
+arrow::Result<duckdb::Value> ConstantOf(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression) {
   auto copy = expression.Copy();
   auto binder = duckdb::Binder::CreateBinder(context);
   duckdb::ConstantBinder constant_binder(*binder, context, "A constant of an aggregate");
   const auto bound = constant_binder.Bind(copy);
-  const auto value = duckdb::ExpressionExecutor::EvaluateScalar(context, *bound);
-  if (value.IsNull()) return arrow::Status::Invalid(Show(expression), " is NULL, where a number is needed");
+  auto value = duckdb::ExpressionExecutor::EvaluateScalar(context, *bound);
+  if (value.IsNull()) return arrow::Status::Invalid(Show(expression), " is NULL, where a constant is needed");
+  return value;
+}
+
+arrow::Status ReadConstants(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression,
+                            std::vector<double>& constants) {
+  ARROW_ASSIGN_OR_RAISE(const auto value, ConstantOf(context, expression));
   const bool is_list = value.type().id() == LogicalTypeId::LIST;
   for (const auto& one : is_list ? duckdb::ListValue::GetChildren(value) : duckdb::vector<duckdb::Value>{value}) {
     if (one.IsNull()) return arrow::Status::Invalid(Show(expression), " holds NULL, where a number is needed");
     constants.push_back(one.DefaultCastAs(duckdb::LogicalType::DOUBLE).GetValue<double>());
   }
+  return arrow::Status::OK();
+}
+
+arrow::Status ReadHalfLife(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression,
+                           std::vector<double>& constants) {
+  ARROW_ASSIGN_OR_RAISE(const auto value, ConstantOf(context, expression));
+  const auto interval = value.DefaultCastAs(duckdb::LogicalType::INTERVAL).GetValue<duckdb::interval_t>();
+  constants.push_back(static_cast<double>(duckdb::Interval::GetMicro(interval)));
   return arrow::Status::OK();
 }
 
@@ -101,6 +114,54 @@ arrow::Result<std::string> CarryBetween(const AggregateCall& call, const std::st
   const bool has_between = type.IsNumeric() || type.IsTemporal();
   if (IsPlain(type) && has_between && !wide_decimal) return sql;
   return CannotBe(call, sql, type, "use quantile_disc, or cast it to DOUBLE");
+}
+
+arrow::Status NeedsEventTime(const AggregateFunction& function, const duckdb::FunctionExpression& call) {
+  const char* instead = function.name() == "last" ? "use arg_max(x, y)" : "use arg_min(x, y)";
+  if (function.family == StateFamily::kDecay) instead = "give it a time as its second argument";
+  return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(call),
+                                       ": it goes by event time, and the table has no time column; create it WITH "
+                                       "(time = '…'), or ",
+                                       instead);
+}
+
+// What is written, and the event time in its place.
+arrow::Status ReadArguments(duckdb::ClientContext& context, const duckdb::FunctionExpression& function,
+                            const std::string& time_column, AggregateCall& call) {
+  std::size_t written = 0;
+  for (const ArgumentRule rule : call.function->arguments) {
+    if (rule == ArgumentRule::kNone) break;
+    if (AggregateFunction::IsEventTime(rule)) {
+      if (time_column.empty()) return NeedsEventTime(*call.function, function);
+      call.arguments.push_back(time_column);
+      continue;
+    }
+    const auto& argument = function.GetArguments()[written++].GetExpression();
+    if (rule == ArgumentRule::kConstant) {
+      ARROW_RETURN_NOT_OK(ReadConstants(context, argument, call.parameters));
+    } else if (rule == ArgumentRule::kHalfLife) {
+      ARROW_RETURN_NOT_OK(ReadHalfLife(context, argument, call.parameters));
+    } else {
+      call.arguments.push_back(argument.ToString());
+    }
+  }
+  return arrow::Status::OK();
+}
+
+// Infinite times are in no distance from others.
+arrow::Result<std::string> CarryInstant(const AggregateCall& call, const std::string& sql,
+                                        const duckdb::LogicalType& type) {
+  switch (type.id()) {
+    case LogicalTypeId::DATE:
+    case LogicalTypeId::TIMESTAMP:
+    case LogicalTypeId::TIMESTAMP_SEC:
+    case LogicalTypeId::TIMESTAMP_MS:
+    case LogicalTypeId::TIMESTAMP_NS:
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return "CASE WHEN isfinite(" + sql + ") THEN epoch_us(" + sql + ") END";
+    default:
+      return CannotBe(call, sql, type, "what decays goes by a DATE or a TIMESTAMP");
+  }
 }
 
 }  // namespace
@@ -155,26 +216,10 @@ arrow::Result<AggregateCall> ReadAggregate(duckdb::ClientContext& context, const
                                          type.ToString(), " yet: sum and avg take numbers");
   }
   AggregateCall call{.function = found, .type = element};
-  for (std::size_t i = 0; i < found->argument_count(); ++i) {
-    const auto& argument = function.GetArguments()[i].GetExpression();
-    if (found->arguments[i] == ArgumentRule::kConstant) {
-      ARROW_RETURN_NOT_OK(ReadConstants(context, argument, call.parameters));
-    } else {
-      call.arguments.push_back(argument.ToString());
-    }
-  }
+  ARROW_RETURN_NOT_OK(ReadArguments(context, function, time_column, call));
   if (found->kind == AggregateKind::kMedian) call.parameters = {0.5};
   const bool gives_value = found->kind == AggregateKind::kQuantileDisc || found->kind == AggregateKind::kApproxQuantile;
   call.of_argument_type = found->of_argument_type || (gives_value && type.id() != LogicalTypeId::LIST);
-  if (std::ranges::contains(found->arguments, ArgumentRule::kTime)) {
-    if (time_column.empty()) {
-      return arrow::Status::NotImplemented("A materialized view cannot maintain ", Show(function),
-                                           ": it goes by event time, and the table has no time column; create it WITH "
-                                           "(time = '…'), or use ",
-                                           found->name() == "last" ? "arg_max" : "arg_min", "(x, y)");
-    }
-    call.arguments.push_back(time_column);
-  }
   // As in DuckDB the arguments are evaluated for rows that the condition leaves out, too: what fails there fails here.
   if (function.Filter()) call.filter = "CAST((" + function.Filter()->ToString() + ") AS BOOLEAN)";
   return call;
@@ -198,6 +243,9 @@ arrow::Result<std::string> CarryArgument(const AggregateCall& call, std::size_t 
       return CarryMeasured(call, sql, type);
     case ArgumentRule::kBetween:
       return CarryBetween(call, sql, type);
+    case ArgumentRule::kInstant:
+    case ArgumentRule::kEventInstant:
+      return CarryInstant(call, sql, type);
     case ArgumentRule::kVector:
       return "CAST((" + sql + ") AS DOUBLE[])";
     case ArgumentRule::kListed:

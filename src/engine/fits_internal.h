@@ -2,6 +2,7 @@
 // can be applied there.
 //
 //   linear_fit(y, [x1, x2, …][, ridge]) -> STRUCT(weights DOUBLE[], bias DOUBLE, r2 DOUBLE, n BIGINT)
+//     weights DOUBLE[n] where the features are of type FLOAT[n] or its like
 //   standard_scaler(x)                  -> STRUCT(mean DOUBLE, stddev DOUBLE, weight DOUBLE, bias DOUBLE)
 //   apply_weights(fit, [x1, x2, …])     -> DOUBLE, what a fit expects of features
 //   zscore(x, scaler)                   -> DOUBLE

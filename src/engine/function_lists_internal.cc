@@ -88,7 +88,7 @@ trim trunc try_strptime txid_current typeof ucase unbin unhex unicode union_extr
 unpivot_list upper url_decode url_encode uuid uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 var_pop
 var_samp variance variant_array_length variant_comparator variant_contains variant_exists variant_extract
 variant_extract_string variant_group_object variant_keys variant_normalize variant_to_parquet_variant variant_type
-variant_typeof vector_type version vertex_extract week weekday weekofyear
+variant_typeof vec_avg vec_max vec_min vec_normalize vec_stddev vec_sum vector_type version vertex_extract week weekday weekofyear
 window_closed xor year yearweek zscore | || ~ ~~ ~~* ~~~
 )~~";
 

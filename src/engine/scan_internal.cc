@@ -16,6 +16,7 @@
 #include "engine/declared_schema_internal.h"
 #include "engine/fits_internal.h"
 #include "engine/state_scan_internal.h"
+#include "engine/vector_functions_internal.h"
 #include "engine/window_closed_internal.h"
 #include "engine/window_functions_internal.h"
 
@@ -170,6 +171,7 @@ void RegisterScans(duckdb::Connection& connection) {
   RegisterOrderKeys(connection);
   RegisterCombine(connection);
   RegisterFits(connection);
+  RegisterVectorFunctions(connection);
   RegisterWindowClosed(connection);
   RegisterWindowFunctions(connection);
 }

@@ -365,7 +365,7 @@ class ViewAnalysis {
         .decimal_sum = call.function->kind == AggregateKind::kSum && type.id() == duckdb::LogicalTypeId::DECIMAL};
     if (!call.filter.empty()) column.filter = AddArgument(call.filter);
     for (const auto& argument : call.arguments) column.arguments.push_back(AddArgument(argument));
-    if (std::ranges::contains(call.function->arguments, ArgumentRule::kTime)) {
+    if (call.function->goes_by_event_time()) {
       query_.time_column = text_.surroundings.time_column_of(query_.base);
       NoteColumn(query_.time_column);
     }

@@ -18,6 +18,8 @@ PRINTS = {
     "subscribe.py": ["at first: 0 rows", "10:00 north: 2 orders, 20.00", "10:02 north: 1 orders, 10.00"],
     "weights.py": ["a: weights [ 2.  -0.5], bias 7.000, r2 1.000, n 1000", "b: weights [0.25 1.5 ], bias -3.000",
                    "b: worst error 0.000000, temperatures as usual"],
+    "vectors.py": ["calm: its centroid moves by up to 0.0 an hour", "moving: its centroid moves by up to 0.5 an hour",
+                   "centroids: 2 x 64, of length [1.   1.25]", "nearest to the query: moving"],
     "live_chart.py": ["wrote live_chart.png"],
 }
 

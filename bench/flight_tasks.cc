@@ -7,6 +7,8 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 
+#include <atomic>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -158,6 +160,69 @@ class ClientsTask final : public FlightTask {
   std::vector<std::unique_ptr<fl::sql::FlightSqlClient>> clients_;
 };
 
+// One client asks, one statement after the other, while another one sends its batches over and over.
+class AskWhilePutTask final : public FlightTask {
+ public:
+  arrow::Result<double> Run() override {
+    if (batches_.empty()) {
+      batches_ = MakeRows(options_.rows, options_.batch_rows, options_.keys);
+      ARROW_ASSIGN_OR_RAISE(plain_, ConnectPlain(options_.url));
+    }
+    ARROW_RETURN_NOT_OK(RunAll(*client_, options_.reset));
+    std::promise<void> begun;
+    std::atomic<bool> ended = false;
+    arrow::Status put;
+    std::thread writer([&] { put = Put(begun, ended); });
+    begun.get_future().wait();
+    auto seconds = Ask();
+    ended = true;
+    writer.join();
+    ARROW_RETURN_NOT_OK(put);
+    ARROW_RETURN_NOT_OK(seconds.status());
+    return Percentile(*std::move(seconds), options_.percentile);
+  }
+
+ private:
+  // Until told to end; `begun` once all batches have been sent once, or an error has.
+  arrow::Status Put(std::promise<void>& begun, const std::atomic<bool>& ended) {
+    bool first = true;
+    const auto started = [&] {
+      if (std::exchange(first, false)) begun.set_value();
+    };
+    const auto status = [&]() -> arrow::Status {
+      ARROW_ASSIGN_OR_RAISE(auto put, plain_->DoPut(fl::FlightDescriptor::Path({options_.table}), RowSchema()));
+      std::thread reader([&] {
+        for (std::shared_ptr<arrow::Buffer> metadata; put.reader->ReadMetadata(&metadata).ok() && metadata != nullptr;);
+      });
+      arrow::Status sent;
+      for (std::size_t i = 0; sent.ok() && !ended; ++i) {
+        sent = put.writer->WriteRecordBatch(*batches_[i % batches_.size()]);
+        if (i + 1 == batches_.size()) started();
+      }
+      if (sent.ok()) sent = put.writer->DoneWriting();
+      reader.join();
+      const auto closed = put.writer->Close();
+      return sent.ok() ? closed : sent;
+    }();
+    started();
+    return status;
+  }
+
+  arrow::Result<std::vector<double>> Ask() {
+    std::vector<double> seconds;
+    for (const Stopwatch all; all.seconds() < options_.seconds || seconds.empty();) {
+      const Stopwatch watch;
+      ARROW_ASSIGN_OR_RAISE(const auto info, client_->Execute({}, options_.sql));
+      ARROW_RETURN_NOT_OK(Drain(*client_, *info).status());
+      seconds.push_back(watch.seconds());
+    }
+    return seconds;
+  }
+
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches_;
+  std::unique_ptr<fl::FlightClient> plain_;
+};
+
 }  // namespace
 
 arrow::Result<std::unique_ptr<Task>> MakeFlightTask(const TaskOptions& options) {
@@ -165,6 +230,7 @@ arrow::Result<std::unique_ptr<Task>> MakeFlightTask(const TaskOptions& options) 
   if (options.kind == "export") return OpenTask<ExportTask>(options);
   if (options.kind == "point") return OpenTask<PointTask>(options);
   if (options.kind == "clients") return OpenTask<ClientsTask>(options);
+  if (options.kind == "ask-while-put") return OpenTask<AskWhilePutTask>(options);
   return arrow::Status::Invalid("Unknown kind of task: ", options.kind);
 }
 

@@ -2,9 +2,18 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <thread>
+#include <utility>
 
 namespace hyprstream::bench {
+
+double Percentile(std::vector<double> values, double percent) {
+  const auto last = static_cast<double>(values.size() - 1);
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(std::lround(last * percent / 100));
+  std::ranges::nth_element(values, at);
+  return *at;
+}
 
 arrow::Result<double> MedianSeconds(int iterations, const std::function<arrow::Status(int)>& statement) {
   std::vector<double> seconds;
@@ -13,9 +22,7 @@ arrow::Result<double> MedianSeconds(int iterations, const std::function<arrow::S
     ARROW_RETURN_NOT_OK(statement(i));
     seconds.push_back(watch.seconds());
   }
-  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
-  std::ranges::nth_element(seconds, middle);
-  return *middle;
+  return Percentile(std::move(seconds), 50);
 }
 
 arrow::Result<double> StatementsPerSecond(int clients, double seconds,

@@ -25,9 +25,13 @@ struct TaskOptions {
   std::vector<std::string> reset;  // SQL before each round, not timed
   std::int64_t rows = 0;           // to send, or to expect
   std::int64_t batch_rows = 0;
-  std::int64_t keys = 0;  // distinct ones; 0: as many as bench_rows.h has
+  std::int64_t keys = 0;      // distinct ones; 0: as many as bench_rows.h has
+  std::string view = "four";  // of events.h
+  bool text_keys = false;
+  double late = 0;
   int clients = 1;
   int iterations = 1;
+  double percentile = 50;
   double seconds = 1;
 };
 
@@ -38,6 +42,8 @@ class Task {
   virtual arrow::Result<double> Run() = 0;
 };
 
+// Of some values, of which `percent` per cent are not greater.
+double Percentile(std::vector<double> values, double percent);
 // Runs `statement(i)` for i from 0 to `iterations`; the median of their seconds.
 arrow::Result<double> MedianSeconds(int iterations, const std::function<arrow::Status(int)>& statement);
 // `clients` threads, each of which runs `statement(its number)` one after the other for `seconds`; statements a second.
@@ -63,13 +69,14 @@ arrow::Result<std::unique_ptr<Task>> OpenTask(const TaskOptions& options) {
   return task;
 }
 
-// kinds: put, export, point, clients; against the server at `url`, real or no-op.
+// kinds: put, export, point, clients, ask-while-put (seconds of one statement, of which `percentile` per cent are not
+// greater, while another client fills `table`); against the server at `url`, real or no-op.
 arrow::Result<std::unique_ptr<Task>> MakeFlightTask(const TaskOptions& options);
 // kinds: duckdb-insert (a statement for each batch), duckdb-insert-all (one for all), duckdb-export, duckdb-point,
 // duckdb-clients; in this process.
 arrow::Result<std::unique_ptr<Task>> MakeDuckDbTask(const TaskOptions& options);
-// kinds: aggregate-view (the aggregation engine), aggregate-kernel (a kernel for just the query), aggregate-group-by
-// (DuckDB); in this process, on one core.
+// kinds: aggregate-view (the aggregation engine), aggregate-bytes (of its states, a group), aggregate-kernel (a kernel
+// for just the query), aggregate-group-by (DuckDB); in this process, on one core.
 arrow::Result<std::unique_ptr<Task>> MakeAggregateTask(const TaskOptions& options);
 
 }  // namespace hyprstream::bench

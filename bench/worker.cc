@@ -61,8 +61,12 @@ int Main(int argc, char** argv) {
   app.add_option("--rows", options.rows);
   app.add_option("--batch-rows", options.batch_rows);
   app.add_option("--keys", options.keys);
+  app.add_option("--view", options.view);
+  app.add_option("--text-keys", options.text_keys);
+  app.add_option("--late", options.late);
   app.add_option("--clients", options.clients);
   app.add_option("--iterations", options.iterations);
+  app.add_option("--percentile", options.percentile);
   app.add_option("--seconds", options.seconds);
   CLI11_PARSE(app, argc, argv);
   UseServerMalloc();

@@ -200,31 +200,37 @@ void GroupFinder::FindIntegers(const RowRange& block, GroupTable& table, std::sp
         return table.FindOrAdd(std::span(values + block.first, groups.size()), groups);
       }
     }
-    WithColumn<V>(column, [&](auto values) {
-      for (std::size_t i = 0; i < groups.size(); ++i) values_[i] = static_cast<std::int64_t>(values(block.Row(i)));
-    });
-    table.FindOrAdd(std::span(values_).first(groups.size()), groups);
-    return;
   }
-  std::array<std::uint16_t, kBlockRows> places;
-  std::size_t present = 0;
-  WithColumn<V>(column, [&](auto values) {
+  FindValues<V>(block, table, groups, integers_);
+}
+
+template <class V, class Value>
+void GroupFinder::FindValues(const RowRange& block, GroupTable& table, std::span<std::uint32_t> groups,
+                             std::array<Value, kBlockRows>& values) {
+  const arrow::Array& column = *columns_.front();
+  WithColumn<V>(column, [&](auto value_at) {
+    if (column.null_count() == 0) {
+      for (std::size_t i = 0; i < groups.size(); ++i) values[i] = static_cast<Value>(value_at(block.Row(i)));
+      table.FindOrAdd(std::span(std::as_const(values)).first(groups.size()), groups);
+      return;
+    }
+    std::array<std::uint16_t, kBlockRows> places;
+    std::size_t present = 0;
     for (std::size_t i = 0; i < groups.size(); ++i) {
       const std::uint32_t row = block.Row(i);
-      if (column.IsNull(row)) {
-        groups[i] = table.NullGroup();
-        continue;
-      }
+      if (column.IsNull(row)) continue;
       places[present] = static_cast<std::uint16_t>(i);
-      values_[present++] = static_cast<std::int64_t>(values(row));
+      values[present++] = static_cast<Value>(value_at(row));
     }
+    std::array<std::uint32_t, kBlockRows> found;
+    table.FindOrAdd(std::span(std::as_const(values)).first(present), std::span(found).first(present));
+    if (present < groups.size()) std::ranges::fill(groups, table.NullGroup());
+    for (std::size_t i = 0; i < present; ++i) groups[places[i]] = found[i];
   });
-  std::array<std::uint32_t, kBlockRows> found;
-  table.FindOrAdd(std::span(values_).first(present), std::span(found).first(present));
-  for (std::size_t i = 0; i < present; ++i) groups[places[i]] = found[i];
 }
 
 void GroupFinder::Find(const RowRange& block, GroupTable& table, std::span<std::uint32_t> groups) {
+  if (codec_.is_text()) return FindValues<std::string_view>(block, table, groups, texts_);
   if (!integer_) {
     codec_.Encode(columns_, block, keys_);
     table.FindOrAdd(keys_, groups);

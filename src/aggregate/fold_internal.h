@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -75,12 +76,17 @@ class GroupFinder {
  private:
   template <class V>
   void FindIntegers(const RowRange& block, GroupTable& table, std::span<std::uint32_t> groups);
+  // Of the one key column; `values` has room for those of a block.
+  template <class V, class Value>
+  void FindValues(const RowRange& block, GroupTable& table, std::span<std::uint32_t> groups,
+                  std::array<Value, kBlockRows>& values);
 
   const KeyCodec& codec_;
   const std::optional<IntegerKey> integer_;
   std::span<const std::shared_ptr<arrow::Array>> columns_;
   RowKeys keys_;
-  std::array<std::int64_t, kBlockRows> values_;
+  std::array<std::int64_t, kBlockRows> integers_;
+  std::array<std::string_view, kBlockRows> texts_;
 };
 
 // What the parts of a layout take of a batch.

@@ -30,12 +30,14 @@ GroupTable::GroupTable(const KeyCodec& codec, std::shared_ptr<const RecordLayout
     : layout_(std::move(layout)),
       key_width_(codec.width()),
       integer_(codec.integer()),
+      text_(codec.is_text()),
       record_width_(layout_->width()) {}
 
 GroupTable::GroupTable(const GroupTable& other)
     : layout_(other.layout_),
       key_width_(other.key_width_),
       integer_(other.integer_),
+      text_(other.text_),
       record_width_(other.record_width_),
       size_(other.size_),
       capacity_(other.capacity_),
@@ -87,15 +89,6 @@ std::int64_t GroupTable::GrowthBound(std::int64_t groups, IntegerRange range) co
   return std::min(first, chunk) + records + static_cast<std::int64_t>(index > now ? index - now : 0);
 }
 
-std::string_view GroupTable::KeyOf(const std::byte* record) const {
-  if (key_width_ != RowKeys::kVariable) {
-    return {reinterpret_cast<const char*>(record) + RecordLayout::kKeyOffset, static_cast<std::size_t>(key_width_)};
-  }
-  RecordLayout::KeyRef ref;
-  std::memcpy(&ref, record + sizeof(std::uint64_t), sizeof(ref));
-  return {key_bytes_.data() + ref.offset, ref.size};
-}
-
 // ---- records
 
 Record GroupTable::Append() {
@@ -135,34 +128,47 @@ std::uint32_t GroupTable::AppendInteger(std::int64_t value) {
 
 std::uint32_t GroupTable::NullGroup() {
   if (null_group_ == kNone) {
-    Append();  // the prototype's key is NULL
+    if (text_) {
+      AppendBytes(std::string(TextKey::kOffset, '\0'));
+    } else {
+      Append();  // the prototype's key is NULL
+    }
     null_group_ = size_ - 1;
   }
   return null_group_;
 }
 
-std::uint32_t GroupTable::HashedInteger(std::int64_t value, std::uint64_t hash) {
+template <class IsIt, class Make>
+std::uint32_t GroupTable::FindOrAddHashed(std::uint64_t hash, const IsIt& is_it, const Make& make) {
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = SlotOf(TagOf(hash));
   for (; slots_[at].group != kNone; at = (at + 1) & mask) {
-    if (slots_[at].tag == TagOf(hash) && IntegerOf(record(slots_[at].group)) == value) return slots_[at].group;
+    if (slots_[at].tag == TagOf(hash) && is_it(slots_[at].group)) return slots_[at].group;
   }
-  const std::uint32_t group = AppendInteger(value);
+  const std::uint32_t group = make();
   slots_[at] = {group, TagOf(hash)};
   CountSlot();
   return group;
 }
 
-void GroupTable::FindHashed(std::span<const std::int64_t> values, std::span<std::uint32_t> groups) {
-  std::array<std::uint64_t, kBlockRows> hashes;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    hashes[i] = HashInteger(values[i]);
-    __builtin_prefetch(&slots_[SlotOf(TagOf(hashes[i]))]);
-  }
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::uint32_t likely = slots_[SlotOf(TagOf(hashes[i]))].group;
+void GroupTable::Prefetch(std::span<const std::uint64_t> hashes) const {
+  for (const std::uint64_t hash : hashes) __builtin_prefetch(&slots_[SlotOf(TagOf(hash))]);
+  for (const std::uint64_t hash : hashes) {
+    const std::uint32_t likely = slots_[SlotOf(TagOf(hash))].group;
     if (likely != kNone) PrefetchRecord(likely);
   }
+}
+
+std::uint32_t GroupTable::HashedInteger(std::int64_t value, std::uint64_t hash) {
+  return FindOrAddHashed(
+      hash, [&](std::uint32_t group) { return IntegerOf(record(group)) == value; },
+      [&] { return AppendInteger(value); });
+}
+
+void GroupTable::FindHashed(std::span<const std::int64_t> values, std::span<std::uint32_t> groups) {
+  std::array<std::uint64_t, kBlockRows> hashes;
+  for (std::size_t i = 0; i < values.size(); ++i) hashes[i] = HashInteger(values[i]);
+  Prefetch(std::span(hashes).first(values.size()));
   for (std::size_t i = 0; i < values.size(); ++i) groups[i] = HashedInteger(values[i], hashes[i]);
 }
 
@@ -232,7 +238,8 @@ std::uint32_t GroupTable::FindOrAddInteger(std::int64_t value) {
 // ---- the table of hashes
 
 std::uint64_t GroupTable::HashOf(std::uint32_t group) const {
-  return integer_ ? HashInteger(IntegerOf(record(group))) : HashRow(key(group));
+  if (integer_) return HashInteger(IntegerOf(record(group)));
+  return HashRow(text_ ? TextOf(group) : key(group));
 }
 
 void GroupTable::UseHash() {
@@ -278,51 +285,69 @@ std::uint32_t GroupTable::AppendBytes(std::string_view key) {
   return size_ - 1;
 }
 
-std::uint32_t GroupTable::FindOrAddBytes(std::string_view key, std::uint64_t hash) {
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t at = SlotOf(TagOf(hash));
-  for (; slots_[at].group != kNone; at = (at + 1) & mask) {
-    if (slots_[at].tag == TagOf(hash) && EqualRows(this->key(slots_[at].group), key)) return slots_[at].group;
-  }
-  const std::uint32_t group = AppendBytes(key);
-  slots_[at] = {group, TagOf(hash)};
-  CountSlot();
-  return group;
+std::uint32_t GroupTable::AppendText(std::string_view text) {
+  const Record added = Append();
+  const RecordLayout::KeyRef ref{.offset = key_bytes_.size(), .size = TextKey::kOffset + text.size()};
+  std::memcpy(added + sizeof(std::uint64_t), &ref, sizeof(ref));
+  const auto length = static_cast<std::uint32_t>(text.size());
+  std::array<char, TextKey::kOffset> head{1, 0};
+  std::memcpy(head.data() + head.size() - sizeof(length), &length, sizeof(length));
+  key_bytes_.insert(key_bytes_.end(), head.begin(), head.end());
+  key_bytes_.insert(key_bytes_.end(), text.begin(), text.end());
+  return size_ - 1;
 }
 
-template <class KeyAt>
-void GroupTable::FindOrAddBytesBlock(const KeyAt& key_at, std::span<std::uint32_t> groups) {
+std::uint32_t GroupTable::FindOrAddBytes(std::string_view key, std::uint64_t hash) {
+  return FindOrAddHashed(
+      hash, [&](std::uint32_t group) { return EqualRows(this->key(group), key); }, [&] { return AppendBytes(key); });
+}
+
+std::uint32_t GroupTable::FindOrAddText(std::string_view text, std::uint64_t hash) {
+  return FindOrAddHashed(
+      hash, [&](std::uint32_t group) { return EqualRows(TextOf(group), text); }, [&] { return AppendText(text); });
+}
+
+void GroupTable::FindOrAdd(std::span<const std::string_view> texts, std::span<std::uint32_t> groups) {
   UseHash();
   std::array<std::uint64_t, kBlockRows> hashes;
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    hashes[i] = HashRow(key_at(i));
-    __builtin_prefetch(&slots_[hashes[i] & mask]);
-  }
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    const std::uint32_t likely = slots_[hashes[i] & mask].group;
-    if (likely != kNone) PrefetchRecord(likely);
-  }
+  for (std::size_t i = 0; i < texts.size(); ++i) hashes[i] = HashRow(texts[i]);
+  Prefetch(std::span(hashes).first(texts.size()));
+  for (std::size_t i = 0; i < texts.size(); ++i) groups[i] = FindOrAddText(texts[i], hashes[i]);
+}
+
+void GroupTable::FindOrAddRows(const auto& key_at, std::span<std::uint32_t> groups) {
+  UseHash();
+  std::array<std::uint64_t, kBlockRows> hashes;
+  for (std::size_t i = 0; i < groups.size(); ++i) hashes[i] = HashRow(key_at(i));
+  Prefetch(std::span(hashes).first(groups.size()));
   for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = FindOrAddBytes(key_at(i), hashes[i]);
 }
 
 void GroupTable::FindOrAdd(const RowKeys& keys, std::span<std::uint32_t> groups) {
-  FindOrAddBytesBlock([&](std::size_t i) { return keys.Row(static_cast<std::int64_t>(i)); }, groups);
+  FindOrAddRows([&](std::size_t i) { return keys.Row(static_cast<std::int64_t>(i)); }, groups);
 }
 
 void GroupTable::FindOrAdd(const GroupTable& other, std::uint32_t first, std::span<std::uint32_t> groups) {
-  if (!integer_) {
-    FindOrAddBytesBlock([&](std::size_t i) { return other.key(first + static_cast<std::uint32_t>(i)); }, groups);
+  if (!integer_ && !text_) {
+    FindOrAddRows([&](std::size_t i) { return other.key(first + static_cast<std::uint32_t>(i)); }, groups);
     return;
   }
   // A block without the NULL group, which has no value.
-  std::array<std::int64_t, kBlockRows> values;
-  std::size_t until = 0;
-  while (until < groups.size() && first + until != other.null_group_) {
-    values[until] = other.IntegerOf(other.record(first + static_cast<std::uint32_t>(until)));
-    ++until;
+  std::size_t until = groups.size();
+  if (other.null_group_ != kNone && other.null_group_ >= first) {
+    until = std::min<std::size_t>(until, other.null_group_ - first);
   }
-  FindOrAdd(std::span(values).first(until), groups.first(until));
+  const auto find = [&](auto& values, const auto& value_of) {
+    for (std::size_t i = 0; i < until; ++i) values[i] = value_of(first + static_cast<std::uint32_t>(i));
+    FindOrAdd(std::span(std::as_const(values)).first(until), groups.first(until));
+  };
+  if (integer_) {
+    std::array<std::int64_t, kBlockRows> values;
+    find(values, [&](std::uint32_t group) { return other.IntegerOf(other.record(group)); });
+  } else {
+    std::array<std::string_view, kBlockRows> values;
+    find(values, [&](std::uint32_t group) { return other.TextOf(group); });
+  }
   if (until == groups.size()) return;
   groups[until] = NullGroup();
   FindOrAdd(other, first + static_cast<std::uint32_t>(until) + 1, groups.subspan(until + 1));
@@ -331,20 +356,20 @@ void GroupTable::FindOrAdd(const GroupTable& other, std::uint32_t first, std::sp
 bool GroupTable::Add(std::string_view key) {
   const std::uint32_t before = size_;
   std::uint32_t group = 0;
-  if (!integer_) {
-    UseHash();
-    group = FindOrAddBytes(key, HashRow(key));
-  } else if (key[0] == 0) {
+  if ((integer_ || text_) && key[0] == 0) {
     group = NullGroup();
-  } else {
+  } else if (integer_) {
     group = FindOrAddInteger(integer_->Read(key));
+  } else {
+    UseHash();
+    group = text_ ? FindOrAddText(TextKey::Read(key), HashRow(TextKey::Read(key))) : FindOrAddBytes(key, HashRow(key));
   }
   return group == before;
 }
 
 std::optional<std::uint32_t> GroupTable::Find(std::string_view key) const {
+  if ((integer_ || text_) && key[0] == 0) return null_group_ == kNone ? std::nullopt : std::optional(null_group_);
   if (integer_) {
-    if (key[0] == 0) return null_group_ == kNone ? std::nullopt : std::optional(null_group_);
     const std::int64_t value = integer_->Read(key);
     if (!seen_.Contains({.least = value, .greatest = value})) return std::nullopt;
     if (!dense_.empty()) {
@@ -353,7 +378,7 @@ std::optional<std::uint32_t> GroupTable::Find(std::string_view key) const {
     }
   }
   if (slots_.empty()) return std::nullopt;
-  const std::uint64_t hash = integer_ ? HashInteger(integer_->Read(key)) : HashRow(key);
+  const std::uint64_t hash = integer_ ? HashInteger(integer_->Read(key)) : HashRow(text_ ? TextKey::Read(key) : key);
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t at = SlotOf(TagOf(hash)); slots_[at].group != kNone; at = (at + 1) & mask) {
     if (slots_[at].tag == TagOf(hash) && EqualRows(this->key(slots_[at].group), key)) return slots_[at].group;

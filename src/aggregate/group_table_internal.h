@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -51,6 +52,8 @@ class GroupTable {
   void Expect(IntegerRange range, std::size_t rows);
   void FindOrAdd(std::span<const std::int64_t> values, std::span<std::uint32_t> groups);
   std::uint32_t NullGroup();
+  // Of tables whose keys are one column of bytes; NULLs as above.
+  void FindOrAdd(std::span<const std::string_view> texts, std::span<std::uint32_t> groups);
   // Of all others.
   void FindOrAdd(const RowKeys& keys, std::span<std::uint32_t> groups);
 
@@ -82,7 +85,14 @@ class GroupTable {
   }
   // Where a search for a tag begins: by its upper bits, so that growing keeps the order.
   std::size_t SlotOf(std::uint32_t tag) const { return static_cast<std::size_t>(std::uint64_t{tag} >> slot_shift_); }
-  std::string_view KeyOf(const std::byte* record) const;
+  std::string_view KeyOf(const std::byte* record) const {
+    if (key_width_ != RowKeys::kVariable) {
+      return {reinterpret_cast<const char*>(record) + RecordLayout::kKeyOffset, static_cast<std::size_t>(key_width_)};
+    }
+    RecordLayout::KeyRef ref;
+    std::memcpy(&ref, record + sizeof(std::uint64_t), sizeof(ref));
+    return {key_bytes_.data() + ref.offset, ref.size};
+  }
   Record Append();
 
   // One integer column.
@@ -94,19 +104,29 @@ class GroupTable {
   bool IsWorthIt(IntegerRange range, std::uint64_t groups, std::uint64_t places) const;
   void UseDense(IntegerRange range);
 
-  // Of a group that is not that of a NULL integer.
+  // One column of bytes.
+  std::string_view TextOf(std::uint32_t group) const { return TextKey::Read(key(group)); }
+  std::uint32_t AppendText(std::string_view text);
+
+  // Of a group that is not null_group_.
   std::uint64_t HashOf(std::uint32_t group) const;
   void UseHash();
   void GrowSlots(std::size_t slots);
   void CountSlot();
   std::uint32_t AppendBytes(std::string_view key);
+  // The group whose key `is_it` finds equal, or the one that `make` appends.
+  template <class IsIt, class Make>
+  std::uint32_t FindOrAddHashed(std::uint64_t hash, const IsIt& is_it, const Make& make);
   std::uint32_t FindOrAddBytes(std::string_view key, std::uint64_t hash);
-  template <class KeyAt>
-  void FindOrAddBytesBlock(const KeyAt& key_at, std::span<std::uint32_t> groups);
+  std::uint32_t FindOrAddText(std::string_view text, std::uint64_t hash);
+  // Their slots, and then the records that they name, on the way to the cache.
+  void Prefetch(std::span<const std::uint64_t> hashes) const;
+  void FindOrAddRows(const auto& key_at, std::span<std::uint32_t> groups);
 
   const std::shared_ptr<const RecordLayout> layout_;
   const std::int64_t key_width_;
   const std::optional<IntegerKey> integer_;  // keys are one integer column
+  const bool text_;                          // keys are one column of bytes
   const std::size_t record_width_;
   std::uint32_t size_ = 0;
   std::size_t capacity_ = 0;  // records that there is room for
@@ -119,7 +139,8 @@ class GroupTable {
   std::vector<std::uint32_t> dense_;  // the group of least + i; empty: slots_ is the index
   std::int64_t dense_least_ = 0;
   IntegerRange seen_;  // of all groups
-  std::uint32_t null_group_ = kNone;
+
+  std::uint32_t null_group_ = kNone;  // of one integer or bytes column
 
   HeapAccount heap_;
 };

@@ -2,19 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
-#include <cstring>
+#include <iterator>
 #include <limits>
 #include <numbers>
-
-#include "aggregate/physical_internal.h"
+#include <utility>
 
 namespace hyprstream::aggregate {
 namespace {
 
-constexpr int kIndexBits = 12;
-constexpr int kRankMax = 64 - kIndexBits + 1;
 constexpr std::uint32_t kInRegisters = std::numeric_limits<std::uint32_t>::max();
 
 // Ertl's sigma and tau: what the empty and the full registers add to the sum.
@@ -46,54 +42,59 @@ double Tau(double x) {
 
 }  // namespace
 
-std::uint64_t SketchHash(std::string_view bytes) {
-  constexpr std::uint64_t kFirst = 0x9e3779b97f4a7c15ULL;
-  constexpr std::uint64_t kSecond = 0xd6e8feb86659fd93ULL;
-  const auto mix = [](std::uint64_t a, std::uint64_t b) {
-    const UInt128 product = static_cast<UInt128>(a) * static_cast<UInt128>(b);
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-  };
-  std::uint64_t hash = kFirst ^ bytes.size();
-  while (!bytes.empty()) {
-    std::uint64_t word = 0;
-    const std::size_t taken = std::min(bytes.size(), sizeof(word));
-    std::memcpy(&word, bytes.data(), taken);
-    bytes.remove_prefix(taken);
-    hash = mix(hash ^ word ^ kSecond, kFirst | 1);
+void HyperLogLog::AddExact(std::uint64_t hash) {
+  if (!is_list()) return AddToTable(hash);
+  if (hashes_.size() == hashes_.capacity()) hashes_.reserve(std::max<std::size_t>(8, hashes_.size() * 2));
+  hashes_.push_back(hash);
+  if (!is_list()) UseTable(2 * kListMax);
+}
+
+void HyperLogLog::AddToTable(std::uint64_t hash) {
+  std::size_t at = hash & (hashes_.size() - 1);
+  for (; hashes_[at] != kNone; at = (at + 1) & (hashes_.size() - 1)) {
+    if (hashes_[at] == hash) return;
   }
-  // All bits of the result depend on all of the input: registers are chosen by the highest, ranks by the others.
-  hash ^= hash >> 32;
-  hash *= kSecond;
-  hash ^= hash >> 29;
-  hash *= kFirst;
-  return hash ^ (hash >> 32);
+  hashes_[at] = hash;
+  ++in_table_;
+  if (in_table_ > kExactMax) {
+    UseRegisters();
+  } else if (in_table_ * 4 > hashes_.size() * 3) {
+    UseTable(hashes_.size() * 2);
+  }
 }
 
-void HyperLogLog::Add(std::uint64_t hash) {
-  if (!registers_.empty()) return SetRegister(hash);
-  const auto at = std::ranges::lower_bound(hashes_, hash);
-  if (at != hashes_.end() && *at == hash) return;
-  hashes_.insert(at, hash);
-  if (hashes_.size() > kExactMax) UseRegisters();
-}
-
-void HyperLogLog::SetRegister(std::uint64_t hash) {
-  const auto index = static_cast<std::size_t>(hash >> (64 - kIndexBits));
-  // The sentinel bit ends the count where all others are zero.
-  const std::uint64_t rest = hash << kIndexBits | std::uint64_t{1} << (kIndexBits - 1);
-  const auto rank = static_cast<std::uint8_t>(std::countl_zero(rest) + 1);
-  registers_[index] = std::max(registers_[index], rank);
+void HyperLogLog::UseTable(std::size_t places) {
+  const std::vector<std::uint64_t> old = std::exchange(hashes_, std::vector<std::uint64_t>(places, kNone));
+  in_table_ = 0;
+  for (const std::uint64_t hash : old) {
+    if (hash != kNone) AddToTable(hash);
+  }
 }
 
 void HyperLogLog::UseRegisters() {
   registers_.assign(kRegisters, 0);
-  for (const std::uint64_t hash : hashes_) SetRegister(hash);
+  for (const std::uint64_t hash : hashes_) {
+    if (hash != kNone) SetRegister(hash);
+  }
   hashes_ = {};
+  in_table_ = 0;
+}
+
+std::vector<std::uint64_t> HyperLogLog::Distinct() const {
+  std::vector<std::uint64_t> distinct;
+  distinct.reserve(hashes_.size());
+  std::ranges::remove_copy(hashes_, std::back_inserter(distinct), kNone);
+  std::ranges::sort(distinct);
+  const auto rest = std::ranges::unique(distinct);
+  distinct.erase(rest.begin(), rest.end());
+  return distinct;
 }
 
 void HyperLogLog::Merge(const HyperLogLog& other) {
   if (other.registers_.empty()) {
-    for (const std::uint64_t hash : other.hashes_) Add(hash);
+    for (const std::uint64_t hash : other.hashes_) {
+      if (hash != kNone) Add(hash);
+    }
     return;
   }
   if (registers_.empty()) UseRegisters();
@@ -101,7 +102,7 @@ void HyperLogLog::Merge(const HyperLogLog& other) {
 }
 
 std::int64_t HyperLogLog::Estimate() const {
-  if (registers_.empty()) return static_cast<std::int64_t>(hashes_.size());
+  if (registers_.empty()) return is_list() ? static_cast<std::int64_t>(Distinct().size()) : in_table_;
   std::array<int, kRankMax + 1> of_rank{};
   for (const std::uint8_t rank : registers_) ++of_rank[rank];
   constexpr auto kCount = static_cast<double>(kRegisters);
@@ -113,8 +114,9 @@ std::int64_t HyperLogLog::Estimate() const {
 
 void HyperLogLog::Save(StateWriter& writer) const {
   if (registers_.empty()) {
-    writer.Put(static_cast<std::uint32_t>(hashes_.size()));
-    writer.PutAll(hashes_);
+    const std::vector<std::uint64_t> distinct = Distinct();
+    writer.Put(static_cast<std::uint32_t>(distinct.size()));
+    writer.PutAll(distinct);
   } else {
     writer.Put(kInRegisters);
     writer.PutAll(registers_);
@@ -125,10 +127,12 @@ arrow::Status HyperLogLog::Load(StateReader& reader) {
   ARROW_ASSIGN_OR_RAISE(const auto hashes, reader.Take<std::uint32_t>());
   if (hashes != kInRegisters) {
     if (hashes > kExactMax) return arrow::Status::Invalid("View state: more hashes than there can be");
-    ARROW_ASSIGN_OR_RAISE(hashes_, reader.TakeAll<std::uint64_t>(hashes));
-    if (std::ranges::adjacent_find(hashes_, std::greater_equal<>()) != hashes_.end()) {
+    ARROW_ASSIGN_OR_RAISE(const auto sorted, reader.TakeAll<std::uint64_t>(hashes));
+    if (std::ranges::adjacent_find(sorted, std::greater_equal<>()) != sorted.end() ||
+        (!sorted.empty() && sorted.front() == kNone)) {
       return arrow::Status::Invalid("View state: hashes that are not in order");
     }
+    for (const std::uint64_t hash : sorted) AddExact(hash);
     return arrow::Status::OK();
   }
   ARROW_ASSIGN_OR_RAISE(registers_, reader.TakeAll<std::uint8_t>(kRegisters));

@@ -1,49 +1,48 @@
 #include "aggregate/log_linear_histogram_internal.h"
 
-#include <algorithm>
-#include <bit>
-#include <cmath>
+#include <utility>
 
 namespace hyprstream::aggregate {
 namespace {
 
-constexpr int kMantissaBits = 52;
 constexpr std::int32_t kPlaceMax = 2047;
 constexpr std::uint64_t kTotalMax = std::uint64_t{1} << 48;
 
 }  // namespace
 
-LogLinearHistogram::Octave& LogLinearHistogram::OctaveOf(std::int32_t place) {
-  if (last_ < octaves_.size() && octaves_[last_].place == place) return octaves_[last_];
-  auto at = std::ranges::lower_bound(octaves_, place, {}, &Octave::place);
-  if (at == octaves_.end() || at->place != place) at = octaves_.insert(at, Octave{.place = place});
-  last_ = static_cast<std::size_t>(at - octaves_.begin());
-  return *at;
+LogLinearHistogram::Octave& LogLinearHistogram::AddOctave(std::int32_t place) {
+  const auto after = std::ranges::lower_bound(octaves_, place, {}, &Octave::place);
+  const auto added = octaves_.insert(after, Octave{.place = place});
+  least_place_ = octaves_.front().place;
+  places_.assign(static_cast<std::size_t>(octaves_.back().place - least_place_) + 1, kNoOctave);
+  for (std::size_t i = 0; i < octaves_.size(); ++i) {
+    places_[static_cast<std::size_t>(octaves_[i].place - least_place_)] = static_cast<std::uint16_t>(i);
+  }
+  return *added;
 }
 
-void LogLinearHistogram::Add(double value) {
-  if (!std::isfinite(value)) return;
-  const std::uint64_t bits = std::bit_cast<std::uint64_t>(std::abs(value));
-  const auto exponent = static_cast<std::int32_t>(bits >> kMantissaBits);
-  const std::size_t bucket = (bits >> (kMantissaBits - kBucketBits)) & (kBuckets - 1);
-  // Subnormal numbers are all but zero.
-  const bool is_zero = exponent == 0;
-  const std::int32_t place = is_zero ? 0 : value < 0 ? -exponent : exponent;
-  ++OctaveOf(place).counts[is_zero ? 0 : bucket];
-  least_ = total_ == 0 ? value : std::min(least_, value);
-  greatest_ = total_ == 0 ? value : std::max(greatest_, value);
-  ++total_;
+void LogLinearHistogram::UseOctaves() {
+  for (const Bucket bucket : std::exchange(few_, {})) ++OctaveOf(bucket.place).counts[bucket.index];
+}
+
+LogLinearHistogram LogLinearHistogram::InOctaves() const {
+  LogLinearHistogram copy = *this;
+  copy.UseOctaves();
+  return copy;
 }
 
 void LogLinearHistogram::Merge(const LogLinearHistogram& other) {
   if (other.total_ == 0) return;
+  least_ = total_ == 0 ? other.least_ : std::min(least_, other.least_);
+  greatest_ = total_ == 0 ? other.greatest_ : std::max(greatest_, other.greatest_);
+  total_ += other.total_;
+  for (const Bucket bucket : other.few_) AddFew(bucket);
+  if (other.octaves_.empty()) return;
+  UseOctaves();
   for (const Octave& from : other.octaves_) {
     Octave& octave = OctaveOf(from.place);
     for (std::size_t i = 0; i < kBuckets; ++i) octave.counts[i] += from.counts[i];
   }
-  least_ = total_ == 0 ? other.least_ : std::min(least_, other.least_);
-  greatest_ = total_ == 0 ? other.greatest_ : std::max(greatest_, other.greatest_);
-  total_ += other.total_;
 }
 
 double LogLinearHistogram::MiddleOf(std::int32_t place, std::size_t bucket) {
@@ -60,6 +59,7 @@ double LogLinearHistogram::MiddleOf(std::int32_t place, std::size_t bucket) {
 
 std::optional<double> LogLinearHistogram::Quantile(double q) const {
   if (total_ == 0) return std::nullopt;
+  if (octaves_.empty()) return InOctaves().Quantile(q);
   const auto n = static_cast<double>(total_);
   const auto above = static_cast<std::uint64_t>(std::floor(n - n * q));
   std::uint64_t left = std::max<std::uint64_t>(1, total_ - std::min(above, total_));
@@ -76,6 +76,7 @@ std::optional<double> LogLinearHistogram::Quantile(double q) const {
 }
 
 void LogLinearHistogram::Save(StateWriter& writer) const {
+  if (!few_.empty()) return InOctaves().Save(writer);
   writer.Put(least_);
   writer.Put(greatest_);
   writer.Put(static_cast<std::uint32_t>(octaves_.size()));
@@ -93,18 +94,15 @@ arrow::Status LogLinearHistogram::Load(StateReader& reader) {
     return arrow::Status::Invalid("View state: bounds that cannot be");
   }
   for (std::uint32_t i = 0; i < octaves; ++i) {
-    Octave octave;
-    ARROW_ASSIGN_OR_RAISE(octave.place, reader.Take<std::int32_t>());
-    if (octave.place > kPlaceMax || octave.place < -kPlaceMax ||
-        (!octaves_.empty() && octave.place <= octaves_.back().place)) {
+    ARROW_ASSIGN_OR_RAISE(const auto place, reader.Take<std::int32_t>());
+    if (place > kPlaceMax || place < -kPlaceMax || (!octaves_.empty() && place <= octaves_.back().place)) {
       return arrow::Status::Invalid("View state: buckets that are not in order");
     }
-    for (std::uint64_t& count : octave.counts) {
+    for (std::uint64_t& count : AddOctave(place).counts) {
       ARROW_ASSIGN_OR_RAISE(count, reader.Take<std::uint64_t>());
       if (count > kTotalMax - total_) return arrow::Status::Invalid("View state: a count that cannot be");
       total_ += count;
     }
-    octaves_.push_back(octave);
   }
   return arrow::Status::OK();
 }

@@ -7,7 +7,10 @@
 // order and split. Thread safety: none.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -18,14 +21,25 @@ namespace hyprstream::aggregate {
 
 class LogLinearHistogram {
  public:
-  void Add(double value);
+  void Add(double value) {
+    if (!std::isfinite(value)) return;
+    const Bucket bucket = BucketOf(value);
+    least_ = total_ == 0 ? value : std::min(least_, value);
+    greatest_ = total_ == 0 ? value : std::max(greatest_, value);
+    ++total_;
+    if (octaves_.empty()) return AddFew(bucket);
+    ++OctaveOf(bucket.place).counts[bucket.index];
+  }
   void Merge(const LogLinearHistogram& other);
 
   std::uint64_t total() const { return total_; }
   // The value below or at which a share `q` of [0, 1] lies, as quantile_disc has it; nullopt: there is none. Within the
   // least and the greatest value that came.
   std::optional<double> Quantile(double q) const;
-  std::int64_t bytes() const { return static_cast<std::int64_t>(sizeof(*this) + octaves_.capacity() * sizeof(Octave)); }
+  std::int64_t bytes() const {
+    return static_cast<std::int64_t>(sizeof(*this) + octaves_.capacity() * sizeof(Octave) +
+                                     few_.capacity() * sizeof(Bucket) + places_.capacity() * sizeof(std::uint16_t));
+  }
 
   // f64 least, f64 greatest, u32 octaves, of each i32 place and 64 counts (u64), ascending.
   void Save(StateWriter& writer) const;
@@ -35,17 +49,52 @@ class LogLinearHistogram {
   static constexpr int kBucketBits = 6;
   static constexpr std::size_t kBuckets = std::size_t{1} << kBucketBits;
 
+  static constexpr std::size_t kFewMax = 128;
+  static constexpr std::uint16_t kNoOctave = 0xffff;
+  static constexpr int kMantissaBits = 52;
+
+  struct Bucket {
+    std::int16_t place;
+    std::uint16_t index;
+  };
   // All values of one sign and exponent. Places rise with the values: 0 is zero and what is next to it.
   struct Octave {
     std::int32_t place = 0;
     std::array<std::uint64_t, kBuckets> counts{};  // by the size of the values, not by the values
   };
 
-  Octave& OctaveOf(std::int32_t place);
+  static Bucket BucketOf(double value) {
+    const std::uint64_t bits = std::bit_cast<std::uint64_t>(std::abs(value));
+    const auto exponent = static_cast<std::int16_t>(bits >> kMantissaBits);
+    if (exponent == 0) return {.place = 0, .index = 0};  // subnormal numbers are all but zero
+    return {.place = static_cast<std::int16_t>(value < 0 ? -exponent : exponent),
+            .index = static_cast<std::uint16_t>((bits >> (kMantissaBits - kBucketBits)) & (kBuckets - 1))};
+  }
+  Octave& OctaveOf(std::int32_t place) {
+    const auto at = static_cast<std::size_t>(place - least_place_);  // of a lesser place, a great number
+    if (at < places_.size() && places_[at] != kNoOctave) [[likely]]
+      return octaves_[places_[at]];
+    return AddOctave(place);
+  }
+  Octave& AddOctave(std::int32_t place);
+  void AddFew(Bucket bucket) {
+    if (few_.size() == kFewMax) UseOctaves();
+    if (octaves_.empty()) {
+      few_.push_back(bucket);
+    } else {
+      ++OctaveOf(bucket.place).counts[bucket.index];
+    }
+  }
+  void UseOctaves();
+  // The same, its values in octaves.
+  LogLinearHistogram InOctaves() const;
   static double MiddleOf(std::int32_t place, std::size_t bucket);
 
+  std::vector<Bucket> few_;      // of each value, while they are few; empty when octaves_ are used
   std::vector<Octave> octaves_;  // ascending
-  std::size_t last_ = 0;         // where the last value was
+  // Where in octaves_ that of least_place_ + i is, or kNoOctave.
+  std::vector<std::uint16_t> places_;
+  std::int32_t least_place_ = 0;
   std::uint64_t total_ = 0;
   double least_ = 0;
   double greatest_ = 0;

@@ -11,6 +11,8 @@
 namespace hyprstream::aggregate {
 namespace {
 
+using row_keys_internal::Load;
+
 using LengthPrefix = std::uint32_t;
 
 template <class V>
@@ -29,18 +31,6 @@ std::int64_t WidthOf(Physical physical) {
 // Two bytes at least, so that a key's fixed columns are aligned in a record.
 std::int64_t BitmapBytes(std::size_t columns) {
   return columns == 0 ? 0 : std::max<std::int64_t>(2, static_cast<std::int64_t>((columns + 7) / 8));
-}
-
-template <class T>
-T Load(const char* bytes) {
-  T value;
-  std::memcpy(&value, bytes, sizeof(T));
-  return value;
-}
-
-std::uint64_t Mix(std::uint64_t a, std::uint64_t b) {
-  const UInt128 product = static_cast<UInt128>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
 }  // namespace
@@ -206,26 +196,6 @@ bool KeyCodec::IsWellFormed(std::string_view row) const {
     if (physical == Physical::kBool && static_cast<unsigned char>(value[0]) > 1) return false;
   }
   return cursor == row.size();
-}
-
-std::uint64_t HashRow(std::string_view row) {
-  // Multiply-fold of 16 bytes a step, as in wyhash.
-  constexpr std::uint64_t kFirst = 0xa0761d6478bd642fULL;
-  constexpr std::uint64_t kSecond = 0xe7037ed1a0b428dbULL;
-  std::uint64_t hash = kFirst ^ row.size();
-  const char* bytes = row.data();
-  std::size_t left = row.size();
-  for (; left > 16; left -= 16, bytes += 16) {
-    hash = Mix(Load<std::uint64_t>(bytes) ^ kSecond, Load<std::uint64_t>(bytes + 8) ^ hash);
-  }
-  std::uint64_t tail[2] = {0, 0};
-  if (left >= 8) {  // two words that may overlap: no copy of unknown length
-    tail[0] = Load<std::uint64_t>(bytes);
-    tail[1] = Load<std::uint64_t>(bytes + left - 8);
-  } else if (left != 0) {
-    std::memcpy(tail, bytes, left);
-  }
-  return Mix(Mix(tail[0] ^ kSecond, tail[1] ^ hash), kFirst);
 }
 
 }  // namespace hyprstream::aggregate

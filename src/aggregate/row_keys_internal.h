@@ -94,6 +94,14 @@ struct IntegerKey {
   }
 };
 
+// How a row key of one bytes column holds its value.
+struct TextKey {
+  static constexpr std::size_t kOffset = 2 + sizeof(std::uint32_t);  // behind the bitmap and the length
+
+  // From a row key that is not NULL.
+  static std::string_view Read(std::string_view key) { return key.substr(kOffset); }
+};
+
 // Encodes and decodes the keys of one view, its window key excepted. Immutable.
 class KeyCodec {
  public:
@@ -109,6 +117,8 @@ class KeyCodec {
   int column_count() const { return static_cast<int>(columns_.size()); }
   // When there is one column, and it is of integers, truths or times of up to 64 bits.
   std::optional<IntegerKey> integer() const;
+  // Is there one column, and it is of bytes?
+  bool is_text() const { return columns_.size() == 1 && columns_.front().physical == Physical::kBytes; }
   // Of every row, RowKeys::kVariable when they vary.
   std::int64_t width() const { return has_bytes_ ? RowKeys::kVariable : fixed_width_; }
 
@@ -136,20 +146,60 @@ class KeyCodec {
   bool has_bytes_ = false;
 };
 
+namespace row_keys_internal {
+
+template <class T>
+T Load(const char* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof(T));
+  return value;
+}
+
+inline std::uint64_t Mix(std::uint64_t a, std::uint64_t b) {
+  const UInt128 product = static_cast<UInt128>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+}  // namespace row_keys_internal
+
 // a == b; short keys without a call of memcmp.
 inline bool EqualRows(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
-  if (a.size() < 8 || a.size() > 16) return a == b;
+  const std::size_t size = a.size();
+  if (size < 8 || size > 32) return a == b;
   const auto differ = [&](std::size_t at) {
-    std::uint64_t left, right;
-    std::memcpy(&left, a.data() + at, sizeof(left));
-    std::memcpy(&right, b.data() + at, sizeof(right));
-    return left ^ right;
+    return row_keys_internal::Load<std::uint64_t>(a.data() + at) ^
+           row_keys_internal::Load<std::uint64_t>(b.data() + at);
   };
-  return (differ(0) | differ(a.size() - 8)) == 0;
+  if (size <= 16) return (differ(0) | differ(size - 8)) == 0;
+  return (differ(0) | differ(8) | differ(size - 16) | differ(size - 8)) == 0;
 }
 
-// 64-bit hash of a row key; not part of any format.
-std::uint64_t HashRow(std::string_view row);
+// 64-bit hash of a row key, or of anything else; not part of any format. Multiply-fold of 16 bytes a step, as in
+// wyhash.
+inline std::uint64_t HashRow(std::string_view row) {
+  using row_keys_internal::Load;
+  using row_keys_internal::Mix;
+  constexpr std::uint64_t kFirst = 0xa0761d6478bd642fULL;
+  constexpr std::uint64_t kSecond = 0xe7037ed1a0b428dbULL;
+  std::uint64_t hash = kFirst ^ row.size();
+  const char* bytes = row.data();
+  std::size_t left = row.size();
+  for (; left > 16; left -= 16, bytes += 16) {
+    hash = Mix(Load<std::uint64_t>(bytes) ^ kSecond, Load<std::uint64_t>(bytes + 8) ^ hash);
+  }
+  std::uint64_t tail[2] = {0, 0};
+  if (left >= 8) {  // two words that may overlap: no copy of unknown length
+    tail[0] = Load<std::uint64_t>(bytes);
+    tail[1] = Load<std::uint64_t>(bytes + left - 8);
+  } else if (left >= 4) {
+    tail[0] = Load<std::uint32_t>(bytes);
+    tail[1] = Load<std::uint32_t>(bytes + left - 4);
+  } else if (left != 0) {
+    const auto byte = [bytes](std::size_t at) { return std::uint64_t{static_cast<unsigned char>(bytes[at])}; };
+    tail[0] = byte(0) | byte(left / 2) << 8 | byte(left - 1) << 16;
+  }
+  return Mix(Mix(tail[0] ^ kSecond, tail[1] ^ hash), kFirst);
+}
 
 }  // namespace hyprstream::aggregate

@@ -56,10 +56,16 @@ class ViewTask : public EventsTask {
       ARROW_ASSIGN_OR_RAISE(states.emplace_back(), aggregate::ViewState::Make(view.query));
     }
     for (const auto& batch : batches_) {
+      std::vector<std::unique_ptr<aggregate::Delta>> deltas;
       for (const auto& state : states) {
-        ARROW_ASSIGN_OR_RAISE(const auto delta, state->Fold({batch}));
-        state->Merge(*delta);
+        std::unique_ptr<aggregate::Delta> delta;
+        for (std::size_t i = 0; i < deltas.size() && delta == nullptr; ++i) {
+          delta = state->FoldFrom(*states[i], *deltas[i]);
+        }
+        if (delta == nullptr) ARROW_RETURN_NOT_OK(state->Fold({batch}).Value(&delta));
+        deltas.push_back(std::move(delta));
       }
+      for (std::size_t i = 0; i < states.size(); ++i) states[i]->Merge(*deltas[i]);
     }
     for (const auto& state : states) ARROW_RETURN_NOT_OK(ExpectRows(shape_.rows, state->Stats().rows));
     return states;

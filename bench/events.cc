@@ -160,7 +160,7 @@ std::vector<EventView> Ten(const EventShape& shape) {
   const std::array<std::vector<Measure>, 2> measures{
       Four(), {Count(), OfAmount(kAvg, "mean", "avg(amount)"), OfAmount(kStddevSamp, "deviation", "stddev(amount)")}};
   std::vector<EventView> views;
-  for (const std::int64_t minutes : {5, 10, 15, 30, 60, 120, 360, 720, 1440, 5}) {
+  for (const std::int64_t minutes : {5, 5, 10, 10, 30, 30, 60, 60, 1440, 1440}) {
     views.push_back(View(shape, minutes, measures[views.size() % 2]));
   }
   return views;

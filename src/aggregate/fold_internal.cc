@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "aggregate/fixed_window_internal.h"
 #include "arrow/array/array_base.h"
 #include "arrow/record_batch.h"
 #include "arrow/result.h"
@@ -38,32 +39,6 @@ arrow::Result<SliceRows> SliceRows::Make(const ViewSpec& spec, const arrow::Reco
 }
 
 namespace {
-
-// The window that a value lies in: from `start`, `size` values long.
-struct Window {
-  std::int64_t start;
-  std::uint64_t size;
-
-  bool Holds(std::int64_t value) const {
-    return static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(start) < size;
-  }
-};
-
-// nullopt when it has none.
-std::optional<Window> WindowOf(const std::optional<FixedWindow>& fixed, std::int64_t value) {
-  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
-  if (!fixed || value == kMax || value == -kMax) return Window{.start = value, .size = 1};
-  if (value < fixed->least || value > fixed->greatest) return std::nullopt;
-  const Int128 distance = static_cast<Int128>(value) - fixed->origin;
-  const Int128 into = ((distance % fixed->size) + fixed->size) % fixed->size;
-  const Int128 start = static_cast<Int128>(value) - into;
-  if (start < std::numeric_limits<std::int64_t>::min()) return std::nullopt;
-  // An infinite value that lies in reach is still a window of its own, one beyond the greatest none.
-  const Int128 room =
-      std::min<Int128>(static_cast<Int128>(kMax) - start, static_cast<Int128>(fixed->greatest) - start + 1);
-  return Window{.start = static_cast<std::int64_t>(start),
-                .size = static_cast<std::uint64_t>(std::min<Int128>(fixed->size, room))};
-}
 
 bool IsFinite(SliceKey key) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();

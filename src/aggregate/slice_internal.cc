@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "aggregate/fold_internal.h"
+#include "aggregate/view_family_internal.h"
 #include "aggregate/view_state.h"
 #include "arrow/array/data.h"
 #include "arrow/array/util.h"
@@ -125,12 +126,14 @@ arrow::Result<std::shared_ptr<const ViewSpec>> ViewSpec::Make(std::shared_ptr<co
   }
   KeyCodec codec(std::move(columns));
   auto layout = std::make_shared<const RecordLayout>(*query, codec.width());
+  std::string family = FamilyOf(*query);
   return std::make_shared<const ViewSpec>(ViewSpec{.query = std::move(query),
                                                    .codec = std::move(codec),
                                                    .layout = std::move(layout),
                                                    .codec_columns = std::move(codec_columns),
                                                    .group_keys = std::move(group_keys),
-                                                   .window = window});
+                                                   .window = window,
+                                                   .family = std::move(family)});
 }
 
 std::shared_ptr<arrow::DataType> ViewSpec::EvaluatedType(int column) const {

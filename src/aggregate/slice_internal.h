@@ -35,6 +35,7 @@ struct ViewSpec {
   std::vector<int> codec_columns;  // per query key: its column in the codec, -1 for the window
   std::vector<int> group_keys;     // per codec column: its query key
   std::optional<Physical> window;  // of the window key, if there is one
+  std::string family;              // see FamilyOf
 
   // NotImplemented (naming column and type) and Invalid as ViewState::Make.
   static arrow::Result<std::shared_ptr<const ViewSpec>> Make(std::shared_ptr<const AggregateQuery> query);

@@ -9,6 +9,7 @@
 #include "aggregate/session_view_internal.h"
 #include "aggregate/slice_internal.h"
 #include "aggregate/state_format_internal.h"
+#include "aggregate/view_family_internal.h"
 #include "aggregate/view_version_internal.h"
 #include "aggregate/window_pieces_internal.h"
 #include "arrow/array/array_base.h"
@@ -125,6 +126,13 @@ class SlicedViewState final : public ViewState {
     const auto builder = BuildDelta();
     for (const auto& batch : evaluated) ARROW_RETURN_NOT_OK(builder->Add(batch));
     return builder->Finish();
+  }
+
+  std::unique_ptr<Delta> FoldFrom(const ViewState& finer, const Delta& delta) const override {
+    const auto* sliced = dynamic_cast<const SlicedViewState*>(&finer);
+    if (sliced == nullptr) return nullptr;
+    auto folded = Coarsen(*spec_, *sliced->spec_, FoldedOf(delta));
+    return folded ? std::make_unique<FoldedDelta>(*std::move(folded)) : nullptr;
   }
 
   std::unique_ptr<DeltaBuilder> BuildDelta() const override { return std::make_unique<SlicedDeltaBuilder>(spec_); }

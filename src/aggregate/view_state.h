@@ -109,7 +109,11 @@ class ViewState {
   // query().exact_bytes_max.
   virtual arrow::Result<std::unique_ptr<Delta>> Fold(
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& evaluated) const = 0;
-  // The same, batch by batch. The builder may outlive the state.
+  // What Fold would make of the rows that `finer` folded to `delta`, but for the last bits of floating sums: at the
+  // cost of its groups instead of their rows. Null where it cannot be made of them; it can where both views have the
+  // same keys, conditions and aggregates, and windows of one size each, and finer's lie in this one's.
+  virtual std::unique_ptr<Delta> FoldFrom(const ViewState& /*finer*/, const Delta& /*delta*/) const { return nullptr; }
+  // As Fold, batch by batch. The builder may outlive the state.
   virtual std::unique_ptr<DeltaBuilder> BuildDelta() const = 0;
   // Adds a delta. Cannot fail: a sum beyond its type is kept exactly, and reading that group is the error while it is.
   // The same deltas in the same order give bit-identical states.

@@ -179,12 +179,12 @@ arrow::Status CommitPathImpl::Capture(engine::Connection& connection, Staged& st
 arrow::Status CommitPathImpl::Fold(Staged& staged) {
   staged.deltas.clear();
   if (staged.changes.empty()) return arrow::Status::OK();
-  const auto views = registry_.Maintained();
   for (const auto& changes : staged.changes) {
-    for (const auto& view : views) {
-      if (!(view->query->base == changes.table)) continue;
+    const auto first = staged.deltas.size();  // of this table's views
+    for (const auto& view : ViewsOf(changes.table, registry_.Maintained())) {
       ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
-      ARROW_ASSIGN_OR_RAISE(auto delta, FoldChanges(*lease, view, changes));
+      ARROW_ASSIGN_OR_RAISE(
+          auto delta, FoldChanges(*lease, view, changes, std::span<const ViewDelta>(staged.deltas).subspan(first)));
       staged.deltas.push_back(std::move(delta));
     }
   }

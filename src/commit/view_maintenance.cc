@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -209,7 +210,12 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldImages(engine::Connection& 
 }
 
 arrow::Result<std::unique_ptr<aggregate::Delta>> FoldInserted(engine::Connection& connection,
-                                                              const MaintainedView& view, const TableChanges& changes) {
+                                                              const MaintainedView& view, const TableChanges& changes,
+                                                              std::span<const ViewDelta> folded) {
+  for (const ViewDelta& other : folded) {
+    if (other.delta == nullptr) continue;
+    if (auto delta = view.state->FoldFrom(*other.view->state, *other.delta); delta != nullptr) return delta;
+  }
   if (const auto taken = TakeColumns(*view.query, changes)) return view.state->Fold(*taken);
   return FoldImages(connection, view, changes.schema, changes.inserted);
 }
@@ -243,11 +249,11 @@ arrow::Status PlaceRows(engine::Connection& connection, const TableChanges& chan
 }  // namespace
 
 arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared_ptr<MaintainedView> view,
-                                     const TableChanges& changes) {
+                                     const TableChanges& changes, std::span<const ViewDelta> folded) {
   const auto& query = *view->query;
   ViewDelta delta{.view = view, .delta = nullptr, .windows = nullptr};
   if (!changes.inserted.empty()) {
-    ARROW_ASSIGN_OR_RAISE(delta.delta, FoldInserted(connection, *view, changes));
+    ARROW_ASSIGN_OR_RAISE(delta.delta, FoldInserted(connection, *view, changes, folded));
   }
   if (!changes.removed.empty()) {
     delta.recompute = true;
@@ -260,6 +266,16 @@ arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared
   }
   ARROW_RETURN_NOT_OK(PlaceRows(connection, changes, delta));
   return delta;
+}
+
+std::vector<std::shared_ptr<MaintainedView>> ViewsOf(const TableRef& table,
+                                                     std::vector<std::shared_ptr<MaintainedView>> views) {
+  std::erase_if(views, [&](const auto& view) { return !(view->query->base == table); });
+  std::ranges::stable_sort(views, {}, [](const auto& view) {
+    const auto& window = view->query->fixed_window;
+    return window ? window->size : std::numeric_limits<std::int64_t>::max();
+  });
+  return views;
 }
 
 arrow::Status LearnEnds(engine::Connection& connection, const MaintainedView& view) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,8 +60,13 @@ struct ViewDelta {
   Judgement judgement = {};                // under the gate
 };
 
+// `folded`: what the same changes have done to other views. Those of finer windows, when they come first, save folding
+// the rows once more.
 arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared_ptr<MaintainedView> view,
-                                     const TableChanges& changes);
+                                     const TableChanges& changes, std::span<const ViewDelta> folded = {});
+// The views of a table, finer windows first.
+std::vector<std::shared_ptr<MaintainedView>> ViewsOf(const TableRef& table,
+                                                     std::vector<std::shared_ptr<MaintainedView>> views);
 
 // So that windows that came by other ways than FoldChanges() can expire.
 arrow::Status LearnEnds(engine::Connection& connection, const MaintainedView& view);

@@ -107,7 +107,12 @@ std::vector<Case> SketchCases() {
     vectors.aggregates.push_back({kind, {features}, features});
     vectors.aggregates.push_back({kind, {features}, arrow::fixed_size_list(f64, 3)});
   }
-  return {sketches, bags, fits, vectors};
+  Case decays{.name = "Decays"};
+  for (const auto kind : {kEwma, kDecayedSum, kDecayedCount}) {
+    for (const double half_life : {3.0, 1000.0}) decays.aggregates.push_back({kind, {f64, i64}, f64, {half_life}});
+  }
+  decays.aggregates.push_back({kDecayedCount, {text, i64}, f64, {20}});
+  return {sketches, bags, fits, vectors, decays};
 }
 
 std::vector<Case> Cases() {

@@ -6,6 +6,7 @@
 
 #include "aggregate/bag_ops_internal.h"
 #include "aggregate/bit_ops_internal.h"
+#include "aggregate/decay_ops_internal.h"
 #include "aggregate/fit_ops_internal.h"
 #include "aggregate/moment_ops_internal.h"
 #include "aggregate/physical_internal.h"
@@ -87,6 +88,12 @@ arrow::Status CheckParameters(const AggregateFunction& function, const Aggregate
     case AggregateKind::kLinearFit:
       if (given.empty() || (given.size() == 1 && given[0] >= 0 && std::isfinite(given[0]))) return arrow::Status::OK();
       return arrow::Status::Invalid("The ridge of linear_fit is a number from 0 on");
+    case AggregateKind::kEwma:
+    case AggregateKind::kDecayedSum:
+    case AggregateKind::kDecayedCount:
+      if (given.size() == 1 && given[0] > 0) return arrow::Status::OK();
+      return arrow::Status::Invalid("The half-life of ", function.name(),
+                                    " is an interval above zero, such as INTERVAL '1 hour'");
     default:
       return arrow::Status::OK();
   }
@@ -106,6 +113,9 @@ bool Takes(const AggregateFunction& function, std::size_t argument, const arrow:
       return type.id() == arrow::Type::BOOL;
     case ArgumentRule::kMeasured:
       return IsNumber(type);
+    case ArgumentRule::kInstant:
+    case ArgumentRule::kEventInstant:
+      return type.id() == arrow::Type::INT64;
     case ArgumentRule::kVector:
       return type.Equals(*arrow::list(arrow::float64()));
     case ArgumentRule::kBetween:
@@ -154,7 +164,9 @@ PartKey PartKeyOf(const AggregateQuery& query, const AggregateColumn& aggregate)
   if (key.family == StateFamily::kRows) key.family = StateFamily::kSummary;
   key.is_text_extreme =
       IsExtreme(aggregate.kind) && *PhysicalOf(*TypesOf(query, aggregate.arguments).front()) == Physical::kBytes;
-  if (key.family == StateFamily::kVector) {
+  if (key.family == StateFamily::kDecay) {
+    key.parameters = aggregate.parameters;
+  } else if (key.family == StateFamily::kVector) {
     key.kind = aggregate.kind == AggregateKind::kVecAvg ? AggregateKind::kVecSum : aggregate.kind;
   } else if (!IsShared(key.family) || key.is_text_extreme) {
     key.kind = aggregate.kind;
@@ -211,6 +223,7 @@ std::unique_ptr<StateOps> MakeOps(const AggregateQuery& query, const PartKey& ke
     case StateFamily::kVector:
       return MakeVectorOps(*key.kind);
     case StateFamily::kDecay:
+      return MakeDecayOps(key.parameters.front());
     case StateFamily::kLogistic:
       return nullptr;
     case StateFamily::kBag:

@@ -47,8 +47,8 @@ count count_if count_star countif covar_pop covar_samp create_sort_key cume_dist
 current_database current_date current_localtime current_localtimestamp current_query current_query_id current_schema
 current_schemas current_setting current_transaction_id currval damerau_levenshtein date_diff date_part date_sub
 date_trunc datediff datepart datesub datetrunc day dayname dayofmonth dayofweek dayofyear decade decimal_average
-decimal_division decode degrees dense_rank divide editdist3 element_at encode ends_with entropy enum_code enum_first
-enum_last enum_range enum_range_boundary epoch epoch_ms epoch_ns epoch_us equi_width_bins era error even exp
+decayed_count decayed_sum decimal_division decode degrees dense_rank divide editdist3 element_at encode ends_with entropy enum_code enum_first
+enum_last enum_range enum_range_boundary epoch epoch_ms epoch_ns epoch_us equi_width_bins era error even ewma exp
 factorial favg fill filter first first_value flatten floor format format_bytes formatreadabledecimalsize
 formatreadablesize from_base64 from_binary from_hex from_json from_json_strict fsum gamma gcd gen_random_uuid
 generate_series get_bit get_current_time get_current_timestamp get_type grade_up greatest greatest_common_divisor

@@ -53,27 +53,33 @@ void DestroyOwnedStates(duckdb::Vector& states, duckdb::AggregateInputData&, duc
   for (duckdb::idx_t i = 0; i < count; ++i) delete std::exchange(StateAt<T>(pointers, i), nullptr);
 }
 
-// `read` gives a state's result, of the type that the function has.
-template <class T, duckdb::Value (*kRead)(const T&, const duckdb::LogicalType&)>
+// `kRead` gives a state's result, of the type that the function has; without rows it is NULL or, where `kReadsNone`,
+// what a new state gives.
+template <class T, duckdb::Value (*kRead)(const T&, const duckdb::LogicalType&), bool kReadsNone = false>
 void FinishOwnedStates(duckdb::Vector& states, duckdb::AggregateFinalizeInputData&, duckdb::Vector& result,
                        duckdb::idx_t count, duckdb::idx_t offset) {
   duckdb::UnifiedVectorFormat pointers;
   states.ToUnifiedFormat(pointers);
   for (duckdb::idx_t i = 0; i < count; ++i) {
     const T* const state = StateAt<T>(pointers, i);
-    result.SetValue(offset + i, state == nullptr ? duckdb::Value(result.GetType()) : kRead(*state, result.GetType()));
+    if (state != nullptr || kReadsNone) {
+      result.SetValue(offset + i, kRead(state == nullptr ? T() : *state, result.GetType()));
+    } else {
+      result.SetValue(offset + i, duckdb::Value(result.GetType()));
+    }
   }
 }
 
 // `T` is what a state is, `kRead` what it says.
-template <class T, duckdb::Value (*kRead)(const T&, const duckdb::LogicalType&)>
+template <class T, duckdb::Value (*kRead)(const T&, const duckdb::LogicalType&), bool kReadsNone = false>
 duckdb::AggregateFunction MakeOwnedAggregate(const char* name, const duckdb::vector<duckdb::LogicalType>& arguments,
                                              const duckdb::LogicalType& result, duckdb::aggregate_update_t update,
                                              duckdb::bind_aggregate_function_t bind = nullptr) {
-  duckdb::AggregateFunction function(duckdb::Identifier(name), arguments, result, OwnedStateSize, InitOwnedStates,
-                                     update, MergeOwnedStates<T>, FinishOwnedStates<T, kRead>,
-                                     duckdb::FunctionNullHandling::DEFAULT_NULL_HANDLING, nullptr, nullptr,
-                                     DestroyOwnedStates<T>);
+  duckdb::AggregateFunction function(
+      duckdb::Identifier(name), arguments, result, OwnedStateSize, InitOwnedStates, update, MergeOwnedStates<T>,
+      FinishOwnedStates<T, kRead, kReadsNone>,
+      kReadsNone ? duckdb::FunctionNullHandling::SPECIAL_HANDLING : duckdb::FunctionNullHandling::DEFAULT_NULL_HANDLING,
+      nullptr, nullptr, DestroyOwnedStates<T>);
   function.SetOrderDependent(duckdb::AggregateOrderDependent::NOT_ORDER_DEPENDENT);
   function.SetFallible();
   if (bind != nullptr) function.SetBindCallback(bind);

@@ -13,6 +13,7 @@
 #include "engine/arrow_readable_internal.h"
 #include "engine/combine_internal.h"
 #include "engine/context_state_internal.h"
+#include "engine/decay_functions_internal.h"
 #include "engine/declared_schema_internal.h"
 #include "engine/fits_internal.h"
 #include "engine/state_scan_internal.h"
@@ -172,6 +173,7 @@ void RegisterScans(duckdb::Connection& connection) {
   RegisterCombine(connection);
   RegisterFits(connection);
   RegisterVectorFunctions(connection);
+  RegisterDecayFunctions(connection);
   RegisterWindowClosed(connection);
   RegisterWindowFunctions(connection);
 }

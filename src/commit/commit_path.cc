@@ -235,22 +235,6 @@ arrow::Result<CommitReceipt> CommitPathImpl::Commit(engine::Connection& connecti
   return CommitReceipt{.position = position()};
 }
 
-// As if all groups of a delta were new. What takes no state in is never refused.
-arrow::Status CommitPathImpl::CheckStateBytes(const Staged& staged) const {
-  std::int64_t more = 0;
-  for (const auto& delta : staged.deltas) {
-    if (delta.delta != nullptr) more += delta.view->state->GrowthBound(*delta.delta);
-  }
-  for (const auto& [ref, created] : staged.ddl->created) more += created.view->state->Stats().bytes;
-  if (more == 0) return arrow::Status::OK();
-  std::int64_t bytes = more;
-  for (const auto& view : registry_.Published()) {
-    const auto& ref = view->query->view;
-    if (!staged.ddl->dropped.contains(ref) && !staged.ddl->created.contains(ref)) bytes += view->state->Stats().bytes;
-  }
-  return bytes <= limits_.state_bytes_max ? arrow::Status::OK() : StatesTooLarge(bytes, limits_.state_bytes_max);
-}
-
 // DuckDB has committed: what cannot be applied now makes a view unreadable, never wrong.
 void CommitPathImpl::Publish(Staged staged, int batches) {
   const Position next(position_ + static_cast<std::uint64_t>(std::max(batches, 1)));

@@ -98,7 +98,6 @@ class CommitPathImpl : public CommitPath {
   arrow::Status Fold(Staged& staged);
   arrow::Status RecomputeBefore(engine::Connection& connection, Staged& staged);
   arrow::Status CatchUp(engine::Connection& connection, Staged& staged);
-  arrow::Status CheckStateBytes(const Staged& staged) const;
   void Publish(Staged staged, int batches);
   void RedefineTables(const Staged& staged);
   void PublishDelta(const Staged& staged, const ViewDelta& delta);
@@ -114,6 +113,10 @@ class CommitPathImpl : public CommitPath {
   engine::ViewSurroundings Surroundings(const TransactionSnapshot* ddl) const;
   std::string TimeColumnIn(const TransactionSnapshot& ddl, const TableRef& table) const;
 
+  // ---- the bound on states (state_bytes.cc)
+  arrow::Status CheckStateBytes(const Staged& staged) const;
+  std::int64_t ExpiringBytes(const Staged& staged, const MaintainedView& view) const;
+
   // ---- event time (event_time_rules.cc)
   EventTime WallNow() const;
   TableOptions OptionsFor(const Staged& staged, const TableRef& table) const;
@@ -126,7 +129,11 @@ class CommitPathImpl : public CommitPath {
   arrow::Status JudgeDelta(const Staged& staged, ViewDelta& delta);
   arrow::Status CheckRecompute(const Staged& staged, const ViewDelta& delta) const;
   arrow::Status CheckSessions(const ViewDelta& delta, bool is_last) const;
+  // The mark that a row of the time `newest` would raise the table's to.
+  EventTime MarkFrom(const TableRef& table, EventTime newest) const;
   void RaiseMarks(const Staged& staged);
+  // Up to where windows of a view with a retention have expired, with the mark there is or a newer one.
+  EventTime ExpiredTo(const MaintainedView& view, std::optional<EventTime> new_mark) const;
   // Finds out what has expired by now and takes it away; what it was is counted where `counts`. False: nothing.
   bool ExpireWindows(MaintainedView& view, bool counts);
   // Only what was known to have expired, and may have come back.

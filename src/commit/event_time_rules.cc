@@ -83,12 +83,13 @@ arrow::Status CommitPathImpl::FindNewest(engine::Connection& connection, Staged&
   return arrow::Status::OK();
 }
 
+EventTime CommitPathImpl::MarkFrom(const TableRef& table, EventTime newest) const {
+  const auto max_future = registry_.OptionsOf(table).max_future;
+  return max_future.has_value() ? std::min(newest, Plus(WallNow(), *max_future)) : newest;
+}
+
 void CommitPathImpl::RaiseMarks(const Staged& staged) {
-  for (const auto& [table, newest] : staged.newest) {
-    const auto max_future = registry_.OptionsOf(table).max_future;
-    const auto mark = max_future.has_value() ? std::min(newest, Plus(WallNow(), *max_future)) : newest;
-    registry_.RaiseMark(table, mark, clock_.Now());
-  }
+  for (const auto& [table, newest] : staged.newest) registry_.RaiseMark(table, MarkFrom(table, newest), clock_.Now());
 }
 
 // A server that ended in order has left its marks; after a crash the rows that are kept say how far they came.
@@ -261,11 +262,17 @@ aggregate::ViewStats CommitPathImpl::DropExpired(MaintainedView& view) {
   return gone;
 }
 
+EventTime CommitPathImpl::ExpiredTo(const MaintainedView& view, std::optional<EventTime> new_mark) const {
+  const auto& base = view.query->base;
+  const bool by_clock = registry_.OptionsOf(base).wall_clock;
+  auto now = by_clock ? std::optional(WallNow()) : registry_.MarkOf(base);
+  if (!by_clock) now = std::max(now, new_mark);
+  return now.has_value() ? std::max(view.late.expired_to, Minus(*now, *view.options.retention)) : view.late.expired_to;
+}
+
 bool CommitPathImpl::ExpireWindows(MaintainedView& view, bool counts) {
   if (view.ends == nullptr || !view.options.retention.has_value()) return false;
-  const auto& base = view.query->base;
-  const auto now = registry_.OptionsOf(base).wall_clock ? WallNow() : registry_.MarkOf(base);
-  if (now.has_value()) view.late.expired_to = std::max(view.late.expired_to, Minus(*now, *view.options.retention));
+  view.late.expired_to = ExpiredTo(view, std::nullopt);
   const auto gone = DropExpired(view);
   if (counts) view.late.counts.gone += gone.rows;
   return gone.windows > 0;

@@ -163,7 +163,9 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldEvaluated(engine::Connectio
     ARROW_RETURN_NOT_OK(builder->Add(batch));
     if (++batches % kBatchesPerCheck != 0) return arrow::Status::OK();
     const auto bytes = builder->bytes();
-    return bytes <= bounds.state_bytes_max ? arrow::Status::OK() : StatesTooLarge(bytes, bounds.state_bytes_max);
+    if (bytes <= bounds.state_bytes_max) return arrow::Status::OK();
+    return StatesTooLarge(bytes, bounds.state_bytes_max,
+                          "those that " + query.view.ToString() + " is being filled with");
   };
   ARROW_RETURN_NOT_OK(InZone(connection, query.time_zone, [&] {
     return connection.EvaluateEach(evaluation.sql, evaluation.schema, evaluation.input, add);
@@ -307,10 +309,11 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldRows(engine::Connection& co
   return FoldEvaluated(connection, view, {.sql = sql, .schema = arrow::schema({}), .input = {}}, {});
 }
 
-arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max) {
-  return arrow::Status::CapacityError(
-      "The states of materialized views would take up to ", bytes, " bytes, more than ", bytes_max,
-      ", their share of memory_max; drop a view, use coarser windows or fewer keys, or raise memory_max");
+arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max, const std::string& what_takes_most) {
+  return arrow::Status::CapacityError("The states of materialized views would take up to ", bytes, " bytes, more than ",
+                                      bytes_max, ", their share of memory_max; most of them are ", what_takes_most,
+                                      ". Drop a view, use coarser windows or fewer keys, let windows expire "
+                                      "(retention), or raise memory_max");
 }
 
 void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta,

@@ -88,7 +88,7 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldRows(engine::Connection& co
                                                           const std::string& condition);
 
 // What to say when states of `bytes` do not fit into their share.
-arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max);
+arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max, const std::string& what_takes_most);
 
 // What DuckDB has committed must reach the view or make it unreadable, also when memory runs out. Without `windows` all
 // of them are replaced.

@@ -26,6 +26,14 @@ inline std::optional<FixedWindowRange> WindowOf(const std::optional<FixedWindow>
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
   if (!fixed || value == kMax || value == -kMax) return FixedWindowRange{.start = value, .size = 1};
   if (value < fixed->least || value > fixed->greatest) return std::nullopt;
+  constexpr std::int64_t kNear = kMax / 4;  // no overflow on the way, and no need of wide divisions
+  const bool is_near = std::max({value, fixed->origin, fixed->size}) < kNear &&
+                       std::min({value, fixed->origin}) > -kNear && value + fixed->size < fixed->greatest;
+  if (is_near) {
+    const std::int64_t rest = (value - fixed->origin) % fixed->size;
+    return FixedWindowRange{.start = value - rest - (rest < 0 ? fixed->size : 0),
+                            .size = static_cast<std::uint64_t>(fixed->size)};
+  }
   const Int128 distance = static_cast<Int128>(value) - fixed->origin;
   const Int128 into = ((distance % fixed->size) + fixed->size) % fixed->size;
   const Int128 start = static_cast<Int128>(value) - into;

@@ -1,6 +1,7 @@
 #include "aggregate/fold_internal.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
@@ -40,6 +41,27 @@ arrow::Result<SliceRows> SliceRows::Make(const ViewSpec& spec, const arrow::Reco
 
 namespace {
 
+// Rows that are late go back and forth between a few windows.
+class RecentWindows {
+ public:
+  explicit RecentWindows(const std::optional<FixedWindow>& fixed) : fixed_(fixed) {}
+
+  // As WindowOf.
+  std::optional<FixedWindowRange> Of(std::int64_t value) {
+    for (const FixedWindowRange& window : recent_) {
+      if (window.Holds(value)) return window;
+    }
+    const auto window = WindowOf(fixed_, value);
+    if (window) recent_[next_++ % recent_.size()] = *window;
+    return window;
+  }
+
+ private:
+  const std::optional<FixedWindow>& fixed_;
+  std::array<FixedWindowRange, 4> recent_{};  // of size 0: holds nothing
+  std::size_t next_ = 0;
+};
+
 bool IsFinite(SliceKey key) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
   return !key.is_null && key.start < kMax && key.start > -kMax;
@@ -51,6 +73,7 @@ template <class V>
 arrow::Status SliceRows::FindRuns(const ViewSpec& spec, const arrow::Array& column) {
   const auto count = static_cast<std::uint32_t>(column.length());
   const bool has_nulls = column.null_count() != 0;
+  RecentWindows windows(spec.query->fixed_window);
   return WithColumn<V>(column, [&](auto values) {
     const auto is_null = [&](std::uint32_t row) { return has_nulls && column.IsNull(row); };
     for (std::uint32_t first = 0; first < count;) {
@@ -59,7 +82,7 @@ arrow::Status SliceRows::FindRuns(const ViewSpec& spec, const arrow::Array& colu
       if (key.is_null) {
         while (end < count && is_null(end)) ++end;
       } else {
-        const auto window = WindowOf(spec.query->fixed_window, static_cast<std::int64_t>(values(first)));
+        const auto window = windows.Of(static_cast<std::int64_t>(values(first)));
         if (!window || !std::in_range<Bounds<V>>(window->start)) {
           return arrow::Status::Invalid("View ", spec.query->view.ToString(), ": the window of row ", first,
                                         " is out of range: its time is too far from the present");
@@ -121,9 +144,12 @@ IntegerRange RangeOfColumn(const arrow::Array& column, const RowRange& rows) {
   bool any = false;
   const bool has_nulls = column.null_count() != 0;
   WithColumn<V>(column, [&](auto values) {
-    if (rows.rows == nullptr && !has_nulls) {
-      for (std::uint32_t i = 0; i < rows.count; ++i) {
-        const V value = values(rows.first + i);
+    // A list with few gaps is looked at whole: what lies in between may widen the range.
+    const std::uint32_t first = rows.count == 0 ? 0 : rows.Row(0);
+    const std::uint32_t span = rows.count == 0 ? 0 : rows.Row(rows.count - 1) - first + 1;
+    if (!has_nulls && span / 2 <= rows.count) {
+      for (std::uint32_t i = 0; i < span; ++i) {
+        const V value = values(first + i);
         least = std::min(least, value);
         greatest = std::max(greatest, value);
       }

@@ -24,12 +24,13 @@ TOP = """SELECT key, total FROM bench_states_view WHERE window_start = (SELECT m
 # A window of as many groups as there are rows; and its rows as a table.
 GROUPS = ["DROP MATERIALIZED VIEW IF EXISTS bench_groups_view", "DROP TABLE IF EXISTS bench_groups",
           "DROP TABLE IF EXISTS bench_groups_table",
-          f"CREATE TABLE bench_groups {COLUMNS} WITH (time = 'ts', keep_rows = false)",
+          "CREATE TABLE bench_groups (ts TIMESTAMP, key BIGINT, amount DOUBLE, quantity BIGINT) WITH (time = 'ts', "
+          "keep_rows = false)",
           "CREATE MATERIALIZED VIEW bench_groups_view AS " + SELECT.format(table="bench_groups"),
           "INSERT INTO bench_groups SELECT TIMESTAMP '2013-01-01', i, i / 7.0, i FROM range({rows}) r(i)",
           "CREATE TABLE bench_groups_table AS SELECT * FROM bench_groups_view"]
 LOOK_UP = """SELECT n, total, low, high FROM bench_groups_view
-    WHERE window_start = TIMESTAMP '2013-01-01' AND key = ?::INTEGER"""
+    WHERE window_start = TIMESTAMP '2013-01-01' AND key = ?"""
 
 
 def side(stack, name, kind, server=None, unit="rows/s", **options):

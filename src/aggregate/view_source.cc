@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "aggregate/window_pieces_internal.h"
 #include "arrow/array/array_base.h"
 #include "arrow/record_batch.h"
+#include "arrow/scalar.h"
 #include "arrow/type.h"
 
 namespace hyprstream::aggregate {
@@ -156,6 +158,21 @@ class ViewSource final : public TableSource {
     if (column < 0 || column >= static_cast<int>(query->output.size())) return nullptr;
     const OutputColumn& output = query->output[static_cast<std::size_t>(column)];
     return output.is_key ? nullptr : MakeMergeableState(query, static_cast<std::size_t>(output.index));
+  }
+
+  bool FindsOne(const std::vector<ColumnFilter>& filters) const override {
+    const ViewSpec& spec = version_->spec();
+    const AggregateQuery& query = *spec.query;
+    if (query.session_gap || query.hopping) return false;
+    std::set<int> given;
+    for (const ColumnFilter& filter : filters) {
+      const OutputColumn& column = query.output.at(static_cast<std::size_t>(filter.column));
+      const bool is_exact = column.is_key && column.after_start == 0 && filter.op == ColumnFilter::Op::kEqual &&
+                            filter.value != nullptr && filter.value->type->Equals(*spec.EvaluatedType(column.index));
+      if (!is_exact) return false;
+      given.insert(column.index);
+    }
+    return static_cast<int>(given.size()) == query.key_count() && query.key_count() > 0;
   }
 
   std::optional<std::int64_t> EstimatedRows() const override {

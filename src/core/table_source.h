@@ -45,6 +45,9 @@ class TableSource {
   virtual arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const = 0;
   // What the states of a column are merged by; null for one that is not read from states.
   virtual std::shared_ptr<const MergeableState> StatesOf(int) const { return nullptr; }
+  // Do these conditions name one row at most, and does a scan with them give just that row? Then nobody need filter it
+  // again.
+  virtual bool FindsOne(const std::vector<ColumnFilter>&) const { return false; }
   // For the planner; nullopt when unknown.
   virtual std::optional<std::int64_t> EstimatedRows() const { return std::nullopt; }
 };

@@ -30,6 +30,7 @@
 #include "engine/connection_internal.h"
 #include "engine/context_state_internal.h"
 #include "engine/guard_internal.h"
+#include "engine/look_up_internal.h"
 #include "engine/parser_internal.h"
 #include "engine/plan_rows_internal.h"
 #include "engine/table_append_internal.h"
@@ -57,6 +58,8 @@ class PreparedStatement : public Prepared {
   // To plan it again when views no longer answer.
   void KeepText(duckdb::unique_ptr<duckdb::SQLStatement> text) { text_ = std::move(text); }
   void ForgetPlan() { roll_ups_.clear(); }
+  void KeepLookUp(std::optional<LookUp> look_up) { look_up_ = std::move(look_up); }
+  const std::optional<LookUp>& look_up() const { return look_up_; }
   bool IsStale(duckdb::ClientContext& context) const {
     return text_ &&
            std::ranges::any_of(roll_ups_, [&](const auto& rolled_up) { return !StillAnswers(context, rolled_up); });
@@ -74,6 +77,7 @@ class PreparedStatement : public Prepared {
   PreparedInfo info_;
   Trust trust_;
   std::vector<RolledUp> roll_ups_;
+  std::optional<LookUp> look_up_;
   duckdb::unique_ptr<duckdb::SQLStatement> text_;
   const Executions executions_ = std::make_shared<std::uint64_t>(0);
 };
@@ -180,7 +184,10 @@ class ConnectionImpl : public Connection {
       info.parameters = ParametersOf(context(), *prepared);
       auto made = std::make_unique<PreparedStatement>(std::move(prepared), std::move(info), trust);
       made->NotePlan(std::move(state_->facts.roll_ups));
-      if (trust == Trust::kClient && statement.kind() == StatementKind::kQuery) made->KeepText(CopySql(statement));
+      if (trust == Trust::kClient && statement.kind() == StatementKind::kQuery) {
+        made->KeepText(CopySql(statement));
+        made->KeepLookUp(std::move(state_->facts.look_up));
+      }
       return made;
     });
   }
@@ -421,6 +428,13 @@ class ConnectionImpl : public Connection {
                                    ResultMode mode) {
     ARROW_ASSIGN_OR_RAISE(auto values, ValuesOf(statement, parameters));
     const bool rows = statement.info().schema->num_fields() > 0;
+    if (statement.look_up()) {
+      ARROW_RETURN_NOT_OK(CheckAlive());
+      ARROW_ASSIGN_OR_RAISE(
+          auto found, RunLookUp(context(), *statement.look_up(),
+                                {.infos = statement.info().parameters, .values = values}, statement.info().schema));
+      if (found != nullptr) return Execution{.rows = std::move(found), .rows_changed = 0};
+    }
     if (rows && mode == ResultMode::kStreaming) {
       auto result = statement.statement().Submit(
           values, duckdb::QueryParameters(duckdb::make_shared_ptr<CarrierFormat>(kResultBatchRows, shared_->results)));

@@ -55,6 +55,7 @@ void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr
   const auto state = input.context.registered_state->Get<ContextState>(ContextState::kKey);
   if (!state) return;
   ReachStates(input.context, *plan);
+  state->facts.look_up = ReadLookUp(*plan);
   state->facts.roll_ups.Add(AnswerFromViews(input.optimizer, *plan));  // DuckDB may plan a statement more than once
   const auto status = CheckReads(*plan, state->facts);
   if (!status.ok()) throw duckdb::BinderException(status.message());

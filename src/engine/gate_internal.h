@@ -16,6 +16,7 @@
 
 #include "core/table_ref.h"
 #include "engine/connection.h"
+#include "engine/look_up_internal.h"
 #include "engine/rollup_internal.h"
 
 namespace arrow {
@@ -54,7 +55,8 @@ struct PlanFacts {
   bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE anywhere in the plan
   bool temporary = false;        // touches something temporary
   std::optional<Renaming> renaming = {};
-  RollUpFacts roll_ups = {};  // what was made of it before it was optimized
+  RollUpFacts roll_ups = {};                     // what was made of it before it was optimized
+  std::optional<LookUp> look_up = std::nullopt;  // what it is, if it is one
   // Tables that it may read only through their views, and what to say where it does not.
   std::vector<std::pair<TableRef, std::string>> views_only = {};
 };

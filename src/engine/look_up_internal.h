@@ -1,0 +1,49 @@
+// Queries that are nothing but a look-up in a materialized view: columns of the one row of a window and keys that are
+// given. They are answered from the states without DuckDB, which would plan the statement again at every execution, and
+// takes longer for that than for all the rest.
+//
+// Whatever is more than that, or not certain to give the same, is DuckDB's. Throws DuckDB's exceptions; stays inside
+// the room.
+#pragma once
+
+#include <duckdb/common/types/value.hpp>
+#include <duckdb/common/vector.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/table_ref.h"
+#include "engine/connection.h"
+#include "engine/scan_filters_internal.h"
+
+namespace duckdb {
+class ClientContext;
+class LogicalOperator;
+}  // namespace duckdb
+
+namespace hyprstream::engine {
+
+struct LookUp {
+  TableRef view;
+  std::vector<int> columns;            // of the view, in the order of the result
+  std::vector<PlannedFilter> filters;  // each an equality
+};
+
+// What a bound plan is before it is optimized; nullopt: something else than columns of a view where columns of it equal
+// what is given.
+std::optional<LookUp> ReadLookUp(const duckdb::LogicalOperator& plan);
+
+struct BoundParameters {
+  const std::vector<ParameterInfo>& infos;
+  const duckdb::vector<duckdb::Value>& values;
+};
+
+// The row, or none, of the snapshot that the connection has attached, as a batch of `schema`. Null when DuckDB must
+// answer: the conditions do not name one row, a value is of another type than what it is compared with, or a column is
+// not carried as `schema` has it.
+arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> RunLookUp(duckdb::ClientContext& context,
+                                                                   const LookUp& look_up,
+                                                                   const BoundParameters& parameters,
+                                                                   const std::shared_ptr<arrow::Schema>& schema);
+
+}  // namespace hyprstream::engine

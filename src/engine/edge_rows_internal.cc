@@ -88,7 +88,11 @@ Expression RowStateOf(std::shared_ptr<const MergeableState> states, duckdb::vect
 
 std::string ConditionOf(const std::string& time, const duckdb::LogicalType& type, const TimeRange& range) {
   std::string sql;
-  if (range.from) sql += time + " >= " + TimeValue(type, *range.from).ToSQLString();
+  if (range.from == kAfterMinusInfinity) {
+    sql += time + " > " + TimeValue(type, kAfterMinusInfinity - 1).ToSQLString();
+  } else if (range.from) {
+    sql += time + " >= " + TimeValue(type, *range.from).ToSQLString();
+  }
   if (range.to) sql += (sql.empty() ? "" : " AND ") + time + " < " + TimeValue(type, *range.to).ToSQLString();
   return "(" + sql + ")";
 }

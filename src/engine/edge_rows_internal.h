@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <duckdb/common/unique_ptr.hpp>
 #include <duckdb/planner/operator/logical_get.hpp>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ class Optimizer;
 }
 
 namespace hyprstream::engine {
+
+// What only -infinity is before; no date itself, so that no constant of SQL is it.
+inline constexpr std::int64_t kAfterMinusInfinity = -std::numeric_limits<std::int64_t>::max() + 1;
 
 // Event times in microseconds, [from, to); without an end where there is none.
 struct TimeRange {

@@ -4,6 +4,7 @@
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
+#include <duckdb/common/type_visitor.hpp>
 #include <duckdb/main/config.hpp>
 #include <duckdb/optimizer/optimizer.hpp>
 #include <duckdb/parser/expression/constant_expression.hpp>
@@ -12,6 +13,7 @@
 #include <duckdb/planner/binder.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
 #include <duckdb/planner/expression/bound_between_expression.hpp>
+#include <duckdb/planner/expression/bound_cast_expression.hpp>
 #include <duckdb/planner/expression/bound_columnref_expression.hpp>
 #include <duckdb/planner/expression/bound_comparison_expression.hpp>
 #include <duckdb/planner/expression/bound_conjunction_expression.hpp>
@@ -25,6 +27,7 @@
 #include <duckdb/planner/operator/logical_set_operation.hpp>
 #include <duckdb/transaction/duck_transaction.hpp>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "core/snapshot.h"
@@ -33,6 +36,7 @@
 #include "engine/edge_rows_internal.h"
 #include "engine/error_internal.h"
 #include "engine/expression_shape_internal.h"
+#include "engine/plan_targets_internal.h"
 #include "engine/state_scan_internal.h"
 #include "engine/time_grain_internal.h"
 
@@ -43,12 +47,44 @@ namespace {
 using Expression = duckdb::unique_ptr<duckdb::Expression>;
 using duckdb::ExpressionClass;
 using duckdb::LogicalOperatorType;
+using duckdb::LogicalTypeId;
 
 std::string Show(const duckdb::Expression& expression) { return CutText(expression.ToString(), 120); }
 
+// And the calendar, where it is not the views'.
 std::string ZoneOf(duckdb::ClientContext& context) {
   duckdb::Value zone;
-  return context.TryGetCurrentSetting("TimeZone", zone) ? zone.ToString() : "UTC";
+  duckdb::Value calendar;
+  auto text = context.TryGetCurrentSetting("TimeZone", zone) ? zone.ToString() : "UTC";
+  if (context.TryGetCurrentSetting("Calendar", calendar) && FoldIdentifier(calendar.ToString()) != "gregorian") {
+    text += " " + calendar.ToString();
+  }
+  return text;
+}
+
+bool HasFloat(const duckdb::LogicalType& type) {
+  return duckdb::TypeVisitor::Contains(type, [](const duckdb::LogicalType& part) {
+    return part.id() == LogicalTypeId::FLOAT || part.id() == LogicalTypeId::DOUBLE;
+  });
+}
+
+// Does a call give equal values for equal arguments, floats included? 0 and -0 are equal, as are all NaNs.
+bool KeepsEqual(const duckdb::BoundFunctionExpression& call) {
+  static const std::set<std::string> kKnown = {
+      "__between", "+",     "-",     "*",        "abs", "ceil",        "ceiling",    "floor",         "round",
+      "trunc",     "isnan", "isinf", "isfinite", "row", "struct_pack", "list_value", "struct_extract"};
+  if (duckdb::BoundComparisonExpression::IsComparison(call)) return true;
+  if (duckdb::BoundCastExpression::IsCast(call)) return call.GetReturnType().IsNumeric();
+  return kKnown.contains(FoldIdentifier(call.Function().GetName().GetIdentifierName()));
+}
+
+// The tables whose rows a statement changes in a WITH: what else it reads of them may have these changes.
+void CollectChanged(const duckdb::LogicalOperator& plan, bool in_with, std::set<TableRef>& changed) {
+  if (const auto target = TargetOf(plan); target && in_with && ChangesRows(plan.type)) changed.insert(target->table);
+  for (std::size_t i = 0; i < plan.children.size(); ++i) {
+    const bool defines = plan.type == LogicalOperatorType::LOGICAL_MATERIALIZED_CTE && i == 0;
+    CollectChanged(*plan.children[i], in_with || defines, changed);
+  }
 }
 
 bool HasChanges(duckdb::ClientContext& context, const std::string& database) {
@@ -83,6 +119,9 @@ class RollUp {
     if (!view_.partial.empty()) return view_.partial;
     if (query_.session_gap) return "its windows are sessions";
     if (query_.hopping || query_.shapes.output.empty()) return "its windows overlap, or its SELECT is not compared";
+    if (query_.key_sql.empty() && !aggregation_.groups.empty()) {
+      return "it has a row where the table has none";
+    }
     plan_ = ScanOf(optimizer_, query_.view);
     if (plan_->type != LogicalOperatorType::LOGICAL_GET) return "it cannot be scanned";
     scan_ = &plan_->Cast<duckdb::LogicalGet>();
@@ -151,6 +190,7 @@ class RollUp {
                                           ExpressionClass::BOUND_CONJUNCTION, ExpressionClass::BOUND_CASE};
     if (std::ranges::find(kTaken, expression.GetExpressionClass()) == kTaken.end()) return nullptr;
     if (auto coarse = OverWindow(expression)) return coarse;
+    if (TellsEqualKeysApart(expression)) return nullptr;
     auto copy = expression.Copy();
     bool given = true;
     duckdb::ExpressionIterator::EnumerateChildren(*copy, [&](Expression& child) {
@@ -164,12 +204,38 @@ class RollUp {
     return given ? std::move(copy) : nullptr;
   }
 
+  // Keys that are equal are one group, of which a view knows one value.
+  bool TellsEqualKeysApart(const duckdb::Expression& expression) const {
+    if (expression.GetExpressionClass() != ExpressionClass::BOUND_FUNCTION) return false;
+    const auto& call = expression.Cast<duckdb::BoundFunctionExpression>();
+    if (KeepsEqual(call)) return false;
+    const bool divides = call.Function().GetName() == duckdb::Identifier("/");
+    if (divides) return HasFloatKey(*call.GetChildren().back());
+    return std::ranges::any_of(call.GetChildren(), [&](const auto& child) { return HasFloatKey(*child); });
+  }
+
+  // Is it a float of a key of the view, or made of one?
+  bool HasFloatKey(const duckdb::Expression& expression) const {
+    if (!HasFloat(expression.GetReturnType())) return false;
+    if (KeyOf(expression)) return true;
+    if (expression.GetExpressionClass() == ExpressionClass::BOUND_COLUMN_REF) {
+      const auto* behind = input_.Behind(expression.Cast<duckdb::BoundColumnRefExpression>().Binding());
+      return behind != nullptr && HasFloatKey(*behind);
+    }
+    bool has = false;
+    duckdb::ExpressionIterator::EnumerateChildren(
+        expression, [&](const duckdb::Expression& child) { has = has || HasFloatKey(child); });
+    return has;
+  }
+
   // The view's column of its windows, when they are of one size over a column of the table.
   std::optional<std::size_t> WindowColumn() const {
     if (!query_.fixed_window || query_.window_time.empty()) return std::nullopt;
     for (std::size_t i = 0; i < query_.output.size(); ++i) {
       const auto& output = query_.output[i];
-      if (output.is_key && output.index == query_.window_key && output.after_start == 0) return i;
+      if (!output.is_key || output.index != query_.window_key || output.after_start != 0) continue;
+      const auto type = scan_->returned_types.at(i).id();
+      if (type == LogicalTypeId::TIMESTAMP || type == LogicalTypeId::TIMESTAMP_TZ) return i;  // in microseconds
     }
     return std::nullopt;
   }
@@ -325,7 +391,11 @@ class RollUp {
       conditions.push_back(
           duckdb::BoundComparisonExpression::Create(comparison, ColumnOfView(window), std::move(value)));
     };
-    if (range.from) bound(duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO, *range.from);
+    if (range.from == kAfterMinusInfinity) {
+      bound(duckdb::ExpressionType::COMPARE_GREATERTHAN, kAfterMinusInfinity - 1);
+    } else if (range.from) {
+      bound(duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO, *range.from);
+    }
     if (range.to) bound(duckdb::ExpressionType::COMPARE_LESSTHAN, *range.to);
     return conditions;
   }
@@ -390,8 +460,10 @@ class RollUp {
 // All aggregations of one plan.
 class PlanRollUp {
  public:
-  explicit PlanRollUp(duckdb::Optimizer& optimizer)
-      : optimizer_(optimizer), state_(ContextState::Of(optimizer.context)) {}
+  PlanRollUp(duckdb::Optimizer& optimizer, const duckdb::LogicalOperator& plan)
+      : optimizer_(optimizer), state_(ContextState::Of(optimizer.context)) {
+    CollectChanged(plan, false, changed_);
+  }
 
   void Visit(duckdb::LogicalOperator& plan) {
     for (auto& child : plan.children) Visit(*child);
@@ -407,6 +479,7 @@ class PlanRollUp {
     if (table->temporary || table->ParentCatalog().GetName().GetIdentifierName() != state_.shared->database) return;
     const TableRef ref{.schema = table->ParentSchema().name.GetIdentifierName(),
                        .name = table->name.GetIdentifierName()};
+    if (changed_.contains(ref)) return facts_.unanswered.push_back("the statement changes " + ref.ToString());
     std::string unanswered;
     std::unique_ptr<RollUp> best;
     const auto views = state_.snapshot->ViewsOver(ref);
@@ -428,6 +501,7 @@ class PlanRollUp {
 
   duckdb::Optimizer& optimizer_;
   ContextState& state_;
+  std::set<TableRef> changed_;
   RollUpFacts facts_;
 };
 
@@ -449,7 +523,7 @@ void AddUseViews(duckdb::DBConfig& config) {
 
 RollUpFacts AnswerFromViews(duckdb::Optimizer& optimizer, duckdb::LogicalOperator& plan) {
   if (!UsesViews(optimizer.context)) return {};
-  PlanRollUp rollup(optimizer);
+  PlanRollUp rollup(optimizer, plan);
   rollup.Visit(plan);
   return rollup.Take();
 }

@@ -175,6 +175,26 @@ class ViewSource final : public TableSource {
     return static_cast<int>(given.size()) == query.key_count() && query.key_count() > 0;
   }
 
+  std::optional<Bounds> BoundsOf(int column) const override {
+    const AggregateQuery& query = *version_->spec().query;
+    if (query.session_gap || query.hopping || column < 0 || column >= schema()->num_fields()) return std::nullopt;
+    const OutputColumn& output = query.output[static_cast<std::size_t>(column)];
+    if (!output.is_key || output.index != query.window_key) return std::nullopt;
+    Bounds bounds;
+    const auto has_rows = [](const SliceEntry& entry) { return !entry.key.is_null && entry.slice->group_count() > 0; };
+    const SliceMap& slices = version_->slices();
+    const auto first = std::ranges::find_if(slices, has_rows);
+    if (first == slices.end()) return bounds;
+    const auto last = std::ranges::find_if(slices.rbegin(), slices.rend(), has_rows);
+    std::int64_t least = 0;
+    std::int64_t greatest = 0;
+    if (__builtin_add_overflow(first->key.start, output.after_start, &least) ||
+        __builtin_add_overflow(last->key.start, output.after_start, &greatest)) {
+      return std::nullopt;
+    }
+    return Bounds{.least = least, .greatest = greatest};
+  }
+
   std::optional<std::int64_t> EstimatedRows() const override {
     const auto& hopping = version_->spec().query->hopping;
     return version_->group_count() * (hopping ? hopping->overlap() : 1);

@@ -4,6 +4,7 @@
 // runs; what it returns is one consistent state, however long the scan takes.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,13 @@ class TableSource {
   // Do these conditions name one row at most, and does a scan with them give just that row? Then nobody need filter it
   // again.
   virtual bool FindsOne(const std::vector<ColumnFilter>&) const { return false; }
+  // The least and the greatest value of a column, in the units of its type, where they are known without a look at
+  // every row; both are nullopt where all rows are NULL there, or there are none.
+  struct Bounds {
+    std::optional<std::int64_t> least;
+    std::optional<std::int64_t> greatest;
+  };
+  virtual std::optional<Bounds> BoundsOf(int) const { return std::nullopt; }
   // For the planner; nullopt when unknown.
   virtual std::optional<std::int64_t> EstimatedRows() const { return std::nullopt; }
 };

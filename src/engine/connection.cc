@@ -46,6 +46,7 @@ class PreparedStatement : public Prepared {
 
   // What its plan owes to views; DuckDB plans some statements only when they are executed.
   void NotePlan(RollUpFacts facts) {
+    if (!facts.bounds.empty()) bounds_ = std::move(facts.bounds);
     if (facts.answered.empty() && facts.unanswered.empty()) return;
     roll_ups_ = std::move(facts.answered);
     info_.roll_ups.clear();
@@ -57,12 +58,16 @@ class PreparedStatement : public Prepared {
   }
   // To plan it again when views no longer answer.
   void KeepText(duckdb::unique_ptr<duckdb::SQLStatement> text) { text_ = std::move(text); }
-  void ForgetPlan() { roll_ups_.clear(); }
+  void ForgetPlan() {
+    roll_ups_.clear();
+    bounds_.clear();
+  }
   void KeepLookUp(std::optional<LookUp> look_up) { look_up_ = std::move(look_up); }
   const std::optional<LookUp>& look_up() const { return look_up_; }
   bool IsStale(duckdb::ClientContext& context) const {
     return text_ &&
-           std::ranges::any_of(roll_ups_, [&](const auto& rolled_up) { return !StillAnswers(context, rolled_up); });
+           (std::ranges::any_of(roll_ups_, [&](const auto& rolled_up) { return !StillAnswers(context, rolled_up); }) ||
+            std::ranges::any_of(bounds_, [&](const auto& bound) { return !StillHolds(context, bound); }));
   }
   const duckdb::SQLStatement& text() const { return *text_; }
   void PlanAgain(duckdb::unique_ptr<duckdb::PreparedStatement> statement) { statement_ = std::move(statement); }
@@ -77,6 +82,7 @@ class PreparedStatement : public Prepared {
   PreparedInfo info_;
   Trust trust_;
   std::vector<RolledUp> roll_ups_;
+  std::vector<WindowBound> bounds_;
   std::optional<LookUp> look_up_;
   duckdb::unique_ptr<duckdb::SQLStatement> text_;
   const Executions executions_ = std::make_shared<std::uint64_t>(0);

@@ -56,7 +56,10 @@ void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr
   if (!state) return;
   ReachStates(input.context, *plan);
   state->facts.look_up = ReadLookUp(*plan);
-  state->facts.roll_ups.Add(AnswerFromViews(input.optimizer, *plan));  // DuckDB may plan a statement more than once
+  auto bounds = FoldWindowBounds(input.optimizer, plan);
+  auto roll_ups = AnswerFromViews(input.optimizer, *plan);
+  roll_ups.bounds = std::move(bounds);
+  state->facts.roll_ups.Add(std::move(roll_ups));  // DuckDB may plan a statement more than once
   const auto status = CheckReads(*plan, state->facts);
   if (!status.ok()) throw duckdb::BinderException(status.message());
 }

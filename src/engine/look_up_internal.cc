@@ -7,18 +7,15 @@
 
 #include <algorithm>
 #include <duckdb.hpp>
-#include <duckdb/planner/expression/bound_columnref_expression.hpp>
-#include <duckdb/planner/expression/bound_conjunction_expression.hpp>
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_parameter_expression.hpp>
 #include <duckdb/planner/expression_iterator.hpp>
-#include <duckdb/planner/operator/logical_filter.hpp>
-#include <duckdb/planner/operator/logical_get.hpp>
-#include <duckdb/planner/operator/logical_projection.hpp>
+#include <duckdb/planner/logical_operator.hpp>
 #include <utility>
 
 #include "engine/context_state_internal.h"
 #include "engine/declared_schema_internal.h"
+#include "engine/view_chain_internal.h"
 
 namespace hyprstream::engine {
 
@@ -26,94 +23,22 @@ namespace {
 
 using ExpressionPtr = duckdb::unique_ptr<duckdb::Expression>;
 
-// A plan of projections and filters over one scan of a view.
-class LookUpReader {
- public:
-  std::optional<LookUp> Read(const duckdb::LogicalOperator& plan) {
-    if (plan.type != duckdb::LogicalOperatorType::LOGICAL_PROJECTION || !Descend(plan)) return std::nullopt;
-    LookUp found{.view = {.schema = get_->parameters[0].ToString(), .name = get_->parameters[1].ToString()},
-                 .columns = {},
-                 .filters = {}};
-    for (const auto& item : plan.expressions) {
-      auto column = item->Copy();
-      if (!IsReference(*column) || !Resolve(column)) return std::nullopt;
-      const auto& binding = column->Cast<duckdb::BoundColumnRefExpression>().Binding();
-      const auto& index = get_->GetColumnIndex(binding);
-      if (!index.HasPrimaryIndex() || index.HasChildren() || index.GetPrimaryIndex() >= get_->returned_types.size()) {
-        return std::nullopt;
-      }
-      found.columns.push_back(static_cast<int>(index.GetPrimaryIndex()));
-    }
-    for (const auto& condition : conditions_) {
-      if (!AddFilters(*condition, found.filters)) return std::nullopt;
-    }
-    if (found.filters.empty()) return std::nullopt;
-    return found;
+bool AddFilters(const ViewChain& chain, const duckdb::Expression& condition, std::vector<PlannedFilter>& filters) {
+  if (condition.GetExpressionType() == duckdb::ExpressionType::CONJUNCTION_AND) {
+    bool all = true;
+    duckdb::ExpressionIterator::EnumerateChildren(
+        condition, [&](const duckdb::Expression& child) { all = all && AddFilters(chain, child, filters); });
+    return all;
   }
-
- private:
-  bool Descend(const duckdb::LogicalOperator& op) {
-    switch (op.type) {
-      case duckdb::LogicalOperatorType::LOGICAL_PROJECTION:
-        projections_.push_back(&op.Cast<duckdb::LogicalProjection>());
-        break;
-      case duckdb::LogicalOperatorType::LOGICAL_FILTER:
-        if (op.HasProjectionMap()) return false;
-        for (const auto& condition : op.expressions) conditions_.push_back(condition.get());
-        break;
-      case duckdb::LogicalOperatorType::LOGICAL_GET:
-        get_ = &op.Cast<duckdb::LogicalGet>();
-        return get_->function.GetName() == duckdb::Identifier("view_scan") && get_->parameters.size() == 2 &&
-               get_->children.empty();
-      default:
-        return false;
-    }
-    return op.children.size() == 1 && Descend(*op.children[0]);
-  }
-
-  static bool IsReference(const duckdb::Expression& expression) {
-    return expression.GetExpressionClass() == duckdb::ExpressionClass::BOUND_COLUMN_REF;
-  }
-
-  // In terms of the scan's columns; false where it names anything else.
-  bool Resolve(ExpressionPtr& expression) const {
-    if (!IsReference(*expression)) {
-      bool resolved = true;
-      duckdb::ExpressionIterator::EnumerateChildren(
-          *expression, [&](ExpressionPtr& child) { resolved = resolved && Resolve(child); });
-      return resolved;
-    }
-    const auto& reference = expression->Cast<duckdb::BoundColumnRefExpression>();
-    if (reference.Depth() != 0) return false;
-    if (reference.Binding().table_index == get_->table_index) return true;
-    const auto projection = std::ranges::find_if(
-        projections_, [&](const auto* candidate) { return candidate->table_index == reference.Binding().table_index; });
-    if (projection == projections_.end()) return false;
-    expression = (*projection)->GetExpression(reference.Binding()).Copy();
-    return Resolve(expression);
-  }
-
-  bool AddFilters(const duckdb::Expression& condition, std::vector<PlannedFilter>& filters) const {
-    if (condition.GetExpressionType() == duckdb::ExpressionType::CONJUNCTION_AND) {
-      bool all = true;
-      duckdb::ExpressionIterator::EnumerateChildren(
-          condition, [&](const duckdb::Expression& child) { all = all && AddFilters(child, filters); });
-      return all;
-    }
-    duckdb::vector<ExpressionPtr> resolved;
-    resolved.push_back(condition.Copy());
-    if (!Resolve(resolved[0])) return false;
-    auto planned = PlanFilters(*get_, resolved);
-    if (planned.size() != 1) return false;
-    if (planned[0].op != ColumnFilter::Op::kEqual || planned[0].shifted || planned[0].or_null) return false;
-    filters.push_back(std::move(planned[0]));
-    return true;
-  }
-
-  std::vector<const duckdb::LogicalProjection*> projections_;
-  std::vector<const duckdb::Expression*> conditions_;
-  const duckdb::LogicalGet* get_ = nullptr;
-};
+  duckdb::vector<ExpressionPtr> resolved;
+  resolved.push_back(condition.Copy());
+  if (!chain.Resolve(resolved[0])) return false;
+  auto planned = PlanFilters(chain.scan(), resolved);
+  if (planned.size() != 1) return false;
+  if (planned[0].op != ColumnFilter::Op::kEqual || planned[0].shifted || planned[0].or_null) return false;
+  filters.push_back(std::move(planned[0]));
+  return true;
+}
 
 // The value as a constant of the parameter's type; false where DuckDB might understand the comparison otherwise.
 bool PutParameters(const BoundParameters& parameters, ExpressionPtr& expression) {
@@ -168,7 +93,20 @@ bool LieAlike(const LookUp& look_up, const DeclaredSchema& view, const arrow::Sc
 
 std::optional<LookUp> ReadLookUp(const duckdb::LogicalOperator& plan) {
   const bool is_prepared = plan.type == duckdb::LogicalOperatorType::LOGICAL_PREPARE && plan.children.size() == 1;
-  return LookUpReader().Read(is_prepared ? *plan.children[0] : plan);
+  const auto& query = is_prepared ? *plan.children[0] : plan;
+  const auto chain = ViewChain::Read(query);
+  if (!chain || query.type != duckdb::LogicalOperatorType::LOGICAL_PROJECTION) return std::nullopt;
+  LookUp found{.view = chain->view(), .columns = {}, .filters = {}};
+  for (const auto& item : query.expressions) {
+    const auto column = chain->ColumnOf(*item);
+    if (!column) return std::nullopt;
+    found.columns.push_back(*column);
+  }
+  for (const auto* condition : chain->conditions()) {
+    if (!AddFilters(*chain, *condition, found.filters)) return std::nullopt;
+  }
+  if (found.filters.empty()) return std::nullopt;
+  return found;
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> RunLookUp(duckdb::ClientContext& context,

@@ -533,6 +533,9 @@ void RollUpFacts::Add(RollUpFacts more) {
   for (auto& why : more.unanswered) {
     if (std::ranges::find(unanswered, why) == unanswered.end()) unanswered.push_back(std::move(why));
   }
+  for (auto& bound : more.bounds) {
+    if (std::ranges::find(bounds, bound) == bounds.end()) bounds.push_back(std::move(bound));
+  }
 }
 
 bool StillAnswers(duckdb::ClientContext& context, const RolledUp& rolled_up) {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/aggregate_query.h"
+#include "engine/window_bounds_internal.h"
 
 namespace duckdb {
 class ClientContext;
@@ -44,6 +45,7 @@ struct RolledUp {
 struct RollUpFacts {
   std::vector<RolledUp> answered;
   std::vector<std::string> unanswered;  // for EXPLAIN: aggregations that no view answers, and why
+  std::vector<WindowBound> bounds;      // that the plan has as constants
 
   void Add(RollUpFacts more);
 };

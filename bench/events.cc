@@ -10,6 +10,7 @@
 #include <array>
 #include <cmath>
 #include <format>
+#include <numeric>
 #include <utility>
 
 #include "bench/window_kernel.h"
@@ -27,11 +28,18 @@ constexpr std::int64_t kSessionGapUs = 5'000'000;
 
 // Ranks by Zipf's law with exponent 1 (its continuous form), spread over [0, keys) so that neighbours are no
 // neighbours.
-std::int64_t KeyOf(std::uint64_t row, std::int64_t keys) {
+std::int64_t KeyOf(std::uint64_t row, std::int64_t keys, std::uint64_t factor) {
   const double uniform = static_cast<double>(Mix(row) >> 11) * 0x1p-53;
   const auto rank = static_cast<std::int64_t>(std::exp(uniform * std::log(static_cast<double>(keys) + 1))) - 1;
-  const auto spread = static_cast<unsigned __int128>(std::min(rank, keys - 1)) * 0x9E3779B97F4A7C15ULL;
+  const auto spread = static_cast<unsigned __int128>(std::min(rank, keys - 1)) * factor;
   return static_cast<std::int64_t>(spread % static_cast<unsigned __int128>(keys));
+}
+
+// Without a common divisor, with which several ranks would have one key.
+std::uint64_t FactorFor(std::int64_t keys) {
+  std::uint64_t factor = 0x9E3779B97F4A7C15ULL;
+  while (std::gcd(factor, static_cast<std::uint64_t>(keys)) != 1) factor += 2;
+  return factor;
 }
 
 std::string TextOf(std::int64_t key) {
@@ -73,6 +81,7 @@ std::shared_ptr<arrow::Schema> EventSchema(const EventShape& shape) {
 arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> MakeEvents(const EventShape& shape) {
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
   const auto schema = EventSchema(shape);
+  const std::uint64_t factor = FactorFor(shape.keys);
   for (std::int64_t first = 0; first < shape.rows; first += shape.batch_rows) {
     const auto count = static_cast<std::size_t>(std::min(shape.batch_rows, shape.rows - first));
     std::vector<std::int64_t> times(count);
@@ -81,7 +90,7 @@ arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> MakeEvents(const
     for (std::size_t i = 0; i < count; ++i) {
       const auto row = static_cast<std::uint64_t>(first) + i;
       times[i] = TimeOf(row, shape);
-      keys[i] = KeyOf(row, shape.keys);
+      keys[i] = KeyOf(row, shape.keys, factor);
       amounts[i] = static_cast<double>(Mix(row + 7) >> 44) / 100.0;
     }
     ARROW_ASSIGN_OR_RAISE(auto key_column, KeyColumn(shape, std::move(keys)));

@@ -95,12 +95,7 @@ Record GroupTable::Append() {
   constexpr std::size_t kChunkRecords = std::size_t{kChunkMask} + 1;
   if (size_ == capacity_) {
     if (capacity_ < kChunkRecords) {  // the first chunk grows and moves
-      const std::size_t room = std::max(kFirstRecords, capacity_ * 2);
-      auto grown = std::make_unique_for_overwrite<std::byte[]>(room * record_width_);
-      if (size_ != 0) std::memcpy(grown.get(), chunks_.front().get(), size_ * record_width_);
-      chunks_.clear();
-      chunks_.push_back(std::move(grown));
-      capacity_ = room;
+      SizeFirstChunk(std::clamp(capacity_ * 2, kFirstRecords, kChunkRecords));
     } else {
       chunks_.push_back(std::make_unique_for_overwrite<std::byte[]>(kChunkRecords * record_width_));
       capacity_ += kChunkRecords;
@@ -109,6 +104,20 @@ Record GroupTable::Append() {
   const Record added = record(size_++);
   std::memcpy(added, layout_->prototype(), record_width_);
   return added;
+}
+
+void GroupTable::SizeFirstChunk(std::size_t room) {
+  auto sized = std::make_unique_for_overwrite<std::byte[]>(room * record_width_);
+  if (size_ != 0) std::memcpy(sized.get(), chunks_.front().get(), size_ * record_width_);
+  chunks_.clear();
+  chunks_.push_back(std::move(sized));
+  capacity_ = room;
+}
+
+void GroupTable::Compact() {
+  if (chunks_.size() == 1 && size_ < capacity_) SizeFirstChunk(size_);
+  key_bytes_.shrink_to_fit();
+  dense_.shrink_to_fit();
 }
 
 // ---- keys of one integer column
@@ -209,7 +218,7 @@ void GroupTable::UseDense(IntegerRange range) {
   }
   dense_least_ = range.least;
   dense_.assign(range.size(), kNone);
-  slots_ = {};
+  slots_ = std::vector<Slot>();
   for (std::uint32_t group = 0; group < size_; ++group) {
     if (group == null_group_) continue;
     dense_[static_cast<std::size_t>(static_cast<std::uint64_t>(IntegerOf(record(group))) -
@@ -243,7 +252,7 @@ std::uint64_t GroupTable::HashOf(std::uint32_t group) const {
 }
 
 void GroupTable::UseHash() {
-  dense_ = {};
+  dense_ = std::vector<std::uint32_t>();
   if (!slots_.empty()) return;
   std::size_t slots = kSlotsMin;
   while (std::size_t{size_} * 5 > slots * 4) slots *= 2;

@@ -1,8 +1,8 @@
 // The groups of one slice: records in chunks, and an index from key to record.
 //
 // The index of one integer key is an array by value while its values lie close together, any other an open-addressing
-// table of hashes. The same rows in the same order give groups the same numbers. At most 2^32 - 2 groups. Records never
-// move once there are 4,096 of them. Thread safety: none; const methods from any thread while nobody writes.
+// table of hashes. The same rows in the same order give groups the same numbers. At most 2^32 - 2 groups. Records do
+// not move once there are 4,096 of them. Thread safety: none; const methods from any thread while nobody writes.
 #pragma once
 
 #include <array>
@@ -62,6 +62,8 @@ class GroupTable {
   void FindOrAdd(const GroupTable& other, std::uint32_t first, std::span<std::uint32_t> groups);
   // Adds a key that must be new; false when it is not.
   bool Add(std::string_view key);
+  // When few more groups are expected: no room for them.
+  void Compact();
   // When no more rows are expected: no more index than the groups are worth.
   void Settle();
 
@@ -94,6 +96,7 @@ class GroupTable {
     return {key_bytes_.data() + ref.offset, ref.size};
   }
   Record Append();
+  void SizeFirstChunk(std::size_t room);
 
   // One integer column.
   std::int64_t IntegerOf(const std::byte* record) const;

@@ -76,7 +76,7 @@ void HyperLogLog::UseRegisters() {
   for (const std::uint64_t hash : hashes_) {
     if (hash != kNone) SetRegister(hash);
   }
-  hashes_ = {};
+  hashes_ = std::vector<std::uint64_t>();
   in_table_ = 0;
 }
 

@@ -65,6 +65,8 @@ class Slice {
   void Merge(const RecordLayout& layout, const Slice& other, std::span<const std::uint32_t> groups);
   // When no more rows are expected for a while.
   void Settle() { groups_.Settle(); }
+  // When few more groups are expected: in no more room than it needs.
+  void Compact() { groups_.Compact(); }
   std::shared_ptr<Slice> Clone() const;
   // The one group of a view without keys, before any row.
   void AddEmptyGroup();

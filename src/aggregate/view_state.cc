@@ -315,12 +315,23 @@ class SlicedViewState final : public ViewState {
       // The delta's own slice: nothing to do under the gate, copied when next written to.
       at = slices.insert(at, SliceEntry{.key = from.key, .slice = from.slice});
       Count(*at->slice, 1);
+      CompactBefore(at, pinned, slices);
       return;
     }
     Slice& slice = WritableSlice(pinned, *at);
     Count(slice, -1);
     slice.Merge(*spec_->layout, *from.slice);
     Count(slice, 1);
+  }
+
+  // A new window has begun: the one before it hardly grows any more.
+  void CompactBefore(SliceMap::iterator begun, std::uint64_t pinned, SliceMap& slices) REQUIRES(mutex_) {
+    if (begun == slices.begin()) return;
+    const SliceEntry& before = *std::prev(begun);
+    if (before.created <= pinned || before.slice.use_count() > 1) return;
+    Count(*before.slice, -1);
+    before.slice->Compact();
+    Count(*before.slice, 1);
   }
 
   void AddRawRows(const std::vector<RawRows>& raw, const std::set<WindowStart>& without, std::uint64_t pinned,
@@ -333,6 +344,7 @@ class SlicedViewState final : public ViewState {
         at = slices.insert(
             at, SliceEntry{.key = rows.key, .slice = std::make_shared<Slice>(*spec_), .created = generation_});
         Count(*at->slice, 1);
+        CompactBefore(at, pinned, slices);
       }
       Slice& slice = WritableSlice(pinned, *at);
       Count(slice, -1);

@@ -351,5 +351,34 @@ TEST(ViewState, FoldRefusesOtherTypes) {
   EXPECT_THAT(status.message(), HasSubstr("was evaluated as int32, expected int64"));
 }
 
+// Windows that hardly grow any more keep no room for more groups, and take late rows all the same.
+TEST(ViewState, AWindowIsMadeCompactWhenTheNextBegins) {
+  auto query = MakeTestQuery({{"w", arrow::int64()}, {"k", arrow::int64()}}, 0,
+                             {{kCountStar, nullptr, arrow::int64()}, {kSum, arrow::int64(), arrow::decimal128(38, 0)}});
+  const auto state = ViewState::Make(query).ValueOrDie();
+  const auto add = [&](std::int64_t window, std::int64_t first, std::int64_t rows) {
+    arrow::Int64Builder windows, keys, values;
+    for (std::int64_t key = first; key < first + rows; ++key) {
+      ASSERT_TRUE(windows.Append(window).ok() && keys.Append(key).ok() && values.Append(1).ok());
+    }
+    const auto batch = arrow::RecordBatch::Make(
+        query->evaluated_schema, rows,
+        {windows.Finish().ValueOrDie(), keys.Finish().ValueOrDie(), values.Finish().ValueOrDie()});
+    FoldAndMerge(*state, {batch});
+  };
+  const auto first_window = [&] { return state->Windows().front(); };
+  add(0, 0, 400);
+  add(0, 400, 200);
+  const auto open = first_window();
+  add(1, 0, 1);
+  const auto compact = first_window();
+  EXPECT_EQ(compact.groups, 600);
+  EXPECT_LE(compact.bytes, open.bytes * 2 / 3);
+  EXPECT_EQ(state->Stats().bytes, compact.bytes + state->Windows().back().bytes);
+  add(0, 599, 4000);
+  EXPECT_EQ(first_window().groups, 4599);
+  EXPECT_EQ(first_window().rows, 4600);
+}
+
 }  // namespace
 }  // namespace hyprstream::aggregate

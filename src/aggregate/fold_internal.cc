@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <tuple>
 #include <utility>
 
+#include "aggregate/dispatched_loops_internal.h"
 #include "aggregate/fixed_window_internal.h"
 #include "arrow/array/array_base.h"
 #include "arrow/record_batch.h"
@@ -148,6 +150,14 @@ IntegerRange RangeOfColumn(const arrow::Array& column, const RowRange& rows) {
     const std::uint32_t first = rows.count == 0 ? 0 : rows.Row(0);
     const std::uint32_t span = rows.count == 0 ? 0 : rows.Row(rows.count - 1) - first + 1;
     if (!has_nulls && span / 2 <= rows.count) {
+      if constexpr (std::same_as<V, std::int32_t> || std::same_as<V, std::int64_t>) {
+        const auto* const lying = column.data()->GetValues<V>(1) + first;
+        if (span > 0 && reinterpret_cast<std::uintptr_t>(lying) % alignof(V) == 0) {
+          std::tie(least, greatest) = LeastAndGreatest(lying, span);
+          any = true;
+          return;
+        }
+      }
       for (std::uint32_t i = 0; i < span; ++i) {
         const V value = values(first + i);
         least = std::min(least, value);

@@ -8,6 +8,8 @@
 #include <numbers>
 #include <utility>
 
+#include "aggregate/dispatched_loops_internal.h"
+
 namespace hyprstream::aggregate {
 namespace {
 
@@ -98,7 +100,7 @@ void HyperLogLog::Merge(const HyperLogLog& other) {
     return;
   }
   if (registers_.empty()) UseRegisters();
-  for (std::size_t i = 0; i < kRegisters; ++i) registers_[i] = std::max(registers_[i], other.registers_[i]);
+  MaxInto(registers_.data(), other.registers_.data(), kRegisters);
 }
 
 std::int64_t HyperLogLog::Estimate() const {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "aggregate/dispatched_loops_internal.h"
+
 namespace hyprstream::aggregate {
 namespace {
 
@@ -40,8 +42,7 @@ void LogLinearHistogram::Merge(const LogLinearHistogram& other) {
   if (other.octaves_.empty()) return;
   UseOctaves();
   for (const Octave& from : other.octaves_) {
-    Octave& octave = OctaveOf(from.place);
-    for (std::size_t i = 0; i < kBuckets; ++i) octave.counts[i] += from.counts[i];
+    AddInto(OctaveOf(from.place).counts.data(), from.counts.data(), kBuckets);
   }
 }
 

@@ -40,7 +40,7 @@ arrow::Status AppendResults(const ViewSpec& spec, const ScannedColumn& scanned, 
   if (scanned.as_states) return AppendStates(spec, aggregate, records, builder);
   const StateOps* ops = spec.layout->ops(aggregate);
   if (ops == nullptr) {
-    return WithBuilder<std::int64_t>(builder, [&](auto append) {
+    return WithRoom<std::int64_t>(builder, records.size(), [&](auto append) {
       for (const Record record : records) ARROW_RETURN_NOT_OK(append(RowsOf(record)));
       return arrow::Status::OK();
     });

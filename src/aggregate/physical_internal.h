@@ -149,4 +149,20 @@ arrow::Status WithBuilder(arrow::ArrayBuilder& builder, F&& f) {
   }
 }
 
+// The same where the number of values, NULLs included, is known: what has a fixed width is appended without a look at
+// the room that is left.
+template <class V, class F>
+arrow::Status WithRoom(arrow::ArrayBuilder& builder, std::size_t values, F&& f) {
+  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(values)));
+  if constexpr (std::is_arithmetic_v<V> && !std::same_as<V, Int128>) {
+    auto& typed = static_cast<typename arrow::CTypeTraits<V>::BuilderType&>(builder);
+    return f([&typed](V value) {
+      typed.UnsafeAppend(value);
+      return arrow::Status::OK();
+    });
+  } else {
+    return WithBuilder<V>(builder, std::forward<F>(f));
+  }
+}
+
 }  // namespace hyprstream::aggregate

@@ -151,10 +151,9 @@ std::string_view KeyCodec::Value(int column, std::string_view row) const {
 }
 
 arrow::Status KeyCodec::Decode(int column, std::span<const std::string_view> rows, arrow::ArrayBuilder& builder) const {
-  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<std::int64_t>(rows.size())));
   const auto physical = columns_[static_cast<std::size_t>(column)].physical;
   return WithPhysical(physical, [&]<class V>(std::type_identity<V>) {
-    return WithBuilder<V>(builder, [&](auto append) {
+    return WithRoom<V>(builder, rows.size(), [&](auto append) {
       for (const std::string_view key : rows) {
         if (!IsPresent(column, key)) {
           ARROW_RETURN_NOT_OK(builder.AppendNull());

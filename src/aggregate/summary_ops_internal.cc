@@ -180,7 +180,7 @@ class SummaryOps final : public StateOps {
     switch (aggregate.kind) {
       case AggregateKind::kCountStar:
       case AggregateKind::kCount:
-        return WithBuilder<std::int64_t>(builder, [&](auto append) {
+        return WithRoom<std::int64_t>(builder, records.size(), [&](auto append) {
           for (const Record record : records) ARROW_RETURN_NOT_OK(append(Values(record)));
           return arrow::Status::OK();
         });
@@ -266,7 +266,7 @@ class SummaryOps final : public StateOps {
   // A NULL where no value was seen.
   template <class Out, class F>
   arrow::Status ReadPresent(Records records, arrow::ArrayBuilder& builder, const F& value) const {
-    return WithBuilder<Out>(builder, [&](auto append) {
+    return WithRoom<Out>(builder, records.size(), [&](auto append) {
       for (const Record record : records) {
         ARROW_RETURN_NOT_OK(Values(record) == 0 ? builder.AppendNull() : append(value(record)));
       }

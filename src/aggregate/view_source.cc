@@ -100,7 +100,7 @@ class ViewReader final : public arrow::RecordBatchReader {
                                     spec.WindowText(piece_->window), " ends beyond the last time");
     }
     return WithPhysical(*spec.window, [&]<class V>(std::type_identity<V>) {
-      return WithBuilder<V>(builder, [&](auto append) {
+      return WithRoom<V>(builder, rows, [&](auto append) {
         if constexpr (std::is_integral_v<V>) {
           for (std::size_t i = 0; i < rows; ++i) ARROW_RETURN_NOT_OK(append(static_cast<V>(time)));
         }

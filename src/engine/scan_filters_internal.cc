@@ -229,7 +229,12 @@ std::optional<std::pair<duckdb::Value, duckdb::Value>> Spread(const std::vector<
     if (type.id() == LogicalTypeId::TIMESTAMP_TZ) return duckdb::Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(time));
     return duckdb::Value::TIMESTAMP(duckdb::timestamp_t(time)).DefaultCastAs(type);
   };
-  return std::pair(as_column(least - kShiftUs), as_column(greatest + kShiftUs));
+  std::int64_t from = 0;
+  std::int64_t to = 0;
+  if (__builtin_sub_overflow(least, kShiftUs, &from) || __builtin_add_overflow(greatest, kShiftUs, &to)) {
+    return std::nullopt;
+  }
+  return std::pair(as_column(from), as_column(to));
 }
 
 std::vector<ColumnFilter> EvaluateShifted(const PlannedFilter& filter, const std::vector<duckdb::Value>& values,

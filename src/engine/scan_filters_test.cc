@@ -119,6 +119,8 @@ TEST_F(ScanFilters, AnotherKindOfTimeIsARangeAround) {
               ElementsAre("w >= 2024-05-08 00:00:00.000000", "w <= 2024-05-12 00:00:00.000000"));
   EXPECT_THAT(Asked("day < TIMESTAMPTZ '2024-05-10 12:00+00'"), ElementsAre("day <= 2024-05-12"));
   EXPECT_THAT(Asked("w = TIMESTAMPTZ 'infinity'"), IsEmpty());
+  EXPECT_THAT(Asked("w >= TIMESTAMPTZ '290309-12-22 (BC) 00:00:00+00'"), IsEmpty()) << "before the first time";
+  EXPECT_THAT(Asked("w <= TIMESTAMPTZ '294247-01-10 04:00:54+00'"), IsEmpty()) << "after the last time";
   // DuckDB itself makes ranges of some.
   EXPECT_THAT(Asked("w::DATE = DATE '2024-05-10'"),
               testing::UnorderedElementsAre("w >= 2024-05-10 00:00:00.000000", "w < 2024-05-11 00:00:00.000000"));

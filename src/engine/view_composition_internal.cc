@@ -193,7 +193,9 @@ class Composition {
     if (name == kCombine) return true;
     const auto& inner = CallBehind(column);
     static constexpr std::array<std::string_view, 3> kSame = {"sum", "min", "max"};
-    if (name == "sum" && IsCount(column)) return true;
+    // Without keys the inner view has one count also where there are no rows to sum over.
+    if (name == "sum" && IsCount(column)) return inner_.key_count() > 0;
+    if (inner.Distinct()) return false;
     return std::ranges::find(kSame, name) != kSame.end() && NameOf(inner) == name && inner.GetArguments().size() == 1;
   }
 

@@ -44,9 +44,12 @@ void CommitPathImpl::ExpireWindowsByTime(const std::vector<TableInfo>& tables) {
   const std::unique_lock gate(gate_);
   registry_.FollowClock(clock_.Now(), WallNow());
   bool changed = false;
-  for (const auto& view : registry_.Published()) changed |= ExpireWindows(*view, true);
-  if (changed) ++position_;  // readers share what is pinned at one position
-  PublishChanges();          // windows may have closed, too
+  for (const auto& view : registry_.Published()) {
+    changed |= ExpireWindows(*view, true);
+    changed |= view->changes != nullptr && view->changes->Closes(WatermarkOf(*view));
+  }
+  if (changed) ++position_;  // readers share what is pinned at one position, and are told what comes after theirs
+  PublishChanges();
 }
 
 std::optional<EventTime> CommitPathImpl::RowHorizon(const TableInfo& table) const {

@@ -172,6 +172,31 @@ TEST_F(Subscribing, WindowsAreToldWhenTheyCloseAndThenWhenTheyAreCorrected) {
   EXPECT_THAT(Next(*Subscribe({.on_close = true})), SizeIs(5));  // reset, and the rows of closed windows
 }
 
+// Of a silent table no commit says so.
+TEST_F(Subscribing, WindowsThatTheClockClosesAreTold) {
+  const auto connection = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(path_.Begin(*connection).ok());
+  ASSERT_TRUE(connection->Run("CREATE TABLE silent (ts TIMESTAMP, k INTEGER)").ok());
+  ASSERT_TRUE(
+      path_
+          .SetTableOptions(*connection, {.table = {.name = "silent"},
+                                         .schema_given = true,
+                                         .options = {{"time", "ts"}, {"clock", "wall"}, {"idle_timeout", "5 minutes"}}})
+          .ok());
+  ASSERT_TRUE(path_.Commit(*connection, 1).ok());
+  CreateView("SELECT time_bucket(INTERVAL '1 minute', ts) AS w, k, count(*) AS c FROM silent GROUP BY ALL");
+  const auto subscription = Subscribe({.on_close = true});
+  EXPECT_THAT(Next(*subscription), ElementsAre("reset"));
+  const auto now = std::chrono::floor<std::chrono::minutes>(clock_.WallNow());
+  Write("INSERT INTO silent VALUES (make_timestamp(" +
+        std::to_string(std::chrono::microseconds(now.time_since_epoch()).count()) + "), 1)");
+  EXPECT_THAT(Next(*subscription), ElementsAre("nothing"));
+  clock_.Advance(std::chrono::minutes(7));
+  path_.ExpireByTime();
+  EXPECT_THAT(Next(*subscription), ElementsAre(HasSubstr("'k': 1, 'c': 1")));
+  EXPECT_THAT(Next(*subscription), ElementsAre("nothing"));
+}
+
 TEST_F(Subscribing, LateRowsOfClosedWindowsAreCorrections) {
   CreateView();
   Insert("10:05:00", 1);

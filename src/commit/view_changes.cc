@@ -141,6 +141,11 @@ void ViewChanges::KeepWithinBytes() {
   }
 }
 
+bool ViewChanges::Closes(std::optional<EventTime> watermark) const {
+  const MutexLock lock(mutex_);
+  return kept_ && watermark.has_value() && *watermark >= next_close_;
+}
+
 void ViewChanges::Publish(Position at, std::optional<EventTime> watermark, aggregate::ViewState& state) {
   const MutexLock lock(mutex_);
   if (!kept_) return;

@@ -77,6 +77,8 @@ class ViewChanges {
   // Slices that were computed again or have expired.
   void Replaced(const std::vector<aggregate::WindowStart>& slices) EXCLUDES(mutex_);
   void ReplacedAll() EXCLUDES(mutex_);
+  // Does a window close by this watermark that somebody waits for? Then it is published at a position of its own.
+  bool Closes(std::optional<EventTime> watermark) const EXCLUDES(mutex_);
   // The commit is whole, its position taken: whom it concerns is woken.
   void Publish(Position at, std::optional<EventTime> watermark, aggregate::ViewState& state) EXCLUDES(mutex_);
   // The view is no more, or cannot be read: all are stopped, and those that come.

@@ -6,6 +6,7 @@
 
 #include "aggregate/output_columns_internal.h"
 #include "aggregate/session_view_internal.h"
+#include "arrow/array/builder_primitive.h"
 #include "arrow/record_batch.h"
 #include "arrow/type.h"
 
@@ -25,7 +26,9 @@ class SessionReader final : public arrow::RecordBatchReader {
     batch->reset();
     ARROW_ASSIGN_OR_RAISE(OutputBatch output, OutputBatch::Make(scan_.schema));
     std::int64_t rows = 0;
-    while (rows + static_cast<std::int64_t>(kBlockRows) <= kBatchRowsMax && FindBlock()) {
+    while (rows + static_cast<std::int64_t>(kBlockRows) <= kBatchRowsMax) {
+      ARROW_ASSIGN_OR_RAISE(const bool found, FindShown());
+      if (!found) break;
       for (std::size_t i = 0; i < columns_.size(); ++i) ARROW_RETURN_NOT_OK(Append(columns_[i], output.column(i)));
       rows += static_cast<std::int64_t>(records_.size());
     }
@@ -34,6 +37,36 @@ class SessionReader final : public arrow::RecordBatchReader {
   }
 
  private:
+  // The next sessions that match and have rows that WHERE takes, at most kBlockRows; false at the end.
+  arrow::Result<bool> FindShown() {
+    const int count = version_->spec().query->shown_count;
+    while (FindBlock()) {
+      if (count < 0) return true;
+      ARROW_RETURN_NOT_OK(LeaveOutEmpty(static_cast<std::size_t>(count)));
+      if (!records_.empty()) return true;
+    }
+    return false;
+  }
+
+  arrow::Status LeaveOutEmpty(std::size_t count) {
+    const ViewSpec& spec = version_->spec();
+    arrow::Int64Builder builder;
+    ARROW_RETURN_NOT_OK(spec.layout->ops(count)->Read(spec.query->aggregates[count], records_, builder));
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+      if (builder.GetValue(static_cast<std::int64_t>(i)) == 0) continue;
+      keys_[kept] = keys_[i];
+      firsts_[kept] = firsts_[i];
+      lasts_[kept] = lasts_[i];
+      records_[kept++] = records_[i];
+    }
+    keys_.resize(kept);
+    firsts_.resize(kept);
+    lasts_.resize(kept);
+    records_.resize(kept);
+    return arrow::Status::OK();
+  }
+
   // The next sessions that match, at most kBlockRows; false at the end.
   bool FindBlock() {
     keys_.clear();

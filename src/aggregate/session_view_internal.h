@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "aggregate/scan_plan_internal.h"
 #include "aggregate/session_segments_internal.h"
+#include "aggregate/view_selection.h"
 #include "aggregate/view_state.h"
 #include "aggregate/view_version_internal.h"
 
@@ -24,6 +26,7 @@ class SessionVersion final : public ViewVersion {
         segments_(std::move(segments)) {}
 
   const SessionSpec& sessions() const { return *sessions_; }
+  const std::shared_ptr<const SessionSpec>& shared_sessions() const { return sessions_; }
   const SegmentMap& segments() const { return *segments_; }
 
  private:
@@ -41,5 +44,9 @@ struct SessionScan {
 // Streams the chosen sessions, in no particular order. `visits` is what the plan counts in; it may be null.
 std::shared_ptr<arrow::RecordBatchReader> MakeSessionReader(std::shared_ptr<const SessionVersion> version,
                                                             SessionScan scan, std::shared_ptr<ScanVisits> visits);
+
+// ViewSelection of sessions, and WindowsFromLast; see view_selection.h.
+std::shared_ptr<const ViewVersion> ChosenSessions(const SessionVersion& version, const ViewSelection& selection);
+void SessionsFromLast(const SessionVersion& version, const std::function<bool(WindowStart)>& take);
 
 }  // namespace hyprstream::aggregate

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "aggregate/session_view_internal.h"
 #include "aggregate/slice_internal.h"
 #include "aggregate/view_version_internal.h"
 #include "arrow/record_batch.h"
@@ -71,6 +72,9 @@ class SelectedRows final : public TableSource {
   const std::shared_ptr<arrow::Schema>& schema() const override { return version_->spec().query->output_schema; }
 
   arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override {
+    if (const auto* sessions = dynamic_cast<const SessionVersion*>(version_.get())) {
+      return MakeViewSource(ChosenSessions(*sessions, selection_))->Scan(request);
+    }
     if (!version_->spec().query->hopping) return MakeViewSource(VersionOf(version_, Chosen()))->Scan(request);
     const auto windows = std::make_shared<std::vector<std::pair<WindowStart, Groups>>>(selection_.windows.begin(),
                                                                                        selection_.windows.end());
@@ -101,7 +105,8 @@ class SelectedRows final : public TableSource {
     const ViewSpec& spec = version->spec();
     const AggregateQuery& query = *spec.query;
     SliceMap slices;
-    const Int128 end = static_cast<Int128>(window.start) + query.hopping->size;
+    const bool has_expired = window.start < version->first_window();
+    const Int128 end = static_cast<Int128>(window.start) + (has_expired ? 0 : query.hopping->size);
     for (auto at = LowerBound(version->slices(), window); at != version->slices().end(); ++at) {
       if (at->key.is_null || at->key.start >= end) break;
       auto slice = Choose(spec, at->slice, groups);
@@ -133,6 +138,7 @@ std::shared_ptr<TableSource> SelectRows(std::shared_ptr<const ViewVersion> versi
 }
 
 void WindowsFromLast(const ViewVersion& version, const std::function<bool(WindowStart)>& take) {
+  if (const auto* sessions = dynamic_cast<const SessionVersion*>(&version)) return SessionsFromLast(*sessions, take);
   const SliceMap& slices = version.slices();
   const AggregateQuery& query = *version.spec().query;
   if (!query.hopping) {
@@ -147,7 +153,7 @@ void WindowsFromLast(const ViewVersion& version, const std::function<bool(Window
     for (auto window = windows.rbegin(); window != windows.rend(); ++window) {
       if (before && *window >= *before) continue;
       before = *window;
-      if (!take(*window)) return;
+      if (window->start < version.first_window() || !take(*window)) return;
     }
   }
 }

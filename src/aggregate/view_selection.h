@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@
 namespace hyprstream::aggregate {
 
 // Windows, and of each all rows or those of some groups. A view without windows is one window, of WindowStart().
+// Sessions are named by their ends where the view shows these, else by their starts, and always chosen whole; several
+// keys may have one of that name.
 struct ViewSelection {
   // A group is named by its row key (ViewState::GroupsOf). What the version does not have gives no row.
   std::map<WindowStart, std::optional<std::vector<std::string>>> windows;
@@ -30,6 +33,12 @@ std::shared_ptr<TableSource> SelectRows(std::shared_ptr<const ViewVersion> versi
 // Goes through the version's windows from the last to the first until `take` returns false; the NULL window, which is
 // the last, included.
 void WindowsFromLast(const ViewVersion& version, const std::function<bool(WindowStart)>& take);
+
+// Does a view over sessions show when they end?
+bool ShowsSessionEnds(const AggregateQuery& query);
+// The sessions that are not the same in both versions of a view over sessions, by their names. `rewritten`: rows were
+// changed or deleted between them, so that what looks the same may not be.
+std::set<WindowStart> ChangedSessions(const ViewVersion& before, const ViewVersion& after, bool rewritten);
 
 // The windows that hold what a slice holds, ascending: of windows that do not hop, the one that begins there.
 std::vector<WindowStart> WindowsOfSlice(const AggregateQuery& query, WindowStart slice);

@@ -1,6 +1,7 @@
 #include "aggregate/view_state.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -153,6 +154,7 @@ class SlicedViewState final : public ViewState {
   ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired) override EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     if (!spec_->window) return {};
+    if (query().hopping) return DropOldestHopping(expired);
     SliceMap gone;
     SliceMap kept;
     auto at = slices_->begin();
@@ -293,11 +295,38 @@ class SlicedViewState final : public ViewState {
     const MutexLock lock(mutex_);
     std::shared_ptr<const ViewVersion> version = current_.lock();
     if (version == nullptr) {
-      version = std::make_shared<const ViewVersion>(spec_, slices_, registry_, generation_, stats_.groups, copied_);
+      auto fresh = std::make_shared<ViewVersion>(spec_, slices_, registry_, generation_, stats_.groups, copied_);
+      fresh->HideBefore(first_window_);
+      version = std::move(fresh);
       ++generation_;
       current_ = version;
     }
     return version;
+  }
+
+  // A slice goes with the last window that it is in; a window that has expired before is passed over from then on.
+  ViewStats DropOldestHopping(const std::function<Expiry(WindowStart)>& expired) REQUIRES(mutex_) {
+    auto kept = slices_->begin();
+    // Asked for a slice, the last window that it is in is meant.
+    while (kept != slices_->end() && expired(kept->key) == Expiry::kExpired) ++kept;
+    // Windows before the first one with a slice may not have expired, and get rows yet.
+    std::int64_t first = first_window_;
+    if (kept != slices_->end()) {
+      std::int64_t window = *FirstWindowAfter(*query().hopping, kept->key.start);
+      for (; expired({.start = window}) == Expiry::kExpired; window += query().hopping->slide) {
+        first = std::max(first, window + query().hopping->slide);
+      }
+    }
+    const bool some_hidden = first != first_window_;
+    if (some_hidden) current_.reset();
+    first_window_ = first;
+    if (kept == slices_->begin()) return {.windows = some_hidden ? 1 : 0};
+    const SliceMap gone(slices_->begin(), kept);
+    const ViewStats dropped = StatsOf(gone);
+    const std::int64_t copied = copied_ + dropped.bytes;
+    PublishLocked(SliceMap(kept, slices_->end()));
+    copied_ = copied;  // the others are shared
+    return dropped;
   }
 
   SliceMap& WritableMap(std::uint64_t pinned) REQUIRES(mutex_) {
@@ -391,9 +420,10 @@ class SlicedViewState final : public ViewState {
   mutable Mutex mutex_;
   std::shared_ptr<SliceMap> slices_ GUARDED_BY(mutex_);
   ViewStats stats_ GUARDED_BY(mutex_);
-  mutable std::uint64_t generation_ GUARDED_BY(mutex_) = 1;              // of the next pin
-  std::uint64_t map_created_ GUARDED_BY(mutex_) = 1;                     // generation of *slices_
-  std::int64_t copied_ GUARDED_BY(mutex_) = 0;                           // bytes left to pins, ever
+  mutable std::uint64_t generation_ GUARDED_BY(mutex_) = 1;                                  // of the next pin
+  std::uint64_t map_created_ GUARDED_BY(mutex_) = 1;                                         // generation of *slices_
+  std::int64_t copied_ GUARDED_BY(mutex_) = 0;                                               // bytes left to pins, ever
+  std::int64_t first_window_ GUARDED_BY(mutex_) = std::numeric_limits<std::int64_t>::min();  // that has not expired
   mutable std::weak_ptr<const ViewVersion> current_ GUARDED_BY(mutex_);  // of the state as it is now, while pinned
 };
 

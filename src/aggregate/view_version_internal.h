@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <utility>
@@ -60,6 +61,10 @@ class ViewVersion {
   ViewVersion(const ViewVersion&) = delete;
   ViewVersion& operator=(const ViewVersion&) = delete;
 
+  // Of windows that hop: those that begin before it have expired, though slices of theirs are still there.
+  std::int64_t first_window() const { return first_window_; }
+  void HideBefore(std::int64_t first_window) { first_window_ = first_window; }  // before anyone else has it
+
   const ViewSpec& spec() const { return *spec_; }
   const SliceMap& slices() const { return *slices_; }
   std::int64_t group_count() const { return groups_; }
@@ -70,6 +75,7 @@ class ViewVersion {
   const std::shared_ptr<PinRegistry> registry_;
   const std::uint64_t generation_;
   const std::int64_t groups_;
+  std::int64_t first_window_ = std::numeric_limits<std::int64_t>::min();
 };
 
 }  // namespace hyprstream::aggregate

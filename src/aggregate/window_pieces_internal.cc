@@ -36,9 +36,7 @@ std::optional<WindowPiece> WindowPieces::NextSlice() {
   return std::nullopt;
 }
 
-// The first window that ends after the time, and so holds it if it has begun by then.
-std::optional<std::int64_t> WindowPieces::FirstStartAfter(Int128 time) const {
-  const WindowSpec& spec = *version_.spec().query->hopping;
+std::optional<std::int64_t> FirstWindowAfter(const WindowSpec& spec, Int128 time) {
   const Int128 before = time - spec.size - spec.origin;
   const Int128 floored = before / spec.slide - (before % spec.slide < 0 ? 1 : 0);
   Int128 start = (floored + 1) * spec.slide + spec.origin;
@@ -56,7 +54,7 @@ bool WindowPieces::FindMatchingWindow() {
     const auto key = plan_.windows.From({.start = window_});
     if (!key || key->is_null) return false;
     if (key->start == window_) return true;
-    from = FirstStartAfter(static_cast<Int128>(key->start) - 1 + spec.size);
+    from = FirstWindowAfter(spec, static_cast<Int128>(key->start) - 1 + spec.size);
     if (!from) return false;
   }
   return false;
@@ -68,7 +66,7 @@ bool WindowPieces::FindWindow(std::optional<std::int64_t> from) {
   if (run_.first == slices.size()) return false;
   std::int64_t next = 0;
   if (!std::exchange(started_, true)) {
-    window_ = *FirstStartAfter(slices.front().key.start);
+    window_ = std::max(*FirstWindowAfter(spec, slices.front().key.start), version_.first_window());
   } else {
     if (__builtin_add_overflow(window_, spec.slide, &next)) return false;
     window_ = next;
@@ -76,7 +74,7 @@ bool WindowPieces::FindWindow(std::optional<std::int64_t> from) {
   if (from) window_ = std::max(window_, *from);
   run_.first = SliceFrom(window_);
   if (run_.first == slices.size()) return false;
-  window_ = std::max(window_, *FirstStartAfter(slices[run_.first].key.start));
+  window_ = std::max(window_, *FirstWindowAfter(spec, slices[run_.first].key.start));
   const Int128 end = static_cast<Int128>(window_) + spec.size;
   run_.end = std::max(run_.end, run_.first);
   while (run_.end < slices.size() && slices[run_.end].key.start < end) ++run_.end;

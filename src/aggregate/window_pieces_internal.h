@@ -22,6 +22,10 @@
 
 namespace hyprstream::aggregate {
 
+// The first window that ends after the time, and so holds it if it has begun by then; nullopt: beyond the last time
+// there is.
+std::optional<std::int64_t> FirstWindowAfter(const WindowSpec& spec, Int128 time);
+
 // A large window comes in several pieces, each with groups of its own.
 struct WindowPiece {
   SliceKey window;
@@ -60,8 +64,6 @@ class WindowPieces {
 
   std::optional<WindowPiece> NextSlice();
   bool FindMatchingWindow();
-  // nullopt: beyond the last time there is.
-  std::optional<std::int64_t> FirstStartAfter(Int128 time) const;
   std::size_t SliceFrom(std::int64_t start) const;
   void CountVisits(std::size_t slices) const;
   std::int64_t BytesOf(const Run& run) const;

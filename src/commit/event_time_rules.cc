@@ -19,10 +19,13 @@ arrow::Status RefuseLateRow(const MaintainedView& view, const std::vector<std::s
   const auto& query = *view.query;
   const auto end = window.end;
   const auto start = window.start.value_or(view.ends->StartOf(window.window));
-  const auto time = FindTime(rows, query.window_time, start, end);
+  // Of windows of many zones it might be another row.
+  const auto time = query.window_zone_varies ? std::nullopt
+                                             : FindTime(rows, query.window_time, start,
+                                                        query.session_gap ? end : view.ends->NextAfter(window.window));
   return arrow::Status::Invalid(
       "Materialized view ", query.view.ToString(), " takes no late rows (late = '", ToText(view.options.late),
-      "'): a row of ", query.window_time, " ", time.has_value() ? ToText(*time) : "NULL",
+      "'): a row", time.has_value() ? " of " + query.window_time + " " + ToText(*time) : "",
       " belongs to the window that ended at ", ToText(end), ", and the view's watermark is ", ToText(watermark),
       "; nothing of the commit was applied. Leave such rows out, or create the view again with more lateness or late = "
       "'update'");
@@ -48,6 +51,17 @@ void PlaceInSessions(ViewDelta& delta) {
   };
   place(delta.delta, delta.inserted);
   place(delta.changed_rows, delta.changed);
+}
+
+// A window is asked for by its start; where a view shows its end only, by that. A session is asked for by its end.
+std::int64_t ShownAfterStart(const AggregateQuery& query) {
+  if (query.session_gap) return 0;
+  std::optional<std::int64_t> after;
+  for (const auto& column : query.output) {
+    if (!column.is_key || column.index != query.window_key) continue;
+    after = std::min(after.value_or(column.after_start), column.after_start);
+  }
+  return after.value_or(0);
 }
 
 std::string WindowText(const WindowEnds& ends, aggregate::WindowStart window) {
@@ -124,8 +138,11 @@ std::optional<EventTime> CommitPathImpl::WatermarkOf(const MaintainedView& view)
 ClosedWindows CommitPathImpl::ClosedWindowsOf(const MaintainedView& view) const {
   if (view.ends == nullptr) return {};
   return {.type = view.query->evaluated_schema->field(view.query->window_key)->type(),
-          .contain = [ends = view.ends, watermark = WatermarkOf(view)](std::int64_t start) {
-            return watermark.has_value() && ends->EndOf({.start = start}) <= *watermark;
+          .contain = [ends = view.ends, watermark = WatermarkOf(view),
+                      after = ShownAfterStart(*view.query)](std::int64_t shown) {
+            std::int64_t start = 0;
+            if (!watermark.has_value() || __builtin_sub_overflow(shown, after, &start)) return false;
+            return ends->EndOf({.start = start}) <= *watermark;
           }};
 }
 

@@ -99,10 +99,12 @@ arrow::Result<ChangeCursor> CursorOf(const std::string& token, const std::string
   return cursor;
 }
 
-// The output column that says the window, -1 for none.
+// The output column that says the window, of sessions their end where it is shown; -1 for none.
 int WindowColumnOf(const AggregateQuery& query) {
-  const auto shown = std::ranges::find_if(
-      query.output, [&](const auto& column) { return column.is_key && column.index == query.window_key; });
+  const bool by_end = aggregate::ShowsSessionEnds(query);
+  const auto shown = std::ranges::find_if(query.output, [&](const auto& column) {
+    return column.is_key && column.index == query.window_key && (!by_end || column.after_start != 0);
+  });
   return shown == query.output.end() ? -1 : static_cast<int>(shown - query.output.begin());
 }
 
@@ -220,7 +222,8 @@ class Told {
   }
   std::int64_t WindowAfterStart() const {
     const int column = WindowColumnOf(*view_.query);
-    return column < 0 ? 0 : view_.query->output[static_cast<std::size_t>(column)].after_start;
+    return column < 0 || view_.query->session_gap ? 0
+                                                  : view_.query->output[static_cast<std::size_t>(column)].after_start;
   }
 
   const MaintainedView& view_;
@@ -251,11 +254,6 @@ arrow::Result<std::unique_ptr<Subscription>> CommitPathImpl::Subscribe(const Sub
   if (view->status == ViewStatus::kBroken) {
     return arrow::Status::Invalid("Materialized view ", options.view.ToString(), " cannot be read: ", view->problem);
   }
-  if (view->query->session_gap) {
-    return arrow::Status::NotImplemented(
-        "Subscriptions to ", options.view.ToString(),
-        " are not there yet: its windows are sessions, which join one another; query it");
-  }
   ARROW_RETURN_NOT_OK(CheckFilter(*view->query, options));
   if (options.on_close && view->ends == nullptr) {
     std::string why;
@@ -263,6 +261,11 @@ arrow::Result<std::unique_ptr<Subscription>> CommitPathImpl::Subscribe(const Sub
     ARROW_RETURN_NOT_OK(WindowEnds::Make(*lease, *view->query, time_column, why).status());
     return arrow::Status::Invalid("The windows of ", options.view.ToString(), " never close: ", why,
                                   "; subscribe with \"on\": \"update\"");
+  }
+  if (options.on_close && view->query->session_gap && !aggregate::ShowsSessionEnds(*view->query)) {
+    return arrow::Status::Invalid("The sessions of ", options.view.ToString(),
+                                  " cannot be told by their ends, which it does not show: select window_end in it, or "
+                                  "subscribe with \"on\": \"update\"");
   }
   const auto watermark = WatermarkOf(*view);
   auto place =

@@ -27,7 +27,8 @@ std::int64_t BytesOf(const std::map<std::string, Position>& groups) {
 ViewChanges::ViewChanges(std::shared_ptr<const AggregateQuery> query, std::shared_ptr<WindowEnds> ends,
                          std::function<Position()> position, const Clock& clock, ChangeBounds bounds)
     : query_(std::move(query)),
-      ends_(std::move(ends)),
+      // Sessions that are named by their starts have several ends.
+      ends_(query_->session_gap && !aggregate::ShowsSessionEnds(*query_) ? nullptr : std::move(ends)),
       position_(std::move(position)),
       clock_(clock),
       bounds_(bounds),
@@ -46,6 +47,7 @@ bool ViewChanges::IsClosed(aggregate::WindowStart window) const {
 
 void ViewChanges::Merged(const aggregate::ViewState& state, const aggregate::Delta& delta,
                          const std::set<aggregate::WindowStart>& without) {
+  if (query_->session_gap) return;
   const MutexLock lock(mutex_);
   if (!kept_) return;
   const Position at = position_().Next();
@@ -63,6 +65,7 @@ void ViewChanges::Merged(const aggregate::ViewState& state, const aggregate::Del
 }
 
 void ViewChanges::Replaced(const std::vector<aggregate::WindowStart>& slices) {
+  if (query_->session_gap) return;
   const MutexLock lock(mutex_);
   if (!kept_ || slices.empty()) return;
   const Position at = position_().Next();
@@ -76,6 +79,24 @@ void ViewChanges::Replaced(const std::vector<aggregate::WindowStart>& slices) {
 void ViewChanges::ReplacedAll() {
   const MutexLock lock(mutex_);
   if (kept_) Forget(position_().Next());
+}
+
+void ViewChanges::Rewritten() {
+  const MutexLock lock(mutex_);
+  rewritten_ = true;
+}
+
+// A session that rows extend or join gets another name: what had the old one is replaced, too.
+void ViewChanges::NoteSessions(Position at, aggregate::ViewState& state) {
+  auto version = state.Pin();
+  if (published_version_ != nullptr && published_version_ != version) {
+    for (const auto& session : aggregate::ChangedSessions(*published_version_, *version, rewritten_)) {
+      Note(session, at, /*replaced=*/true, nullptr);
+    }
+    KeepWithinBytes();
+  }
+  published_version_ = std::move(version);
+  rewritten_ = false;
 }
 
 void ViewChanges::Note(aggregate::WindowStart window, Position at, bool replaced,
@@ -152,8 +173,10 @@ void ViewChanges::Publish(Position at, std::optional<EventTime> watermark, aggre
   if (places_ == 0 && clock_.Now() - left_at_ > bounds_.kept_for) {
     Forget(at);
     kept_ = groups_kept_ = false;
+    published_version_.reset();
     return;
   }
+  if (query_->session_gap) NoteSessions(at, state);
   published_ = at;
   watermark_ = watermark;
   if (watermark.has_value() && *watermark >= next_close_) {
@@ -188,6 +211,7 @@ std::unique_ptr<ViewChanges::Place> ViewChanges::Join(Place place, std::optional
   const MutexLock lock(mutex_);
   if (!kept_) {
     kept_ = true;
+    if (query_->session_gap) published_version_ = state.Pin();
     floor_ = published_ = position_();
     last_change_ = last_of_closed_ = Position();
     watermark_ = watermark;

@@ -79,6 +79,8 @@ class ViewChanges {
   void ReplacedAll() EXCLUDES(mutex_);
   // Does a window close by this watermark that somebody waits for? Then it is published at a position of its own.
   bool Closes(std::optional<EventTime> watermark) const EXCLUDES(mutex_);
+  // Of a view over sessions, which are compared when the commit is published: rows were changed or deleted.
+  void Rewritten() EXCLUDES(mutex_);
   // The commit is whole, its position taken: whom it concerns is woken.
   void Publish(Position at, std::optional<EventTime> watermark, aggregate::ViewState& state) EXCLUDES(mutex_);
   // The view is no more, or cannot be read: all are stopped, and those that come.
@@ -115,6 +117,7 @@ class ViewChanges {
   bool IsClosed(aggregate::WindowStart window) const REQUIRES(mutex_);
   void Note(aggregate::WindowStart window, Position at, bool replaced, const std::vector<std::string>* groups)
       REQUIRES(mutex_);
+  void NoteSessions(Position at, aggregate::ViewState& state) REQUIRES(mutex_);
   void Forget(Position at) REQUIRES(mutex_);
   void KeepWithinBytes() REQUIRES(mutex_);
   void ForgetGroups(Window& window) REQUIRES(mutex_);
@@ -145,6 +148,8 @@ class ViewChanges {
   EventTime next_close_ GUARDED_BY(mutex_) = EventTime::max();  // the next watermark that closes a window
   std::map<aggregate::WindowStart, Window> windows_ GUARDED_BY(mutex_);
   std::set<std::pair<std::uint64_t, aggregate::WindowStart>> by_change_ GUARDED_BY(mutex_);
+  std::shared_ptr<const aggregate::ViewVersion> published_version_ GUARDED_BY(mutex_);  // of a view over sessions
+  bool rewritten_ GUARDED_BY(mutex_) = false;                                           // since then
   std::int64_t bytes_ GUARDED_BY(mutex_) = 0;
   std::int64_t group_bytes_ GUARDED_BY(mutex_) = 0;  // of them, of groups
 };

@@ -331,7 +331,11 @@ namespace {
 arrow::Status ReplaceWindows(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows,
                              const aggregate::Delta& delta) {
   ARROW_RETURN_NOT_OK(view.state->Replace(windows, delta));
-  if (view.changes == nullptr || view.query->session_gap) return arrow::Status::OK();  // nobody subscribes to sessions
+  if (view.changes == nullptr) return arrow::Status::OK();
+  if (view.query->session_gap) {
+    view.changes->Rewritten();
+    return arrow::Status::OK();
+  }
   ARROW_ASSIGN_OR_RAISE(const auto starts, view.state->StartsOf(windows));
   view.changes->Replaced(starts);
   return arrow::Status::OK();

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,21 +32,37 @@ class WindowEnds {
   arrow::Status Learn(engine::Connection& connection, const std::vector<aggregate::WindowStart>& windows)
       EXCLUDES(mutex_);
 
-  // The first moment that is not in the window; EventTime::max() for the NULL window and for one of infinite time,
-  // which never end. A window that was not learnt ends never, too.
+  // The first moment that is not in the window (of windows that hop, in the last window that the slice is in);
+  // EventTime::max() for the NULL window and for one of infinite time, which never end. A window that was not learnt
+  // ends never, too. Where the zone is a column's, it is the latest moment for any zone.
   EventTime EndOf(aggregate::WindowStart window) const EXCLUDES(mutex_);
-  // EventTime::min() where it is infinite, max() for the NULL window.
-  EventTime StartOf(aggregate::WindowStart window) const;
+  // The first moment that may be in the window or slice: EventTime::min() where it is infinite, max() for the NULL
+  // window.
+  EventTime StartOf(aggregate::WindowStart window) const EXCLUDES(mutex_);
+  // The first moment after StartOf that may be in the next window; of windows that hop, in the next slice.
+  EventTime NextAfter(aggregate::WindowStart window) const EXCLUDES(mutex_);
 
  private:
+  struct Span {
+    EventTime start;
+    EventTime end;
+  };
+
   WindowEnds(const AggregateQuery& query, Interval width);
+  std::string SpanSql() const;
+  std::string SpanOfAnyZoneSql() const;
+  EventTime EndOfHopping(std::int64_t start) const;
 
   const std::shared_ptr<arrow::DataType> type_;  // of the window key
   const std::string time_zone_;
+  const std::string own_zone_;  // of the windows, when they have one
+  const bool any_zone_;         // it is a column's
+  const bool local_;            // the window key is the time there
+  const std::optional<WindowSpec> hopping_;
   const Interval width_;
   const bool fixed_;
   mutable Mutex mutex_;
-  std::map<std::int64_t, EventTime> learnt_ GUARDED_BY(mutex_);  // by start
+  std::map<std::int64_t, Span> learnt_ GUARDED_BY(mutex_);  // by start
 };
 
 }  // namespace hyprstream::commit

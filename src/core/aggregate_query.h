@@ -88,7 +88,10 @@ struct AggregateQuery {
   // How long every window is, a constant INTERVAL (a month or a day of a time zone may have several lengths); empty:
   // not known.
   std::string window_width_sql;
-  bool window_shifted = false;  // by an offset, an origin or a time zone of their own
+  bool window_shifted = false;      // by an offset, an origin or a time zone of their own that is not known
+  std::string window_zone = {};     // a time zone of their own; empty: that of the view
+  bool window_zone_varies = false;  // it is a column's
+  bool window_local = false;        // the window key is the time there
   // When set, the window key of evaluated batches holds the starts of slices, and each window is put together from the
   // slices in it.
   std::optional<WindowSpec> hopping = std::nullopt;
@@ -96,6 +99,9 @@ struct AggregateQuery {
   // and a session ends where the next row of its other keys is this much or more away. Its output is the first row's
   // time or, with after_start, the last one's plus that.
   std::optional<std::int64_t> session_gap = std::nullopt;
+  // Of views over sessions: the aggregate that counts the rows which WHERE takes; a session has other rows, too, and a
+  // row in the view only where it has such. -1: all rows count.
+  int shown_count = -1;
   bool finite_times_only = false;  // rows whose window key is NULL or infinite are in no window, and left out
   // When set, the window key of evaluated batches holds times (time_sql, of the key's type), and their windows are
   // still to be found; key_sql has the windows all the same.

@@ -231,6 +231,9 @@ class RollUp {
   // The view's column of its windows, when they are of one size over a column of the table.
   std::optional<std::size_t> WindowColumn() const {
     if (!query_.fixed_window || query_.window_time.empty()) return std::nullopt;
+    // tumble makes a TIMESTAMP of other times: ranges of these are not compared with its windows.
+    const auto& time = query_.plain_columns[static_cast<std::size_t>(query_.window_key)];
+    if (query_.finite_times_only && time.empty()) return std::nullopt;
     for (std::size_t i = 0; i < query_.output.size(); ++i) {
       const auto& output = query_.output[i];
       if (!output.is_key || output.index != query_.window_key || output.after_start != 0) continue;

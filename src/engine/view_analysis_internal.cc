@@ -150,10 +150,7 @@ class ViewAnalysis {
     ARROW_ASSIGN_OR_RAISE(windows_, WindowedFrom::Make(context_, *std::move(call_)));
     query_.hopping = windows_->hopping();
     query_.session_gap = windows_->session_gap();
-    if (!query_.session_gap || !select_->where_clause) return arrow::Status::OK();
-    return arrow::Status::NotImplemented(
-        "A materialized view over session cannot have WHERE: its sessions are those of all rows; put the condition "
-        "behind the aggregates, as in count(*) FILTER (WHERE ...)");
+    return arrow::Status::OK();
   }
 
   // The SELECT as its author wrote it, for DuckDB.
@@ -200,11 +197,8 @@ class ViewAnalysis {
       query_.window_key = query_.key_count();
       query_.key_sql.push_back(start->ToString());
       query_.finite_times_only = true;
-      if (query_.session_gap) {
-        query_.window_time = windows_->TimeColumn();
-      } else if (!query_.hopping) {
-        NoteWindow(*start);
-      }
+      if (!query_.session_gap && !query_.hopping) NoteWindow(*start);
+      query_.window_time = windows_->TimeColumn();
       window_item_ = std::move(start);
     }
     query_.output.push_back({.name = name,
@@ -404,6 +398,7 @@ class ViewAnalysis {
         ARROW_RETURN_NOT_OK(ReadWindowColumn(*column, std::move(item), bound.names.at(i)));
         continue;
       }
+      const bool is_call_start = WindowColumnIn(*item) == WindowColumn::kStart;
       if (!IsCountStar(*item) || item->Cast<duckdb::FunctionExpression>().Filter()) ARROW_RETURN_NOT_OK(Resolve(item));
       OutputColumn output{.name = bound.names.at(i), .is_key = true, .index = query_.key_count()};
       if (IsAggregate(context_, *item)) {
@@ -418,6 +413,7 @@ class ViewAnalysis {
         if (query_.window_key < 0 && WindowOf(*item)) {
           query_.window_key = query_.key_count();
           NoteWindow(*item);
+          if (is_call_start) query_.window_time = windows_->TimeColumn();
           window_item_ = item->Copy();
         }
         keys_.push_back(item.get());
@@ -445,6 +441,9 @@ class ViewAnalysis {
     query_.window_time = window->time_column;
     query_.window_width_sql = window->width_sql;
     query_.window_shifted = window->shifted;
+    query_.window_zone = window->zone;
+    query_.window_zone_varies = window->zone_varies;
+    query_.window_local = window->local;
   }
 
   arrow::Status ReadWhere() {
@@ -457,8 +456,25 @@ class ViewAnalysis {
     auto where = select_->where_clause->Copy();
     ARROW_RETURN_NOT_OK(Resolve(where));
     query_.written.condition = where->ToString();
+    if (query_.session_gap) return CountBehindWhere("CAST((" + where->ToString() + ") AS BOOLEAN)");
     query_.where_sql =
         query_.where_sql.empty() ? where->ToString() : query_.where_sql + " AND (" + where->ToString() + ")";
+    return arrow::Status::OK();
+  }
+
+  // Sessions are those of all rows: WHERE is a filter of each aggregate, and a session without such rows is not shown.
+  arrow::Status CountBehindWhere(const std::string& condition) {
+    for (auto& aggregate : query_.aggregates) {
+      aggregate.filter =
+          AddArgument(aggregate.filter < 0 ? condition
+                                           : "((" + query_.argument_sql[static_cast<std::size_t>(aggregate.filter)] +
+                                                 ") AND " + condition + ")");
+    }
+    query_.shown_count = static_cast<int>(query_.aggregates.size());
+    query_.aggregates.push_back({.kind = AggregateKind::kCountStar,
+                                 .result_type = ArrowType(duckdb::LogicalType::BIGINT),
+                                 .filter = AddArgument(condition)});
+    calls_.push_back({.function = nullptr});
     return arrow::Status::OK();
   }
 
@@ -588,6 +604,7 @@ class ViewAnalysis {
     if (query_.window_key < 0 || query_.session_gap) return arrow::Status::OK();
     const auto window = static_cast<std::size_t>(query_.window_key);
     ARROW_ASSIGN_OR_RAISE(const auto bound, BindEvaluated());
+    if (!query_.hopping) NoteZone(*bound.plan->expressions.at(window));
     query_.fixed_window = FixedWindowOf(context_, *bound.plan->expressions.at(window));
     if (!query_.fixed_window) return arrow::Status::OK();
     // Its argument as written is of another type where the bound one is cast.
@@ -598,6 +615,18 @@ class ViewAnalysis {
       query_.time_sql = "CAST((" + query_.time_sql + ") AS " + bound.types[window].ToString() + ")";
     }
     return arrow::Status::OK();
+  }
+
+  // What is known of the windows' zone once types are.
+  void NoteZone(const duckdb::Expression& key) {
+    const auto zone = ZoneOf(key);
+    if (zone.is_utc) query_.window_zone = "UTC";
+    if (query_.window_zone_varies && !zone.is_text) {
+      query_.window_zone_varies = false;
+      query_.window_shifted = true;
+    }
+    // What the time of a clock is, depends on the session's zone.
+    if (zone.time_is_made) query_.window_time.clear();
   }
 
   arrow::Status BindEvaluation() {

@@ -43,15 +43,13 @@ class TimedPath : public ::testing::Test {
     ASSERT_TRUE(set.ok()) << set;
     ASSERT_TRUE(path_.Commit(*connection, 1).ok());
   }
-  void CreateView(engine::Options options) {
+  void CreateView(engine::Options options,
+                  const std::string& select =
+                      "SELECT time_bucket(INTERVAL '1 minute', ts) AS w, count(*) AS c FROM t GROUP BY ALL") {
     const auto connection = engine_->Connect().ValueOrDie();
     ASSERT_TRUE(path_.Begin(*connection).ok());
     const auto made = path_.CreateView(
-        *connection,
-        {.view = {.name = "v"},
-         .schema_given = true,
-         .options = std::move(options),
-         .select = "SELECT time_bucket(INTERVAL '1 minute', ts) AS w, count(*) AS c FROM t GROUP BY ALL"},
+        *connection, {.view = {.name = "v"}, .schema_given = true, .options = std::move(options), .select = select},
         "UTC");
     ASSERT_TRUE(made.ok()) << made.status();
     ASSERT_TRUE(path_.Commit(*connection, 1).ok());
@@ -143,6 +141,43 @@ TEST_F(TimedPath, WindowsAndRowsExpireByTheWallClock) {
   Write("INSERT INTO t VALUES ('2013-01-01 00:27:30')");
   EXPECT_EQ(path_.Views().at(0).late.expired, 1);
 }
+
+class EveryKindOfWindow : public TimedPath, public ::testing::WithParamInterface<const char*> {};
+
+// Over a table that falls silent: windows close and expire with the clock, rows that come for them then are late or
+// expired, and all rows that came are accounted for.
+TEST_P(EveryKindOfWindow, FollowsTheClock) {
+  CreateTable("ts TIMESTAMPTZ", {{"time", "ts"}, {"clock", "wall"}, {"idle_timeout", "5 minutes"}});
+  CreateView({{"late", "drop"}, {"retention", "20 minutes"}}, GetParam());
+  Write("INSERT INTO t VALUES ('2013-01-01 00:21:00+00'), ('2013-01-01 00:22:00+00')");
+  const auto closed = [&] { return Text("SELECT count(*) FROM v WHERE window_closed('v', w)"); };
+  const auto before = [&] { return Text("SELECT count(*) FROM v WHERE w < '2013-01-01 00:34:00+00'"); };
+  EXPECT_EQ(closed(), "0");
+  clock_.Advance(minutes(15));  // to 00:41:40, so the mark to 00:36:40
+  path_.ExpireByTime();
+  EXPECT_EQ(closed(), before());
+  Write("INSERT INTO t VALUES ('2013-01-01 00:22:30+00'), ('2013-01-01 00:40:00+00')");
+  clock_.Advance(minutes(14));  // to 00:55:40: what ended by 00:35:40 has expired
+  path_.ExpireByTime();
+  EXPECT_EQ(before(), "0");
+  Write("INSERT INTO t VALUES ('2013-01-01 00:23:00+00'), ('2013-01-01 00:55:00+00')");
+  EXPECT_EQ(before(), "0");
+  const auto view = path_.Views().at(0);
+  EXPECT_EQ(view.late.dropped, 1);
+  EXPECT_EQ(view.late.expired, 1);
+  EXPECT_EQ(view.late.gone, 2);
+  EXPECT_EQ(view.rows, 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, EveryKindOfWindow,
+    ::testing::Values(
+        "SELECT time_bucket(INTERVAL '10 minutes', ts) AS w, count(*) AS c FROM t GROUP BY ALL",
+        "SELECT window_start AS w, count(*) AS c FROM tumble(t, ts, INTERVAL '10 minutes') GROUP BY ALL",
+        "SELECT window_start AS w, count(*) AS c FROM hop(t, ts, INTERVAL '5 minutes', INTERVAL '10 minutes') GROUP BY "
+        "ALL",
+        "SELECT window_end AS w, count(*) AS c FROM session(t, ts, INTERVAL '10 minutes') GROUP BY ALL",
+        "SELECT time_bucket(INTERVAL '10 minutes', ts, 'Asia/Kathmandu') AS w, count(*) AS c FROM t GROUP BY ALL"));
 
 TEST_F(TimedPath, RowsThatCannotBeDeletedSayWhy) {
   CreateTable("ts TIMESTAMP PRIMARY KEY", {{"time", "ts"}, {"retention", "1 day"}});

@@ -312,6 +312,62 @@ TEST_F(Subscribing, WindowsThatHopAreToldWithAllThatHoldARow) {
                                                "+{'w': '2026-01-01 10:01:00', 'e': '2026-01-01 10:03:00', 'c': 1}"));
 }
 
+TEST_F(Subscribing, WindowsThatHopAreToldOneByOneWhenTheyClose) {
+  CreateView(
+      "SELECT window_start AS w, count(*) AS c FROM hop(t, ts, INTERVAL '1 minute', INTERVAL '2 minutes') GROUP BY "
+      "ALL");
+  const auto subscription = Subscribe({.on_close = true, .from_now = true});
+  Insert("10:01:00", 1);
+  Insert("10:01:30", 1);
+  Insert("10:02:00", 1);
+  EXPECT_THAT(Next(*subscription), ElementsAre("+{'w': '2026-01-01 10:00:00', 'c': 2}"));
+  Insert("10:03:00", 1);
+  EXPECT_THAT(Next(*subscription), ElementsAre("+{'w': '2026-01-01 10:01:00', 'c': 3}"));
+  Insert("10:01:59", 1);
+  EXPECT_THAT(Next(*subscription),
+              ElementsAre("!{'w': '2026-01-01 10:00:00', 'c': 3}", "!{'w': '2026-01-01 10:01:00', 'c': 4}"));
+}
+
+TEST_F(Subscribing, SessionsThatRowsExtendOrJoinReplaceWhatTheyWere) {
+  CreateView(
+      "SELECT window_start AS w, window_end AS e, k, count(*) AS c FROM session(t, ts, INTERVAL '1 minute', k) "
+      "GROUP BY ALL");
+  const auto subscription = Subscribe({.from_now = true});
+  Insert("10:00:00", 1);
+  EXPECT_THAT(Next(*subscription),
+              ElementsAre("gone 10:01", "+{'w': '2026-01-01 10:00:00', 'e': '2026-01-01 10:01:00', 'k': 1, 'c': 1}"));
+  Insert("10:00:30", 1);
+  EXPECT_THAT(Next(*subscription),
+              ElementsAre("gone 10:01", "gone 10:01",
+                          "+{'w': '2026-01-01 10:00:00', 'e': '2026-01-01 10:01:30', 'k': 1, 'c': 2}"));
+  Insert("10:02:00", 1);
+  Insert("10:02:00", 2);
+  ASSERT_FALSE(Next(*subscription).empty());
+  // The row joins both sessions of its key; that of the other, which ends with one of them, is told again.
+  Insert("10:01:15", 1);
+  EXPECT_THAT(Next(*subscription),
+              ElementsAre("gone 10:01", "gone 10:03",
+                          "+{'w': '2026-01-01 10:00:00', 'e': '2026-01-01 10:03:00', 'k': 1, 'c': 4}",
+                          "+{'w': '2026-01-01 10:02:00', 'e': '2026-01-01 10:03:00', 'k': 2, 'c': 1}"));
+  Write("DELETE FROM t WHERE k = 2");
+  EXPECT_THAT(Next(*subscription),
+              ElementsAre("gone 10:03", "+{'w': '2026-01-01 10:00:00', 'e': '2026-01-01 10:03:00', 'k': 1, 'c': 4}"));
+}
+
+TEST_F(Subscribing, SessionsAreToldWhenTheyClose) {
+  CreateView("SELECT window_end AS e, k, count(*) AS c FROM session(t, ts, INTERVAL '1 minute', k) GROUP BY ALL");
+  const auto subscription = Subscribe({.on_close = true, .from_now = true});
+  Insert("10:00:00", 1);
+  Insert("10:00:30", 1);
+  Insert("10:01:30", 2);
+  EXPECT_THAT(Next(*subscription), ElementsAre("+{'e': '2026-01-01 10:01:30', 'k': 1, 'c': 2}"));
+  Insert("10:01:00", 1);  // it was closed, and is no more
+  EXPECT_THAT(Next(*subscription), ElementsAre("gone 10:01"));
+  Insert("10:05:00", 2);
+  EXPECT_THAT(Next(*subscription), ElementsAre("+{'e': '2026-01-01 10:02:00', 'k': 1, 'c': 3}",
+                                               "+{'e': '2026-01-01 10:02:30', 'k': 2, 'c': 1}"));
+}
+
 // Two write, four follow, one of whom leaves after each delivery and comes back with its token.
 TEST_F(Subscribing, CommitsAndSubscribersOnAllSides) {
   CreateView();

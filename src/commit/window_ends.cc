@@ -146,7 +146,7 @@ std::string WindowEnds::SpanOfAnyZoneSql() const {
 EventTime WindowEnds::EndOfHopping(std::int64_t start) const {
   const auto slide = hopping_->slide;
   const auto past = (start % slide - hopping_->origin % slide + 2 * slide) % slide;
-  return Plus(EventTime(Micros(start - past)), Micros(hopping_->size));
+  return Plus(Minus(EventTime(Micros(start)), Micros(past)), Micros(hopping_->size));
 }
 
 EventTime WindowEnds::EndOf(aggregate::WindowStart window) const {

@@ -49,6 +49,22 @@ Metric QueriesByState(const session::SessionRegistry& sessions) {
   return metric;
 }
 
+void AddSubscriptions(const session::SessionRegistry& sessions, std::vector<Metric>& metrics) {
+  const auto totals = sessions.TotalsOfSubscriptions();
+  const auto counter = [&](const char* name, const char* help, std::int64_t value) {
+    metrics.push_back(One(name, help, MetricKind::kCounter, static_cast<double>(value)));
+  };
+  metrics.push_back(One("hyprstream_subscriptions", "Open subscriptions.", MetricKind::kGauge,
+                        static_cast<double>(sessions.Subscriptions().size())));
+  counter("hyprstream_subscription_messages_total", "Messages sent to subscribers.", totals.messages);
+  counter("hyprstream_subscription_rows_total", "Rows sent to subscribers.", totals.rows);
+  counter("hyprstream_subscription_resets_total",
+          "Subscribers that were sent the whole view, because the updates they had missed were dropped.",
+          totals.resets);
+  counter("hyprstream_subscriptions_stalled_total", "Subscriptions ended because their client took nothing.",
+          totals.stalled);
+}
+
 void AddMemory(const MetricSources& sources, std::vector<Metric>& metrics) {
   Metric used{.name = "hyprstream_memory_bytes", .help = "Bytes in use of a memory share.", .samples = {}};
   Metric bound{.name = "hyprstream_memory_bytes_max", .help = "Bound of a memory share.", .samples = {}};
@@ -83,6 +99,7 @@ std::vector<Metric> CollectMetrics(const MetricSources& sources) {
   metrics.push_back(QueriesByState(sources.sessions));
   metrics.push_back(One("hyprstream_sessions", "Open sessions.", MetricKind::kGauge,
                         static_cast<double>(sources.sessions.Sessions().size())));
+  AddSubscriptions(sources.sessions, metrics);
   AddViews(sources.commits, metrics);
   AddMemory(sources, metrics);
   metrics.push_back(One("process_resident_memory_bytes", "Memory of the process.", MetricKind::kGauge,

@@ -65,6 +65,7 @@ class FakeSessionRegistry final : public session::SessionRegistry {
   std::vector<session::SessionInfo> Sessions() const override { return sessions; }
   std::vector<session::QueryInfo> Queries() const override { return queries; }
   std::vector<session::SubscriptionInfo> Subscriptions() const override { return subscriptions; }
+  session::SubscriptionTotals TotalsOfSubscriptions() const override { return {}; }
   void Drain(std::chrono::milliseconds) override {}
 
   std::vector<session::SessionInfo> sessions;

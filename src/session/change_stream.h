@@ -47,6 +47,14 @@ class ChangeStream {
   virtual arrow::Result<Message> Next() = 0;
 };
 
+// Of all subscriptions since the start.
+struct SubscriptionTotals {
+  std::int64_t messages = 0;
+  std::int64_t rows = 0;
+  std::int64_t resets = 0;   // what a subscriber had missed was not known any more, so it was sent the whole view
+  std::int64_t stalled = 0;  // ended, because they took nothing
+};
+
 struct SubscriptionInfo {
   std::string id;
   std::string session;

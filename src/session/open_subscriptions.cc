@@ -44,6 +44,19 @@ void OpenSubscriptions::Remove(OpenSubscription& subscription) {
   entries_.remove_if([&](const Entry& entry) { return entry.subscription == &subscription; });
 }
 
+void OpenSubscriptions::Count(const SubscriptionTotals& more) {
+  const MutexLock lock(totals_mutex_);
+  totals_.messages += more.messages;
+  totals_.rows += more.rows;
+  totals_.resets += more.resets;
+  totals_.stalled += more.stalled;
+}
+
+SubscriptionTotals OpenSubscriptions::Totals() const {
+  const MutexLock lock(totals_mutex_);
+  return totals_;
+}
+
 void OpenSubscriptions::StopOwned(const void* owner, const std::string& why) {
   const MutexLock lock(mutex_);
   for (const auto& entry : entries_) {

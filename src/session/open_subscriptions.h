@@ -67,6 +67,9 @@ class OpenSubscriptions {
   void StopAll(const std::string& why) EXCLUDES(mutex_);
   std::vector<SubscriptionInfo> Infos() const EXCLUDES(mutex_);
   int NextNumber() EXCLUDES(mutex_);
+  // Adds to the totals.
+  void Count(const SubscriptionTotals& more) EXCLUDES(totals_mutex_);
+  SubscriptionTotals Totals() const EXCLUDES(totals_mutex_);
 
   enum class Reading { kHeld, kStreamed };
   // One of those that read; given back when it is dropped.
@@ -96,9 +99,11 @@ class OpenSubscriptions {
   const std::chrono::milliseconds stall_max_;
   const SystemClock clock_;
   mutable Mutex mutex_;
+  mutable Mutex totals_mutex_;  // apart: an entry is ended under the other one
   std::list<Entry> entries_ GUARDED_BY(mutex_);
   int places_ GUARDED_BY(mutex_) = 0;
   int made_ GUARDED_BY(mutex_) = 0;
+  SubscriptionTotals totals_ GUARDED_BY(totals_mutex_);
   bool timed_ GUARDED_BY(mutex_) = false;
   std::string closing_ GUARDED_BY(mutex_);
   Mutex turn_mutex_;  // apart: turns are given back while an entry is ended

@@ -108,6 +108,7 @@ class SessionRegistryImpl : public SessionRegistry {
   std::vector<QueryInfo> Queries() const override { return services_.log.Entries(); }
 
   std::vector<SubscriptionInfo> Subscriptions() const override { return services_.subscriptions.Infos(); }
+  SubscriptionTotals TotalsOfSubscriptions() const override { return services_.subscriptions.Totals(); }
 
   void Drain(std::chrono::milliseconds bound) override {
     services_.subscriptions.StopAll("The server is shutting down; subscribe again with the last resume token");

@@ -93,6 +93,7 @@ class SessionRegistry {
   virtual std::vector<SessionInfo> Sessions() const = 0;
   virtual std::vector<QueryInfo> Queries() const = 0;
   virtual std::vector<SubscriptionInfo> Subscriptions() const = 0;
+  virtual SubscriptionTotals TotalsOfSubscriptions() const = 0;
 
   // Ends subscriptions, refuses new statements, waits up to `bound` for running ones, then interrupts them. Idempotent.
   virtual void Drain(std::chrono::milliseconds bound) = 0;

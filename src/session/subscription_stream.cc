@@ -143,7 +143,10 @@ ChangeStream::Message SubscriptionStream::Give(Message message) {
   held_bytes_ = arrow::util::TotalBufferSize(*message.batch);
   ++messages_;
   rows_ += message.batch->num_rows();
-  if (message.is_snapshot && !message.resume.empty()) ++snapshots_;
+  const bool whole = message.is_snapshot && !message.resume.empty();
+  const bool missed = whole && (snapshots_ > 0 || !parts_.request.resume.empty());
+  if (whole) ++snapshots_;
+  services_.subscriptions.Count({.messages = 1, .rows = message.batch->num_rows(), .resets = missed ? 1 : 0});
   return message;
 }
 
@@ -154,6 +157,7 @@ void SubscriptionStream::EndIfStalled() {
   ended = std::move(streaming_);
   stalled_ = true;
   state_ = "stalled";
+  services_.subscriptions.Count({.stalled = 1});
   held_bytes_ = 0;
 }
 

@@ -26,9 +26,15 @@ std::int64_t Number(const char* name, std::int64_t otherwise) {
   return text != nullptr && *text != '\0' ? std::strtoll(text, nullptr, 10) : otherwise;
 }
 
+// Of a row: its window or, where it is in several, the last one.
 struct Window {
   const char* start;  // over ts
   const char* width;
+  const char* zone = "";    // whose days they are
+  bool local = false;       // the start is the time there
+  const char* slide = "";   // of windows that hop
+  const char* call = "";    // with it
+  bool needs_zone = false;  // over a TIMESTAMPTZ only
 };
 
 constexpr Window kWindows[] = {{"time_bucket(INTERVAL '5 minutes', ts)", "INTERVAL '5 minutes'"},
@@ -36,7 +42,28 @@ constexpr Window kWindows[] = {{"time_bucket(INTERVAL '5 minutes', ts)", "INTERV
                                {"time_bucket(INTERVAL '7 minutes', ts, INTERVAL '2 minutes')", "INTERVAL '7 minutes'"},
                                {"date_trunc('hour', ts)", "INTERVAL '1 hour'"},
                                {"date_trunc('day', ts)", "INTERVAL '1 day'"},
-                               {"date_trunc('month', ts)", "INTERVAL '1 month'"}};
+                               {"date_trunc('month', ts)", "INTERVAL '1 month'"},
+                               {.start = "time_bucket(INTERVAL '5 minutes', ts)",
+                                .width = "INTERVAL '20 minutes'",
+                                .slide = "INTERVAL '5 minutes'",
+                                .call = "hop(t, ts, INTERVAL '5 minutes', INTERVAL '20 minutes')"},
+                               {.start = "time_bucket(INTERVAL '1 hour', ts)",
+                                .width = "INTERVAL '150 minutes'",
+                                .slide = "INTERVAL '1 hour'",
+                                .call = "hop(t, ts, INTERVAL '1 hour', INTERVAL '150 minutes')"},
+                               {.start = "time_bucket(INTERVAL '1 day', ts)",  // of UTC, whatever the session's zone
+                                .width = "INTERVAL '1 day'",
+                                .zone = "UTC",
+                                .needs_zone = true},
+                               {.start = "time_bucket(INTERVAL '1 day', ts, 'Europe/Berlin')",
+                                .width = "INTERVAL '1 day'",
+                                .zone = "Europe/Berlin",
+                                .needs_zone = true},
+                               {.start = "date_trunc('day', timezone('Australia/Lord_Howe', ts))",
+                                .width = "INTERVAL '1 day'",
+                                .zone = "Australia/Lord_Howe",
+                                .local = true,
+                                .needs_zone = true}};
 
 struct LateView {
   std::string name;
@@ -49,10 +76,16 @@ struct LateView {
   std::int64_t updated = 0, dropped = 0, rejected = 0, expired = 0;
   bool changed = false;  // rows of it were changed or deleted: counters no longer add up to the rows sent
 
-  std::string End() const { return std::string("(") + window.start + " + " + window.width + ")"; }
-  std::string Select(const std::string& condition) const {
-    std::string sql =
-        std::string("SELECT ") + window.start + " AS w, k, count(*) AS c, sum(id) AS s, max(ts) AS m FROM t";
+  bool hops() const { return *window.call != '\0'; }
+  std::string End() const {
+    const auto zone = std::string("timezone('") + window.zone + "', ";
+    const std::string start = window.start;
+    if (*window.zone == '\0') return "(" + start + " + " + window.width + ")";
+    return zone + (window.local ? start : zone + start + ")") + " + " + window.width + ")";
+  }
+  std::string Select(const std::string& condition, const std::string& call) const {
+    std::string sql = std::string("SELECT ") + (hops() ? "window_start" : window.start) +
+                      " AS w, k, count(*) AS c, sum(id) AS s, max(ts) AS m FROM " + (hops() ? call : "t");
     std::string all = where;
     if (!condition.empty()) all += (all.empty() ? "" : " AND ") + condition;
     return sql + (all.empty() ? "" : " WHERE " + all) + " GROUP BY ALL";
@@ -108,7 +141,8 @@ class LateFuzz {
   }
 
   void Create() {
-    const auto type = random_.Text({"TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_NS", "TIMESTAMP_S"});
+    const auto type =
+        random_.Text({"TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPTZ", "TIMESTAMP_NS", "TIMESTAMP_S", "TIMESTAMP_MS"});
     const auto columns = "CREATE TABLE t (ts " + type + ", k INTEGER, id BIGINT)";
     keeps_rows_ = random_.Chance(70);
     if (keeps_rows_ && random_.Chance(40)) table_retention_ = 30 + random_.Below(600);
@@ -128,8 +162,11 @@ class LateFuzz {
 
   void CreateView(const std::string& name) {
     const auto choice = static_cast<std::size_t>(random_.Below(std::size(kWindows)));
-    LateView view{.name = name, .window = kWindows[choice == 2 && zoned_ ? 0 : choice]};
+    const bool fits = zoned_ ? choice != 2 : !kWindows[choice].needs_zone;
+    LateView view{.name = name, .window = kWindows[fits ? choice : 0]};
     view.where = random_.Chance(30) ? "k <> 1" : "";
+    // Rows without a time are in no window that hops.
+    if (view.hops()) view.where += std::string(view.where.empty() ? "" : " AND ") + "isfinite(ts)";
     view.time_zone = random_.Text({"UTC", "Europe/Berlin", "America/St_Johns"});
     view.late = random_.Text({"update", "drop", "drop", "reject"});
     view.lateness_minutes = random_.Chance(40) ? 0 : random_.Below(90);
@@ -139,7 +176,7 @@ class LateFuzz {
              std::to_string(view.lateness_minutes) + " minutes'" +
              (view.retention_minutes > 0 ? ", retention = '" + std::to_string(view.retention_minutes) + " minutes'"
                                          : "") +
-             ") AS " + view.Select(""),
+             ") AS " + view.Select("", view.window.call),
          "");
     Both("SET TimeZone = 'UTC'", "");
     views_.push_back(view);
@@ -218,6 +255,15 @@ class LateFuzz {
 
   std::string Mark() { return One("SELECT max(newest)::VARCHAR FROM mark"); }
 
+  // What a view that hops reads, in DuckDB's own words.
+  std::string WrittenOut(const LateView& view) const {
+    const std::string back = zoned_ ? " AT TIME ZONE 'UTC'" : "";
+    const std::string time = zoned_ ? "ts AT TIME ZONE 'UTC'" : "ts::TIMESTAMP";
+    const std::string slide = view.window.slide;
+    return "(SELECT *, (unnest(range(time_bucket(" + slide + ", moment), moment - " + view.window.width + ", -" +
+           slide + ")))" + back + " AS window_start FROM (SELECT *, " + time + " AS moment FROM t WHERE isfinite(ts)))";
+  }
+
   // Up to where the view's windows have gone, as a condition on a window's end; empty: nowhere.
   std::string Expired(const LateView& view) {
     const auto mark = Mark();
@@ -293,7 +339,11 @@ class LateFuzz {
     ARROW_UNUSED(door_.Update("SET TimeZone = '" + view.time_zone + "'"));
     std::string has = "id NOT IN (SELECT id FROM left_out WHERE view = '" + view.name + "')";
     if (const auto expired = Expired(view); !expired.empty()) has += " AND NOT coalesce(" + expired + ", false)";
-    const auto select = view.Select(has);
+    if (view.hops() && view.retention_minutes > 0 && !Mark().empty()) {  // earlier windows of a row expire earlier
+      has += std::string(" AND epoch_us(window_start + ") + view.window.width + ") > epoch_us(TIMESTAMP '" + Mark() +
+             "' - INTERVAL (" + std::to_string(view.retention_minutes) + ") MINUTE)";
+    }
+    const auto select = view.Select(has, WrittenOut(view));
     const auto head = "view " + view.name + ": " + select + "\n";
     const auto columns = oracle_.Describe(select);
     if (!columns.ok()) return Fail(head + columns.status().ToString());

@@ -272,6 +272,10 @@ std::string InOracleWords(std::string items) {
 
 std::string RandomView::Oracle() const {
   const auto rows = first_row > 0 ? "rowid >= " + std::to_string(first_row) : std::string();
+  if (from.starts_with("session(")) {  // which are those of all rows
+    return InOracleWords(items) + " FROM " + oracle_from + (rows.empty() ? "" : " AND " + rows) + ")))" +
+           (where.empty() ? "" : " WHERE " + where) + " GROUP BY ALL";
+  }
   if (!oracle_from.empty()) {
     return InOracleWords(items) + " FROM " + oracle_from + (rows.empty() ? "" : " AND " + rows) +
            (where.empty() ? "" : " AND (" + where + ")") + "))) GROUP BY ALL";
@@ -384,7 +388,7 @@ RandomView MakeView(Random& random, const RandomTable& table, const std::string&
     aggregates[i] = Aggregate(random, table) + " AS a" + std::to_string(i);
     items.insert(items.begin() + at, aggregates[i]);
   }
-  auto where = !sessions && random.Chance(25) ? Condition(random, table) : "";
+  auto where = random.Chance(25) ? Condition(random, table) : "";
   return {.name = name,
           .table = table.name,
           .items = SelectOf(items),

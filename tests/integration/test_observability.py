@@ -133,6 +133,7 @@ def test_metrics_are_prometheus_text_and_documented(server, client):
     assert value("hyprstream_memory_bytes", share="engine") > 0
     assert value("hyprstream_memory_waiting", share="messages") == 0
     assert value("hyprstream_sessions") >= 2
+    assert value("hyprstream_subscriptions") == value("hyprstream_subscription_resets_total") == 0
     assert value("hyprstream_batches_accepted_total") >= 2
     assert value("hyprstream_recent_queries", state="failed") >= 1
     assert value("hyprstream_rpcs_total", method="DoGet", status="OK") >= 1

@@ -244,6 +244,56 @@ def test_a_token_of_a_server_that_is_gone_gets_the_whole_view():
             assert subscriber.ops() == ["reset", "upsert"] and subscriber.messages[0][1]["snapshot"]
 
 
+@pytest.mark.parametrize("orderly", [True, False])
+def test_a_token_from_before_a_restart_gets_the_whole_view(tmp_path, orderly):
+    """Not an error: what changed meanwhile is in the state that is sent."""
+    first = ServerProcess("--data", str(tmp_path / "data"), "--log-level", "warn")
+    try:
+        view = make_view(first, "again")
+        with Subscriber(first.url, view=view) as subscriber:
+            insert(first, view, [("10:00:00", "a", 1), ("10:05:00", "a", 1)])
+            caught_up(first, subscriber, view)
+            token, told = subscriber.token, subscriber.told
+        insert(first, view, [("10:05:30", "b", 1)])
+        if orderly:
+            first.terminate()
+    finally:
+        first.close()
+    with ServerProcess("--data", str(tmp_path / "data"), "--log-level", "warn") as second:
+        with Subscriber(second.url, view=view, resume=token, told=told) as subscriber:
+            caught_up(second, subscriber, view)
+            assert subscriber.ops()[0] == "reset" and subscriber.messages[0][1]["snapshot"]
+            assert len(subscriber.rows()) == 3
+            insert(second, view, [("10:06:00", "c", 1)])
+            caught_up(second, subscriber, view)
+            assert subscriber.ops()[-1] == "upsert"
+
+
+SESSIONS = (
+    "SELECT window_start AS s, window_end AS w, k, count(*) AS n "
+    "FROM session({table}, ts, INTERVAL '1 minute', k) WHERE_GROUP BY ALL"
+)
+
+
+@pytest.mark.parametrize("where", ["", "WHERE x > 0 "])
+def test_sessions_that_grow_and_join(server, where):
+    """A client that resumes now and then ends with the view, whatever joined and went meanwhile."""
+    name = "sessions" + ("_where" if where else "")
+    view = make_view(server, name, view_options="retention = '20 minutes'", select=SESSIONS.replace("WHERE_", where))
+    numbers = random.Random(5)
+    told, token = {}, None
+    for part in range(4):
+        with Subscriber(server.url, view=view, resume=token, told=told) as subscriber:
+            for _ in range(12):
+                minutes = [part * 6 + numbers.random() * 8 for _ in range(6)]
+                times = [f"10:{int(minute):02}:{int(minute % 1 * 60):02}" for minute in minutes]
+                insert(server, view, [(time, f"k{numbers.randrange(3)}", numbers.randrange(3)) for time in times])
+            caught_up(server, subscriber, view)
+            assert subscriber.ops().count("reset") == (1 if part == 0 else 0)
+            told, token = subscriber.told, subscriber.token
+        insert(server, view, [(f"10:{part * 6 + 7:02}:30", "k0", 1)])
+
+
 def test_a_hundred_subscribers(server):
     """With the default configuration, on a few connections, while rows come: each ends with its part of the view."""
     view = make_view(server, "hundred")

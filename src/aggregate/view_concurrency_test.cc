@@ -204,7 +204,7 @@ using Views = std::vector<View>;
 
 class ViewsAtOnce : public ::testing::Test {
  protected:
-  static constexpr std::int64_t kDeltas = 160;
+  static constexpr std::int64_t kDeltas = 100;
   static constexpr std::int64_t kKept = 60;  // of time, where windows expire
 
   static View Make(Kind kind, bool expires = false, bool is_replaced = false) {

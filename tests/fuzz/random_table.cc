@@ -210,6 +210,10 @@ std::string Value(Random& random, const Column& column) {
 std::vector<std::string> RowTexts(Random& random, const RandomTable& table, int count) {
   std::vector<std::string> rows;
   for (int row = 0; row < count; ++row) {
+    if (row > 0 && !table.has_key && random.Chance(8)) {  // the same once more
+      rows.push_back(random.Pick(std::vector<std::string>(rows)));
+      continue;
+    }
     std::string text = "(";
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
       if (i > 0) text += ", ";

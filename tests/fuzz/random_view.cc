@@ -250,6 +250,7 @@ std::string Aggregate(Random& random, const RandomTable& table) {
 }  // namespace
 
 std::string RandomView::Select() const {
+  if (!definition.empty()) return definition;
   return items + " FROM " + from + (where.empty() ? "" : " WHERE " + where) + " GROUP BY ALL";
 }
 
@@ -334,6 +335,7 @@ std::string CoarserCondition(Random& random, const RandomView& view) {
 RandomView MakeCoarser(Random& random, const RandomView& view) {
   auto query = view;
   query.first_row = 0;  // the table has them all
+  query.definition = "";
   query.keys.clear();
   query.aggregates.clear();
   for (const auto& key : view.keys) {
@@ -357,6 +359,7 @@ RandomView MakeCoarser(Random& random, const RandomView& view) {
 std::pair<std::string, RandomView> MakeCombine(Random& random, const RandomView& view) {
   if (view.from.starts_with("hop(")) return {"", view};  // counts rows as often as they are in a window
   auto same = view;
+  same.definition = "";
   same.keys.clear();
   std::vector<std::string> items;
   for (const auto& key : view.keys) {
@@ -398,6 +401,76 @@ RandomView MakeView(Random& random, const RandomTable& table, const std::string&
           .oracle_from = source.oracle_from,
           .where = std::move(where),
           .time_zone = random.Text({"UTC", "UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu"})};
+}
+
+namespace {
+
+bool IsOfWindow(const std::string& key) { return key.find("window_") != std::string::npos; }
+
+// What stands for a column in a view over its view: an expression over it. `of` puts what the column is into that.
+struct Over {
+  std::string before;
+  std::string after;
+  std::string Of(const std::string& column) const { return before + column + after; }
+};
+
+Over CoarserOver(Random& random, const std::string& key) {
+  if (!IsOfWindow(key)) return random.Chance(85) ? Over{} : Over{.before = "(", .after = ") IS NULL"};
+  if (!key.ends_with(" AS window_start") || random.Chance(30)) return {};
+  return random.Pick(std::vector<Over>{{.before = "date_trunc('day', ", .after = ")"},
+                                       {.before = "date_trunc('week', ", .after = ")"},
+                                       {.before = "date_trunc('month', ", .after = ")"},
+                                       {.before = "time_bucket(INTERVAL '7 days', ", .after = ")"},
+                                       {.before = "time_bucket(INTERVAL '1 month', ", .after = ")"},
+                                       {.before = "year(", .after = ")"}});
+}
+
+// combine() and, where it is the same, the aggregate itself.
+std::string Merging(Random& random, const std::string& aggregate) {
+  for (const auto* same : {"min(", "max("}) {
+    if (aggregate.starts_with(same) && random.Chance(40)) return same;
+  }
+  return "combine(";
+}
+
+}  // namespace
+
+RandomView MakeViewOnView(Random& random, const RandomView& finer, const std::string& name) {
+  auto view = finer;
+  view.name = name;
+  view.source = finer.name;
+  view.definition = "";
+  if (name == finer.name || finer.from.starts_with("hop(") || finer.from.starts_with("session(")) return view;
+  view.keys.clear();
+  view.aggregates.clear();
+  std::vector<std::string> items;
+  std::string where;
+  for (const auto& key : finer.keys) {
+    if (key.find(", window") != std::string::npos) continue;  // two columns
+    const auto column = NameOf(key);
+    const bool in_windows = !finer.oracle_from.empty() && IsOfWindow(key);  // known outside of its conditions only
+    if (where.empty() && !in_windows && random.Chance(15)) {
+      const auto condition = Over{.before = "(", .after = random.Text({") IS NOT NULL", ") IS NULL"})};
+      where = condition.Of(column);
+      view.where = (finer.where.empty() ? "" : "(" + finer.where + ") AND ") + condition.Of(WithoutName(key));
+    }
+    if (random.Chance(40)) continue;
+    const auto over = in_windows ? Over{} : CoarserOver(random, key);
+    items.push_back(over.Of(column) + " AS " + column);
+    view.keys.push_back(over.Of(WithoutName(key)) + " AS " + column);
+  }
+  for (const auto& aggregate : finer.aggregates) {
+    if (!view.aggregates.empty() && random.Chance(20)) continue;
+    const auto column = NameOf(aggregate);
+    items.push_back(Merging(random, aggregate) + column + ") AS " + column);
+    view.aggregates.push_back(aggregate);
+  }
+  auto all = view.keys;
+  all.insert(all.end(), view.aggregates.begin(), view.aggregates.end());
+  view.items = SelectOf(all);
+  view.definition =
+      SelectOf(items) + " FROM " + finer.name + (where.empty() ? "" : " WHERE " + where) + " GROUP BY ALL";
+  return view;
 }
 
 }  // namespace hyprstream::fuzz

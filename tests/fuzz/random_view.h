@@ -16,6 +16,8 @@ struct RandomView {
   std::string items;              // `SELECT ...`
   std::vector<std::string> keys;  // of these, with their names
   std::vector<std::string> aggregates;
+  std::string definition;      // of a view over another one, else empty; the rest says the same of the table
+  std::string source;          // that other one
   std::string from;            // the table, or a window function over it
   std::string oracle_from;     // that function written out, up to its innermost condition; else empty
   std::string where;           // may be empty
@@ -32,5 +34,7 @@ RandomView MakeCoarser(Random& random, const RandomView& view);
 std::pair<std::string, RandomView> MakeCombine(Random& random, const RandomView& view);
 
 RandomView MakeView(Random& random, const RandomTable& table, const std::string& name);
+// Over another view, by combine() over its columns. The definition is empty when none can be.
+RandomView MakeViewOnView(Random& random, const RandomView& finer, const std::string& name);
 
 }  // namespace hyprstream::fuzz

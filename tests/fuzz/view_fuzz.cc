@@ -7,6 +7,7 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -88,7 +89,8 @@ std::string ViewFuzz::Run(int steps) {
 bool ViewFuzz::CleanUp() {
   RollBack();
   bool clean = true;
-  for (const auto& view : views_) clean &= door_.Update("DROP MATERIALIZED VIEW " + view.name).ok();
+  for (const auto& view : views_)
+    clean &= door_.Update("DROP MATERIALIZED VIEW IF EXISTS " + view.name + " CASCADE").ok();
   for (const auto& table : tables_) clean &= door_.Update("DROP TABLE " + table.name).ok();
   return clean && door_.Update("DROP TYPE mood").ok() && door_.Update("SET TimeZone = 'UTC'").ok();
 }
@@ -292,10 +294,19 @@ const RandomTable& ViewFuzz::TableOf(const RandomView& view) const {
   return *std::ranges::find(tables_, view.table, &RandomTable::name);
 }
 
+RandomView ViewFuzz::NewView() {
+  const auto name = "v" + std::to_string(random_.Below(6));
+  if (!views_.empty() && random_.Chance(30)) {
+    auto view = MakeViewOnView(random_, random_.Pick(views_), name);
+    if (!view.definition.empty()) return view;
+  }
+  return MakeView(random_, random_.Pick(tables_), name);
+}
+
 void ViewFuzz::CreateView() {
   if (tables_.empty()) return;  // what made the first one has failed, and says so
-  const auto& table = random_.Pick(tables_);
-  auto view = MakeView(random_, table, "v" + std::to_string(random_.Below(6)));
+  auto view = NewView();
+  const auto& table = TableOf(view);
   if (!Do("time zone", "SET TimeZone = '" + view.time_zone + "'")) return;
   std::string options;
   if (!table.keeps_rows && !in_transaction_ && random_.Chance(50)) {
@@ -307,7 +318,8 @@ void ViewFuzz::CreateView() {
   }
   const auto sql = "CREATE OR REPLACE MATERIALIZED VIEW " + view.name + options + " AS " + view.Select();
   const bool writers = !in_transaction_ && options.empty() && random_.Chance(25);
-  const bool made = writers ? CreateUnderWriters(view, sql) : DoAs("view", sql, "");
+  const bool made =
+      writers ? CreateUnderWriters(view, sql) : DoAs(view.source.empty() ? "view" : "view on view", sql, "");
   Do("time zone", "SET TimeZone = 'UTC'");
   if (!made) return;
   std::erase_if(views_, [&](const auto& other) { return other.name == view.name; });
@@ -338,9 +350,23 @@ bool ViewFuzz::CreateUnderWriters(const RandomView& view, const std::string& sql
 
 void ViewFuzz::ChangeViews() {
   if (views_.empty() || random_.Chance(80)) return CreateView();
-  const auto at = static_cast<std::ptrdiff_t>(random_.Below(static_cast<std::int64_t>(views_.size())));
-  if (DoAs("drop view", "DROP MATERIALIZED VIEW " + views_[static_cast<std::size_t>(at)].name, "")) {
-    views_.erase(views_.begin() + at);
+  DropView();
+}
+
+// One that others read is dropped with them, or not at all.
+void ViewFuzz::DropView() {
+  const auto name = random_.Pick(views_).name;
+  std::set<std::string> gone = {name};
+  for (std::size_t before = 0; before < gone.size();) {
+    before = gone.size();
+    for (const auto& view : views_) {
+      if (gone.contains(view.source)) gone.insert(view.name);
+    }
+  }
+  const bool cascade = random_.Chance(40);
+  if (DoAs("drop view", "DROP MATERIALIZED VIEW " + name + (cascade ? " CASCADE" : ""), "")) {
+    if (!cascade && gone.size() > 1) Fail(name + " was dropped though others read it");
+    std::erase_if(views_, [&](const auto& view) { return gone.contains(view.name); });
   }
 }
 

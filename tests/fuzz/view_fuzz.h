@@ -59,6 +59,8 @@ class ViewFuzz {
   void ChangeViews();
   void CreateTable();
   void CreateView();
+  RandomView NewView();
+  void DropView();
   bool CreateUnderWriters(const RandomView& view, const std::string& sql);
   arrow::Result<Load> RandomLoad(const RandomTable& table);
   void PutInto(const RandomTable& table, const Load& load, const PutOutcome& outcome);

@@ -22,6 +22,7 @@ GROUPS = 50_000_000 if LONG else 1_500_000
 STATES_MAX = 3_800 << 20 if LONG else 128 << 20
 BATCH = 500_000 if LONG else 100_000
 KEYS_OF_A_WINDOW = GROUPS // 40
+pytestmark = pytest.mark.timeout(3600 if LONG else 300)
 REFUSED = (flight.FlightUnavailableError,)
 
 

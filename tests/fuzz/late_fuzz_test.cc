@@ -90,7 +90,8 @@ struct LateView {
   // Its rows are the table's, whatever the other view has left out or let go.
   std::string Definition() const {
     if (source.empty()) return Select("", window.call);
-    return "SELECT time_bucket(INTERVAL '2 hours', w) AS w, k, combine(c) AS c, combine(s) AS s, combine(m) AS m FROM " +
+    return "SELECT time_bucket(INTERVAL '2 hours', w) AS w, k, combine(c) AS c, combine(s) AS s, combine(m) AS m "
+           "FROM " +
            source + " GROUP BY ALL";
   }
   std::string End() const {
@@ -124,7 +125,8 @@ class LateFuzz {
   }
 
   void CleanUp() {
-    for (const auto& view : views_) EXPECT_TRUE(door_.Update("DROP MATERIALIZED VIEW IF EXISTS " + view.name + " CASCADE").ok());
+    for (const auto& view : views_)
+      EXPECT_TRUE(door_.Update("DROP MATERIALIZED VIEW IF EXISTS " + view.name + " CASCADE").ok());
     EXPECT_TRUE(door_.Update("DROP TABLE t").ok());
     ARROW_UNUSED(door_.Update("SET TimeZone = 'UTC'"));
   }

@@ -29,7 +29,7 @@ record() {  # name command...
 }
 
 run_ctest() {  # preset label
-  local name=$1-$2 folder=$results/$1-$2 seconds_max=${HYPRSTREAM_LONG:+7200}
+  local name=$1-$2 folder=$results/$1-$2 seconds_max=${HYPRSTREAM_LONG:+14400}
   mkdir -p "$folder"
   say "== $2 tests ($1)"
   record "$name" env GTEST_OUTPUT="xml:$folder/" GTEST_FILTER="*${filter:+$filter*}" GTEST_BRIEF=1 GTEST_COLOR=no \

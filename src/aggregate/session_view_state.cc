@@ -174,6 +174,15 @@ class SessionViewState final : public ViewState {
     Changed();
   }
 
+  void ReplaceAmong(const std::function<bool(WindowStart)>&, const Delta& delta) override { ReplaceAll(delta); }
+
+  std::unique_ptr<ViewState> MakeEmpty() const override { return std::make_unique<SessionViewState>(spec_); }
+
+  arrow::Result<std::unique_ptr<Delta>> ToDelta() const override {
+    ARROW_ASSIGN_OR_RAISE(const auto bytes, Serialize());
+    return RestoreDelta(std::string_view(*bytes));
+  }
+
   arrow::Result<std::vector<WindowStart>> StartsOf(const std::shared_ptr<arrow::RecordBatch>&) const override {
     return arrow::Status::Invalid("View ", query().view.ToString(), ": sessions have no starts of their own");
   }

@@ -221,6 +221,28 @@ class SlicedViewState final : public ViewState {
     Publish(std::move(slices));
   }
 
+  void ReplaceAmong(const std::function<bool(WindowStart)>& among, const Delta& delta) override EXCLUDES(mutex_) {
+    if (!spec_->window) return ReplaceAll(delta);
+    const auto is_among = [&](const SliceEntry& entry) { return among(entry.key); };
+    SliceMap fresh = SlicesOf(*spec_, delta);
+    std::erase_if(fresh, std::not_fn(is_among));
+    const MutexLock lock(mutex_);
+    SliceMap merged;
+    std::ranges::copy_if(*slices_, std::back_inserter(merged), std::not_fn(is_among));
+    const auto kept = static_cast<std::ptrdiff_t>(merged.size());
+    std::ranges::copy(fresh, std::back_inserter(merged));
+    std::ranges::inplace_merge(merged, merged.begin() + kept, {}, &SliceEntry::key);
+    PublishLocked(std::move(merged));
+  }
+
+  std::unique_ptr<ViewState> MakeEmpty() const override { return std::make_unique<SlicedViewState>(spec_); }
+
+  arrow::Result<std::unique_ptr<Delta>> ToDelta() const override {
+    SliceMap slices = PinNow()->slices();
+    for (SliceEntry& entry : slices) entry.created = 0;
+    return std::make_unique<FoldedDelta>(Folded{.slices = std::move(slices), .raw = {}});
+  }
+
   arrow::Result<std::vector<WindowStart>> StartsOf(const std::shared_ptr<arrow::RecordBatch>& windows) const override {
     const std::shared_ptr<arrow::DataType> type = spec_->EvaluatedType(query().window_key);
     if (windows == nullptr || windows->num_columns() != 1 || !windows->column(0)->type()->Equals(*type)) {

@@ -134,6 +134,13 @@ class ViewState {
   virtual arrow::Status Replace(const std::shared_ptr<arrow::RecordBatch>& windows, const Delta& delta) = 0;
   // Replaces everything by the delta's. Cannot fail.
   virtual void ReplaceAll(const Delta& delta) = 0;
+  // The same for slices that `among` says yes to, the rest of the delta left out. Of sessions it is asked nothing: all
+  // are replaced.
+  virtual void ReplaceAmong(const std::function<bool(WindowStart)>& among, const Delta& delta) = 0;
+  // A state of the same view without a row; either takes the other's deltas.
+  virtual std::unique_ptr<ViewState> MakeEmpty() const = 0;
+  // All that it holds now.
+  virtual arrow::Result<std::unique_ptr<Delta>> ToDelta() const = 0;
   // The windows of a batch of one column, as Replace() takes it; in its order. Invalid when the column is another one.
   virtual arrow::Result<std::vector<WindowStart>> StartsOf(
       const std::shared_ptr<arrow::RecordBatch>& windows) const = 0;

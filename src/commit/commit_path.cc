@@ -206,6 +206,7 @@ arrow::Status CommitPathImpl::RecomputeBefore(engine::Connection& connection, St
 // Views that came or went since the transaction was staged. Under the gate.
 arrow::Status CommitPathImpl::CatchUp(engine::Connection& connection, Staged& staged) {
   ARROW_RETURN_NOT_OK(CheckCreated(staged));
+  ARROW_RETURN_NOT_OK(CheckRefreshed(staged));
   ARROW_RETURN_NOT_OK(CheckTaken(connection, staged));
   if (staged.registry_version == registry_.version()) return arrow::Status::OK();
   ARROW_RETURN_NOT_OK(CheckCatalog(connection, staged));
@@ -217,7 +218,7 @@ arrow::Result<CommitReceipt> CommitPathImpl::Commit(engine::Connection& connecti
   if (!connection.in_transaction()) return arrow::Status::Invalid("No transaction is open");
   auto facts = connection.Facts();
   if (!facts.ok()) return Abort(connection, facts.status());
-  if (!facts->changes) {
+  if (!facts->changes && CopyDdl(connection)->refreshed.empty()) {
     ARROW_RETURN_NOT_OK(connection.Commit());
     return CommitReceipt{.position = position()};
   }
@@ -246,7 +247,7 @@ void CommitPathImpl::Publish(Staged staged, int batches) {
   RaiseMarks(staged);
   const auto views = registry_.Published();
   for (const auto& view : views) ExpireWindows(*view, !staged.ddl->created.contains(view->query->view));
-  if (staged.facts.catalog_changes) ++catalog_version_;
+  if (staged.facts.catalog_changes || !staged.ddl->altered.empty()) ++catalog_version_;
   position_ = next.lsn();
   PublishChanges();
   ExpirePins();
@@ -298,6 +299,10 @@ void CommitPathImpl::PublishDelta(const Staged& staged, const ViewDelta& delta) 
 }
 
 void CommitPathImpl::PublishViews(const Staged& staged) {
+  for (const auto& [ref, options] : staged.ddl->altered) {
+    if (const auto view = registry_.Find(ref); view != nullptr) view->options = options;
+  }
+  for (const auto& [ref, refreshed] : staged.ddl->refreshed) PublishRefreshed(refreshed);
   for (const auto& ref : staged.ddl->dropped) {
     EndChanges(ref, staged.ddl->created.contains(ref) ? "replaced by another; subscribe again" : "dropped");
     registry_.Remove(ref);

@@ -98,6 +98,12 @@ class CommitPath {
   virtual arrow::Result<bool> CreateView(engine::Connection& connection, const engine::CreateMaterializedView& create,
                                          const std::string& time_zone) = 0;
   virtual arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) = 0;
+  // Options that hold from Commit() on. Errors as CREATE's; Invalid for an option that only CREATE takes. What has
+  // expired or was left out stays so.
+  virtual arrow::Result<bool> AlterView(engine::Connection& connection, const engine::AlterMaterializedView& alter) = 0;
+  // Computes windows (or all) again from the rows of their table, at Commit(); what was left out of them counts then.
+  // Invalid, naming the first of them, where their rows are gone.
+  virtual arrow::Status RefreshView(engine::Connection& connection, const engine::RefreshMaterializedView& refresh) = 0;
   // Stores the options beside the table just created in the open transaction; they hold from its commit on. Invalid for
   // an unknown option (with the nearest) or a time column that the table does not have.
   virtual arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) = 0;

@@ -35,6 +35,9 @@ struct PinBounds {
   std::int64_t bytes_max = 256LL << 20;
 };
 
+// A name as written, with the session's current schema where none is given.
+arrow::Result<TableRef> CompleteName(engine::Connection& connection, TableRef ref, bool schema_given);
+
 class CommitPathImpl : public CommitPath {
  public:
   CommitPathImpl(engine::Engine& engine, CommitLimits limits, PinBounds bounds = {}, const Clock* clock = nullptr)
@@ -56,6 +59,8 @@ class CommitPathImpl : public CommitPath {
   arrow::Result<bool> CreateView(engine::Connection& connection, const engine::CreateMaterializedView& create,
                                  const std::string& time_zone) override;
   arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) override;
+  arrow::Result<bool> AlterView(engine::Connection& connection, const engine::AlterMaterializedView& alter) override;
+  arrow::Status RefreshView(engine::Connection& connection, const engine::RefreshMaterializedView& refresh) override;
   arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) override;
   arrow::Status CarryOptions(engine::Connection& connection, const engine::Renaming& renaming) override;
   arrow::Status CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) override;
@@ -158,6 +163,19 @@ class CommitPathImpl : public CommitPath {
                                        const std::string& time_zone);
   arrow::Status Fill(engine::Connection& connection, const TransactionSnapshot& ddl, CreatedView& created);
   arrow::Status WriteView(engine::Connection& connection, const CreatedView& view, bool replace);
+  // The view as a transaction sees it; null when there is none.
+  std::shared_ptr<MaintainedView> FindView(const TransactionSnapshot& ddl, const TableRef& view) const;
+  // `options` as the transaction has altered them.
+  static ViewOptions OptionsIn(const TransactionSnapshot& ddl, const MaintainedView& view);
+  arrow::Status UnknownView(const TableRef& view) const;
+  static arrow::Result<std::string> RangeOf(engine::Connection& connection,
+                                            const engine::RefreshMaterializedView& refresh, RefreshedView& refreshed);
+  arrow::Status FillRefreshed(engine::Connection& connection, RefreshedView& refreshed, const std::string& condition);
+  // Are the rows of all that is computed again still there?
+  arrow::Status CheckRowsOf(const RefreshedView& refreshed) const;
+  // May what was computed take its view's place? Under the gate.
+  arrow::Status CheckRefreshed(const Staged& staged) const;
+  void PublishRefreshed(const RefreshedView& refreshed);
   // After DDL in the transaction: every view's table and definition must mean what they meant.
   arrow::Status CheckCatalog(engine::Connection& connection, const Staged& staged);
   arrow::Status CheckDefinition(engine::Connection& connection, const AggregateQuery& query);

@@ -205,6 +205,11 @@ class FullState final : public aggregate::ViewState {
     throw std::bad_alloc();
   }
   void ReplaceAll(const aggregate::Delta&) override { throw std::bad_alloc(); }
+  void ReplaceAmong(const std::function<bool(aggregate::WindowStart)>&, const aggregate::Delta&) override {
+    throw std::bad_alloc();
+  }
+  std::unique_ptr<aggregate::ViewState> MakeEmpty() const override { return nullptr; }
+  arrow::Result<std::unique_ptr<aggregate::Delta>> ToDelta() const override { return nullptr; }
   std::map<aggregate::WindowStart, std::vector<std::string>> GroupsOf(const aggregate::Delta&) const override {
     return {};
   }

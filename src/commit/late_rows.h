@@ -7,6 +7,7 @@
 // Thread safety: none of its own; of a view that commits reach, by the holder of the commit gate.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,6 +28,8 @@ class DroppedWindows {
   void Add(aggregate::WindowStart window);
   // Its rows have all been deleted.
   void Erase(aggregate::WindowStart window) { windows_.erase(window); }
+  // Likewise of those that `among` says yes to; a stretch stays.
+  void EraseIf(const std::function<bool(aggregate::WindowStart)>& among) { std::erase_if(windows_, among); }
   bool Contains(aggregate::WindowStart window) const {
     return windows_.contains(window) || (before_.has_value() && window < *before_);
   }

@@ -123,34 +123,83 @@ arrow::Result<TableOptions> ParseTableOptions(engine::Connection& connection, co
   return parsed;
 }
 
-arrow::Result<ParsedViewOptions> ParseViewOptions(engine::Connection& connection, const engine::Options& options) {
+namespace {
+
+arrow::Status UnknownViewOption(const std::string& name) {
   static const std::array<std::string, 4> kKnown = {"backfill", "lateness", "late", "retention"};
+  if (name == "write_through") {
+    return arrow::Status::NotImplemented("View option ", name, " is not available in this version; leave it out");
+  }
+  return arrow::Status::Invalid("Unknown view option: ", name, DidYouMean(name, kKnown));
+}
+
+// True when it is one that may change in the life of a view.
+arrow::Result<bool> SetViewOption(engine::Connection& connection, const std::string& name, const std::string& value,
+                                  ViewOptions& options) {
+  if (name == "lateness") {
+    ARROW_ASSIGN_OR_RAISE(options.lateness, ParseSpan(connection, "View", name, value, kNothing));
+  } else if (name == "retention") {
+    ARROW_ASSIGN_OR_RAISE(options.retention, ParseSpan(connection, "View", name, value, kSomething));
+  } else if (name == "late") {
+    const auto policy = LatePolicyOf(FoldIdentifier(value));
+    if (!policy.has_value()) {
+      return arrow::Status::Invalid("View option late must be 'update', 'drop' or 'reject', not '", value, "'");
+    }
+    options.late = *policy;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+arrow::Status CheckViewOptions(const ViewOptions& options) {
+  const auto& [lateness, late, retention] = options;
+  if (!retention.has_value() || *retention >= lateness) return arrow::Status::OK();
+  return arrow::Status::Invalid("View option retention ('", ToText(*retention), "') is shorter than lateness ('",
+                                ToText(lateness), "'): windows would be dropped before they close");
+}
+
+}  // namespace
+
+arrow::Result<ParsedViewOptions> ParseViewOptions(engine::Connection& connection, const engine::Options& options) {
   ParsedViewOptions parsed;
   for (const auto& [name, value] : options) {
-    if (name == "backfill") {
-      ARROW_ASSIGN_OR_RAISE(parsed.backfill, ParseBool("View", name, value));
-    } else if (name == "lateness") {
-      ARROW_ASSIGN_OR_RAISE(parsed.options.lateness, ParseSpan(connection, "View", name, value, kNothing));
-    } else if (name == "retention") {
-      ARROW_ASSIGN_OR_RAISE(parsed.options.retention, ParseSpan(connection, "View", name, value, kSomething));
+    ARROW_ASSIGN_OR_RAISE(const bool set, SetViewOption(connection, name, value, parsed.options));
+    if (set) continue;
+    if (name != "backfill") return UnknownViewOption(name);
+    ARROW_ASSIGN_OR_RAISE(parsed.backfill, ParseBool("View", name, value));
+  }
+  ARROW_RETURN_NOT_OK(CheckViewOptions(parsed.options));
+  return parsed;
+}
+
+arrow::Result<ViewOptions> AlterViewOptions(engine::Connection& connection, ViewOptions before,
+                                            const engine::Options& set, const std::vector<std::string>& reset) {
+  const auto not_altered = [](const std::string& name) {
+    if (name != "backfill") return UnknownViewOption(name);
+    return arrow::Status::Invalid("View option ", name,
+                                  " says what CREATE does and cannot be altered; REFRESH MATERIALIZED VIEW counts all "
+                                  "rows of the table, CREATE OR REPLACE makes the view anew");
+  };
+  auto options = std::move(before);
+  for (const auto& [name, value] : set) {
+    ARROW_ASSIGN_OR_RAISE(const bool known, SetViewOption(connection, name, value, options));
+    if (!known) return not_altered(name);
+  }
+  const ViewOptions defaults;
+  for (const auto& name : reset) {
+    if (name == "lateness") {
+      options.lateness = defaults.lateness;
     } else if (name == "late") {
-      const auto policy = LatePolicyOf(FoldIdentifier(value));
-      if (!policy.has_value()) {
-        return arrow::Status::Invalid("View option late must be 'update', 'drop' or 'reject', not '", value, "'");
-      }
-      parsed.options.late = *policy;
-    } else if (name == "write_through") {
-      return arrow::Status::NotImplemented("View option ", name, " is not available in this version; leave it out");
+      options.late = defaults.late;
+    } else if (name == "retention") {
+      options.retention = defaults.retention;
     } else {
-      return arrow::Status::Invalid("Unknown view option: ", name, DidYouMean(name, kKnown));
+      return not_altered(name);
     }
   }
-  const auto& [lateness, late, retention] = parsed.options;
-  if (retention.has_value() && *retention < lateness) {
-    return arrow::Status::Invalid("View option retention ('", ToText(*retention), "') is shorter than lateness ('",
-                                  ToText(lateness), "'): windows would be dropped before they close");
-  }
-  return parsed;
+  ARROW_RETURN_NOT_OK(CheckViewOptions(options));
+  return options;
 }
 
 arrow::Result<std::string> FindTimeColumn(const TableRef& table, const arrow::Schema& schema, const std::string& name) {

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "commit/event_time.h"
 #include "engine/engine.h"
@@ -52,6 +53,10 @@ struct ParsedViewOptions {
   bool backfill = true;
 };
 arrow::Result<ParsedViewOptions> ParseViewOptions(engine::Connection& connection, const engine::Options& options);
+// What a view's options are after ALTER MATERIALIZED VIEW; `reset` get their defaults. Errors likewise, and Invalid for
+// an option that only CREATE takes.
+arrow::Result<ViewOptions> AlterViewOptions(engine::Connection& connection, ViewOptions before,
+                                            const engine::Options& set, const std::vector<std::string>& reset);
 
 // The table's spelling of its event-time column. Invalid when it has none of that name, or of another type than a time.
 arrow::Result<std::string> FindTimeColumn(const TableRef& table, const arrow::Schema& schema, const std::string& name);

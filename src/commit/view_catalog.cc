@@ -244,6 +244,13 @@ arrow::Status StoreView(engine::Connection& connection, const StoredView& view) 
           ", " + MicrosLiteral(view.options.retention) + (view.partial ? ", 'true')" : ", 'false')"));
 }
 
+arrow::Status StoreViewOptions(engine::Connection& connection, const TableRef& view, const ViewOptions& options) {
+  return Run(connection, "UPDATE " + kViews +
+                             " SET lateness = " + MicrosLiteral(std::optional<Micros>(options.lateness)) +
+                             ", late = " + QuoteLiteral(ToText(options.late)) +
+                             ", retention = " + MicrosLiteral(options.retention) + Where(view));
+}
+
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
   for (const auto& table : {kStates, kGoneStates, kLateRows, kViews}) {
     ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + table + Where(view)));
@@ -251,8 +258,8 @@ arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
   return arrow::Status::OK();
 }
 
-arrow::Status StorePartial(engine::Connection& connection, const TableRef& view) {
-  return Run(connection, "UPDATE " + kViews + " SET partial = 'true'" + Where(view));
+arrow::Status StorePartial(engine::Connection& connection, const TableRef& view, bool partial) {
+  return Run(connection, "UPDATE " + kViews + " SET partial = " + (partial ? "'true'" : "'false'") + Where(view));
 }
 
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection) {

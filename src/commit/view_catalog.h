@@ -72,9 +72,10 @@ arrow::Result<std::set<TableRef>> TakeRowsGone(engine::Connection& connection);
 arrow::Status StoreRowsGone(engine::Connection& connection, const TableRef& table, bool gone);
 
 arrow::Status StoreView(engine::Connection& connection, const StoredView& view);
+arrow::Status StoreViewOptions(engine::Connection& connection, const TableRef& view, const ViewOptions& options);
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view);
 // From now on it is one that does not have all rows of its table.
-arrow::Status StorePartial(engine::Connection& connection, const TableRef& view);
+arrow::Status StorePartial(engine::Connection& connection, const TableRef& view, bool partial = true);
 // Each after the view that it reads.
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection);
 

@@ -177,10 +177,13 @@ void ViewChanges::Publish(Position at, std::optional<EventTime> watermark, aggre
     return;
   }
   if (query_->session_gap) NoteSessions(at, state);
+  const bool reopened = watermark < watermark_;  // the view has got more lateness
   published_ = at;
   watermark_ = watermark;
   if (watermark.has_value() && *watermark >= next_close_) {
     last_of_closed_ = at;
+    FindNextClose(state);
+  } else if (reopened) {
     FindNextClose(state);
   }
   changed_.NotifyAll();

@@ -304,9 +304,9 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& c
 }
 
 arrow::Result<std::unique_ptr<aggregate::Delta>> FoldRows(engine::Connection& connection, const MaintainedView& view,
-                                                          const std::string& condition) {
+                                                          const std::string& condition, const FoldBounds& bounds) {
   const std::string sql = EvaluationSql(*view.query, view.query->from_sql, "(" + condition + ")");
-  return FoldEvaluated(connection, view, {.sql = sql, .schema = arrow::schema({}), .input = {}}, {});
+  return FoldEvaluated(connection, view, {.sql = sql, .schema = arrow::schema({}), .input = {}}, bounds);
 }
 
 arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max, const std::string& what_takes_most) {
@@ -355,6 +355,23 @@ void ReplaceOrBreak(MaintainedView& view, const std::shared_ptr<arrow::RecordBat
     if (!replaced.ok()) view.Break("recomputing it failed (" + replaced.message() + "); drop and create it again");
   } catch (const std::exception& error) {
     view.Break(std::string("recomputing it failed (") + error.what() + "); drop and create it again");
+  }
+}
+
+void ReplaceAmongOrBreak(MaintainedView& view, const std::function<bool(aggregate::WindowStart)>& among,
+                         const std::vector<aggregate::WindowStart>& windows, const aggregate::ViewState& fresh) {
+  try {
+    const auto delta = fresh.ToDelta();
+    if (!delta.ok()) return view.Break("computing it again failed (" + delta.status().message() + "); REFRESH it");
+    if (!among) {
+      view.state->ReplaceAll(**delta);
+      view.changes->ReplacedAll();
+      return;
+    }
+    view.state->ReplaceAmong(among, **delta);
+    view.changes->Replaced(windows);
+  } catch (const std::exception& error) {
+    view.Break(std::string("computing it again failed (") + error.what() + "); REFRESH it");
   }
 }
 

@@ -85,7 +85,7 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& c
 
 // The same for the rows that a condition of SQL over the table's columns holds for.
 arrow::Result<std::unique_ptr<aggregate::Delta>> FoldRows(engine::Connection& connection, const MaintainedView& view,
-                                                          const std::string& condition);
+                                                          const std::string& condition, const FoldBounds& bounds = {});
 
 // What to say when states of `bytes` do not fit into their share.
 arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max, const std::string& what_takes_most);
@@ -96,5 +96,9 @@ void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta,
                   const std::set<aggregate::WindowStart>& without = {});
 void ReplaceOrBreak(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows,
                     const aggregate::Delta& delta);
+// Likewise all slices that `among` says yes to, or all when it is empty, by those of another state of the view;
+// `windows` are those of both.
+void ReplaceAmongOrBreak(MaintainedView& view, const std::function<bool(aggregate::WindowStart)>& among,
+                         const std::vector<aggregate::WindowStart>& windows, const aggregate::ViewState& fresh);
 
 }  // namespace hyprstream::commit

@@ -4,6 +4,7 @@
 // running scans.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -58,6 +59,15 @@ struct CreatedView {
   std::shared_ptr<TableSource> seen;     // what its transaction reads: its table as it was when the view was created
 };
 
+// A view whose windows an open transaction has computed again.
+struct RefreshedView {
+  std::shared_ptr<MaintainedView> view;
+  std::shared_ptr<MaintainedView> fresh;  // what it folded, and what commits have added since; of other windows, too
+  std::function<bool(aggregate::WindowStart)> among = {};  // the windows that it is about; empty: all of them
+
+  bool Concerns(aggregate::WindowStart window) const { return !among || among(window); }
+};
+
 // A transaction's own DDL, seen by nobody else until it commits. Each statement makes a new one.
 class TransactionSnapshot : public Snapshot {
  public:
@@ -70,6 +80,8 @@ class TransactionSnapshot : public Snapshot {
 
   std::map<TableRef, CreatedView> created;
   std::set<TableRef> dropped;            // before anything of `created`
+  std::map<TableRef, ViewOptions> altered;  // committed views that are not among `dropped`
+  std::map<TableRef, RefreshedView> refreshed;
   TableOptionsMap options;               // of tables made, renamed or with a column renamed by the transaction
   std::map<TableRef, TableRef> renamed;  // those of them that are committed: by their names now, what they were before
 

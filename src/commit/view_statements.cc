@@ -15,16 +15,6 @@ namespace hyprstream::commit {
 
 namespace {
 
-arrow::Result<TableRef> Complete(engine::Connection& connection, TableRef ref, bool schema_given) {
-  if (schema_given) return ref;
-  ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run("SELECT current_schema()"));
-  ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
-  if (batches.empty()) return arrow::Status::UnknownError("the engine does not say its current schema");
-  ARROW_ASSIGN_OR_RAISE(const auto schema, batches[0]->column(0)->GetScalar(0));
-  ref.schema = schema->ToString();
-  return ref;
-}
-
 // Settings that change what a SELECT means, other than the time zone that its view remembers.
 arrow::Status CheckSettings(engine::Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(const auto executed,
@@ -57,6 +47,16 @@ std::string LostColumn(const AggregateQuery& query, const engine::TransactionFac
 }
 
 }  // namespace
+
+arrow::Result<TableRef> CompleteName(engine::Connection& connection, TableRef ref, bool schema_given) {
+  if (schema_given) return ref;
+  ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run("SELECT current_schema()"));
+  ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
+  if (batches.empty()) return arrow::Status::UnknownError("the engine does not say its current schema");
+  ARROW_ASSIGN_OR_RAISE(const auto schema, batches[0]->column(0)->GetScalar(0));
+  ref.schema = schema->ToString();
+  return ref;
+}
 
 std::shared_ptr<ViewChanges> CommitPathImpl::ChangesOf(const MaintainedView& view) const {
   return std::make_shared<ViewChanges>(view.query, view.ends, [this] { return position(); }, clock_);
@@ -100,7 +100,7 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
 arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
                                                const engine::CreateMaterializedView& create,
                                                const std::string& time_zone) {
-  ARROW_ASSIGN_OR_RAISE(const auto ref, Complete(connection, create.view, create.schema_given));
+  ARROW_ASSIGN_OR_RAISE(const auto ref, CompleteName(connection, create.view, create.schema_given));
   if (IsServersOwn(ref)) return arrow::Status::Invalid("Changing the server's own tables is not allowed here");
   auto ddl = CopyDdl(connection);
   const bool exists = ViewExists(*ddl, ref);
@@ -113,6 +113,8 @@ arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
   ARROW_ASSIGN_OR_RAISE(auto created, BuildView(connection, *ddl, ref, create, time_zone));
   ARROW_RETURN_NOT_OK(WriteView(connection, created, exists));
   if (exists && !ddl->created.contains(ref)) ddl->dropped.insert(ref);
+  ddl->altered.erase(ref);
+  ddl->refreshed.erase(ref);
   ddl->created[ref] = std::move(created);
   connection.Attach(std::move(ddl));
   return true;
@@ -279,12 +281,11 @@ arrow::Status CommitPathImpl::CheckUnread(const TransactionSnapshot& ddl, const 
 }
 
 arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) {
-  ARROW_ASSIGN_OR_RAISE(const auto ref, Complete(connection, drop.view, drop.schema_given));
+  ARROW_ASSIGN_OR_RAISE(const auto ref, CompleteName(connection, drop.view, drop.schema_given));
   auto ddl = CopyDdl(connection);
   if (!ViewExists(*ddl, ref)) {
     if (drop.if_exists) return false;
-    return arrow::Status::KeyError("Unknown materialized view: ", ref.ToString(),
-                                   DidYouMean(ref.ToString(), registry_.ViewNames()));
+    return UnknownView(ref);
   }
   if (!drop.cascade) ARROW_RETURN_NOT_OK(CheckUnread(*ddl, ref, "dropped"));
   std::vector<TableRef> going = {ref};
@@ -297,6 +298,8 @@ arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection, con
     const auto name = connection.LastingName(view);
     ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + name + (drop.cascade ? " CASCADE" : "")).status());
     ddl->created.erase(view);
+    ddl->altered.erase(view);
+    ddl->refreshed.erase(view);
     ddl->dropped.insert(view);
   }
   connection.Attach(std::move(ddl));
@@ -387,7 +390,7 @@ arrow::Status CommitPathImpl::CheckStatement(const engine::Statement& statement,
 
 arrow::Status CommitPathImpl::SetTableOptions(engine::Connection& connection,
                                               const engine::CreateTableOptions& create) {
-  ARROW_ASSIGN_OR_RAISE(const auto table, Complete(connection, create.table, create.schema_given));
+  ARROW_ASSIGN_OR_RAISE(const auto table, CompleteName(connection, create.table, create.schema_given));
   ARROW_ASSIGN_OR_RAISE(auto options, ParseTableOptions(connection, create.options));
   ARROW_ASSIGN_OR_RAISE(const auto facts, connection.Facts());
   const auto made = std::ranges::any_of(facts.entries, [&](const auto& entry) { return entry.entry == table; });

@@ -18,6 +18,9 @@ namespace {
 constexpr const char* kCreateForm =
     "CREATE [OR REPLACE] MATERIALIZED VIEW [IF NOT EXISTS] name [WITH (option = value, ...)] AS SELECT ...";
 constexpr const char* kDropForm = "DROP MATERIALIZED VIEW [IF EXISTS] name [CASCADE | RESTRICT]";
+constexpr const char* kAlterForm =
+    "ALTER MATERIALIZED VIEW [IF EXISTS] name SET (option = value, ...), or RESET (option, ...)";
+constexpr const char* kRefreshForm = "REFRESH MATERIALIZED VIEW name [WINDOW 'from' TO 'to']";
 
 // Walks the tokens of one statement.
 class Cursor {
@@ -134,10 +137,10 @@ arrow::Result<std::string> TakeOptionValue(Cursor& cursor, const std::string& na
   return OptionText(name, values.size() == 1 ? values[0].get() : nullptr);
 }
 
-arrow::Result<Options> TakeOptions(Cursor& cursor) {
+// After the word that they follow.
+arrow::Result<Options> TakeOptions(Cursor& cursor, const std::string& after) {
   Options options;
-  if (!cursor.TakeWord("with")) return options;
-  if (!cursor.TakeSymbol("(")) return cursor.Expected("( after WITH");
+  if (!cursor.TakeSymbol("(")) return cursor.Expected("( after " + after);
   do {
     ARROW_ASSIGN_OR_RAISE(const auto written, cursor.TakeName("an option's name"));
     const auto name = FoldIdentifier(written);
@@ -176,7 +179,9 @@ arrow::Result<CreateMaterializedView> ParseCreate(Cursor& cursor) {
     return arrow::Status::Invalid("OR REPLACE and IF NOT EXISTS exclude each other; leave one out");
   }
   ARROW_ASSIGN_OR_RAISE(create.view, TakeViewName(cursor, &create.schema_given));
-  ARROW_ASSIGN_OR_RAISE(create.options, TakeOptions(cursor));
+  if (cursor.TakeWord("with")) {
+    ARROW_ASSIGN_OR_RAISE(create.options, TakeOptions(cursor, "WITH"));
+  }
   if (!cursor.TakeWord("as")) return cursor.Expected("AS and a SELECT");
   ARROW_ASSIGN_OR_RAISE(create.select, TakeSelect(cursor));
   return create;
@@ -193,6 +198,55 @@ arrow::Result<DropMaterializedView> ParseDrop(Cursor& cursor) {
   return drop;
 }
 
+arrow::Result<AlterMaterializedView> ParseAlter(Cursor& cursor) {
+  AlterMaterializedView alter;
+  cursor.TakeWords({"alter", "materialized", "view"});
+  alter.if_exists = cursor.TakeWords({"if", "exists"});
+  ARROW_ASSIGN_OR_RAISE(alter.view, TakeViewName(cursor, &alter.schema_given));
+  if (cursor.TakeWord("set")) {
+    ARROW_ASSIGN_OR_RAISE(alter.set, TakeOptions(cursor, "SET"));
+  } else if (cursor.TakeWord("reset")) {
+    if (!cursor.TakeSymbol("(")) return cursor.Expected("( after RESET");
+    do {
+      ARROW_ASSIGN_OR_RAISE(const auto name, cursor.TakeName("an option's name"));
+      alter.reset.push_back(FoldIdentifier(name));
+    } while (cursor.TakeSymbol(","));
+    if (!cursor.TakeSymbol(")")) return cursor.Expected(") after the options");
+  } else {
+    return cursor.Expected("SET or RESET");
+  }
+  if (!cursor.AtEnd()) return cursor.Expected("the end");
+  return alter;
+}
+
+// The value of a literal, which may have its type before it: expressions would have to pass the gate.
+arrow::Result<std::string> TakeTime(Cursor& cursor, const std::string& what) {
+  for (const auto* type : {"timestamp", "timestamptz", "date"}) {
+    if (cursor.TakeWord(type)) break;
+  }
+  const auto begin = cursor.position();
+  if (cursor.token().type != duckdb::TokenType::STRING_LITERAL) return cursor.Expected(what);
+  cursor.Next();
+  const auto values = duckdb::Parser::GetBuiltinParser().ParseExpressionList(cursor.TextFrom(begin));
+  return OptionText("WINDOW", values.size() == 1 ? values[0].get() : nullptr);
+}
+
+arrow::Result<RefreshMaterializedView> ParseRefresh(Cursor& cursor) {
+  RefreshMaterializedView refresh;
+  cursor.TakeWords({"refresh", "materialized", "view"});
+  ARROW_ASSIGN_OR_RAISE(refresh.view, TakeViewName(cursor, &refresh.schema_given));
+  if (cursor.TakeWord("window")) {
+    RefreshMaterializedView::Range range;
+    cursor.TakeWord("from");
+    ARROW_ASSIGN_OR_RAISE(range.from, TakeTime(cursor, "the time of the first window, such as '2026-03-02 10:00'"));
+    cursor.TakeWord("to");
+    ARROW_ASSIGN_OR_RAISE(range.to, TakeTime(cursor, "the time to end before, such as '2026-03-02 11:00'"));
+    refresh.windows = std::move(range);
+  }
+  if (!cursor.AtEnd()) return cursor.Expected("WINDOW or the end");
+  return refresh;
+}
+
 }  // namespace
 
 bool StartsMaterializedView(const Tokens& tokens, std::size_t begin) {
@@ -200,7 +254,7 @@ bool StartsMaterializedView(const Tokens& tokens, std::size_t begin) {
   std::size_t at = begin + 1;
   if (is(begin, "create")) {
     if (is(at, "or") && is(at + 1, "replace")) at += 2;
-  } else if (!is(begin, "drop")) {
+  } else if (!is(begin, "drop") && !is(begin, "alter") && !is(begin, "refresh")) {
     return false;
   }
   return is(at, "materialized") && is(at + 1, "view");
@@ -208,14 +262,15 @@ bool StartsMaterializedView(const Tokens& tokens, std::size_t begin) {
 
 arrow::Result<MaterializedViewStatement> ParseMaterializedView(const std::string& sql, const Tokens& tokens,
                                                                std::size_t begin) {
-  const bool creates = IsWord(tokens[begin], "create");
-  Cursor cursor(sql, tokens, begin, creates ? kCreateForm : kDropForm);
-  if (creates) {
-    ARROW_ASSIGN_OR_RAISE(auto create, ParseCreate(cursor));
-    return MaterializedViewStatement{.what = std::move(create), .end = cursor.position()};
-  }
-  ARROW_ASSIGN_OR_RAISE(auto drop, ParseDrop(cursor));
-  return MaterializedViewStatement{.what = std::move(drop), .end = cursor.position()};
+  const auto parse = [&](const char* form, auto parser) -> arrow::Result<MaterializedViewStatement> {
+    Cursor cursor(sql, tokens, begin, form);
+    ARROW_ASSIGN_OR_RAISE(auto what, parser(cursor));
+    return MaterializedViewStatement{.what = std::move(what), .end = cursor.position()};
+  };
+  if (IsWord(tokens[begin], "create")) return parse(kCreateForm, ParseCreate);
+  if (IsWord(tokens[begin], "alter")) return parse(kAlterForm, ParseAlter);
+  if (IsWord(tokens[begin], "refresh")) return parse(kRefreshForm, ParseRefresh);
+  return parse(kDropForm, ParseDrop);
 }
 
 }  // namespace hyprstream::engine

@@ -2,6 +2,8 @@
 //
 //   CREATE [OR REPLACE] MATERIALIZED VIEW [IF NOT EXISTS] [schema.]name [WITH (option = value, ...)] AS SELECT ...
 //   DROP MATERIALIZED VIEW [IF EXISTS] [schema.]name [CASCADE | RESTRICT]
+//   ALTER MATERIALIZED VIEW [IF EXISTS] [schema.]name {SET (option = value, ...) | RESET (option, ...)}
+//   REFRESH MATERIALIZED VIEW [schema.]name [WINDOW 'from' [TO] 'to']
 //
 // Option values and the SELECT are parsed by DuckDB; the SELECT's text is kept exactly as written.
 #pragma once
@@ -22,7 +24,7 @@ class Result;
 namespace hyprstream::engine {
 
 struct MaterializedViewStatement {
-  std::variant<CreateMaterializedView, DropMaterializedView> what;
+  std::variant<CreateMaterializedView, DropMaterializedView, AlterMaterializedView, RefreshMaterializedView> what;
   std::size_t end;  // index of the token that ends it: a terminator, or the sentinel
 };
 

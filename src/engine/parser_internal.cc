@@ -56,18 +56,22 @@ class OwnStatement : public Statement {
   }
 
   StatementKind kind() const override {
-    return create_view() ? StatementKind::kCreateMaterializedView : StatementKind::kDropMaterializedView;
+    if (create_view() != nullptr) return StatementKind::kCreateMaterializedView;
+    if (alter_view() != nullptr) return StatementKind::kAlterMaterializedView;
+    return refresh_view() ? StatementKind::kRefreshMaterializedView : StatementKind::kDropMaterializedView;
   }
   const std::string& text() const override { return text_; }
   int parameter_count() const override { return 0; }
   const std::string& target() const override { return target_; }
   const CreateMaterializedView* create_view() const override { return std::get_if<CreateMaterializedView>(&what_); }
   const DropMaterializedView* drop_view() const override { return std::get_if<DropMaterializedView>(&what_); }
+  const AlterMaterializedView* alter_view() const override { return std::get_if<AlterMaterializedView>(&what_); }
+  const RefreshMaterializedView* refresh_view() const override { return std::get_if<RefreshMaterializedView>(&what_); }
 
  private:
   std::string text_;
   std::string target_;
-  std::variant<CreateMaterializedView, DropMaterializedView> what_;
+  decltype(MaterializedViewStatement::what) what_;
 };
 
 using StatementPointer = std::shared_ptr<const Statement>;

@@ -55,6 +55,10 @@ std::string_view ToString(StatementKind kind) {
       return "CREATE MATERIALIZED VIEW";
     case StatementKind::kDropMaterializedView:
       return "DROP MATERIALIZED VIEW";
+    case StatementKind::kAlterMaterializedView:
+      return "ALTER MATERIALIZED VIEW";
+    case StatementKind::kRefreshMaterializedView:
+      return "REFRESH MATERIALIZED VIEW";
     case StatementKind::kForbidden:
       return "FORBIDDEN";
   }

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "core/table_ref.h"
 
@@ -35,6 +36,8 @@ enum class StatementKind {
   kDeallocate,
   kCreateMaterializedView,  // ours
   kDropMaterializedView,    // ours
+  kAlterMaterializedView,   // ours
+  kRefreshMaterializedView, // ours
   kForbidden,               // a kind that no client may run: COPY, ATTACH, LOAD, PRAGMA, CALL, CHECKPOINT, ...
 };
 
@@ -61,6 +64,24 @@ struct DropMaterializedView {
   bool cascade = false;
 };
 
+struct AlterMaterializedView {
+  TableRef view;
+  bool schema_given = false;
+  bool if_exists = false;
+  Options set;
+  std::vector<std::string> reset;  // options that get their defaults; folded
+};
+
+struct RefreshMaterializedView {
+  // Times as text: windows that begin at `from` or later and before `to`.
+  struct Range {
+    std::string from, to;
+  };
+  TableRef view;
+  bool schema_given = false;
+  std::optional<Range> windows = {};  // none: all of them
+};
+
 // What CREATE TABLE ... WITH (...) said beyond what DuckDB understands.
 struct CreateTableOptions {
   TableRef table;
@@ -82,6 +103,8 @@ class Statement {
   // For the statements of ours, and for a CREATE TABLE with options; nullptr otherwise.
   virtual const CreateMaterializedView* create_view() const { return nullptr; }
   virtual const DropMaterializedView* drop_view() const { return nullptr; }
+  virtual const AlterMaterializedView* alter_view() const { return nullptr; }
+  virtual const RefreshMaterializedView* refresh_view() const { return nullptr; }
   virtual const CreateTableOptions* table_options() const { return nullptr; }
 };
 

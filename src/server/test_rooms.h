@@ -23,6 +23,10 @@ class FakeCommitPath final : public commit::CommitPath {
     return NotHere();
   }
   arrow::Result<bool> DropView(engine::Connection&, const engine::DropMaterializedView&) override { return NotHere(); }
+  arrow::Result<bool> AlterView(engine::Connection&, const engine::AlterMaterializedView&) override {
+    return NotHere();
+  }
+  arrow::Status RefreshView(engine::Connection&, const engine::RefreshMaterializedView&) override { return NotHere(); }
   arrow::Status SetTableOptions(engine::Connection&, const engine::CreateTableOptions&) override { return NotHere(); }
   arrow::Status CarryOptions(engine::Connection&, const engine::Renaming&) override { return NotHere(); }
   arrow::Status CheckStatement(const engine::Statement&, const engine::PreparedInfo&) override { return NotHere(); }

@@ -23,7 +23,8 @@ bool EndsOrBeginsTransaction(StatementKind kind) {
 }
 
 bool IsViewStatement(StatementKind kind) {
-  return kind == StatementKind::kCreateMaterializedView || kind == StatementKind::kDropMaterializedView;
+  return kind == StatementKind::kCreateMaterializedView || kind == StatementKind::kDropMaterializedView ||
+         kind == StatementKind::kAlterMaterializedView || kind == StatementKind::kRefreshMaterializedView;
 }
 
 // Its text does not say what it does: EXECUTE may change rows, and EXPLAIN's last row names the route. Neither waits
@@ -141,18 +142,25 @@ arrow::Result<std::string> SessionImpl::TimeZone(engine::Connection& connection)
   return static_cast<const arrow::StringArray&>(*batches[0]->column(0)).GetString(0);
 }
 
+arrow::Result<SessionImpl::Outcome> SessionImpl::RunViewStatement(engine::Connection& connection,
+                                                                  const engine::Statement& statement) {
+  if (const auto* create = statement.create_view()) {
+    ARROW_ASSIGN_OR_RAISE(const auto zone, TimeZone(connection));
+    ARROW_RETURN_NOT_OK(services_.commits.CreateView(connection, *create, zone).status());
+  } else if (const auto* drop = statement.drop_view()) {
+    ARROW_RETURN_NOT_OK(services_.commits.DropView(connection, *drop).status());
+  } else if (const auto* alter = statement.alter_view()) {
+    ARROW_RETURN_NOT_OK(services_.commits.AlterView(connection, *alter).status());
+  } else if (const auto* refresh = statement.refresh_view()) {
+    ARROW_RETURN_NOT_OK(services_.commits.RefreshView(connection, *refresh));
+  }
+  return Outcome{.rows = nullptr, .schema = arrow::schema({}), .rows_changed = 0};
+}
+
 arrow::Result<SessionImpl::Outcome> SessionImpl::RunInTransaction(LaneLease& lease, const engine::Statement& statement,
                                                                   const Batches& parameters) {
   if (statement.kind() == StatementKind::kForbidden) return Forbidden(statement);
-  if (const auto* create = statement.create_view()) {
-    ARROW_ASSIGN_OR_RAISE(const auto zone, TimeZone(lease.connection()));
-    ARROW_RETURN_NOT_OK(services_.commits.CreateView(lease.connection(), *create, zone).status());
-    return Outcome{.rows = nullptr, .schema = arrow::schema({}), .rows_changed = 0};
-  }
-  if (const auto* drop = statement.drop_view()) {
-    ARROW_RETURN_NOT_OK(services_.commits.DropView(lease.connection(), *drop).status());
-    return Outcome{.rows = nullptr, .schema = arrow::schema({}), .rows_changed = 0};
-  }
+  if (IsViewStatement(statement.kind())) return RunViewStatement(lease.connection(), statement);
   ARROW_ASSIGN_OR_RAISE(const auto plan, lease.connection().Prepare(statement, engine::Trust::kClient));
   ARROW_RETURN_NOT_OK(services_.commits.CheckStatement(statement, plan->info()));
   const auto renaming = statement.kind() == StatementKind::kAlter ? plan->info().renaming : std::nullopt;

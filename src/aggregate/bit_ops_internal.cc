@@ -16,7 +16,8 @@ class BitOps final : public StateOps {
   static constexpr V kNeutral = kKind == AggregateKind::kBitAnd ? static_cast<V>(~V{0}) : V{0};
 
  public:
-  // Whether there was a value, then the bits; wider ones need no alignment of their own.
+  // Whether there was a value, or how many of those that can be taken out again, then the bits; wider ones need no
+  // alignment of their own.
   std::size_t width() const override { return sizeof(std::uint64_t) + (sizeof(V) + 7) / 8 * 8; }
   void Init(Record record) const override {
     SetSeen(record, 0);
@@ -29,7 +30,14 @@ class BitOps final : public StateOps {
   }
   void Merge(Records from, Records to, HeapAccount&) const override {
     for (std::size_t i = 0; i < from.size(); ++i) {
-      if (Seen(from[i]) != 0) Add(to[i], Get(from[i]));
+      if (Seen(from[i]) != 0) Add(to[i], Get(from[i]), Seen(from[i]));
+    }
+  }
+  bool can_subtract() const override { return kCounts; }
+  void Subtract(Records from, Records to) const override {
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      SetSeen(to[i], Seen(to[i]) - Seen(from[i]));
+      Set(to[i], static_cast<V>(Get(to[i]) ^ Get(from[i])));
     }
   }
   arrow::Status Read(const AggregateColumn&, Records records, arrow::ArrayBuilder& builder) const override {
@@ -41,13 +49,18 @@ class BitOps final : public StateOps {
     });
   }
   void Save(Records records, StateWriter& writer) const override {
-    for (const Record record : records) writer.Put(static_cast<std::uint8_t>(Seen(record)));
+    for (const Record record : records) {
+      writer.Put(static_cast<std::uint8_t>(Seen(record) == 0 ? 0 : kCounts ? 2 : 1));
+    }
     for (const Record record : records) writer.Put(Get(record));
+    for (const Record record : records) {
+      if (kCounts && Seen(record) != 0) writer.Put(Seen(record));
+    }
   }
   arrow::Status Load(StateReader& reader, Records records, HeapAccount&) const override {
     for (const Record record : records) {
       ARROW_ASSIGN_OR_RAISE(const auto seen, reader.Take<std::uint8_t>());
-      if (seen > 1) return arrow::Status::Invalid("View state: a flag that is neither set nor clear");
+      if (seen > (kCounts ? 2 : 1)) return arrow::Status::Invalid("View state: a flag that is neither set nor clear");
       SetSeen(record, seen);
     }
     for (const Record record : records) {
@@ -55,10 +68,23 @@ class BitOps final : public StateOps {
       if (Seen(record) == 0 && bits != kNeutral) return arrow::Status::Invalid("View state: bits of no value");
       Set(record, bits);
     }
+    if constexpr (kCounts) {
+      for (const Record record : records) {
+        const auto rows = static_cast<std::uint64_t>(RowsOf(record));
+        if (Seen(record) == 0) continue;
+        std::uint64_t count = rows;  // of before they were counted: that many at most
+        if (Seen(record) == 2) {
+          ARROW_ASSIGN_OR_RAISE(count, reader.Take<std::uint64_t>());
+        }
+        if (count == 0 || count > rows) return arrow::Status::Invalid("View state: a count that cannot be");
+        SetSeen(record, count);
+      }
+    }
     return arrow::Status::OK();
   }
 
  private:
+  static constexpr bool kCounts = kKind == AggregateKind::kBitXor;
   std::uint64_t& SeenOf(Record record) const {
     return *std::launder(reinterpret_cast<std::uint64_t*>(record + offset()));
   }
@@ -70,8 +96,8 @@ class BitOps final : public StateOps {
     return value;
   }
   void Set(Record record, V value) const { std::memcpy(record + offset() + sizeof(std::uint64_t), &value, sizeof(V)); }
-  void Add(Record record, V value) const {
-    SetSeen(record, 1);
+  void Add(Record record, V value, std::uint64_t count = 1) const {
+    SetSeen(record, kCounts ? Seen(record) + count : 1);
     const V bits = Get(record);
     if constexpr (kKind == AggregateKind::kBitAnd) {
       Set(record, static_cast<V>(bits & value));

@@ -8,6 +8,7 @@
 
 #include "aggregate/physical_internal.h"
 #include "aggregate/state_bytes_internal.h"
+#include "aggregate/state_format_internal.h"
 #include "aggregate/state_ops_internal.h"
 #include "arrow/array/array_base.h"
 
@@ -37,7 +38,10 @@ arrow::Status AppendStates(const StateOps* ops, std::span<const Record> records,
 class OneState final : public MergeableState {
  public:
   OneState(const std::shared_ptr<const AggregateQuery>& query, std::size_t aggregate)
-      : query_(query), aggregate_(query->aggregates[aggregate]), layout_(*query, 0, aggregate) {}
+      : query_(query),
+        fingerprint_(FingerprintOfAggregate(*query, aggregate)),
+        aggregate_(query->aggregates[aggregate]),
+        layout_(*query, 0, aggregate) {}
 
   std::size_t record_bytes() const override { return layout_.width(); }
 
@@ -94,6 +98,8 @@ class OneState final : public MergeableState {
     ops()->Merge(std::span(&source, 1), std::span(&to, 1), heap);
   }
 
+  std::string Seal(std::string_view state) const override { return SealState(fingerprint_, state); }
+
   arrow::Result<std::shared_ptr<arrow::Array>> Read(std::span<std::byte* const> records) const override {
     ARROW_ASSIGN_OR_RAISE(const auto builder, MakePhysicalBuilder(aggregate_.result_type));
     if (ops() != nullptr) {
@@ -115,6 +121,7 @@ class OneState final : public MergeableState {
   const StateOps* ops() const { return layout_.ops(0); }
 
   const std::shared_ptr<const AggregateQuery> query_;  // of the parts, which may refer to it
+  const std::uint64_t fingerprint_;
   const AggregateColumn aggregate_;
   const RecordLayout layout_;
 };
@@ -124,6 +131,45 @@ class OneState final : public MergeableState {
 arrow::Status AppendStates(const ViewSpec& spec, std::size_t aggregate, std::span<const Record> records,
                            arrow::ArrayBuilder& builder) {
   return AppendStates(spec.layout->ops(aggregate), records, builder);
+}
+
+namespace {
+
+constexpr std::string_view kSeal = "HSG";  // of a group
+constexpr std::uint8_t kSealVersion = 1;
+
+}  // namespace
+
+std::string SealState(std::uint64_t fingerprint, std::string_view state) {
+  StateWriter writer;
+  writer.PutBytes(kSeal);
+  writer.Put(kSealVersion);
+  writer.Put(fingerprint);
+  writer.PutBytes(state);
+  writer.Put(StateChecksum(writer.bytes()));
+  return std::move(writer).Take();
+}
+
+arrow::Result<std::string_view> OpenState(std::uint64_t fingerprint, std::string_view sealed) {
+  constexpr std::size_t kHead = kSeal.size() + sizeof(kSealVersion) + sizeof(fingerprint);
+  constexpr std::size_t kTail = sizeof(std::uint32_t);
+  if (!sealed.starts_with(kSeal)) return arrow::Status::Invalid("these bytes are no state");
+  if (sealed.size() < kHead + kTail) return arrow::Status::Invalid("it is damaged (it ends too early)");
+  StateReader reader(sealed.substr(kSeal.size()));
+  ARROW_ASSIGN_OR_RAISE(const auto version, reader.Take<std::uint8_t>());
+  if (version != kSealVersion) {
+    return arrow::Status::Invalid("its format is version ", int{version}, ", this server reads ", int{kSealVersion});
+  }
+  std::uint32_t checksum = 0;
+  std::memcpy(&checksum, sealed.data() + sealed.size() - kTail, kTail);
+  if (checksum != StateChecksum(sealed.substr(0, sealed.size() - kTail))) {
+    return arrow::Status::Invalid("it is damaged (checksum)");
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto found, reader.Take<std::uint64_t>());
+  if (found != fingerprint) {
+    return arrow::Status::Invalid("it is of another aggregate, or of other types, than this column");
+  }
+  return sealed.substr(kHead, sealed.size() - kHead - kTail);
 }
 
 std::shared_ptr<const MergeableState> MakeMergeableState(const std::shared_ptr<const AggregateQuery>& query,

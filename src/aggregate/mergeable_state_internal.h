@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "aggregate/block_internal.h"
 #include "aggregate/slice_internal.h"
@@ -19,6 +21,12 @@ namespace hyprstream::aggregate {
 // Appends each group's state to a builder of MakePhysicalBuilder(arrow::binary()).
 arrow::Status AppendStates(const ViewSpec& spec, std::size_t aggregate, std::span<const Record> records,
                            arrow::ArrayBuilder& builder);
+
+// A state as AppendStates wrote it, between a header and a checksum; docs/states.md. The fingerprint is
+// FingerprintOfAggregate's.
+std::string SealState(std::uint64_t fingerprint, std::string_view state);
+// The other way round. Invalid for what is damaged, of another version, or of an aggregate or types of another kind.
+arrow::Result<std::string_view> OpenState(std::uint64_t fingerprint, std::string_view sealed);
 
 std::shared_ptr<const MergeableState> MakeMergeableState(const std::shared_ptr<const AggregateQuery>& query,
                                                          std::size_t aggregate);

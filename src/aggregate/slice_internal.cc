@@ -269,6 +269,45 @@ void Slice::Merge(const RecordLayout& layout, const Slice& other, std::span<cons
   }
 }
 
+void Slice::AddGroup(const RecordLayout& layout, std::string_view key, Record record) {
+  if (!groups_.Find(key)) groups_.Add(key);
+  const Record to = groups_.record(*groups_.Find(key));
+  AddRows(to, RowsOf(record));
+  rows_ += RowsOf(record);
+  for (const RecordLayout::Part& part : layout.parts()) {
+    part.ops->Merge(std::span(&record, 1), std::span(&to, 1), groups_.heap());
+  }
+}
+
+void Slice::Subtract(const RecordLayout& layout, const Slice& other) {
+  for (std::uint32_t group = 0; group < other.groups_.size(); ++group) {
+    const auto found = groups_.Find(other.groups_.key(group));
+    if (!found) continue;
+    const Record from = other.groups_.record(group);
+    const Record to = groups_.record(*found);
+    AddRows(to, -RowsOf(from));
+    rows_ -= RowsOf(from);
+    for (const RecordLayout::Part& part : layout.parts()) part.ops->Subtract(std::span(&from, 1), std::span(&to, 1));
+  }
+}
+
+bool Slice::has_empty_group() const {
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+    if (RowsOf(groups_.record(group)) == 0) return true;
+  }
+  return false;
+}
+
+std::shared_ptr<Slice> Slice::WithoutEmpty(const ViewSpec& spec) const {
+  std::vector<std::uint32_t> groups;
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+    if (RowsOf(groups_.record(group)) != 0) groups.push_back(group);
+  }
+  auto slice = std::make_shared<Slice>(spec);
+  slice->Merge(*spec.layout, *this, groups);
+  return slice;
+}
+
 std::int64_t Slice::bytes() const { return static_cast<std::int64_t>(sizeof(Slice)) + groups_.bytes(); }
 
 void Slice::Save(const RecordLayout& layout, StateWriter& writer) const {

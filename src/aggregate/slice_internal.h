@@ -63,6 +63,13 @@ class Slice {
   void Merge(const RecordLayout& layout, const Slice& other);
   // Only these groups of the other.
   void Merge(const RecordLayout& layout, const Slice& other, std::span<const std::uint32_t> groups);
+  // Adds what a record of the layout has seen to the group of that row key.
+  void AddGroup(const RecordLayout& layout, std::string_view key, Record record);
+  // Takes out what was added with the other; its groups are all here. Only where every part can.
+  void Subtract(const RecordLayout& layout, const Slice& other);
+  // Without the groups that have no row.
+  std::shared_ptr<Slice> WithoutEmpty(const ViewSpec& spec) const;
+  bool has_empty_group() const;
   // When no more rows are expected for a while.
   void Settle() { groups_.Settle(); }
   // When few more groups are expected: in no more room than it needs.

@@ -10,6 +10,7 @@
 #include "aggregate/state_format_internal.h"
 #include "aggregate/view_state.h"
 #include "aggregate/view_test_support.h"
+#include "arrow/array/array_binary.h"
 #include "arrow/array/array_primitive.h"
 #include "arrow/array/builder_primitive.h"
 #include "arrow/buffer.h"
@@ -317,6 +318,83 @@ TEST_P(StateFamilies, DamagedBytesAreReadWithinBounds) {
       ++refused;
       continue;
     }
+    const auto source = MakeViewSource(state->Pin());
+    const auto read = source->Scan(AllColumns(*source)).ValueOrDie()->ToRecordBatches();
+    ASSERT_TRUE(read.ok() || read.status().IsInvalid()) << read.status();
+    FoldAndMerge(*state, {batch_});
+  }
+  EXPECT_GT(refused, 0);
+}
+
+// As states('view') gives them: the columns of the view, sealed states in the place of values.
+std::shared_ptr<arrow::RecordBatch> StatesOf(ViewState& state) {
+  const auto source = MakeViewSource(state.Pin());
+  const int columns = source->schema()->num_fields();
+  ScanRequest request{.projection = {0}, .filters = {}};
+  for (int column = 1; column < columns; ++column) request.projection.push_back(columns + column);
+  const auto table = source->Scan(request).ValueOrDie()->ToTable().ValueOrDie();
+  const auto batch = table->CombineChunksToBatch().ValueOrDie();
+  arrow::ArrayVector arrays = {batch->column(0)};
+  for (int column = 1; column < columns; ++column) {
+    const auto& states = static_cast<const arrow::BinaryArray&>(*batch->column(column));
+    arrow::BinaryBuilder sealed;
+    for (std::int64_t row = 0; row < states.length(); ++row) {
+      EXPECT_TRUE(sealed.Append(source->StatesOf(column)->Seal(states.GetView(row))).ok());
+    }
+    arrays.push_back(sealed.Finish().ValueOrDie());
+  }
+  return arrow::RecordBatch::Make(batch->schema(), batch->num_rows(), arrays);
+}
+
+TEST_P(StateFamilies, TakenOutOfOneViewTheyAreMergedIntoAnother) {
+  const auto state = Filled();
+  const auto first = Make();
+  const auto second = Make();
+  FoldAndMerge(*first, {batch_->Slice(0, 170)});
+  FoldAndMerge(*second, {batch_->Slice(170)});
+  first->Merge(*first->FoldStates({StatesOf(*second)}).ValueOrDie());
+  ExpectSame(*Read(*first), *Read(*state));
+  const auto moved = Make();
+  moved->Merge(*moved->FoldStates({StatesOf(*state)}).ValueOrDie());
+  ExpectSame(*Read(*moved), *Read(*state));
+}
+
+// Whatever the bytes say, the reader stays inside them, and takes all or nothing.
+TEST_P(StateFamilies, ForgedStatesAreReadWithinBounds) {
+  const auto states = StatesOf(*Filled());
+  constexpr std::size_t kHead = 12;
+  const auto below = [&](std::size_t limit) {
+    return static_cast<std::size_t>(Below(random_, static_cast<std::int64_t>(limit)));
+  };
+  int refused = 0;
+  for (int round = 0; round < 300; ++round) {
+    auto arrays = states->columns();
+    const auto column = 1 + below(arrays.size() - 1);
+    const auto& sound = static_cast<const arrow::BinaryArray&>(*arrays[column]);
+    const auto row = static_cast<std::int64_t>(below(static_cast<std::size_t>(sound.length())));
+    arrow::BinaryBuilder builder;
+    for (std::int64_t i = 0; i < sound.length(); ++i) {
+      std::string bytes(sound.GetView(i));
+      if (i == row) {
+        bytes.resize(bytes.size() - sizeof(std::uint32_t));
+        for (std::size_t flips = 1 + below(3); flips > 0; --flips) {
+          bytes[kHead + below(bytes.size() - kHead)] = static_cast<char>(below(256));
+        }
+        if (below(4) == 0) bytes.resize(kHead + below(bytes.size() - kHead));
+        const std::uint32_t checksum = StateChecksum(bytes);
+        if (below(8) != 0) bytes.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
+      }
+      ASSERT_TRUE(builder.Append(bytes).ok());
+    }
+    arrays[column] = builder.Finish().ValueOrDie();
+    const auto state = Make();
+    const auto delta = state->FoldStates({arrow::RecordBatch::Make(states->schema(), states->num_rows(), arrays)});
+    if (!delta.ok()) {
+      ASSERT_TRUE(delta.status().IsInvalid()) << delta.status();
+      ++refused;
+      continue;
+    }
+    state->Merge(**delta);
     const auto source = MakeViewSource(state->Pin());
     const auto read = source->Scan(AllColumns(*source)).ValueOrDie()->ToRecordBatches();
     ASSERT_TRUE(read.ok() || read.status().IsInvalid()) << read.status();

@@ -95,6 +95,22 @@ std::uint64_t FingerprintOf(const AggregateQuery& query) {
   return print.value();
 }
 
+std::uint64_t FingerprintOfAggregate(const AggregateQuery& query, std::size_t aggregate) {
+  Fingerprint print;
+  const RecordLayout layout(query, 0);
+  for (std::size_t i = 0; i < query.aggregates.size(); ++i) {
+    if (i != aggregate && (layout.ops(i) == nullptr || layout.ops(i) != layout.ops(aggregate))) continue;
+    const AggregateColumn& sharing = query.aggregates[i];
+    print.AddNumber(static_cast<std::int64_t>(sharing.kind));
+    for (const int argument : sharing.arguments) print.Add(query.evaluated_schema->field(argument)->type()->ToString());
+    print.AddNumber(sharing.filter >= 0 ? 1 : 0);
+    print.AddNumber(static_cast<std::int64_t>(sharing.parameters.size()));
+    for (const double parameter : sharing.parameters) print.AddNumber(std::bit_cast<std::int64_t>(parameter));
+    print.Add(sharing.result_type->ToString());
+  }
+  return print.value();
+}
+
 StateWriter BeginStates(const ViewSpec& spec) {
   StateWriter writer;
   writer.PutBytes(kMagic);

@@ -17,6 +17,10 @@ namespace hyprstream::aggregate {
 // Which definition states belong to: its text, zone, and the types and kinds of keys and aggregates.
 std::uint64_t FingerprintOf(const AggregateQuery& query);
 
+// What the state of one aggregate is made of, whatever its view: kinds and types of it and of those that share its
+// part.
+std::uint64_t FingerprintOfAggregate(const AggregateQuery& query, std::size_t aggregate);
+
 // What every view's states begin and end with: the writer of the one, and what makes bytes of it.
 StateWriter BeginStates(const ViewSpec& spec);
 std::shared_ptr<arrow::Buffer> EndStates(StateWriter writer);

@@ -61,6 +61,9 @@ class StateOps {
                       HeapAccount& heap) const = 0;
   // from[i] is added to to[i].
   virtual void Merge(std::span<const Record> from, std::span<const Record> to, HeapAccount& heap) const = 0;
+  // Takes from[i] out of to[i] again, to which it was added: exactly what it was without. Only where it can.
+  virtual bool can_subtract() const { return false; }
+  virtual void Subtract(std::span<const Record> /*from*/, std::span<const Record> /*to*/) const {}
   // Appends an aggregate's results to a builder of MakePhysicalBuilder(its result type). Invalid ("... out of range
   // ...") when one does not fit.
   virtual arrow::Status Read(const AggregateColumn& aggregate, std::span<const Record> records,

@@ -42,6 +42,7 @@ struct NarrowSum {
   void Add(V value) {
     sum.Set(sum.value() + static_cast<Int128>(value));
   }
+  void Subtract(const NarrowSum& from) { sum.Set(sum.value() - from.sum.value()); }
   void Merge(const NarrowSum& from) { sum.Set(sum.value() + from.sum.value()); }
   std::int64_t carry() const { return 0; }
 };
@@ -61,6 +62,14 @@ struct WideSum {
   void Merge(const WideSum& from) {
     Add(from.sum.value());
     carries += from.carries;
+  }
+  void Subtract(const WideSum& from) {
+    const Int128 value = from.sum.value();
+    const Int128 before = sum.value();
+    const auto after = static_cast<Int128>(static_cast<UInt128>(before) - static_cast<UInt128>(value));
+    sum.Set(after);
+    if (value >= 0 ? after > before : after < before) carries -= value >= 0 ? 1 : -1;
+    carries -= from.carries;
   }
   std::int64_t carry() const { return carries; }
 };
@@ -174,6 +183,15 @@ class SummaryOps final : public StateOps {
       state.skipped += other.skipped;
       state.sum.Merge(other.sum);
       state.range.Merge(other.range);
+    }
+  }
+  bool can_subtract() const override { return !kExtremes && !(kSum && std::is_floating_point_v<V>); }
+  void Subtract(Records from, Records to) const override {
+    if constexpr (!kExtremes && !(kSum && std::is_floating_point_v<V>)) {
+      for (std::size_t i = 0; i < from.size(); ++i) {
+        StateOf(to[i]).skipped -= StateOf(from[i]).skipped;
+        if constexpr (kSum) StateOf(to[i]).sum.Subtract(StateOf(from[i]).sum);
+      }
     }
   }
   arrow::Status Read(const AggregateColumn& aggregate, Records records, arrow::ArrayBuilder& builder) const override {

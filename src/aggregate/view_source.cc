@@ -195,6 +195,11 @@ class ViewSource final : public TableSource {
     return Bounds{.least = least, .greatest = greatest};
   }
 
+  bool has_states_by_row() const override {
+    const auto& query = *version_->spec().query;
+    return !query.hopping && !query.session_gap;
+  }
+
   std::optional<std::int64_t> EstimatedRows() const override {
     const auto& hopping = version_->spec().query->hopping;
     return version_->group_count() * (hopping ? hopping->overlap() : 1);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "aggregate/fold_internal.h"
+#include "aggregate/foreign_states_internal.h"
 #include "aggregate/session_view_internal.h"
 #include "aggregate/slice_internal.h"
 #include "aggregate/state_format_internal.h"
@@ -219,6 +220,39 @@ class SlicedViewState final : public ViewState {
     SliceMap slices = SlicesOf(*spec_, delta);
     if (slices.empty()) slices = EmptySlices(*spec_);
     Publish(std::move(slices));
+  }
+
+  bool can_subtract() const override {
+    return std::ranges::all_of(spec_->layout->parts(), [](const auto& part) { return part.ops->can_subtract(); });
+  }
+
+  void Subtract(const Delta& delta, const std::set<WindowStart>& without) override EXCLUDES(mutex_) {
+    const SliceMap gone = SlicesOf(*spec_, delta);
+    const bool has_keys = query().key_count() > 0;
+    const MutexLock lock(mutex_);
+    const std::uint64_t pinned = registry_->Youngest();
+    SliceMap& slices = WritableMap(pinned);
+    for (const SliceEntry& from : gone) {
+      const auto at = LowerBound(slices, from.key);
+      if (without.contains(from.key) || at == slices.end() || at->key != from.key) continue;
+      Slice& slice = WritableSlice(pinned, *at);
+      Count(slice, -1);
+      slice.Subtract(*spec_->layout, *from.slice);
+      if (has_keys && slice.row_count() == 0) {
+        slices.erase(at);
+        continue;
+      }
+      if (has_keys && slice.has_empty_group()) at->slice = slice.WithoutEmpty(*spec_);
+      Count(*at->slice, 1);
+    }
+    current_.reset();
+  }
+
+  arrow::Result<std::unique_ptr<Delta>> FoldStates(
+      const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) const override {
+    if (query().hopping) return ViewState::FoldStates(batches);
+    ARROW_ASSIGN_OR_RAISE(SliceMap slices, FoldForeignStates(*spec_, batches));
+    return std::make_unique<FoldedDelta>(Folded{.slices = std::move(slices), .raw = {}});
   }
 
   void ReplaceAmong(const std::function<bool(WindowStart)>& among, const Delta& delta) override EXCLUDES(mutex_) {
@@ -450,6 +484,12 @@ class SlicedViewState final : public ViewState {
 };
 
 }  // namespace
+
+arrow::Result<std::unique_ptr<Delta>> ViewState::FoldStates(
+    const std::vector<std::shared_ptr<arrow::RecordBatch>>& /*batches*/) const {
+  return arrow::Status::NotImplemented("View ", query().view.ToString(),
+                                       " takes no states: its windows overlap or join one another");
+}
 
 arrow::Result<std::unique_ptr<ViewState>> ViewState::Make(std::shared_ptr<const AggregateQuery> query) {
   ARROW_ASSIGN_OR_RAISE(auto spec, ViewSpec::Make(std::move(query)));

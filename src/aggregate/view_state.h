@@ -120,6 +120,15 @@ class ViewState {
   virtual void Merge(const Delta& delta) { Merge(delta, {}); }
   // The same, but for the delta's windows that are in `without`.
   virtual void Merge(const Delta& delta, const std::set<WindowStart>& without) = 0;
+  // Can rows be taken out again without the others of their groups?
+  virtual bool can_subtract() const { return false; }
+  // Takes out what was added with other deltas, but for the windows in `without`. Groups without a row vanish, and
+  // slices without a group. Cannot fail.
+  virtual void Subtract(const Delta& /*delta*/, const std::set<WindowStart>& /*without*/) {}
+  // Groups whose states come from elsewhere: batches of the view's columns, in order, with sealed states where it has
+  // aggregates. Invalid, naming column and row, when they are none of this view's. NotImplemented of sessions.
+  virtual arrow::Result<std::unique_ptr<Delta>> FoldStates(
+      const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) const;
   // Takes windows away that have expired, asked in ascending order until one has not yet; never the NULL window. What
   // they held is returned. Costs next to nothing when the oldest is to stay.
   virtual ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired) = 0;

@@ -182,10 +182,14 @@ arrow::Status CommitPathImpl::Fold(Staged& staged) {
   for (const auto& changes : staged.changes) {
     const auto first = staged.deltas.size();  // of this table's views
     for (const auto& view : ViewsOf(changes.table, registry_.Maintained())) {
+      if (view->abandoned) continue;
       ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
-      ARROW_ASSIGN_OR_RAISE(
-          auto delta, FoldChanges(*lease, view, changes, std::span<const ViewDelta>(staged.deltas).subspan(first)));
-      staged.deltas.push_back(std::move(delta));
+      auto delta = FoldChanges(*lease, view, changes, std::span<const ViewDelta>(staged.deltas).subspan(first));
+      if (!delta.ok() && view->filling) {  // whoever wants the view has the trouble, not who writes
+        delta = ViewDelta{.view = view, .delta = nullptr, .windows = nullptr, .unfit = delta.status().message()};
+      }
+      ARROW_RETURN_NOT_OK(delta.status());
+      staged.deltas.push_back(*std::move(delta));
     }
   }
   return arrow::Status::OK();
@@ -207,6 +211,7 @@ arrow::Status CommitPathImpl::RecomputeBefore(engine::Connection& connection, St
 arrow::Status CommitPathImpl::CatchUp(engine::Connection& connection, Staged& staged) {
   ARROW_RETURN_NOT_OK(CheckCreated(staged));
   ARROW_RETURN_NOT_OK(CheckRefreshed(staged));
+  ARROW_RETURN_NOT_OK(CheckMerged(staged));
   ARROW_RETURN_NOT_OK(CheckTaken(connection, staged));
   if (staged.registry_version == registry_.version()) return arrow::Status::OK();
   ARROW_RETURN_NOT_OK(CheckCatalog(connection, staged));
@@ -283,18 +288,27 @@ void CommitPathImpl::RedefineTables(const Staged& staged) {
 
 void CommitPathImpl::PublishDelta(const Staged& staged, const ViewDelta& delta) {
   auto& view = *delta.view;
+  if (!delta.unfit.empty() && view.fill_problem.empty()) view.fill_problem = delta.unfit;
   if (delta.delta != nullptr) MergeOrBreak(view, *delta.delta, delta.judgement.left_out);
   view.late.counts += delta.judgement.counts;
   for (const auto& window : delta.judgement.dropped_from) view.late.dropped.Add(window);
+  view.NoteWhatItHas();
+  if (delta.updated != nullptr) MergeOrBreak(view, *delta.updated);
+  if (delta.removed != nullptr) SubtractOrBreak(view, *delta.removed);
+  if (delta.updated != nullptr) DropExpired(view);
   if (!delta.recompute) return;
-  if (view.filling) {
-    view.refill = true;  // what it is being filled from still has the old rows
-  } else if (delta.recomputed != nullptr && registry_.ChangedAt(view.query->base) <= staged.read_at) {
+  if (view.filling) {  // what it is being filled from still has the old rows
+    view.refill |= delta.windows == nullptr;
+    if (delta.windows != nullptr) view.touched.push_back(delta.windows);
+    return;
+  }
+  if (delta.recomputed != nullptr && registry_.ChangedAt(view.query->base) <= staged.read_at) {
     ReplaceOrBreak(view, delta.windows, *delta.recomputed);
   } else {
     Recompute(view, delta.windows);
   }
   for (const auto& touched : delta.touched) view.late.dropped.Erase(touched.window);  // nothing of them is left
+  view.NoteWhatItHas();
   DropExpired(view);
 }
 
@@ -303,17 +317,29 @@ void CommitPathImpl::PublishViews(const Staged& staged) {
     if (const auto view = registry_.Find(ref); view != nullptr) view->options = options;
   }
   for (const auto& [ref, refreshed] : staged.ddl->refreshed) PublishRefreshed(refreshed);
+  for (const auto& [ref, merged] : staged.ddl->merged) PublishMerged(merged);
   for (const auto& ref : staged.ddl->dropped) {
+    if (const auto found = registry_.Find(ref); found != nullptr) found->abandoned = true;
     EndChanges(ref, staged.ddl->created.contains(ref) ? "replaced by another; subscribe again" : "dropped");
     registry_.Remove(ref);
   }
   for (const auto& [ref, created] : staged.ddl->created) {
     auto& view = *created.view;
+    if (view.background) {
+      FillLater(created.view);
+      continue;
+    }
     view.filling = false;
     // Its table may be another one by now, made anew after the view.
     const bool remade = std::ranges::any_of(
         staged.facts.entries, [&](const auto& entry) { return entry.dropped && entry.entry == view.query->base; });
-    if (view.refill || (remade && registry_.OptionsOf(view.query->base).keep_rows)) Recompute(view, nullptr);
+    if (view.refill || (remade && registry_.OptionsOf(view.query->base).keep_rows)) {
+      Recompute(view, nullptr);
+    } else {
+      for (const auto& windows : view.touched) Recompute(view, windows);
+    }
+    view.touched.clear();
+    view.NoteWhatItHas();
     registry_.Publish(created.view);
   }
 }
@@ -345,6 +371,8 @@ std::vector<ViewInfo> CommitPathImpl::Views() const {
                      .options = view->options,
                      .watermark = WatermarkOf(*view),
                      .late = view->late.counts,
+                     .rows_filled = view->rows_filled,
+                     .rows_to_fill = view->rows_to_fill,
                      .windows = view->state->CountWindows(),
                      .groups = stats.groups,
                      .rows = stats.rows,
@@ -398,7 +426,10 @@ arrow::Status CommitPathImpl::InTransaction(const std::function<arrow::Status(en
 }
 
 arrow::Status CommitPathImpl::SaveStates(Saving saving) {
-  if (saving == Saving::kAtEnd) expiry_.Stop();
+  if (saving == Saving::kAtEnd) {
+    expiry_.Stop();
+    filler_.Stop();
+  }
   const std::unique_lock gate(gate_);
   auto failed = arrow::Status::OK();
   const auto note = [&failed](const std::string& what, const arrow::Status& status) {
@@ -407,7 +438,7 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
     failed = arrow::Status((failed.ok() ? status : failed).code(), before + what + " (" + status.message() + ")");
   };
   for (const auto& view : registry_.Published()) {
-    if (view->status == ViewStatus::kBroken) continue;
+    if (view->status != ViewStatus::kReady) continue;
     const bool keeps_rows = registry_.OptionsOf(view->query->base).keep_rows;
     if (keeps_rows && saving != Saving::kAtEnd) continue;  // rows may come, and then a crash
     note("the state of materialized view " + view->query->view.ToString(),
@@ -418,6 +449,8 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
            // Rows that are kept do not say which of them were left out.
            if (keeps_rows && view->late.dropped.empty()) return arrow::Status::OK();
            ARROW_ASSIGN_OR_RAISE(const auto state, view->state->Serialize());
+           // Of rows that are kept all is there after a crash but what came from elsewhere.
+           if (!keeps_rows) ARROW_RETURN_NOT_OK(RemoveMergedStates(connection, view->query->view));
            return StoreState(connection, view->query->view, state);
          }));
   }

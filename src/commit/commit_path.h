@@ -21,6 +21,10 @@
 #include "core/table_ref.h"
 #include "engine/engine.h"
 
+namespace arrow {
+class RecordBatchReader;
+}
+
 namespace hyprstream {
 class Clock;
 }
@@ -44,7 +48,11 @@ struct TableInfo {
   std::vector<TableRef> views;
 };
 
-enum class ViewStatus { kReady, kBroken };
+enum class ViewStatus {
+  kReady,
+  kFilling,  // it gets the rows of its table, and cannot be read before it has them all
+  kBroken
+};
 
 struct ViewInfo {
   TableRef view;
@@ -56,6 +64,7 @@ struct ViewInfo {
   ViewOptions options = {};
   std::optional<EventTime> watermark = {};  // none without windows over event time, or without a mark
   LateCounts late = {};
+  std::int64_t rows_filled = 0, rows_to_fill = 0;  // while it is filled
   std::int64_t windows = 0, groups = 0, rows = 0, bytes = 0;
 };
 
@@ -104,6 +113,11 @@ class CommitPath {
   // Computes windows (or all) again from the rows of their table, at Commit(); what was left out of them counts then.
   // Invalid, naming the first of them, where their rows are gone.
   virtual arrow::Status RefreshView(engine::Connection& connection, const engine::RefreshMaterializedView& refresh) = 0;
+  // Adds states that states('view') has given elsewhere: batches of the view's columns, in order, with states where it
+  // has aggregates. They are there from Commit() on, and after a restart. How many rows there were. Invalid, naming the
+  // column, for states of other aggregates or types, and for damaged ones.
+  virtual arrow::Result<std::int64_t> MergeStates(engine::Connection& connection, const engine::InsertStates& insert,
+                                                  arrow::RecordBatchReader& rows) = 0;
   // Stores the options beside the table just created in the open transaction; they hold from its commit on. Invalid for
   // an unknown option (with the nearest) or a time column that the table does not have.
   virtual arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) = 0;

@@ -23,6 +23,7 @@
 #include "commit/expiry_timer.h"
 #include "commit/subscription.h"
 #include "commit/view_catalog.h"
+#include "commit/view_filler.h"
 #include "commit/view_maintenance.h"
 #include "commit/view_registry.h"
 #include "commit/view_snapshots.h"
@@ -60,6 +61,8 @@ class CommitPathImpl : public CommitPath {
                                  const std::string& time_zone) override;
   arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) override;
   arrow::Result<bool> AlterView(engine::Connection& connection, const engine::AlterMaterializedView& alter) override;
+  arrow::Result<std::int64_t> MergeStates(engine::Connection& connection, const engine::InsertStates& insert,
+                                          arrow::RecordBatchReader& rows) override;
   arrow::Status RefreshView(engine::Connection& connection, const engine::RefreshMaterializedView& refresh) override;
   arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) override;
   arrow::Status CarryOptions(engine::Connection& connection, const engine::Renaming& renaming) override;
@@ -132,6 +135,7 @@ class CommitPathImpl : public CommitPath {
   // Under the gate, before anything of the commit is applied: which rows do views leave out, and may it commit at all?
   arrow::Status JudgeRows(Staged& staged, bool last_try);
   arrow::Status JudgeDelta(const Staged& staged, ViewDelta& delta);
+  static arrow::Status CheckSubtract(const ViewDelta& delta);
   arrow::Status CheckRecompute(const Staged& staged, const ViewDelta& delta) const;
   arrow::Status CheckSessions(const ViewDelta& delta, bool is_last) const;
   // The mark that a row of the time `newest` would raise the table's to.
@@ -168,13 +172,25 @@ class CommitPathImpl : public CommitPath {
   // `options` as the transaction has altered them.
   static ViewOptions OptionsIn(const TransactionSnapshot& ddl, const MaintainedView& view);
   arrow::Status UnknownView(const TableRef& view) const;
+  // ---- views filled while commits go on (view_filling.cc)
+  // Under the gate, once its CREATE has committed.
+  void FillLater(const std::shared_ptr<MaintainedView>& view);
+  void FillInBackground(MaintainedView& view, ConnectionPool::Lease rows, const std::function<bool()>& stopped);
+  arrow::Status FillFrom(engine::Connection& rows, MaintainedView& view, const std::function<bool()>& stopped);
+  arrow::Status FinishFilling(MaintainedView& view);
+
+  // ---- states of other servers (view_merging.cc)
+  arrow::Status CheckMerged(const Staged& staged) const;
+  void PublishMerged(const MergedStates& merged);
+  arrow::Status LoadMerged(engine::Connection& connection, MaintainedView& view, bool was_saved);
+
   static arrow::Result<std::string> RangeOf(engine::Connection& connection,
                                             const engine::RefreshMaterializedView& refresh, RefreshedView& refreshed);
   arrow::Status FillRefreshed(engine::Connection& connection, RefreshedView& refreshed, const std::string& condition);
   // Are the rows of all that is computed again still there?
   arrow::Status CheckRowsOf(const RefreshedView& refreshed) const;
   // May what was computed take its view's place? Under the gate.
-  arrow::Status CheckRefreshed(const Staged& staged) const;
+  arrow::Status CheckRefreshed(const Staged& staged);
   void PublishRefreshed(const RefreshedView& refreshed);
   // After DDL in the transaction: every view's table and definition must mean what they meant.
   arrow::Status CheckCatalog(engine::Connection& connection, const Staged& staged);
@@ -206,7 +222,8 @@ class CommitPathImpl : public CommitPath {
 
   bool lasting_ = false;                                          // the database is a file
   std::map<TableRef, std::optional<EventTime>> rows_checked_to_;  // the timer's
-  ExpiryTimer expiry_{clock_};                                    // last: it uses the rest
+  ViewFiller filler_;                                             // these use the rest
+  ExpiryTimer expiry_{clock_};
 };
 
 }  // namespace hyprstream::commit

@@ -150,6 +150,7 @@ AnsweringView CommitPathImpl::AnsweringOf(const MaintainedView& view, std::share
   AnsweringView answering{.query = view.query, .source = std::move(source), .partial = {}, .whole_from = {}};
   if (view.partial) answering.partial = "it counts from its creation on (backfill = false)";
   if (!view.late.dropped.empty()) answering.partial = "it has left out late rows";
+  if (view.merged) answering.partial = "it has states of other servers merged in";
   auto from = view.late.expired_to;
   if (const auto rows_before = registry_.RowsBefore(view.query->base)) from = std::max(from, *rows_before);
   if (from != EventTime::min()) answering.whole_from = from.time_since_epoch().count();
@@ -193,7 +194,18 @@ arrow::Status CommitPathImpl::JudgeDelta(const Staged& staged, ViewDelta& delta)
       return RefuseLateRow(view, rows, *refused, *watermark);
     }
   }
+  if (delta.removed != nullptr) return CheckSubtract(delta);
   return delta.recompute ? CheckRecompute(staged, delta) : arrow::Status::OK();
+}
+
+// A row may be taken out only of what has taken it in.
+arrow::Status CommitPathImpl::CheckSubtract(const ViewDelta& delta) {
+  const auto& view = *delta.view;
+  const bool left_out = std::ranges::any_of(
+      delta.touched, [&](const auto& touched) { return view.late.dropped.Contains(touched.window); });
+  if (!left_out && !view.partial) return arrow::Status::OK();
+  return arrow::Status::Invalid("Materialized view ", view.query->view.ToString(),
+                                " has left late rows out meanwhile; try again");
 }
 
 // Windows are computed again from the rows that the table still has, all of which count.
@@ -202,6 +214,15 @@ arrow::Status CommitPathImpl::CheckRecompute(const Staged& staged, const ViewDel
   const auto& base = view.query->base;
   const auto rows_before = registry_.RowsBefore(base);
   constexpr const char* kGone = ", of which the table's retention has deleted rows";
+  if (view.merged) {
+    const bool whole = view.ends == nullptr || view.query->window_key < 0;
+    const auto found = std::ranges::find_if(
+        delta.touched, [&](const auto& touched) { return view.merged_windows.contains(touched.window); });
+    if (whole || found != delta.touched.end()) {
+      const auto what = whole ? std::string("itself again") : WindowText(*view.ends, found->window);
+      return RefuseRecompute(view, base, what + ", which has states of other servers merged in");
+    }
+  }
   if (view.ends == nullptr) {
     return rows_before.has_value() ? RefuseRecompute(view, base, std::string("itself again") + kGone)
                                    : arrow::Status::OK();

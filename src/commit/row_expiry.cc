@@ -69,7 +69,9 @@ arrow::Status CommitPathImpl::ExpireRows(const TableInfo& table) {
     return arrow::Status::OK();
   }
   const auto version = registry_.version();
-  if (registry_.Maintained().size() != registry_.Published().size()) return arrow::Status::OK();  // one is being filled
+  const auto maintained = registry_.Maintained();
+  const auto is_filling = [](const auto& view) { return view->filling.load(); };
+  if (std::ranges::any_of(maintained, is_filling)) return arrow::Status::OK();
   ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
   ARROW_ASSIGN_OR_RAISE(const auto schema, lease->ArrowSchemaOf(table.table));
   const auto column = schema->GetFieldByName(table.options.time_column);

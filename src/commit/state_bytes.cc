@@ -14,7 +14,16 @@ namespace hyprstream::commit {
 arrow::Status CommitPathImpl::CheckStateBytes(const Staged& staged) const {
   std::map<const MaintainedView*, std::int64_t> more;
   for (const auto& delta : staged.deltas) {
-    if (delta.delta != nullptr) more[delta.view.get()] += delta.view->state->GrowthBound(*delta.delta);
+    if (delta.view->filling) continue;  // its filling is what fails
+    for (const auto* added : {delta.delta.get(), delta.updated.get()}) {
+      if (added != nullptr) more[delta.view.get()] += delta.view->state->GrowthBound(*added);
+    }
+  }
+  for (const auto& [ref, merged] : staged.ddl->merged) {
+    more[merged.view.get()] += merged.view->state->GrowthBound(*merged.delta);
+  }
+  for (const auto& [ref, refreshed] : staged.ddl->refreshed) {
+    more[refreshed.view.get()] += refreshed.fresh->state->Stats().bytes;
   }
   for (const auto& [ref, created] : staged.ddl->created) more[created.view.get()] += created.view->state->Stats().bytes;
   if (std::ranges::all_of(more, [](const auto& of_view) { return of_view.second == 0; })) return arrow::Status::OK();

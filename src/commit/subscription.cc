@@ -254,7 +254,7 @@ arrow::Result<std::unique_ptr<Subscription>> CommitPathImpl::Subscribe(const Sub
     return arrow::Status::KeyError("Unknown materialized view: ", options.view.ToString(),
                                    DidYouMean(options.view.ToString(), registry_.ViewNames()));
   }
-  if (view->status == ViewStatus::kBroken) {
+  if (view->status != ViewStatus::kReady) {
     return arrow::Status::Invalid("Materialized view ", options.view.ToString(), " cannot be read: ", view->problem);
   }
   ARROW_RETURN_NOT_OK(CheckFilter(*view->query, options));

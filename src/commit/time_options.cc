@@ -126,7 +126,7 @@ arrow::Result<TableOptions> ParseTableOptions(engine::Connection& connection, co
 namespace {
 
 arrow::Status UnknownViewOption(const std::string& name) {
-  static const std::array<std::string, 4> kKnown = {"backfill", "lateness", "late", "retention"};
+  static const std::array<std::string, 5> kKnown = {"backfill", "background", "lateness", "late", "retention"};
   if (name == "write_through") {
     return arrow::Status::NotImplemented("View option ", name, " is not available in this version; leave it out");
   }
@@ -166,8 +166,8 @@ arrow::Result<ParsedViewOptions> ParseViewOptions(engine::Connection& connection
   for (const auto& [name, value] : options) {
     ARROW_ASSIGN_OR_RAISE(const bool set, SetViewOption(connection, name, value, parsed.options));
     if (set) continue;
-    if (name != "backfill") return UnknownViewOption(name);
-    ARROW_ASSIGN_OR_RAISE(parsed.backfill, ParseBool("View", name, value));
+    if (name != "backfill" && name != "background") return UnknownViewOption(name);
+    ARROW_ASSIGN_OR_RAISE((name == "backfill" ? parsed.backfill : parsed.background), ParseBool("View", name, value));
   }
   ARROW_RETURN_NOT_OK(CheckViewOptions(parsed.options));
   return parsed;
@@ -176,7 +176,7 @@ arrow::Result<ParsedViewOptions> ParseViewOptions(engine::Connection& connection
 arrow::Result<ViewOptions> AlterViewOptions(engine::Connection& connection, ViewOptions before,
                                             const engine::Options& set, const std::vector<std::string>& reset) {
   const auto not_altered = [](const std::string& name) {
-    if (name != "backfill") return UnknownViewOption(name);
+    if (name != "backfill" && name != "background") return UnknownViewOption(name);
     return arrow::Status::Invalid("View option ", name,
                                   " says what CREATE does and cannot be altered; REFRESH MATERIALIZED VIEW counts all "
                                   "rows of the table, CREATE OR REPLACE makes the view anew");

@@ -51,6 +51,7 @@ arrow::Result<TableOptions> ParseTableOptions(engine::Connection& connection, co
 struct ParsedViewOptions {
   ViewOptions options;
   bool backfill = true;
+  bool background = false;
 };
 arrow::Result<ParsedViewOptions> ParseViewOptions(engine::Connection& connection, const engine::Options& options);
 // What a view's options are after ALTER MATERIALIZED VIEW; `reset` get their defaults. Errors likewise, and Invalid for

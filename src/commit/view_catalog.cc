@@ -22,6 +22,7 @@ const std::string kOptions = std::string(kCatalogSchema) + ".table_options";
 const std::string kViews = std::string(kCatalogSchema) + ".views";
 const std::string kStates = std::string(kCatalogSchema) + ".view_states";
 const std::string kGoneStates = std::string(kCatalogSchema) + ".view_gone_states";
+const std::string kMergedStates = std::string(kCatalogSchema) + ".view_merged_states";
 const std::string kLateRows = std::string(kCatalogSchema) + ".view_late_rows";
 
 arrow::Status Run(engine::Connection& connection, const std::string& sql) { return connection.Run(sql).status(); }
@@ -128,17 +129,20 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
                           " (schema_name VARCHAR, table_name VARCHAR, state BLOB, piece BIGINT DEFAULT 0)"));
   ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kLateRows +
                                           " (schema_name VARCHAR, table_name VARCHAR, late_rows VARCHAR)"));
-  ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + kGoneStates +
-                                          " (schema_name VARCHAR, table_name VARCHAR, batch BIGINT, piece BIGINT, "
-                                          "state BLOB)"));
+  for (const auto& table : {kGoneStates, kMergedStates}) {
+    ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE IF NOT EXISTS " + table +
+                                            " (schema_name VARCHAR, table_name VARCHAR, batch BIGINT, piece BIGINT, "
+                                            "state BLOB)"));
+  }
   ARROW_RETURN_NOT_OK(AddColumns(connection, kStates, {"piece BIGINT DEFAULT 0"}));
   ARROW_RETURN_NOT_OK(
       AddColumns(connection, kOptions,
                  {"retention VARCHAR", "max_future VARCHAR", "clock VARCHAR DEFAULT 'event'", "idle_timeout VARCHAR",
                   "mark VARCHAR", "mark_is_last VARCHAR DEFAULT 'false'", "rows_before VARCHAR"}));
-  return AddColumns(connection, kViews,
-                    {"lateness VARCHAR DEFAULT '0'", "late VARCHAR DEFAULT 'update'", "retention VARCHAR",
-                     "source_schema VARCHAR", "source_name VARCHAR", "partial VARCHAR DEFAULT 'false'"});
+  return AddColumns(
+      connection, kViews,
+      {"lateness VARCHAR DEFAULT '0'", "late VARCHAR DEFAULT 'update'", "retention VARCHAR", "source_schema VARCHAR",
+       "source_name VARCHAR", "partial VARCHAR DEFAULT 'false'", "merged VARCHAR DEFAULT 'false'"});
 }
 
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options) {
@@ -252,7 +256,7 @@ arrow::Status StoreViewOptions(engine::Connection& connection, const TableRef& v
 }
 
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
-  for (const auto& table : {kStates, kGoneStates, kLateRows, kViews}) {
+  for (const auto& table : {kStates, kGoneStates, kMergedStates, kLateRows, kViews}) {
     ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + table + Where(view)));
   }
   return arrow::Status::OK();
@@ -267,7 +271,7 @@ arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection)
                                               "SELECT schema_name, table_name, base_schema, base_name, definition, "
                                               "time_zone, lateness, late, retention, "
                                               "coalesce(source_schema, base_schema), "
-                                              "coalesce(source_name, base_name), partial FROM " +
+                                              "coalesce(source_name, base_name), partial, merged FROM " +
                                                   kViews + " ORDER BY ALL"));
   std::vector<StoredView> views;
   for (const auto& row : rows) {
@@ -279,7 +283,8 @@ arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection)
                      .options = {.lateness = SpanOf(row[6]).value_or(Micros(0)),
                                  .late = LatePolicyOf(row[7]).value_or(LatePolicy::kUpdate),
                                  .retention = SpanOf(row[8])},
-                     .partial = row[11] == "true"});
+                     .partial = row[11] == "true",
+                     .merged = row[12] == "true"});
   }
   return SourcesFirst(std::move(views));
 }
@@ -343,34 +348,74 @@ arrow::Result<std::optional<std::string>> TakeState(engine::Connection& connecti
   return state;
 }
 
-arrow::Result<std::int64_t> CountGoneStates(engine::Connection& connection, const TableRef& view) {
-  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT (coalesce(max(batch), -1) + 1)::VARCHAR FROM " +
-                                                              kGoneStates + Where(view)));
+namespace {
+
+arrow::Result<std::int64_t> CountBatches(engine::Connection& connection, const std::string& table,
+                                         const TableRef& view) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows,
+                        Rows(connection, "SELECT (coalesce(max(batch), -1) + 1)::VARCHAR FROM " + table + Where(view)));
   return std::stoll(rows.at(0).at(0));
 }
 
-arrow::Status AddGoneState(engine::Connection& connection, const TableRef& view,
-                           const std::shared_ptr<arrow::Buffer>& state) {
-  ARROW_ASSIGN_OR_RAISE(const auto batch, CountGoneStates(connection, view));
+arrow::Status AddBatch(engine::Connection& connection, const std::string& table, const TableRef& view,
+                       const std::shared_ptr<arrow::Buffer>& state) {
+  ARROW_ASSIGN_OR_RAISE(const auto batch, CountBatches(connection, table, view));
   return InsertPieces(connection,
-                      "INSERT INTO " + kGoneStates + " (schema_name, table_name, batch, state, piece) SELECT " +
+                      "INSERT INTO " + table + " (schema_name, table_name, batch, state, piece) SELECT " +
                           Values(view) + ", " + std::to_string(batch),
                       state, kStatePieceBytes);
 }
 
-arrow::Result<std::vector<std::string>> LoadGoneStates(engine::Connection& connection, const TableRef& view) {
-  ARROW_ASSIGN_OR_RAISE(const auto count, CountGoneStates(connection, view));
+arrow::Result<std::vector<std::string>> LoadBatches(engine::Connection& connection, const std::string& table,
+                                                    const TableRef& view) {
+  ARROW_ASSIGN_OR_RAISE(const auto count, CountBatches(connection, table, view));
   std::vector<std::string> states;
   for (std::int64_t batch = 0; batch < count; ++batch) {
     ARROW_ASSIGN_OR_RAISE(auto state,
-                          JoinPieces(connection, kGoneStates + Where(view) + " AND batch = " + std::to_string(batch)));
+                          JoinPieces(connection, table + Where(view) + " AND batch = " + std::to_string(batch)));
     if (state.has_value()) states.push_back(*std::move(state));
   }
   return states;
 }
 
+}  // namespace
+
+arrow::Result<std::int64_t> CountGoneStates(engine::Connection& connection, const TableRef& view) {
+  return CountBatches(connection, kGoneStates, view);
+}
+
+arrow::Status AddGoneState(engine::Connection& connection, const TableRef& view,
+                           const std::shared_ptr<arrow::Buffer>& state) {
+  return AddBatch(connection, kGoneStates, view, state);
+}
+
+arrow::Result<std::vector<std::string>> LoadGoneStates(engine::Connection& connection, const TableRef& view) {
+  return LoadBatches(connection, kGoneStates, view);
+}
+
 arrow::Status RemoveGoneStates(engine::Connection& connection, const TableRef& view) {
   return Run(connection, "DELETE FROM " + kGoneStates + Where(view));
+}
+
+arrow::Status AddMergedState(engine::Connection& connection, const TableRef& view,
+                             const std::shared_ptr<arrow::Buffer>& state) {
+  return AddBatch(connection, kMergedStates, view, state);
+}
+
+arrow::Result<std::int64_t> CountMergedStates(engine::Connection& connection, const TableRef& view) {
+  return CountBatches(connection, kMergedStates, view);
+}
+
+arrow::Result<std::vector<std::string>> LoadMergedStates(engine::Connection& connection, const TableRef& view) {
+  return LoadBatches(connection, kMergedStates, view);
+}
+
+arrow::Status RemoveMergedStates(engine::Connection& connection, const TableRef& view) {
+  return Run(connection, "DELETE FROM " + kMergedStates + Where(view));
+}
+
+arrow::Status StoreMerged(engine::Connection& connection, const TableRef& view) {
+  return Run(connection, "UPDATE " + kViews + " SET merged = 'true'" + Where(view));
 }
 
 }  // namespace hyprstream::commit

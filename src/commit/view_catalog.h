@@ -34,6 +34,7 @@ struct StoredView {
   std::string time_zone;
   ViewOptions options = {};
   bool partial = false;  // see MaintainedView
+  bool merged = false;   // likewise
 };
 
 using TableOptionsMap = std::map<TableRef, TableOptions>;
@@ -99,5 +100,14 @@ arrow::Status AddGoneState(engine::Connection& connection, const TableRef& view,
 arrow::Result<std::int64_t> CountGoneStates(engine::Connection& connection, const TableRef& view);
 arrow::Result<std::vector<std::string>> LoadGoneStates(engine::Connection& connection, const TableRef& view);
 arrow::Status RemoveGoneStates(engine::Connection& connection, const TableRef& view);
+
+// States that came from other servers, not yet part of a saved state. They go with the view.
+arrow::Status AddMergedState(engine::Connection& connection, const TableRef& view,
+                             const std::shared_ptr<arrow::Buffer>& state);
+arrow::Result<std::int64_t> CountMergedStates(engine::Connection& connection, const TableRef& view);
+arrow::Result<std::vector<std::string>> LoadMergedStates(engine::Connection& connection, const TableRef& view);
+arrow::Status RemoveMergedStates(engine::Connection& connection, const TableRef& view);
+// From now on it is one that has some.
+arrow::Status StoreMerged(engine::Connection& connection, const TableRef& view);
 
 }  // namespace hyprstream::commit

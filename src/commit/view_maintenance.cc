@@ -161,6 +161,7 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldEvaluated(engine::Connectio
     if (bounds.stopped && bounds.stopped()) return arrow::Status::Cancelled("Filling the view was cancelled");
     ARROW_ASSIGN_OR_RAISE(const auto batch, Relabel(query, *evaluated));
     ARROW_RETURN_NOT_OK(builder->Add(batch));
+    if (bounds.folded) bounds.folded(batch->num_rows());
     if (++batches % kBatchesPerCheck != 0) return arrow::Status::OK();
     const auto bytes = builder->bytes();
     if (bytes <= bounds.state_bytes_max) return arrow::Status::OK();
@@ -242,6 +243,10 @@ arrow::Status PlaceRows(engine::Connection& connection, const TableChanges& chan
     ARROW_ASSIGN_OR_RAISE(const auto starts, view.state->StartsOf(delta.windows));
     for (const auto& start : starts) delta.touched.push_back({.window = start, .end = {}, .rows = 0});
   }
+  for (const auto* images : {delta.removed.get(), delta.updated.get()}) {
+    if (images == nullptr) continue;
+    for (const auto& rows : images->Windows()) delta.touched.push_back({.window = rows.window, .end = {}, .rows = 0});
+  }
   for (auto* windows : {&delta.inserted, &delta.changed, &delta.touched}) {
     ARROW_RETURN_NOT_OK(FindEnds(connection, *view.ends, *windows));
   }
@@ -257,7 +262,12 @@ arrow::Result<ViewDelta> FoldChanges(engine::Connection& connection, std::shared
   if (!changes.inserted.empty()) {
     ARROW_ASSIGN_OR_RAISE(delta.delta, FoldInserted(connection, *view, changes, folded));
   }
-  if (!changes.removed.empty()) {
+  if (!changes.removed.empty() && view->has_all && !view->filling && view->state->can_subtract()) {
+    ARROW_ASSIGN_OR_RAISE(delta.removed, FoldImages(connection, *view, changes.schema, changes.removed));
+    if (!changes.updated.empty()) {
+      ARROW_ASSIGN_OR_RAISE(delta.updated, FoldImages(connection, *view, changes.schema, changes.updated));
+    }
+  } else if (!changes.removed.empty()) {
     delta.recompute = true;
     const bool in_parts = query.window_key >= 0 && !(query.session_gap && query.key_count() == 1);
     if (in_parts) {
@@ -309,6 +319,15 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldRows(engine::Connection& co
   return FoldEvaluated(connection, view, {.sql = sql, .schema = arrow::schema({}), .input = {}}, bounds);
 }
 
+arrow::Status RecomputeTouched(engine::Connection& connection, MaintainedView& view) {
+  for (const auto& windows : view.touched) {
+    ARROW_ASSIGN_OR_RAISE(const auto delta, FoldTable(connection, view, windows));
+    ARROW_RETURN_NOT_OK(view.state->Replace(windows, *delta));
+  }
+  view.touched.clear();
+  return LearnEnds(connection, view);
+}
+
 arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max, const std::string& what_takes_most) {
   return arrow::Status::CapacityError("The states of materialized views would take up to ", bytes, " bytes, more than ",
                                       bytes_max, ", their share of memory_max; most of them are ", what_takes_most,
@@ -323,6 +342,19 @@ void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta,
     if (view.changes != nullptr) view.changes->Merged(*view.state, delta, without);
   } catch (const std::exception& error) {
     view.Break(std::string("adding rows to it failed (") + error.what() + "); drop and create it again");
+  }
+}
+
+void SubtractOrBreak(MaintainedView& view, const aggregate::Delta& delta) {
+  try {
+    view.state->Subtract(delta, {});
+    if (view.changes == nullptr) return;
+    if (view.query->window_key < 0) return view.changes->ReplacedAll();
+    std::vector<aggregate::WindowStart> slices;
+    for (const auto& rows : delta.Windows()) slices.push_back(rows.window);
+    view.changes->Replaced(slices);
+  } catch (const std::exception& error) {
+    view.Break(std::string("taking rows out of it failed (") + error.what() + "); drop and create it again");
   }
 }
 

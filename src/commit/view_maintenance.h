@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,8 +35,22 @@ struct MaintainedView {
   std::atomic<bool> filling = false;
   bool partial = false;  // it was made without the rows that its table had
   bool refill = false;   // it must be filled again when its CREATE commits
+  // Of one that is being filled: windows (or keys of sessions) whose rows changed meanwhile, and what it could not
+  // take.
+  std::vector<std::shared_ptr<arrow::RecordBatch>> touched = {};
+  std::string fill_problem = {};
+  bool background = false;              // it is filled after its CREATE has committed
+  std::atomic<bool> abandoned = false;  // dropped or replaced, or could not be filled: rows are nothing to it
+  std::atomic<std::int64_t> rows_filled = 0, rows_to_fill = 0;
+  // States of other servers are part of it.
+  bool merged = false;
+  std::set<aggregate::WindowStart> merged_windows = {};
+  // Does it have every row that its table has? Only then rows can be taken out of it. Looked at outside the gate, too.
+  std::atomic<bool> has_all = true;
   ViewStatus status = ViewStatus::kReady;
   std::string problem;
+
+  void NoteWhatItHas() { has_all = !partial && late.dropped.empty(); }
 
   void Break(std::string why) {
     status = ViewStatus::kBroken;
@@ -52,6 +67,10 @@ struct ViewDelta {
   // The windows as the transaction sees them; right only if nobody else changes the table before it commits. Null: they
   // are to be computed after the commit.
   std::unique_ptr<aggregate::Delta> recomputed = nullptr;
+  // Where old images can be taken out of the states: they, and the new ones. Then nothing is recomputed.
+  std::unique_ptr<aggregate::Delta> removed = nullptr;
+  std::unique_ptr<aggregate::Delta> updated = nullptr;
+  std::string unfit = {};  // why a view that is being filled cannot take the rows
   // Of a view whose windows end: where its rows are, new images of changed rows apart.
   std::unique_ptr<aggregate::Delta> changed_rows = nullptr;  // new images of changed rows, of a view over sessions
   std::vector<WindowOfRows> inserted = {};
@@ -73,7 +92,8 @@ arrow::Status LearnEnds(engine::Connection& connection, const MaintainedView& vi
 
 struct FoldBounds {
   std::int64_t state_bytes_max = std::numeric_limits<std::int64_t>::max();
-  std::function<bool()> stopped = {};  // asked between batches; empty: never
+  std::function<bool()> stopped = {};                  // asked between batches; empty: never
+  std::function<void(std::int64_t rows)> folded = {};  // told of each batch
 };
 
 // Folds the base table's rows as `connection`'s transaction sees them: all of them, or those of `windows`. Holds a few
@@ -87,6 +107,9 @@ arrow::Result<std::unique_ptr<aggregate::Delta>> FoldTable(engine::Connection& c
 arrow::Result<std::unique_ptr<aggregate::Delta>> FoldRows(engine::Connection& connection, const MaintainedView& view,
                                                           const std::string& condition, const FoldBounds& bounds = {});
 
+// Computes the windows of `touched` again: of a view that nobody reads yet.
+arrow::Status RecomputeTouched(engine::Connection& connection, MaintainedView& view);
+
 // What to say when states of `bytes` do not fit into their share.
 arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max, const std::string& what_takes_most);
 
@@ -94,6 +117,7 @@ arrow::Status StatesTooLarge(std::int64_t bytes, std::int64_t bytes_max, const s
 // of them are replaced.
 void MergeOrBreak(MaintainedView& view, const aggregate::Delta& delta,
                   const std::set<aggregate::WindowStart>& without = {});
+void SubtractOrBreak(MaintainedView& view, const aggregate::Delta& delta);
 void ReplaceOrBreak(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows,
                     const aggregate::Delta& delta);
 // Likewise all slices that `among` says yes to, or all when it is empty, by those of another state of the view;

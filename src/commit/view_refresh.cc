@@ -48,8 +48,7 @@ struct Bounds {
   std::int64_t from = 0, to = 0;
 };
 
-arrow::Result<std::int64_t> PlaceOf(engine::Connection& connection, const MaintainedView& view, const KeyType& type,
-                                    const std::string& text) {
+arrow::Result<std::int64_t> PlaceOf(engine::Connection& connection, const KeyType& type, const std::string& text) {
   const auto sql = "SELECT TRY_CAST(" + QuoteLiteral(text) + " AS " + type.name + ") AS w";
   ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run(sql));
   ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
@@ -57,15 +56,16 @@ arrow::Result<std::int64_t> PlaceOf(engine::Connection& connection, const Mainta
   if (!finite) {
     return arrow::Status::Invalid("WINDOW of REFRESH takes times such as '2026-03-02 10:00:00', not '", text, "'");
   }
-  ARROW_ASSIGN_OR_RAISE(const auto starts, view.state->StartsOf(batches[0]));
-  return starts.at(0).start;
+  const auto& column = *batches[0]->column(0);
+  if (column.type_id() == arrow::Type::DATE32) return static_cast<const arrow::Date32Array&>(column).Value(0);
+  return static_cast<const arrow::TimestampArray&>(column).Value(0);
 }
 
-arrow::Result<Bounds> BoundsOf(engine::Connection& connection, const MaintainedView& view, const KeyType& type,
+arrow::Result<Bounds> BoundsOf(engine::Connection& connection, const KeyType& type,
                                const engine::RefreshMaterializedView::Range& range) {
   Bounds bounds;
-  ARROW_ASSIGN_OR_RAISE(bounds.from, PlaceOf(connection, view, type, range.from));
-  ARROW_ASSIGN_OR_RAISE(bounds.to, PlaceOf(connection, view, type, range.to));
+  ARROW_ASSIGN_OR_RAISE(bounds.from, PlaceOf(connection, type, range.from));
+  ARROW_ASSIGN_OR_RAISE(bounds.to, PlaceOf(connection, type, range.to));
   if (bounds.from < bounds.to) return bounds;
   return arrow::Status::Invalid("WINDOW of REFRESH ends ('", range.to, "') where it has not begun ('", range.from,
                                 "'): the first time must be the earlier one");
@@ -95,7 +95,7 @@ arrow::Result<std::string> CommitPathImpl::RangeOf(engine::Connection& connectio
   if (query.hopping) return RefuseRange(view, "its windows overlap");
   const auto type = KeyTypeOf(*query.evaluated_schema->field(query.window_key)->type());
   if (!type.ok()) return RefuseRange(view, type.status().message());
-  ARROW_ASSIGN_OR_RAISE(const auto bounds, BoundsOf(connection, view, *type, *refresh.windows));
+  ARROW_ASSIGN_OR_RAISE(const auto bounds, BoundsOf(connection, *type, *refresh.windows));
   refreshed.among = [bounds](aggregate::WindowStart window) {
     return !window.is_null && window.start >= bounds.from && window.start < bounds.to;
   };
@@ -118,6 +118,7 @@ arrow::Status CommitPathImpl::RefreshView(engine::Connection& connection,
   ARROW_ASSIGN_OR_RAISE(const auto condition, RangeOf(connection, refresh, refreshed));
   {
     const std::shared_lock gate(gate_);
+    if (view->filling) return RefuseRefresh(*view, "it is being filled");
     if (refreshed.among && view->status == ViewStatus::kBroken) return RefuseRange(*view, "it is broken");
     refreshed.fresh->query = view->query;
     refreshed.fresh->state = view->state->MakeEmpty();
@@ -158,6 +159,10 @@ arrow::Status CommitPathImpl::CheckRowsOf(const RefreshedView& refreshed) const 
   if (!registry_.OptionsOf(base).keep_rows) {
     return RefuseRefresh(view, "its table " + base.ToString() + " keeps no rows (keep_rows = false)");
   }
+  const auto is_merged = [&](const auto& window) { return refreshed.Concerns(window); };
+  if (view.merged && (!refreshed.among || std::ranges::any_of(view.merged_windows, is_merged))) {
+    return RefuseRefresh(view, "states of other servers have been merged into it");
+  }
   const auto rows_before = registry_.RowsBefore(base);
   if (!rows_before.has_value()) return arrow::Status::OK();
   const auto gone = "retention of table " + base.ToString() + " has deleted rows before " + ToText(*rows_before);
@@ -173,7 +178,7 @@ arrow::Status CommitPathImpl::CheckRowsOf(const RefreshedView& refreshed) const 
   return arrow::Status::OK();
 }
 
-arrow::Status CommitPathImpl::CheckRefreshed(const Staged& staged) const {
+arrow::Status CommitPathImpl::CheckRefreshed(const Staged& staged) {
   for (const auto& [ref, refreshed] : staged.ddl->refreshed) {
     const auto& fresh = *refreshed.fresh;
     if (registry_.Find(ref) != refreshed.view) {
@@ -185,6 +190,11 @@ arrow::Status CommitPathImpl::CheckRefreshed(const Staged& staged) const {
       return arrow::Status::Invalid("Rows of table ", fresh.query->base.ToString(),
                                     " are changed by the transaction that refreshes materialized view ", ref.ToString(),
                                     "; COMMIT the changes, then REFRESH");
+    }
+    if (!fresh.fill_problem.empty()) return RefuseRefresh(fresh, fresh.fill_problem);
+    if (!fresh.touched.empty() && !fresh.refill) {
+      ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
+      ARROW_RETURN_NOT_OK(RecomputeTouched(*lease, *refreshed.fresh));
     }
     if (fresh.refill) {
       return arrow::Status::Invalid("Rows of table ", fresh.query->base.ToString(),
@@ -205,6 +215,7 @@ void CommitPathImpl::PublishRefreshed(const RefreshedView& refreshed) {
     fresh.late.dropped = {};
     fresh.changes = ChangesOf(fresh);
     fresh.filling = false;
+    fresh.NoteWhatItHas();
     registry_.Publish(refreshed.fresh);
     ARROW_UNUSED(DropExpired(fresh));
     return;
@@ -225,8 +236,10 @@ void CommitPathImpl::PublishRefreshed(const RefreshedView& refreshed) {
   ARROW_UNUSED(DropExpired(view));
   // What had been left out is among its rows now.
   const auto more = view.state->Stats().rows - rows_before;
-  if (!view.partial) view.late.counts.dropped = std::max<std::int64_t>(0, view.late.counts.dropped - std::max<std::int64_t>(0, more));
+  auto& dropped = view.late.counts.dropped;
+  if (!view.partial) dropped -= std::clamp<std::int64_t>(more, 0, dropped);
   if (!refreshed.among) view.partial = false;
+  view.NoteWhatItHas();
 }
 
 }  // namespace hyprstream::commit

@@ -62,7 +62,10 @@ void PinnedSnapshot::Expire(std::string why) const {
 }
 
 arrow::Result<std::shared_ptr<TableSource>> TransactionSnapshot::View(const TableRef& view) const {
-  if (const auto found = created.find(view); found != created.end()) return found->second.seen;
+  if (const auto found = created.find(view); found != created.end()) {
+    if (found->second.problem.empty()) return found->second.seen;
+    return arrow::Status::Invalid("Materialized view ", view.ToString(), " cannot be read: ", found->second.problem);
+  }
   if (dropped.contains(view) || below_ == nullptr) return UnknownView(view);
   return below_->View(view);
 }

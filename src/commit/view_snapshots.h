@@ -56,6 +56,7 @@ class PinnedSnapshot : public Snapshot {
 // A view that an open transaction has created.
 struct CreatedView {
   std::shared_ptr<MaintainedView> view;  // what its commit publishes
+  std::string problem = {};              // not empty: why its transaction cannot read it
   std::shared_ptr<TableSource> seen;     // what its transaction reads: its table as it was when the view was created
 };
 
@@ -66,6 +67,12 @@ struct RefreshedView {
   std::function<bool(aggregate::WindowStart)> among = {};  // the windows that it is about; empty: all of them
 
   bool Concerns(aggregate::WindowStart window) const { return !among || among(window); }
+};
+
+// States of other servers that an open transaction adds to a view.
+struct MergedStates {
+  std::shared_ptr<MaintainedView> view;
+  std::shared_ptr<const aggregate::Delta> delta;
 };
 
 // A transaction's own DDL, seen by nobody else until it commits. Each statement makes a new one.
@@ -79,9 +86,10 @@ class TransactionSnapshot : public Snapshot {
   arrow::Result<ClosedWindows> Closed(const TableRef& view) const override;
 
   std::map<TableRef, CreatedView> created;
-  std::set<TableRef> dropped;            // before anything of `created`
+  std::set<TableRef> dropped;               // before anything of `created`
   std::map<TableRef, ViewOptions> altered;  // committed views that are not among `dropped`
   std::map<TableRef, RefreshedView> refreshed;
+  std::multimap<TableRef, MergedStates> merged;
   TableOptionsMap options;               // of tables made, renamed or with a column renamed by the transaction
   std::map<TableRef, TableRef> renamed;  // those of them that are committed: by their names now, what they were before
 

@@ -69,6 +69,7 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
   view->query = std::make_shared<const AggregateQuery>(std::move(query));
   ARROW_ASSIGN_OR_RAISE(view->state, aggregate::ViewState::Make(view->query));
   view->options = stored.options;
+  view->merged = stored.merged;
   std::string why;
   ARROW_ASSIGN_OR_RAISE(view->ends,
                         WindowEnds::Make(connection, *view->query, registry_.OptionsOf(stored.base).time_column, why));
@@ -89,8 +90,10 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
     const auto restored = view->state->Restore(*saved);
     if (!restored.ok()) view->Break("its saved state cannot be read: " + restored.message());
   }
+  ARROW_RETURN_NOT_OK(LoadMerged(connection, *view, saved.has_value()));
   ARROW_RETURN_NOT_OK(LearnEnds(connection, *view));
   ExpireWindows(*view, false);
+  view->NoteWhatItHas();
   registry_.Publish(view);
   return arrow::Status::OK();
 }
@@ -115,6 +118,7 @@ arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
   if (exists && !ddl->created.contains(ref)) ddl->dropped.insert(ref);
   ddl->altered.erase(ref);
   ddl->refreshed.erase(ref);
+  ddl->merged.erase(ref);
   ddl->created[ref] = std::move(created);
   connection.Attach(std::move(ddl));
   return true;
@@ -150,7 +154,7 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
   const bool backfill = parsed.backfill;
   ARROW_RETURN_NOT_OK(CheckSettings(connection));
   ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, ref, create.select, time_zone, Surroundings(&ddl)));
-  CreatedView created{.view = std::make_shared<MaintainedView>(), .seen = nullptr};
+  CreatedView created{.view = std::make_shared<MaintainedView>(), .problem = {}, .seen = nullptr};
   auto& view = *created.view;
   view.query = std::make_shared<const AggregateQuery>(std::move(query));
   view.filling = true;
@@ -173,6 +177,12 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
     return arrow::Status::Invalid("Table ", base.ToString(),
                                   " no longer has the rows it accepted (keep_rows = false); create the view WITH "
                                   "(backfill = false) to count from now on");
+  }
+  view.background = parsed.background && backfill;
+  if (view.background) {
+    created.problem = "it is filled after its CREATE has committed (background = true)";
+    created.seen = aggregate::MakeViewSource(view.state->Pin());
+    return created;
   }
   if (backfill) {
     ARROW_RETURN_NOT_OK(Fill(connection, ddl, created));
@@ -300,6 +310,7 @@ arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection, con
     ddl->created.erase(view);
     ddl->altered.erase(view);
     ddl->refreshed.erase(view);
+    ddl->merged.erase(view);
     ddl->dropped.insert(view);
   }
   connection.Attach(std::move(ddl));
@@ -358,6 +369,11 @@ arrow::Status CommitPathImpl::CheckDefinition(engine::Connection& connection, co
 }
 
 arrow::Status CommitPathImpl::CheckCreated(const Staged& staged) {
+  for (const auto& [ref, created] : staged.ddl->created) {
+    if (created.view->fill_problem.empty()) continue;
+    return arrow::Status::Invalid("Materialized view ", ref.ToString(),
+                                  " cannot take a row that came while it was filled: ", created.view->fill_problem);
+  }
   if (staged.ddl->created.empty() || position() == staged.read_at) return arrow::Status::OK();
   for (const auto& [ref, created] : staged.ddl->created) {
     const auto& query = *created.view->query;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace arrow {
@@ -37,6 +38,8 @@ class MergeableState {
   // Adds a state as a scan gives it. Invalid, and the record is unchanged, when the bytes are none.
   virtual arrow::Status Add(std::string_view state, std::byte* record) const = 0;
   virtual void Merge(const std::byte* from, std::byte* to) const = 0;
+  // A state as a scan gives it, made fit to leave the server: docs/states.md.
+  virtual std::string Seal(std::string_view state) const = 0;
   // One value each, of the column's type. Invalid ("... out of range ...") when one does not fit.
   virtual arrow::Result<std::shared_ptr<arrow::Array>> Read(std::span<std::byte* const> records) const = 0;
   // Of a record that was made by Init; without it memory is lost.

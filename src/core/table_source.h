@@ -56,6 +56,8 @@ class TableSource {
     std::optional<std::int64_t> greatest;
   };
   virtual std::optional<Bounds> BoundsOf(int) const { return std::nullopt; }
+  // May its states be taken out row by row? Not where rows are put together from several states when they are read.
+  virtual bool has_states_by_row() const { return false; }
   // For the planner; nullopt when unknown.
   virtual std::optional<std::int64_t> EstimatedRows() const { return std::nullopt; }
 };

@@ -4,6 +4,7 @@
 
 #include <duckdb/parser/keyword_helper.hpp>
 #include <duckdb/parser/parser.hpp>
+#include <duckdb/parser/qualified_name.hpp>
 #include <duckdb/parser/sql_statement.hpp>
 #include <utility>
 #include <vector>
@@ -21,6 +22,8 @@ constexpr const char* kDropForm = "DROP MATERIALIZED VIEW [IF EXISTS] name [CASC
 constexpr const char* kAlterForm =
     "ALTER MATERIALIZED VIEW [IF EXISTS] name SET (option = value, ...), or RESET (option, ...)";
 constexpr const char* kRefreshForm = "REFRESH MATERIALIZED VIEW name [WINDOW 'from' TO 'to']";
+
+constexpr const char* kInsertForm = "INSERT INTO states('view') SELECT ...";
 
 // Walks the tokens of one statement.
 class Cursor {
@@ -247,10 +250,31 @@ arrow::Result<RefreshMaterializedView> ParseRefresh(Cursor& cursor) {
   return refresh;
 }
 
+arrow::Result<MaterializedViewStatement> ParseInsertStates(Cursor& cursor) {
+  InsertStates insert;
+  cursor.TakeWords({"insert", "into", "states"});
+  cursor.TakeSymbol("(");
+  const auto begin = cursor.position();
+  cursor.Next();
+  const auto values = duckdb::Parser::GetBuiltinParser().ParseExpressionList(cursor.TextFrom(begin));
+  ARROW_ASSIGN_OR_RAISE(const auto name, OptionText("states", values.size() == 1 ? values[0].get() : nullptr));
+  const auto qualified = duckdb::QualifiedName::Parse(name);
+  insert.schema_given = !qualified.Schema().empty();
+  insert.view = {.schema = insert.schema_given ? qualified.Schema().GetIdentifierName() : "main",
+                 .name = qualified.Name().GetIdentifierName()};
+  if (!cursor.TakeSymbol(")")) return cursor.Expected(") after the view's name");
+  ARROW_ASSIGN_OR_RAISE(auto select, TakeSelect(cursor));
+  return MaterializedViewStatement{.what = std::move(insert), .rows_sql = std::move(select), .end = cursor.position()};
+}
+
 }  // namespace
 
 bool StartsMaterializedView(const Tokens& tokens, std::size_t begin) {
   const auto is = [&](std::size_t at, std::string_view word) { return at < tokens.size() && IsWord(tokens[at], word); };
+  if (is(begin, "insert")) {  // DuckDB knows no table that is called
+    return is(begin + 1, "into") && is(begin + 2, "states") && begin + 4 < tokens.size() &&
+           IsSymbol(tokens[begin + 3], "(") && tokens[begin + 4].type == duckdb::TokenType::STRING_LITERAL;
+  }
   std::size_t at = begin + 1;
   if (is(begin, "create")) {
     if (is(at, "or") && is(at + 1, "replace")) at += 2;
@@ -265,11 +289,15 @@ arrow::Result<MaterializedViewStatement> ParseMaterializedView(const std::string
   const auto parse = [&](const char* form, auto parser) -> arrow::Result<MaterializedViewStatement> {
     Cursor cursor(sql, tokens, begin, form);
     ARROW_ASSIGN_OR_RAISE(auto what, parser(cursor));
-    return MaterializedViewStatement{.what = std::move(what), .end = cursor.position()};
+    return MaterializedViewStatement{.what = std::move(what), .rows_sql = {}, .end = cursor.position()};
   };
   if (IsWord(tokens[begin], "create")) return parse(kCreateForm, ParseCreate);
   if (IsWord(tokens[begin], "alter")) return parse(kAlterForm, ParseAlter);
   if (IsWord(tokens[begin], "refresh")) return parse(kRefreshForm, ParseRefresh);
+  if (IsWord(tokens[begin], "insert")) {
+    Cursor cursor(sql, tokens, begin, kInsertForm);
+    return ParseInsertStates(cursor);
+  }
   return parse(kDropForm, ParseDrop);
 }
 

@@ -4,6 +4,7 @@
 //   DROP MATERIALIZED VIEW [IF EXISTS] [schema.]name [CASCADE | RESTRICT]
 //   ALTER MATERIALIZED VIEW [IF EXISTS] [schema.]name {SET (option = value, ...) | RESET (option, ...)}
 //   REFRESH MATERIALIZED VIEW [schema.]name [WINDOW 'from' [TO] 'to']
+//   INSERT INTO states('[schema.]view') SELECT ...
 //
 // Option values and the SELECT are parsed by DuckDB; the SELECT's text is kept exactly as written.
 #pragma once
@@ -23,9 +24,13 @@ class Result;
 
 namespace hyprstream::engine {
 
+// Of InsertStates `rows` is still to be parsed, from `rows_sql`.
 struct MaterializedViewStatement {
-  std::variant<CreateMaterializedView, DropMaterializedView, AlterMaterializedView, RefreshMaterializedView> what;
-  std::size_t end;  // index of the token that ends it: a terminator, or the sentinel
+  std::variant<CreateMaterializedView, DropMaterializedView, AlterMaterializedView, RefreshMaterializedView,
+               InsertStates>
+      what;
+  std::string rows_sql = {};
+  std::size_t end = 0;  // index of the token that ends it: a terminator, or the sentinel
 };
 
 // Does a statement of ours begin at this token?

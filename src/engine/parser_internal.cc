@@ -50,13 +50,15 @@ class DuckStatement : public Statement {
 // A statement that we run.
 class OwnStatement : public Statement {
  public:
-  OwnStatement(std::string text, MaterializedViewStatement parsed)
+  OwnStatement(std::string text, MaterializedViewStatement parsed, std::shared_ptr<const Statement> rows)
       : text_(std::move(text)), what_(std::move(parsed.what)) {
+    if (auto* insert = std::get_if<InsertStates>(&what_)) insert->rows = std::move(rows);
     target_ = drop_view() ? drop_view()->view.name : "";
   }
 
   StatementKind kind() const override {
     if (create_view() != nullptr) return StatementKind::kCreateMaterializedView;
+    if (insert_states() != nullptr) return StatementKind::kInsertStates;
     if (alter_view() != nullptr) return StatementKind::kAlterMaterializedView;
     return refresh_view() ? StatementKind::kRefreshMaterializedView : StatementKind::kDropMaterializedView;
   }
@@ -66,6 +68,7 @@ class OwnStatement : public Statement {
   const CreateMaterializedView* create_view() const override { return std::get_if<CreateMaterializedView>(&what_); }
   const DropMaterializedView* drop_view() const override { return std::get_if<DropMaterializedView>(&what_); }
   const AlterMaterializedView* alter_view() const override { return std::get_if<AlterMaterializedView>(&what_); }
+  const InsertStates* insert_states() const override { return std::get_if<InsertStates>(&what_); }
   const RefreshMaterializedView* refresh_view() const override { return std::get_if<RefreshMaterializedView>(&what_); }
 
  private:
@@ -154,7 +157,14 @@ class TextParser {
     ARROW_ASSIGN_OR_RAISE(auto parsed, ParseMaterializedView(sql_, tokens_, begin));
     const auto end = parsed.end;
     iterator.SetPosition(end);
-    return std::make_shared<OwnStatement>(TextOf(begin, end), std::move(parsed));
+    StatementPointer rows;
+    if (!parsed.rows_sql.empty()) {
+      auto parser = duckdb::Parser(options_);
+      parser.ParseQuery(parsed.rows_sql);
+      parser.statements.at(0)->query = parsed.rows_sql;
+      ARROW_ASSIGN_OR_RAISE(rows, Finish(std::move(parser.statements.at(0)), false));
+    }
+    return std::make_shared<OwnStatement>(TextOf(begin, end), std::move(parsed), std::move(rows));
   }
 
   static arrow::Result<StatementPointer> Finish(SqlPointer parsed, bool use) {

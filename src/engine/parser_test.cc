@@ -123,6 +123,28 @@ TEST(Parser, CountsStatementsAndKeepsEachText) {
             "SELECT 42");
 }
 
+TEST(Parser, KnowsWhatElseIsDoneWithViews) {
+  const auto alter = Parse("alter materialized view if exists s.v set (Retention = '1 day', late = drop)");
+  ASSERT_EQ(alter->kind(), StatementKind::kAlterMaterializedView);
+  EXPECT_EQ(alter->alter_view()->set, (Options{{"late", "drop"}, {"retention", "1 day"}}));
+  EXPECT_TRUE(alter->alter_view()->if_exists && alter->alter_view()->schema_given);
+  EXPECT_EQ(Parse("ALTER MATERIALIZED VIEW v RESET (late, \"retention\")")->alter_view()->reset,
+            (std::vector<std::string>{"late", "retention"}));
+  for (const auto* sql : {"REFRESH MATERIALIZED VIEW v WINDOW '2026-01-01' '2026-01-02'",
+                          "REFRESH MATERIALIZED VIEW v WINDOW FROM TIMESTAMP '2026-01-01' TO DATE '2026-01-02'"}) {
+    const auto refresh = Parse(sql);
+    ASSERT_EQ(refresh->kind(), StatementKind::kRefreshMaterializedView) << sql;
+    EXPECT_EQ(refresh->refresh_view()->windows->from, "2026-01-01");
+    EXPECT_EQ(refresh->refresh_view()->windows->to, "2026-01-02");
+  }
+  EXPECT_FALSE(Parse("REFRESH MATERIALIZED VIEW v")->refresh_view()->windows.has_value());
+  const auto insert = Parse("INSERT INTO states('s.v') SELECT * FROM r");
+  ASSERT_EQ(insert->kind(), StatementKind::kInsertStates);
+  EXPECT_EQ(insert->insert_states()->view.ToString(), "s.v");
+  EXPECT_EQ(insert->insert_states()->rows->text(), "SELECT * FROM r");
+  EXPECT_EQ(KindOf("INSERT INTO states(v) SELECT 1"), StatementKind::kInsert);  // a table of that name
+}
+
 TEST(Parser, CopiesAreIndependent) {
   const auto statement = Parse("SELECT $a + $b, $a");
   EXPECT_EQ(statement->parameter_count(), 2);

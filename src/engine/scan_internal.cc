@@ -17,6 +17,7 @@
 #include "engine/declared_schema_internal.h"
 #include "engine/fits_internal.h"
 #include "engine/state_scan_internal.h"
+#include "engine/states_function_internal.h"
 #include "engine/vector_functions_internal.h"
 #include "engine/window_closed_internal.h"
 #include "engine/window_functions_internal.h"
@@ -169,6 +170,7 @@ void RegisterScans(duckdb::Connection& connection) {
     duckdb::CreateTableFunctionInfo info(function);
     catalog.CreateTableFunction(*connection.context, info);
   }
+  RegisterStatesFunction(connection);
   RegisterOrderKeys(connection);
   RegisterCombine(connection);
   RegisterFits(connection);

@@ -1,4 +1,5 @@
-// The table functions of ours: view_scan('schema', 'view'), hyprstream_system('table'), hyprstream_input().
+// The table functions of ours: view_scan('schema', 'view'), states('view'), hyprstream_system('table'),
+// hyprstream_input().
 #pragma once
 
 namespace duckdb {

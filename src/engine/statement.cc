@@ -59,6 +59,8 @@ std::string_view ToString(StatementKind kind) {
       return "ALTER MATERIALIZED VIEW";
     case StatementKind::kRefreshMaterializedView:
       return "REFRESH MATERIALIZED VIEW";
+    case StatementKind::kInsertStates:
+      return "INSERT";
     case StatementKind::kForbidden:
       return "FORBIDDEN";
   }

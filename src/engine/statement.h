@@ -34,11 +34,12 @@ enum class StatementKind {
   kPrepare,
   kExecute,
   kDeallocate,
-  kCreateMaterializedView,  // ours
-  kDropMaterializedView,    // ours
-  kAlterMaterializedView,   // ours
-  kRefreshMaterializedView, // ours
-  kForbidden,               // a kind that no client may run: COPY, ATTACH, LOAD, PRAGMA, CALL, CHECKPOINT, ...
+  kCreateMaterializedView,   // ours
+  kDropMaterializedView,     // ours
+  kAlterMaterializedView,    // ours
+  kRefreshMaterializedView,  // ours
+  kInsertStates,             // ours
+  kForbidden,                // a kind that no client may run: COPY, ATTACH, LOAD, PRAGMA, CALL, CHECKPOINT, ...
 };
 
 // Does the statement give rows to its caller (as far as the text alone can tell)?
@@ -82,6 +83,15 @@ struct RefreshMaterializedView {
   std::optional<Range> windows = {};  // none: all of them
 };
 
+class Statement;
+
+// INSERT INTO states('view') SELECT ...
+struct InsertStates {
+  TableRef view;
+  bool schema_given = false;
+  std::shared_ptr<const Statement> rows;  // a query
+};
+
 // What CREATE TABLE ... WITH (...) said beyond what DuckDB understands.
 struct CreateTableOptions {
   TableRef table;
@@ -105,6 +115,7 @@ class Statement {
   virtual const DropMaterializedView* drop_view() const { return nullptr; }
   virtual const AlterMaterializedView* alter_view() const { return nullptr; }
   virtual const RefreshMaterializedView* refresh_view() const { return nullptr; }
+  virtual const InsertStates* insert_states() const { return nullptr; }
   virtual const CreateTableOptions* table_options() const { return nullptr; }
 };
 

@@ -26,6 +26,10 @@ class FakeCommitPath final : public commit::CommitPath {
   arrow::Result<bool> AlterView(engine::Connection&, const engine::AlterMaterializedView&) override {
     return NotHere();
   }
+  arrow::Result<std::int64_t> MergeStates(engine::Connection&, const engine::InsertStates&,
+                                          arrow::RecordBatchReader&) override {
+    return NotHere();
+  }
   arrow::Status RefreshView(engine::Connection&, const engine::RefreshMaterializedView&) override { return NotHere(); }
   arrow::Status SetTableOptions(engine::Connection&, const engine::CreateTableOptions&) override { return NotHere(); }
   arrow::Status CarryOptions(engine::Connection&, const engine::Renaming&) override { return NotHere(); }

@@ -180,6 +180,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   // ---- running (session_statements.cc)
   // Runs a statement on the lane; opens and commits a transaction of its own unless the lane is inside one.
   arrow::Result<Outcome> RunStatement(LaneLease& lease, const engine::Statement& statement, const Batches& parameters);
+  arrow::Result<Outcome> InsertStates(engine::Connection& connection, const engine::InsertStates& insert);
   arrow::Result<Outcome> RunViewStatement(engine::Connection& connection, const engine::Statement& statement);
   arrow::Result<Outcome> RunInTransaction(LaneLease& lease, const engine::Statement& statement,
                                           const Batches& parameters);

@@ -24,7 +24,8 @@ bool EndsOrBeginsTransaction(StatementKind kind) {
 
 bool IsViewStatement(StatementKind kind) {
   return kind == StatementKind::kCreateMaterializedView || kind == StatementKind::kDropMaterializedView ||
-         kind == StatementKind::kAlterMaterializedView || kind == StatementKind::kRefreshMaterializedView;
+         kind == StatementKind::kAlterMaterializedView || kind == StatementKind::kRefreshMaterializedView ||
+         kind == StatementKind::kInsertStates;
 }
 
 // Its text does not say what it does: EXECUTE may change rows, and EXPLAIN's last row names the route. Neither waits
@@ -142,6 +143,17 @@ arrow::Result<std::string> SessionImpl::TimeZone(engine::Connection& connection)
   return static_cast<const arrow::StringArray&>(*batches[0]->column(0)).GetString(0);
 }
 
+arrow::Result<SessionImpl::Outcome> SessionImpl::InsertStates(engine::Connection& connection,
+                                                              const engine::InsertStates& insert) {
+  ARROW_ASSIGN_OR_RAISE(const auto plan, connection.Prepare(*insert.rows, engine::Trust::kClient));
+  if (!IsReadOnlyQuery(plan->info())) {
+    return arrow::Status::Invalid("INSERT INTO states(...) takes its rows from a query that changes nothing");
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Execute(*plan, nullptr, engine::ResultMode::kBuffered));
+  ARROW_ASSIGN_OR_RAISE(const auto rows, services_.commits.MergeStates(connection, insert, *executed.rows));
+  return Outcome{.rows = nullptr, .schema = arrow::schema({}), .rows_changed = rows};
+}
+
 arrow::Result<SessionImpl::Outcome> SessionImpl::RunViewStatement(engine::Connection& connection,
                                                                   const engine::Statement& statement) {
   if (const auto* create = statement.create_view()) {
@@ -153,6 +165,8 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunViewStatement(engine::Connec
     ARROW_RETURN_NOT_OK(services_.commits.AlterView(connection, *alter).status());
   } else if (const auto* refresh = statement.refresh_view()) {
     ARROW_RETURN_NOT_OK(services_.commits.RefreshView(connection, *refresh));
+  } else if (const auto* insert = statement.insert_states()) {
+    return InsertStates(connection, *insert);
   }
   return Outcome{.rows = nullptr, .schema = arrow::schema({}), .rows_changed = 0};
 }

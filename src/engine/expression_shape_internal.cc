@@ -113,9 +113,12 @@ bool IsToldByArguments(const duckdb::BoundAggregateExpression& call) {
 
 class Shaper {
  public:
-  Shaper(const AggregationInput& input, const std::string& time_zone) : input_(input), time_zone_(time_zone) {}
+  Shaper(const AggregationInput& input, const std::string& time_zone,
+         std::size_t size_max = std::numeric_limits<std::size_t>::max())
+      : input_(input), time_zone_(time_zone), size_max_(size_max) {}
 
   bool Add(const duckdb::Expression& expression) {
+    if (text_.size() > size_max_) return false;
     switch (expression.GetExpressionClass()) {
       case ExpressionClass::BOUND_COLUMN_REF:
         return AddColumn(expression.Cast<duckdb::BoundColumnRefExpression>());
@@ -166,7 +169,8 @@ class Shaper {
   }
 
   bool AddFunction(const duckdb::BoundFunctionExpression& call) {
-    if (call.IsVolatile() || !call.IsConsistent()) return false;
+    // Of this call alone: its arguments are looked at in turn.
+    if (call.Function().GetStability() != duckdb::FunctionStability::CONSISTENT) return false;
     auto name = FoldIdentifier(call.Function().GetName().GetIdentifierName());
     if (duckdb::BoundCastExpression::IsCast(call)) {
       if (duckdb::BoundCastExpression::IsTryCast(call)) name = "try" + name;
@@ -196,6 +200,7 @@ class Shaper {
 
   const AggregationInput& input_;
   const std::string& time_zone_;
+  const std::size_t size_max_;
   std::string text_;
   bool zoned_ = false;
 };
@@ -234,8 +239,8 @@ std::string AggregationInput::ColumnOf(const duckdb::ColumnBinding& binding) con
 }
 
 std::optional<std::string> ShapeOf(const AggregationInput& input, const duckdb::Expression& expression,
-                                   const std::string& time_zone) {
-  Shaper shaper(input, time_zone);
+                                   const std::string& time_zone, std::size_t size_max) {
+  Shaper shaper(input, time_zone, size_max);
   return shaper.Add(expression) ? shaper.Take() : std::nullopt;
 }
 

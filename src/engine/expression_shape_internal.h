@@ -10,6 +10,7 @@
 #include <duckdb/planner/column_binding.hpp>
 #include <duckdb/planner/operator/logical_get.hpp>
 #include <duckdb/planner/operator/logical_projection.hpp>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,9 +40,10 @@ class AggregationInput {
   std::vector<const duckdb::Expression*> conditions_;
 };
 
-// `time_zone`: what an expression with zoned times is evaluated in.
+// `time_zone`: what an expression with zoned times is evaluated in. None of a text that is longer than `size_max`.
 std::optional<std::string> ShapeOf(const AggregationInput& input, const duckdb::Expression& expression,
-                                   const std::string& time_zone);
+                                   const std::string& time_zone,
+                                   std::size_t size_max = std::numeric_limits<std::size_t>::max());
 // Of an aggregate; `with_filter` false: as if it had none.
 std::optional<std::string> ShapeOfAggregate(const AggregationInput& input, const duckdb::Expression& expression,
                                             const std::string& time_zone, bool with_filter = true);

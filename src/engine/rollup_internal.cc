@@ -112,7 +112,9 @@ class RollUp {
         input_(input),
         view_(view),
         query_(*view.query),
-        zone_(ZoneOf(optimizer.context)) {}
+        zone_(ZoneOf(optimizer.context)) {
+    for (const auto& shape : query_.shapes.output) key_size_max_ = std::max(key_size_max_, shape.size());
+  }
 
   // Why the view does not answer it; empty: it does.
   std::string Match() {
@@ -164,12 +166,14 @@ class RollUp {
 
   // The view's key that an expression is, if any.
   std::optional<std::size_t> KeyOf(const duckdb::Expression& expression) const {
-    const auto shape = ShapeOf(input_, expression, zone_);
-    if (!shape) return std::nullopt;
+    std::optional<std::string> shape;
     for (std::size_t i = 0; i < query_.output.size(); ++i) {
       const auto& output = query_.output[i];
-      if (!output.is_key || output.after_start != 0 || query_.shapes.output[i] != *shape) continue;
-      if (scan_->returned_types.at(i) == expression.GetReturnType()) return i;
+      if (!output.is_key || output.after_start != 0) continue;
+      if (scan_->returned_types.at(i) != expression.GetReturnType()) continue;
+      if (!shape) shape = ShapeOf(input_, expression, zone_, key_size_max_);  // of deep ones no long text is made
+      if (!shape) return std::nullopt;
+      if (query_.shapes.output[i] == *shape) return i;
     }
     return std::nullopt;
   }
@@ -214,17 +218,17 @@ class RollUp {
     return std::ranges::any_of(call.GetChildren(), [&](const auto& child) { return HasFloatKey(*child); });
   }
 
-  // Is it a float of a key of the view, or made of one?
-  bool HasFloatKey(const duckdb::Expression& expression) const {
+  // Is it a float of a key of the view, or made of one? Deeper down it may be.
+  bool HasFloatKey(const duckdb::Expression& expression, int depth_max = 64) const {
     if (!HasFloat(expression.GetReturnType())) return false;
-    if (KeyOf(expression)) return true;
+    if (depth_max == 0 || KeyOf(expression)) return true;
     if (expression.GetExpressionClass() == ExpressionClass::BOUND_COLUMN_REF) {
       const auto* behind = input_.Behind(expression.Cast<duckdb::BoundColumnRefExpression>().Binding());
       return behind != nullptr && HasFloatKey(*behind);
     }
     bool has = false;
     duckdb::ExpressionIterator::EnumerateChildren(
-        expression, [&](const duckdb::Expression& child) { has = has || HasFloatKey(child); });
+        expression, [&](const duckdb::Expression& child) { has = has || HasFloatKey(child, depth_max - 1); });
     return has;
   }
 
@@ -448,6 +452,7 @@ class RollUp {
   const AnsweringView& view_;
   const AggregateQuery& query_;
   const std::string zone_;
+  std::size_t key_size_max_ = 0;                      // of the view's keys as texts
   duckdb::unique_ptr<duckdb::LogicalOperator> plan_;  // of the scan
   duckdb::LogicalGet* scan_ = nullptr;
   duckdb::vector<Expression> groups_;

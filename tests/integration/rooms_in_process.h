@@ -43,6 +43,16 @@ class InterruptedCommits final : public commit::CommitPath {
   arrow::Result<bool> DropView(engine::Connection& connection, const engine::DropMaterializedView& drop) override {
     return path_.DropView(connection, drop);
   }
+  arrow::Result<bool> AlterView(engine::Connection& connection, const engine::AlterMaterializedView& alter) override {
+    return path_.AlterView(connection, alter);
+  }
+  arrow::Status RefreshView(engine::Connection& connection, const engine::RefreshMaterializedView& refresh) override {
+    return path_.RefreshView(connection, refresh);
+  }
+  arrow::Result<std::int64_t> MergeStates(engine::Connection& connection, const engine::InsertStates& insert,
+                                          arrow::RecordBatchReader& rows) override {
+    return path_.MergeStates(connection, insert, rows);
+  }
   arrow::Status SetTableOptions(engine::Connection& connection, const engine::CreateTableOptions& options) override {
     return path_.SetTableOptions(connection, options);
   }

@@ -1,5 +1,6 @@
 #include "fuzz/random_view.h"
 
+#include <iterator>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -193,7 +194,41 @@ std::string DistinctAggregate(Random& random, const RandomTable& table) {
   }
 }
 
+// What DuckDB has no aggregate for, beside what says the same there. Of whole numbers, so that sums are exact and fits
+// well conditioned; of times around which weights are doubles of a reasonable size.
+struct Written {
+  std::string_view ours;
+  std::string_view theirs;
+};
+constexpr Written kWritten[] = {
+    {"vec_sum([id % 7, CASE WHEN id % 2 = 0 THEN id % 5 END]::INTEGER[2])",
+     "CASE WHEN count(*) > 0 THEN [sum(id % 7), sum(id % 5) FILTER (WHERE id % 2 = 0)]::DOUBLE[2] END"},
+    {"vec_avg([id % 7, CASE WHEN id % 2 = 0 THEN id % 5 END]::INTEGER[2])",
+     "CASE WHEN count(*) > 0 THEN [avg(id % 7), avg(id % 5) FILTER (WHERE id % 2 = 0)]::DOUBLE[2] END"},
+    {"vec_min(CASE WHEN id % 3 > 0 THEN [id % 7, id % 5]::FLOAT[2] END)",
+     "CASE WHEN count(*) FILTER (WHERE id % 3 > 0) > 0 THEN [min(id % 7) FILTER (WHERE id % 3 > 0), min(id % 5) FILTER "
+     "(WHERE id % 3 > 0)]::DOUBLE[2] END"},
+    {"vec_max([id % 7, id])", "CASE WHEN count(*) > 0 THEN [max(id % 7), max(id)]::DOUBLE[] END"},
+    {"linear_fit(id % 13, [id % 7])",
+     "CASE WHEN count(*) > 0 THEN {'weights': [CASE WHEN regr_sxx(id % 13, id % 7) > 0 THEN regr_slope(id % 13, id % 7) "
+     "ELSE 0 END], 'bias': CASE WHEN regr_sxx(id % 13, id % 7) > 0 THEN regr_intercept(id % 13, id % 7) ELSE avg(id % "
+     "13) END, 'r2': CASE WHEN regr_syy(id % 13, id % 7) > 0 THEN CASE WHEN regr_sxx(id % 13, id % 7) > 0 THEN "
+     "regr_r2(id % 13, id % 7) ELSE 0 END END, 'n': count(*)} END"},
+    {"standard_scaler(id % 13)",
+     "CASE WHEN count(*) > 0 THEN {'mean': avg(id % 13), 'stddev': stddev_pop(id % 13), 'weight': 1.0::DOUBLE, 'bias': "
+     "0.0::DOUBLE} END"},
+    {"ewma(CASE WHEN ts BETWEEN '2023-06-01' AND '2025-01-01' THEN id % 13 END, ts, INTERVAL '1 day')",
+     "(sum((id % 13) * POWER) / sum(POWER))"},
+    {"decayed_sum(CASE WHEN ts BETWEEN '2023-06-01' AND '2025-01-01' THEN id % 13 END, ts, INTERVAL '1 day')",
+     "(sum((id % 13) * POWER) / max(POWER))"},
+    {"decayed_count(CASE WHEN ts BETWEEN '2023-06-01' AND '2025-01-01' THEN id END, ts, INTERVAL '1 day')",
+     "coalesce(sum(POWER) / max(POWER), 0)"},
+};
+constexpr std::string_view kPower =
+    "CASE WHEN ts BETWEEN '2023-06-01' AND '2025-01-01' THEN pow(2, epoch(ts) / 86400 - 19800) END";
+
 std::string Aggregate(Random& random, const RandomTable& table) {
+  if (random.Chance(12)) return std::string(kWritten[static_cast<std::size_t>(random.Below(static_cast<std::int64_t>(std::size(kWritten))))].ours);
   const std::vector<Family> numbers = {Family::kNumber, Family::kFloat};
   const std::vector<Family> any = {Family::kNumber, Family::kFloat, Family::kText,
                                    Family::kTime,   Family::kBool,  Family::kOther};
@@ -256,15 +291,21 @@ std::string RandomView::Select() const {
 
 namespace {
 
-// What first and last mean to a view, and what sketches of few values give, in DuckDB's words.
+void ReplaceAll(std::string& text, std::string_view ours, std::string_view theirs) {
+  for (std::size_t at = text.find(ours); at != std::string::npos; at = text.find(ours, at + theirs.size())) {
+    text.replace(at, ours.size(), theirs);
+  }
+}
+
+// What first and last mean to a view, what sketches of few values give, and what DuckDB has not, in DuckDB's words.
 std::string InOracleWords(std::string items) {
+  for (const auto& [ours, theirs] : kWritten) ReplaceAll(items, ours, theirs);
+  ReplaceAll(items, "POWER", kPower);
   for (const auto& [ours, theirs] :
        {std::pair{"first(ts)", "arg_min_null(ts, ts)"}, std::pair{"last(ts)", "arg_max_null(ts, ts)"},
         std::pair{"approx_count_distinct(id % 300)", "count(DISTINCT id % 300)"},
         std::pair{"approx_quantile(id % 128, 0.9)", "quantile_disc(id % 128, 0.9)"}}) {
-    for (std::size_t at = items.find(ours); at != std::string::npos; at = items.find(ours, at + 1)) {
-      items.replace(at, std::string_view(ours).size(), theirs);
-    }
+    ReplaceAll(items, ours, theirs);
   }
   return items;
 }

@@ -52,6 +52,16 @@ bool Same(const Cell& a, const Cell& b) {
   return !a.number.has_value() || Close(*a.number, *b.number);
 }
 
+// A struct of doubles is compared field by field; what follows from other fields (a scaler's weight and bias) is not.
+std::string CellsOf(const std::string& column, const std::string& type) {
+  if (type.starts_with("STRUCT(weights ")) {
+    return column + ".weights[1]::DOUBLE, " + column + ".bias::DOUBLE, " + column + ".r2::DOUBLE, " + column +
+           ".n::VARCHAR";
+  }
+  if (type.starts_with("STRUCT(mean ")) return column + ".mean::DOUBLE, " + column + ".stddev::DOUBLE";
+  return column + (type == "FLOAT" || type == "DOUBLE" ? "::DOUBLE" : "::VARCHAR");
+}
+
 std::string Quoted(const std::string& name) { return "\"" + name + "\""; }
 
 }  // namespace
@@ -59,8 +69,7 @@ std::string Quoted(const std::string& name) { return "\"" + name + "\""; }
 std::string SelectCells(const Columns& columns, const std::string& source) {
   std::string sql = "SELECT ";
   for (const auto& [name, type] : columns) {
-    const bool is_float = type == "FLOAT" || type == "DOUBLE";
-    sql += (sql.size() > 7 ? ", " : "") + Quoted(name) + (is_float ? "::DOUBLE" : "::VARCHAR");
+    sql += (sql.size() > 7 ? ", " : "") + CellsOf(Quoted(name), type);
   }
   return sql + " FROM " + source;
 }

@@ -77,14 +77,6 @@ class FitOps final : public OwnedOps<FitState> {
   FitState Make() const override { return {}; }
 
  private:
-  static bool HasNull(const arrow::Array& values, std::int64_t first, std::int64_t length) {
-    if (values.null_count() == 0) return false;
-    for (std::int64_t i = first; i < first + length; ++i) {
-      if (values.IsNull(i)) return true;
-    }
-    return false;
-  }
-
   static arrow::Status Append(const LinearFit::Solution& solution, arrow::StructBuilder& builder) {
     const auto number = [&](int field) -> arrow::DoubleBuilder& {
       return static_cast<arrow::DoubleBuilder&>(*builder.field_builder(field));

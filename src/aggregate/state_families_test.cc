@@ -113,7 +113,12 @@ std::vector<Case> SketchCases() {
     for (const double half_life : {3.0, 1000.0}) decays.aggregates.push_back({kind, {f64, i64}, f64, {half_life}});
   }
   decays.aggregates.push_back({kDecayedCount, {text, i64}, f64, {20}});
-  return {sketches, bags, fits, vectors, decays};
+  const Type logistic =
+      arrow::struct_({arrow::field("weights", features), arrow::field("bias", f64), arrow::field("n", i64)});
+  Case learned{
+      .name = "Learned",
+      .aggregates = {{kLogisticFit, {f64, features}, logistic}, {kLogisticFit, {f64, features}, logistic, {0.1}}}};
+  return {sketches, bags, fits, vectors, decays, learned};
 }
 
 std::vector<Case> Cases() {
@@ -169,9 +174,23 @@ class StateFamilies : public testing::TestWithParam<Case> {
     for (int row = 0; row < kRows; ++row) columns[0] += (row == 0 ? "" : ", ") + std::to_string(Below(random_, 9));
     columns[0] += "]";
     for (int i = 1; i < query_->evaluated_schema->num_fields(); ++i) {
-      columns.push_back(RandomColumn(random_, *query_->evaluated_schema->field(i)->type(), kRows));
+      columns.push_back(IsLabel(i) ? RandomLabels()
+                                   : RandomColumn(random_, *query_->evaluated_schema->field(i)->type(), kRows));
     }
     batch_ = MakeTestBatch(*query_, columns);
+  }
+
+  // What a model explains is true or false.
+  bool IsLabel(int column) const {
+    return std::ranges::any_of(query_->aggregates, [&](const AggregateColumn& aggregate) {
+      return aggregate.kind == kLogisticFit && aggregate.arguments.front() == column;
+    });
+  }
+  std::string RandomLabels() {
+    std::string json = "[";
+    for (int row = 0; row < kRows; ++row)
+      json += std::string(row == 0 ? "" : ", ") + (Below(random_, 3) > 0 ? "1" : "0");
+    return json + "]";
   }
 
   std::unique_ptr<ViewState> Make() const { return ViewState::Make(query_).ValueOrDie(); }

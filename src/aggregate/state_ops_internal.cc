@@ -8,6 +8,7 @@
 #include "aggregate/bit_ops_internal.h"
 #include "aggregate/decay_ops_internal.h"
 #include "aggregate/fit_ops_internal.h"
+#include "aggregate/logistic_ops_internal.h"
 #include "aggregate/moment_ops_internal.h"
 #include "aggregate/physical_internal.h"
 #include "aggregate/pick_ops_internal.h"
@@ -86,8 +87,9 @@ arrow::Status CheckParameters(const AggregateFunction& function, const Aggregate
       return arrow::Status::Invalid(function.name(), " takes shares from ", least, " to 1");
     }
     case AggregateKind::kLinearFit:
+    case AggregateKind::kLogisticFit:
       if (given.empty() || (given.size() == 1 && given[0] >= 0 && std::isfinite(given[0]))) return arrow::Status::OK();
-      return arrow::Status::Invalid("The ridge of linear_fit is a number from 0 on");
+      return arrow::Status::Invalid("The ridge of ", function.name(), " is a number from 0 on");
     case AggregateKind::kEwma:
     case AggregateKind::kDecayedSum:
     case AggregateKind::kDecayedCount:
@@ -225,7 +227,7 @@ std::unique_ptr<StateOps> MakeOps(const AggregateQuery& query, const PartKey& ke
     case StateFamily::kDecay:
       return MakeDecayOps(key.parameters.front());
     case StateFamily::kLogistic:
-      return nullptr;
+      return MakeLogisticOps(key.parameters.empty() ? 1 : key.parameters.front());
     case StateFamily::kBag:
       return MakeBagOps(types.front(), exact_bytes);
   }
@@ -274,6 +276,8 @@ arrow::Status CheckAggregate(const AggregateColumn& aggregate, const ArgumentTyp
       return CheckResultType(*ScalerType(), result);
     case AggregateKind::kLinearFit:
       return CheckFitType(result);
+    case AggregateKind::kLogisticFit:
+      return CheckLogisticType(result);
     default:
       return CheckResultType(*arrow::float64(), result);
   }

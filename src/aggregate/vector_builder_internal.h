@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "arrow/array/array_base.h"
 #include "arrow/array/builder_nested.h"
 #include "arrow/array/builder_primitive.h"
 #include "arrow/status.h"
@@ -31,6 +32,15 @@ inline arrow::Result<arrow::DoubleBuilder*> BeginVector(arrow::ArrayBuilder& bui
   }
   ARROW_RETURN_NOT_OK(lists.Append());
   return static_cast<arrow::DoubleBuilder*>(lists.value_builder());
+}
+
+// Is one of a vector's numbers NULL? `values` has those of all vectors.
+inline bool HasNull(const arrow::Array& values, std::int64_t first, std::int64_t length) {
+  if (values.null_count() == 0) return false;
+  for (std::int64_t i = first; i < first + length; ++i) {
+    if (values.IsNull(i)) return true;
+  }
+  return false;
 }
 
 }  // namespace hyprstream::aggregate

@@ -17,6 +17,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "core/aggregate_functions.h"
 
 namespace hyprstream::aggregate {
 namespace {
@@ -157,7 +158,10 @@ class ViewSource final : public TableSource {
     const auto& query = version_->spec().query;
     if (column < 0 || column >= static_cast<int>(query->output.size())) return nullptr;
     const OutputColumn& output = query->output[static_cast<std::size_t>(column)];
-    return output.is_key ? nullptr : MakeMergeableState(query, static_cast<std::size_t>(output.index));
+    if (output.is_key || !FunctionOf(query->aggregates[static_cast<std::size_t>(output.index)].kind).mergeable) {
+      return nullptr;
+    }
+    return MakeMergeableState(query, static_cast<std::size_t>(output.index));
   }
 
   bool FindsOne(const std::vector<ColumnFilter>& filters) const override {

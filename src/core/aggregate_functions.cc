@@ -663,6 +663,27 @@ constexpr AggregateFunction kFunctions[] = {
      .state = "as ewma, shared with it",
      .exactness = "floats to the last bits; by event time",
      .source = "as ewma"},
+    {.kind = kLogisticFit,
+     .names = "logistic_fit",
+     .signature = "logistic_fit(y, [x1, …])",
+     .arguments = {kDouble, kVector},
+     .result = "STRUCT(weights, bias, n)",
+     .family = StateFamily::kLogistic,
+     .mergeable = false,
+     .state = "8; with p features 72 + 8 (p + 1) a row up to 64, then 72 + 8 (3 p + 1 + (p + 1) (p + 2) / 2)",
+     .exactness = "of 64 rows the best fit, then learned row by row: depends on their order",
+     .source = "Newton's method; Spiegelhalter and Lauritzen, Networks 20(5) 1990, with implicit steps (Kulis and "
+               "Bartlett, ICML 2010)"},
+    {.kind = kLogisticFit,
+     .names = "logistic_fit",
+     .signature = "logistic_fit(y, [x1, …], ridge)",
+     .arguments = {kDouble, kVector, kConstant},
+     .result = "STRUCT(weights, bias, n)",
+     .family = StateFamily::kLogistic,
+     .mergeable = false,
+     .state = "as logistic_fit(y, [x1, …])",
+     .exactness = "as logistic_fit(y, [x1, …])",
+     .source = "as logistic_fit(y, [x1, …])"},
 };
 
 bool IsNamed(const AggregateFunction& function, std::string_view name) {

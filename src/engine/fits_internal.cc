@@ -2,16 +2,19 @@
 
 #include <arrow/result.h>
 
+#include <cstdint>
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/default/default_functions.hpp>
 #include <duckdb/parser/parsed_data/create_aggregate_function_info.hpp>
 #include <duckdb/parser/parsed_data/create_macro_info.hpp>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "core/linear_fit.h"
+#include "core/logistic_fit.h"
 #include "core/second_moment.h"
 #include "engine/owned_aggregate_internal.h"
 #include "engine/vector_argument_internal.h"
@@ -113,6 +116,86 @@ duckdb::AggregateFunction MakeStandardScaler() {
   return MakeOwnedAggregate<SecondMoment, ScalerOf>("standard_scaler", {LogicalType::DOUBLE}, type, UpdateScalers);
 }
 
+// ---- logistic_fit
+
+// Rows in their order, as far as DuckDB keeps it: a fit of some cannot go on with others.
+struct LabelledRows {
+  std::vector<double> numbers;         // of each row y and its features
+  std::vector<std::uint32_t> lengths;  // how many features each has
+  double ridge = 1;
+
+  void Merge(const LabelledRows& later) {
+    ridge = later.ridge;
+    numbers.insert(numbers.end(), later.numbers.begin(), later.numbers.end());
+    lengths.insert(lengths.end(), later.lengths.begin(), later.lengths.end());
+  }
+};
+
+LogicalType LogisticType(const LogicalType& weights) {
+  return LogicalType::STRUCT({{"weights", weights}, {"bias", LogicalType::DOUBLE}, {"n", LogicalType::BIGINT}});
+}
+
+duckdb::unique_ptr<duckdb::FunctionData> BindLogistic(duckdb::BindAggregateFunctionInput& input) {
+  auto& function = input.GetBoundFunction();
+  const auto& y = input.GetArguments()[0]->GetReturnType();
+  if (y.id() == duckdb::LogicalTypeId::UNKNOWN) throw duckdb::ParameterNotResolvedException();
+  if (!y.IsNumeric() && y.id() != duckdb::LogicalTypeId::BOOLEAN && y.id() != duckdb::LogicalTypeId::SQLNULL) {
+    throw duckdb::BinderException("logistic_fit takes a y that is true or false, or a number from 0 to 1, not %s",
+                                  y.ToString());
+  }
+  function.GetArguments()[0] = LogicalType::DOUBLE;
+  function.SetReturnType(LogisticType(BindVector(function, 1, input.GetArguments()[1]->GetReturnType())));
+  return nullptr;
+}
+
+void UpdateLogistic(duckdb::Vector inputs[], duckdb::AggregateInputData&, duckdb::idx_t input_count,
+                    duckdb::Vector& states, duckdb::idx_t count) {
+  const Numbers ys(inputs[0]);
+  const Vectors features(inputs[1]);
+  const std::optional<Numbers> ridges = input_count > 2 ? std::optional<Numbers>(inputs[2]) : std::nullopt;
+  duckdb::UnifiedVectorFormat pointers;
+  states.ToUnifiedFormat(pointers);
+  std::vector<double> values;
+  for (duckdb::idx_t row = 0; row < count; ++row) {
+    const auto y = ys[row];
+    const auto vector = features[row];
+    if (!y || !vector || vector->HasNull()) continue;
+    auto& state = StateOf<LabelledRows>(pointers, row);
+    if (ridges) {
+      state.ridge = (*ridges)[row].value_or(-1);
+      if (!(state.ridge >= 0)) throw duckdb::InvalidInputException("The ridge of logistic_fit is a number from 0 on");
+    }
+    vector->CopyTo(values);
+    state.numbers.push_back(*y);
+    state.numbers.insert(state.numbers.end(), values.begin(), values.end());
+    state.lengths.push_back(static_cast<std::uint32_t>(values.size()));
+  }
+}
+
+duckdb::Value LogisticOf(const LabelledRows& rows, const LogicalType& type) {
+  LogisticFit fit(rows.ridge);
+  std::size_t at = 0;
+  for (const std::uint32_t length : rows.lengths) {
+    fit.Add(rows.numbers[at], std::span(rows.numbers).subspan(at + 1, length));
+    at += length + 1;
+  }
+  const auto solved = fit.Solve();
+  if (!solved.ok()) throw duckdb::InvalidInputException(solved.status().message());
+  const std::vector<std::optional<double>> weights(solved->weights.begin(), solved->weights.end());
+  return duckdb::Value::STRUCT({{"weights", VectorValue(weights, duckdb::StructType::GetChildType(type, 0))},
+                                {"bias", duckdb::Value::DOUBLE(solved->bias)},
+                                {"n", duckdb::Value::BIGINT(solved->rows)}});
+}
+
+duckdb::AggregateFunction MakeLogisticFit(bool has_ridge) {
+  duckdb::vector<LogicalType> arguments = {LogicalType::ANY, LogicalType::ANY};
+  if (has_ridge) arguments.push_back(LogicalType::DOUBLE);
+  auto function = MakeOwnedAggregate<LabelledRows, LogisticOf>(
+      "logistic_fit", arguments, LogisticType(LogicalType::LIST(LogicalType::DOUBLE)), UpdateLogistic, BindLogistic);
+  function.SetOrderDependent(duckdb::AggregateOrderDependent::ORDER_DEPENDENT);
+  return function;
+}
+
 // What applies them. list_dot_product fails with NULL in any row of a vector, those that CASE leaves out included.
 constexpr duckdb::DefaultMacro kMacros[] = {
     {"main", "apply_weights",
@@ -120,6 +203,7 @@ constexpr duckdb::DefaultMacro kMacros[] = {
      "THEN list_dot_product(fit.weights::DOUBLE[], list_transform(features::DOUBLE[], lambda feature: "
      "coalesce(feature, 0))) "
      "+ fit.bias END"},
+    {"main", "apply_logistic", "(fit, features) AS 1 / (1 + exp(-apply_weights(fit, features)))"},
     {"main", "zscore", "(x, scaler) AS x * scaler.weight + scaler.bias"},
 };
 
@@ -132,6 +216,11 @@ void RegisterFits(duckdb::Connection& connection) {
   fits.AddFunction(MakeLinearFit(true));
   duckdb::CreateAggregateFunctionInfo linear_fit(std::move(fits));
   catalog.CreateFunction(*connection.context, linear_fit);
+  duckdb::AggregateFunctionSet logistic_fits(duckdb::Identifier("logistic_fit"));
+  logistic_fits.AddFunction(MakeLogisticFit(false));
+  logistic_fits.AddFunction(MakeLogisticFit(true));
+  duckdb::CreateAggregateFunctionInfo logistic_fit(std::move(logistic_fits));
+  catalog.CreateFunction(*connection.context, logistic_fit);
   duckdb::CreateAggregateFunctionInfo standard_scaler(MakeStandardScaler());
   catalog.CreateFunction(*connection.context, standard_scaler);
   for (const auto& macro : kMacros) {

@@ -33,7 +33,7 @@ test_vector_types truncate_duckdb_logs which_secret hyprstream_input
 // The gate has more to say on current_setting.
 constexpr std::string_view kAllowedFunctions = R"~~(
 != !__postfix !~~ !~~* % & && * ** + - ->> / // < <-> << <= <=> <@ = > >= >> @ @> ^ ^@ __between __cast abs acos
-acosh add age aggregate alias any_value apply apply_weights approx_count_distinct approx_quantile approx_top_k arbitrary arg_max
+acosh add age aggregate alias any_value apply apply_logistic apply_weights approx_count_distinct approx_quantile approx_top_k arbitrary arg_max
 arg_max_null arg_max_nulls_last arg_min arg_min_null arg_min_nulls_last argmax argmin array_agg array_aggr
 array_aggregate array_apply array_cat array_concat array_contains array_cosine_distance array_cosine_similarity
 array_cross_product array_distance array_distinct array_dot_product array_extract array_filter array_grade_up
@@ -65,7 +65,7 @@ list_cat list_concat list_contains list_cosine_distance list_cosine_similarity l
 list_dot_product list_element list_extract list_filter list_grade_up list_has list_has_all list_has_any list_indexof
 list_inner_product list_intersect list_negative_dot_product list_negative_inner_product list_pack list_position
 list_reduce list_resize list_reverse_sort list_select list_slice list_sort list_transform list_unique list_value
-list_where list_zip listagg ln log log10 log2 lower lpad ltrim lttb mad make_date make_time make_timestamp
+list_where list_zip listagg ln log log10 log2 logistic_fit lower lpad ltrim lttb mad make_date make_time make_timestamp
 make_timestamp_ms make_timestamp_ns make_timestamptz make_type map map_concat map_contains map_entries map_extract
 map_extract_value map_from_entries map_keys map_values max max_by md5 md5_number mean median microsecond millennium
 millisecond min min_by minute mismatches mod mode month monthname multiply nanosecond nextafter nextval

@@ -210,7 +210,8 @@ constexpr Written kWritten[] = {
      "(WHERE id % 3 > 0)]::DOUBLE[2] END"},
     {"vec_max([id % 7, id])", "CASE WHEN count(*) > 0 THEN [max(id % 7), max(id)]::DOUBLE[] END"},
     {"linear_fit(id % 13, [id % 7])",
-     "CASE WHEN count(*) > 0 THEN {'weights': [CASE WHEN regr_sxx(id % 13, id % 7) > 0 THEN regr_slope(id % 13, id % 7) "
+     "CASE WHEN count(*) > 0 THEN {'weights': [CASE WHEN regr_sxx(id % 13, id % 7) > 0 THEN regr_slope(id % 13, id % "
+     "7) "
      "ELSE 0 END], 'bias': CASE WHEN regr_sxx(id % 13, id % 7) > 0 THEN regr_intercept(id % 13, id % 7) ELSE avg(id % "
      "13) END, 'r2': CASE WHEN regr_syy(id % 13, id % 7) > 0 THEN CASE WHEN regr_sxx(id % 13, id % 7) > 0 THEN "
      "regr_r2(id % 13, id % 7) ELSE 0 END END, 'n': count(*)} END"},
@@ -228,7 +229,9 @@ constexpr std::string_view kPower =
     "CASE WHEN ts BETWEEN '2023-06-01' AND '2025-01-01' THEN pow(2, epoch(ts) / 86400 - 19800) END";
 
 std::string Aggregate(Random& random, const RandomTable& table) {
-  if (random.Chance(12)) return std::string(kWritten[static_cast<std::size_t>(random.Below(static_cast<std::int64_t>(std::size(kWritten))))].ours);
+  if (random.Chance(12))
+    return std::string(
+        kWritten[static_cast<std::size_t>(random.Below(static_cast<std::int64_t>(std::size(kWritten))))].ours);
   const std::vector<Family> numbers = {Family::kNumber, Family::kFloat};
   const std::vector<Family> any = {Family::kNumber, Family::kFloat, Family::kText,
                                    Family::kTime,   Family::kBool,  Family::kOther};

@@ -201,7 +201,7 @@ class ViewSource final : public TableSource {
 
   bool has_states_by_row() const override {
     const auto& query = *version_->spec().query;
-    return !query.hopping && !query.session_gap;
+    return !query.hopping && !query.session_gap && version_->spec().merges;
   }
 
   std::optional<std::int64_t> EstimatedRows() const override {

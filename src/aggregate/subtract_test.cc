@@ -45,7 +45,7 @@ TEST(Subtract, LeavesWhatWasThereWithout) {
       for (const int column : {2, 3, 5}) {
         columns[column] += comma + (random() % 3 == 0 ? "null" : std::to_string(static_cast<int>(random() % 99) - 50));
       }
-      columns[4] += comma + "\"" + (random() % 2 == 0 ? "-" : "") + "99999999999999999999999999999999999999\"";
+      columns[4] += comma + "\"" + (random() % 2 == 0 ? "-" : "") + "999999999999999999999999999999999999\"";
     }
     for (auto& column : columns) column += "]";
     return MakeTestBatch(*query, columns);

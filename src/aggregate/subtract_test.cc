@@ -19,7 +19,6 @@ namespace {
 using enum AggregateKind;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 using Type = std::shared_ptr<arrow::DataType>;
 
 std::shared_ptr<AggregateQuery> Sums(const std::vector<TestKey>& keys, int window_key) {

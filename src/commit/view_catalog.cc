@@ -45,11 +45,8 @@ arrow::Result<std::vector<std::vector<std::string>>> Rows(engine::Connection& co
   return rows;
 }
 
+// Names are told apart as DuckDB does, whatever the case of their letters.
 std::string Where(const TableRef& table) {
-  return " WHERE schema_name = " + QuoteLiteral(table.schema) + " AND table_name = " + QuoteLiteral(table.name);
-}
-
-std::string WhereFolded(const TableRef& table) {
   return " WHERE lower(schema_name) = lower(" + QuoteLiteral(table.schema) + ") AND lower(table_name) = lower(" +
          QuoteLiteral(table.name) + ")";
 }
@@ -159,13 +156,12 @@ arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& 
 
 arrow::Status RenameTableOptions(engine::Connection& connection, const TableRef& from, const TableRef& to,
                                  const std::string& time_column) {
-  return Run(connection, "UPDATE " + kOptions + " SET schema_name = " + QuoteLiteral(to.schema) +
-                             ", table_name = " + QuoteLiteral(to.name) +
-                             ", time_column = " + QuoteLiteral(time_column) + WhereFolded(from));
+  return Run(connection, "UPDATE " + kOptions + " SET schema_name = " + QuoteLiteral(to.schema) + ", table_name = " +
+                             QuoteLiteral(to.name) + ", time_column = " + QuoteLiteral(time_column) + Where(from));
 }
 
 arrow::Status RemoveTableOptions(engine::Connection& connection, const TableRef& table) {
-  return Run(connection, "DELETE FROM " + kOptions + WhereFolded(table));
+  return Run(connection, "DELETE FROM " + kOptions + Where(table));
 }
 
 arrow::Result<TableOptionsMap> LoadTableOptions(engine::Connection& connection) {
@@ -213,12 +209,12 @@ arrow::Result<std::map<TableRef, TableMarks>> TakeTableMarks(engine::Connection&
 arrow::Status StoreTableMark(engine::Connection& connection, const TableRef& table, std::optional<EventTime> mark,
                              bool mark_is_last) {
   return Run(connection, "UPDATE " + kOptions + " SET mark = " + MicrosLiteral(mark) +
-                             ", mark_is_last = " + (mark_is_last ? "'true'" : "'false'") + WhereFolded(table));
+                             ", mark_is_last = " + (mark_is_last ? "'true'" : "'false'") + Where(table));
 }
 
 arrow::Status StoreRowsBefore(engine::Connection& connection, const TableRef& table, EventTime rows_before) {
   return Run(connection, "UPDATE " + kOptions + " SET rows_before = " +
-                             MicrosLiteral(std::optional<EventTime>(rows_before)) + WhereFolded(table));
+                             MicrosLiteral(std::optional<EventTime>(rows_before)) + Where(table));
 }
 
 arrow::Result<std::set<TableRef>> TakeRowsGone(engine::Connection& connection) {

@@ -48,8 +48,10 @@ duckdb::unique_ptr<duckdb::FunctionData> BindFit(duckdb::BindAggregateFunctionIn
   return nullptr;
 }
 
-void UpdateFits(duckdb::Vector inputs[], duckdb::AggregateInputData&, duckdb::idx_t input_count, duckdb::Vector& states,
-                duckdb::idx_t count) {
+// Rows of y, features and perhaps a ridge, those with a NULL left out: `add(state, y, features)`.
+template <class State>
+void UpdateModels(const char* name, duckdb::Vector inputs[], duckdb::idx_t input_count, duckdb::Vector& states,
+                  duckdb::idx_t count, const auto& add) {
   const Numbers ys(inputs[0]);
   const Vectors features(inputs[1]);
   const std::optional<Numbers> ridges = input_count > 2 ? std::optional<Numbers>(inputs[2]) : std::nullopt;
@@ -60,14 +62,23 @@ void UpdateFits(duckdb::Vector inputs[], duckdb::AggregateInputData&, duckdb::id
     const auto y = ys[row];
     const auto vector = features[row];
     if (!y || !vector || vector->HasNull()) continue;
-    auto& state = StateOf<WeightedFit>(pointers, row);
+    auto& state = StateOf<State>(pointers, row);
     if (ridges) {
       state.ridge = (*ridges)[row].value_or(-1);
-      if (!(state.ridge >= 0)) throw duckdb::InvalidInputException("The ridge of linear_fit is a number from 0 on");
+      if (!(state.ridge >= 0)) {
+        throw duckdb::InvalidInputException("The ridge of %s is a number from 0 on", name);
+      }
     }
     vector->CopyTo(values);
-    state.fit.Add(*y, values);
+    add(state, *y, values);
   }
+}
+
+void UpdateFits(duckdb::Vector inputs[], duckdb::AggregateInputData&, duckdb::idx_t input_count, duckdb::Vector& states,
+                duckdb::idx_t count) {
+  UpdateModels<WeightedFit>(
+      "linear_fit", inputs, input_count, states, count,
+      [](WeightedFit& state, double y, const std::vector<double>& features) { state.fit.Add(y, features); });
 }
 
 duckdb::Value ValueOf(const WeightedFit& state, const LogicalType& type) {
@@ -150,26 +161,12 @@ duckdb::unique_ptr<duckdb::FunctionData> BindLogistic(duckdb::BindAggregateFunct
 
 void UpdateLogistic(duckdb::Vector inputs[], duckdb::AggregateInputData&, duckdb::idx_t input_count,
                     duckdb::Vector& states, duckdb::idx_t count) {
-  const Numbers ys(inputs[0]);
-  const Vectors features(inputs[1]);
-  const std::optional<Numbers> ridges = input_count > 2 ? std::optional<Numbers>(inputs[2]) : std::nullopt;
-  duckdb::UnifiedVectorFormat pointers;
-  states.ToUnifiedFormat(pointers);
-  std::vector<double> values;
-  for (duckdb::idx_t row = 0; row < count; ++row) {
-    const auto y = ys[row];
-    const auto vector = features[row];
-    if (!y || !vector || vector->HasNull()) continue;
-    auto& state = StateOf<LabelledRows>(pointers, row);
-    if (ridges) {
-      state.ridge = (*ridges)[row].value_or(-1);
-      if (!(state.ridge >= 0)) throw duckdb::InvalidInputException("The ridge of logistic_fit is a number from 0 on");
-    }
-    vector->CopyTo(values);
-    state.numbers.push_back(*y);
-    state.numbers.insert(state.numbers.end(), values.begin(), values.end());
-    state.lengths.push_back(static_cast<std::uint32_t>(values.size()));
-  }
+  UpdateModels<LabelledRows>("logistic_fit", inputs, input_count, states, count,
+                             [](LabelledRows& state, double y, const std::vector<double>& features) {
+                               state.numbers.push_back(y);
+                               state.numbers.insert(state.numbers.end(), features.begin(), features.end());
+                               state.lengths.push_back(static_cast<std::uint32_t>(features.size()));
+                             });
 }
 
 duckdb::Value LogisticOf(const LabelledRows& rows, const LogicalType& type) {

@@ -14,6 +14,7 @@
 #include "engine/declared_schema_internal.h"
 #include "engine/engine.h"
 #include "engine/look_up_internal.h"
+#include "engine/one_view_test_support.h"
 
 namespace hyprstream::engine {
 
@@ -52,21 +53,11 @@ class OneRow : public TableSource {
   std::shared_ptr<arrow::Schema> schema_;
 };
 
-class OneView : public Snapshot {
- public:
-  Position position() const override { return Position(); }
-  arrow::Result<std::shared_ptr<TableSource>> View(const TableRef&) const override { return source_; }
-  arrow::Result<ClosedWindows> Closed(const TableRef&) const override { return arrow::Status::KeyError("none"); }
-
- private:
-  std::shared_ptr<TableSource> source_ = std::make_shared<OneRow>();
-};
-
 class LookUps : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(connection_->Begin().ok());
-    connection_->Attach(std::make_shared<OneView>());
+    connection_->Attach(std::make_shared<OneView>(std::make_shared<OneRow>()));
     ASSERT_TRUE(connection_->Run("CREATE VIEW v AS SELECT * FROM view_scan('main', 'v')").ok());
   }
 

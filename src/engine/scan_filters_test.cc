@@ -15,6 +15,7 @@
 
 #include "engine/declared_schema_internal.h"
 #include "engine/engine.h"
+#include "engine/one_view_test_support.h"
 
 namespace hyprstream::engine {
 namespace {
@@ -56,17 +57,6 @@ class AskedSource : public TableSource {
 
  private:
   std::shared_ptr<arrow::Schema> schema_;
-};
-
-class OneView : public Snapshot {
- public:
-  explicit OneView(std::shared_ptr<TableSource> source) : source_(std::move(source)) {}
-  Position position() const override { return Position(); }
-  arrow::Result<std::shared_ptr<TableSource>> View(const TableRef&) const override { return source_; }
-  arrow::Result<ClosedWindows> Closed(const TableRef&) const override { return arrow::Status::Invalid("none"); }
-
- private:
-  std::shared_ptr<TableSource> source_;
 };
 
 class ScanFilters : public ::testing::Test {

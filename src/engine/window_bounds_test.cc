@@ -13,6 +13,7 @@
 #include "engine/connection.h"
 #include "engine/declared_schema_internal.h"
 #include "engine/engine.h"
+#include "engine/one_view_test_support.h"
 #include "engine/window_bounds_internal.h"
 
 namespace hyprstream::engine {
@@ -52,17 +53,6 @@ class Windows : public TableSource {
                                                           arrow::field("n", arrow::int64())},
                                        duckdb::vector<LogicalType>{LogicalType::TIMESTAMP, LogicalType::BIGINT},
                                        std::vector<Carriage>(2, Carriage::kArrow));
-};
-
-class OneView : public Snapshot {
- public:
-  explicit OneView(std::shared_ptr<TableSource> source) : source_(std::move(source)) {}
-  Position position() const override { return Position(); }
-  arrow::Result<std::shared_ptr<TableSource>> View(const TableRef&) const override { return source_; }
-  arrow::Result<ClosedWindows> Closed(const TableRef&) const override { return arrow::Status::Invalid("none"); }
-
- private:
-  std::shared_ptr<TableSource> source_;
 };
 
 class WindowBounds : public testing::Test {

@@ -41,6 +41,18 @@ std::string OrderOf(const std::vector<Cell>& row) {
   return exact + TextOf(row);
 }
 
+// Each row's order is written out once, not at every comparison.
+void Sort(Rows& rows) {
+  std::vector<std::pair<std::string, std::size_t>> order;
+  order.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) order.emplace_back(OrderOf(rows[i]), i);
+  std::ranges::sort(order);
+  Rows sorted;
+  sorted.reserve(rows.size());
+  for (const auto& [text, row] : order) sorted.push_back(std::move(rows[row]));
+  rows = std::move(sorted);
+}
+
 bool Close(double a, double b) {
   if ((std::isnan(a) && std::isnan(b)) || a == b) return true;
   if (!std::isfinite(a) || !std::isfinite(b)) return false;
@@ -95,8 +107,8 @@ Rows RowsOf(const arrow::Table& table) {
 }
 
 std::string Difference(Rows expected, Rows actual) {
-  std::ranges::sort(expected, {}, OrderOf);
-  std::ranges::sort(actual, {}, OrderOf);
+  Sort(expected);
+  Sort(actual);
   std::string difference;
   if (expected.size() != actual.size()) {
     difference = std::to_string(expected.size()) + " rows are " + std::to_string(actual.size()) + "\n";

@@ -16,11 +16,11 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/periodic_timer.h"
 #include "base/thread_annotations.h"
 #include "commit/commit_gate.h"
 #include "commit/commit_path.h"
 #include "commit/connection_pool.h"
-#include "commit/expiry_timer.h"
 #include "commit/subscription.h"
 #include "commit/view_catalog.h"
 #include "commit/view_filler.h"
@@ -51,7 +51,7 @@ class CommitPathImpl : public CommitPath {
   arrow::Status Open();
   // From now on what has expired goes by itself. Without it ExpireByTime() is its owner's to call.
   void StartTimer() {
-    expiry_.Start(std::chrono::seconds(1), [this] { ExpireByTime(); });
+    expiry_.Start("expiry", std::chrono::seconds(1), [this] { ExpireByTime(); });
   }
   // Moves the marks of silent tables on and takes away what has expired. One call at a time.
   void ExpireByTime();
@@ -223,7 +223,7 @@ class CommitPathImpl : public CommitPath {
   bool lasting_ = false;                                          // the database is a file
   std::map<TableRef, std::optional<EventTime>> rows_checked_to_;  // the timer's
   ViewFiller filler_;                                             // these use the rest
-  ExpiryTimer expiry_{clock_};
+  PeriodicTimer expiry_{clock_};
 };
 
 }  // namespace hyprstream::commit

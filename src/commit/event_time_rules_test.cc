@@ -6,8 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-
 #include "base/fake_clock.h"
 #include "commit/commit_path_internal.h"
 
@@ -202,24 +200,6 @@ TEST_F(TimedPath, AReaderKeepsTheWindowsThatItHasPinned) {
   EXPECT_EQ(Text("SELECT string_agg(w, ' ') FROM v"), "2013-01-02 10:00:00");
   const auto rows = reader->Run("SELECT string_agg(w, ' ') FROM v")->rows->ToRecordBatches().ValueOrDie();
   EXPECT_EQ(rows.at(0)->column(0)->GetScalar(0).ValueOrDie()->ToString(), "2013-01-01 10:00:00");
-}
-
-TEST(ExpiryTimer, WorksOnceAPeriodUntilItIsStopped) {
-  FakeClock clock;
-  std::atomic<int> runs = 0;
-  ExpiryTimer timer(clock);
-  timer.Start(seconds(1), [&] {
-    ++runs;
-    runs.notify_all();
-  });
-  for (int run = 0; run < 3; ++run) {
-    clock.WaitForSleepers(1);
-    clock.Advance(seconds(1));
-    runs.wait(run);
-  }
-  timer.Stop();
-  timer.Stop();
-  EXPECT_EQ(runs, 3);
 }
 
 TEST(EventTimeText, IsThatOfDuckDB) {

@@ -27,7 +27,8 @@ arrow::Result<std::unique_ptr<OpenSubscriptions::Place>> OpenSubscriptions::Take
   }
   if (!timed_) {
     timed_ = true;
-    stall_timer_.Start(std::clamp(stall_max_ / 6, kStallPollMin, kStallPollMax), [this] { EndStalled(); });
+    stall_timer_.Start("stall-watch", std::clamp(stall_max_ / 6, kStallPollMin, kStallPollMax),
+                       [this] { EndStalled(); });
   }
   ++places_;
   return std::make_unique<Place>(*this);

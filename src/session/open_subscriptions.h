@@ -17,8 +17,8 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/periodic_timer.h"
 #include "base/thread_annotations.h"
-#include "commit/expiry_timer.h"
 #include "core/request_context.h"
 #include "session/change_stream.h"
 
@@ -110,7 +110,7 @@ class OpenSubscriptions {
   CondVar turn_free_;
   int readers_ GUARDED_BY(turn_mutex_) = 0;
   int streams_ GUARDED_BY(turn_mutex_) = 0;
-  commit::ExpiryTimer stall_timer_{clock_};  // last: it uses the rest
+  PeriodicTimer stall_timer_{clock_};  // last: it uses the rest
 };
 
 }  // namespace hyprstream::session

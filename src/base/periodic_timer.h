@@ -1,4 +1,4 @@
-// The thread `expiry`: does its work once a period, until it is stopped.
+// A thread that does its work once a period, until it is stopped.
 //
 // Thread safety: all methods. Ownership: what `work` uses outlives it; `work` is never run after Stop() has returned.
 #pragma once
@@ -11,17 +11,17 @@
 #include "base/mutex.h"
 #include "base/thread_annotations.h"
 
-namespace hyprstream::commit {
+namespace hyprstream {
 
-class ExpiryTimer {
+class PeriodicTimer {
  public:
-  explicit ExpiryTimer(const Clock& clock) : clock_(clock) {}
-  ~ExpiryTimer() { Stop(); }
-  ExpiryTimer(const ExpiryTimer&) = delete;
-  ExpiryTimer& operator=(const ExpiryTimer&) = delete;
+  explicit PeriodicTimer(const Clock& clock) : clock_(clock) {}
+  ~PeriodicTimer() { Stop(); }
+  PeriodicTimer(const PeriodicTimer&) = delete;
+  PeriodicTimer& operator=(const PeriodicTimer&) = delete;
 
-  // Once. The first time is one period from now.
-  void Start(std::chrono::milliseconds period, std::function<void()> work);
+  // Once. The first time is one period from now. `name`: the thread's, at most 15 bytes.
+  void Start(const char* name, std::chrono::milliseconds period, std::function<void()> work);
   // Waits for work that has begun. Any number of times.
   void Stop() EXCLUDES(mutex_);
 
@@ -35,4 +35,4 @@ class ExpiryTimer {
   std::thread thread_;
 };
 
-}  // namespace hyprstream::commit
+}  // namespace hyprstream

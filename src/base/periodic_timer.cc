@@ -1,17 +1,17 @@
-#include "commit/expiry_timer.h"
+#include "base/periodic_timer.h"
 
 #include <pthread.h>
 
 #include <utility>
 
-namespace hyprstream::commit {
+namespace hyprstream {
 
-void ExpiryTimer::Start(std::chrono::milliseconds period, std::function<void()> work) {
+void PeriodicTimer::Start(const char* name, std::chrono::milliseconds period, std::function<void()> work) {
   thread_ = std::thread([this, period, work = std::move(work)] { Run(period, work); });
-  pthread_setname_np(thread_.native_handle(), "expiry");
+  pthread_setname_np(thread_.native_handle(), name);
 }
 
-void ExpiryTimer::Stop() {
+void PeriodicTimer::Stop() {
   {
     const MutexLock lock(mutex_);
     stopped_ = true;
@@ -20,7 +20,7 @@ void ExpiryTimer::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void ExpiryTimer::Run(std::chrono::milliseconds period, const std::function<void()>& work) {
+void PeriodicTimer::Run(std::chrono::milliseconds period, const std::function<void()>& work) {
   for (;;) {
     {
       const MutexLock lock(mutex_);
@@ -32,4 +32,4 @@ void ExpiryTimer::Run(std::chrono::milliseconds period, const std::function<void
   }
 }
 
-}  // namespace hyprstream::commit
+}  // namespace hyprstream

@@ -27,6 +27,11 @@ std::string TimeLiteral(const arrow::DataType& type, EventTime time) {
   return std::format("{}({})", zoned ? "make_timestamptz" : "make_timestamp", time.time_since_epoch().count());
 }
 
+Views ViewsOver(Views views, const TableRef& table) {
+  std::erase_if(views, [&](const auto& view) { return !(view->query->base == table); });
+  return views;
+}
+
 }  // namespace
 
 void CommitPathImpl::ExpireByTime() {
@@ -68,10 +73,8 @@ arrow::Status CommitPathImpl::ExpireRows(const TableInfo& table) {
       *horizon - *checked_to < *table.options.retention / kPassesPerRetention) {
     return arrow::Status::OK();
   }
-  const auto version = registry_.version();
-  const auto maintained = registry_.Maintained();
-  const auto is_filling = [](const auto& view) { return view->filling.load(); };
-  if (std::ranges::any_of(maintained, is_filling)) return arrow::Status::OK();
+  const auto views = ViewsOver(registry_.Maintained(), table.table);
+  if (std::ranges::any_of(views, [](const auto& view) { return view->filling.load(); })) return arrow::Status::OK();
   ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
   ARROW_ASSIGN_OR_RAISE(const auto schema, lease->ArrowSchemaOf(table.table));
   const auto column = schema->GetFieldByName(table.options.time_column);
@@ -85,7 +88,8 @@ arrow::Status CommitPathImpl::ExpireRows(const TableInfo& table) {
     ARROW_RETURN_NOT_OK(lease->Run("DELETE FROM " + name + " WHERE " + expired).status());
     ARROW_RETURN_NOT_OK(StoreRowsBefore(*lease, table.table, *horizon));
     const std::unique_lock gate(gate_);
-    if (registry_.version() != version) return arrow::Status::OK();  // a view came meanwhile: next time
+    // One came meanwhile: next time. Views of other tables may come and go all the time.
+    if (ViewsOver(registry_.Maintained(), table.table) != views) return arrow::Status::OK();
     ARROW_RETURN_NOT_OK(lease->Commit());
     registry_.SetRowsBefore(table.table, *horizon, Position(++position_));
   }

@@ -16,10 +16,11 @@ UNREADABLE = (*REFUSED, "INTERNAL", "UNKNOWN")
 def server():
     with ServerProcess("--memory-max", "512MiB") as process:
         run_sql(process, "CREATE TABLE kept (i INT PRIMARY KEY)")
-        before = process.status_value("VmRSS")
         yield process
         assert is_healthy(process)
-        assert process.status_value("VmRSS") < before + 400_000
+        # At its worst moment it held no more than docs/configuration.md allows. (What it holds afterwards says little: how
+        # much of what was freed the allocator keeps depends on the number of cores.)
+        assert process.status_value("VmHWM") < (512 * 5 // 4 + 256) << 10
 
 
 def any_of(kind, body):

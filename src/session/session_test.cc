@@ -507,9 +507,13 @@ TEST_F(SessionTest, AbandonedThingsExpire) {
   Update("INSERT INTO t VALUES (1)", transaction);
   NewSession("leaver");
   // The main session is used all the time, what is inside it is not; the other one is not used at all.
-  WaitFor(
-      [&] { return NewSession("main")->ClosePrepared(prepared).IsKeyError() && registry_->Sessions().size() == 1; });
-  WaitFor([&] { return session_->EndTransaction(context_, transaction, true).IsKeyError(); });
+  // Nor is the transaction touched before it has ended: to ask for its end would commit it.
+  WaitFor([&] {
+    const auto others_ended = NewSession("main")->ClosePrepared(prepared).IsKeyError();
+    const auto sessions = registry_->Sessions();
+    return others_ended && sessions.size() == 1 && !sessions[0].in_transaction;
+  });
+  EXPECT_TRUE(session_->EndTransaction(context_, transaction, true).IsKeyError());
   EXPECT_TRUE(session_->Fetch(context_, ticket).status().IsKeyError());
   EXPECT_EQ(Rows("SELECT count(*) FROM t"), "0\n");
 }

@@ -13,8 +13,9 @@ class LookUp {
   LookUp(Random& random, const Columns& columns, const Rows& rows) : random_(random), columns_(columns), rows_(rows) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
       const auto& [name, type] = columns[i];
-      const bool is_float = type == "FLOAT" || type == "DOUBLE";
+      const bool is_float = type == "FLOAT" || type == "DOUBLE" || CellCount(type) > 1;
       if (!is_float || name.front() != 'a') usable_.push_back(i);
+      cells_.push_back(i == 0 ? 0 : cells_.back() + CellCount(columns[i - 1].second));
     }
   }
 
@@ -44,7 +45,7 @@ class LookUp {
   std::string Name(std::size_t column) const { return "\"" + columns_[column].first + "\""; }
 
   std::string Value(std::size_t row, std::size_t column) const {
-    const auto& cell = rows_[row][column];
+    const auto& cell = rows_[row][cells_[column]];
     std::string text;
     if (cell.number.has_value()) {
       std::array<char, 40> number{};
@@ -97,6 +98,7 @@ class LookUp {
   const Columns& columns_;
   const Rows& rows_;
   std::vector<std::size_t> usable_;
+  std::vector<std::size_t> cells_;  // where in a row each column is
   std::size_t row_ = 0;
 };
 

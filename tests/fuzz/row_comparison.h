@@ -19,6 +19,9 @@ struct Cell {
 using Rows = std::vector<std::vector<Cell>>;
 using Columns = std::vector<std::pair<std::string, std::string>>;  // names and DuckDB's types
 
+// How many cells SelectCells() makes of a column: structs of doubles are taken apart.
+std::size_t CellCount(const std::string& type);
+
 // `SELECT "a"::VARCHAR, "b"::DOUBLE, ... FROM source`: everything that is not floating-point as text.
 std::string SelectCells(const Columns& columns, const std::string& source);
 

@@ -7,7 +7,6 @@
 #include <arrow/type.h>
 
 #include <algorithm>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -79,7 +78,7 @@ std::string ViewFuzz::Run(int steps) {
   if (tables_.empty()) return "The first table was refused:\n" + script_;
   for (int step = 0; step < steps && failure_.empty(); ++step) {
     Step();
-    if (!in_transaction_ && random_.Chance(50)) CompareAll();
+    if (!in_transaction_ && random_.Chance(30)) CompareAll();
   }
   if (in_transaction_) Transaction();
   CompareAll();
@@ -106,7 +105,9 @@ void ViewFuzz::Step() {
   if (choice < 97) return ChangeViews();
   if (in_transaction_) return;
   if (choice < 98 && tables_.size() < 3) return CreateTable();
-  if (door_.Restart()) script_ += "-- restart\n";
+  if (!door_.Restart()) return;
+  script_ += "-- restart\n";
+  types_compared_.clear();
 }
 
 // A row that the server does not take is one with which some view's SELECT fails, or that the table itself refuses.
@@ -374,14 +375,18 @@ void ViewFuzz::CompareAll() {
   for (const auto& view : views_) {
     if (failure_.empty()) Compare(view);
   }
-  ARROW_UNUSED(door_.Update("SET TimeZone = 'UTC'"));
-  ARROW_UNUSED(oracle_.Update("SET TimeZone = 'UTC'"));
+  CompareIn("UTC");
+}
+
+// Both sides are in UTC but for the comparisons of a view of another zone.
+void ViewFuzz::CompareIn(const std::string& time_zone) {
+  if (std::exchange(time_zone_, time_zone) == time_zone) return;
+  ARROW_UNUSED(door_.Update("SET TimeZone = '" + time_zone + "'"));
+  ARROW_UNUSED(oracle_.Update("SET TimeZone = '" + time_zone + "'"));
 }
 
 void ViewFuzz::Compare(const RandomView& view) {
-  const auto zone = "SET TimeZone = '" + view.time_zone + "'";
-  ARROW_UNUSED(door_.Update(zone));
-  ARROW_UNUSED(oracle_.Update(zone));
+  CompareIn(view.time_zone);
   CompareTo(view, view.name, "comparison");
   if (failure_.empty()) CompareTypes(view);
   for (int i = 0; i < 2 && failure_.empty(); ++i) {
@@ -401,7 +406,7 @@ void ViewFuzz::Compare(const RandomView& view) {
 void ViewFuzz::CompareTo(const RandomView& view, const std::string& source, const std::string& what) {
   const auto head =
       what + ", view " + view.name + " in " + view.time_zone + ": " + view.Oracle() + "\nas " + source + "\n";
-  const auto columns = oracle_.Describe(view.Oracle());
+  const auto columns = ColumnsOf(view);
   if (!columns.ok()) {  // of a query that was made up
     if (what == "comparison") return Fail(head + columns.status().message());
     ++tallies_[what].refused;
@@ -431,9 +436,20 @@ void ViewFuzz::CompareTo(const RandomView& view, const std::string& source, cons
   if (what == "comparison") LookUp(view, *columns, rows);
 }
 
+arrow::Result<Columns> ViewFuzz::ColumnsOf(const RandomView& view) {
+  const auto select = view.time_zone + ": " + view.Oracle();
+  const auto found = columns_.find(select);
+  if (found != columns_.end()) return found->second;
+  ARROW_ASSIGN_OR_RAISE(auto columns, oracle_.Describe(view.Oracle()));
+  columns_.emplace(select, columns);
+  return columns;
+}
+
+// They do not change while the view lives, but a restart reads it again.
 void ViewFuzz::CompareTypes(const RandomView& view) {
+  if (!types_compared_.insert(view.name + ": " + view.Select()).second) return;
   const auto head = "view " + view.name + ": " + view.Oracle() + "\n";
-  const auto columns = oracle_.Describe(view.Oracle());
+  const auto columns = ColumnsOf(view);
   if (!columns.ok()) return Fail(head + columns.status().message());
   const auto described = door_.Query("SELECT column_name, column_type FROM (DESCRIBE " + view.name + ")");
   if (!described.ok()) return Fail(head + described.status().message());
@@ -452,7 +468,11 @@ void ViewFuzz::LookUp(const RandomView& view, const Columns& columns, const Rows
   ++(actual.ok() ? tally.done : tally.refused);
   if (!expected.ok() && !actual.ok()) return;
   const auto head = "view " + view.name + " in " + view.time_zone + ": " + view.Oracle() + " WHERE " + condition + "\n";
-  if (!expected.ok()) return Fail(head + "only DuckDB fails: " + expected.status().message());
+  if (!expected.ok()) {
+    // DuckDB asks the condition before the SELECT's own WHERE, which leaves out the rows that it fails with.
+    if (expected.status().message().find("can't be cast to") != std::string::npos) return;
+    return Fail(head + "only DuckDB fails: " + expected.status().message());
+  }
   if (!actual.ok()) return Fail(head + "only the view fails: " + actual.status().message());
   if (const auto difference = Difference(*expected, RowsOf(**actual)); !difference.empty()) Fail(head + difference);
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,9 +67,11 @@ class ViewFuzz {
   void PutInto(const RandomTable& table, const Load& load, const PutOutcome& outcome);
   const RandomTable& TableOf(const RandomView& view) const;
   void CompareAll();
+  void CompareIn(const std::string& time_zone);
   void Compare(const RandomView& view);
   void CompareTo(const RandomView& view, const std::string& source, const std::string& what);
   void CompareTypes(const RandomView& view);
+  arrow::Result<Columns> ColumnsOf(const RandomView& view);
   void LookUp(const RandomView& view, const Columns& columns, const Rows& rows);
 
   Door& door_;
@@ -77,6 +80,9 @@ class ViewFuzz {
   std::vector<RandomTable> tables_;
   std::vector<RandomView> views_;
   std::vector<RandomView> views_before_;  // the transaction
+  std::string time_zone_ = "UTC";
+  std::map<std::string, Columns> columns_;  // by zone and SELECT
+  std::set<std::string> types_compared_;
   bool in_transaction_ = false;
   std::string failure_;
   std::string script_;

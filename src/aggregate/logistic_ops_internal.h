@@ -1,4 +1,4 @@
-// logistic_fit of a DOUBLE and a list of DOUBLEs, learned in the order in which rows come. Its states do not merge.
+// logistic_fit of a DOUBLE and a list of DOUBLEs, learned in the order in which rows come.
 #pragma once
 
 #include <memory>

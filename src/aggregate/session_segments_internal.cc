@@ -81,13 +81,15 @@ void SegmentWriter::Lasts(std::size_t segment, std::int64_t last) {
   }
 }
 
-void SegmentWriter::Add(std::string_view key, const Session& session) {
+SegmentWriter::Placed SegmentWriter::Add(std::string_view key, const Session& session) {
   const std::vector<MetSession> met = FindMet(*spec_, segments_, key, session);
   if (met.empty()) {
     const std::size_t at = FindOrAdd(SegmentOf(*spec_, session.first));
     SessionTable& table = writable_(segments_[at]);
-    table.Insert(table.FindOrAdd(key), session);
-    return Lasts(at, session.last);
+    const std::uint32_t of = table.FindOrAdd(key);
+    const std::size_t place = table.Insert(of, session);
+    Lasts(at, session.last);
+    return {.table = table, .key = of, .place = place};
   }
   const MetSession& oldest = met.front();
   SessionTable& table = writable_(segments_[oldest.segment]);
@@ -102,12 +104,14 @@ void SegmentWriter::Add(std::string_view key, const Session& session) {
   const Session whole = table.Of(oldest.key)[oldest.place];
   Lasts(oldest.segment, whole.last);
   const std::int64_t number = SegmentOf(*spec_, whole.first);
-  if (number == segments_[oldest.segment].number) return;
+  if (number == segments_[oldest.segment].number) return {.table = table, .key = oldest.key, .place = oldest.place};
   const std::size_t at = FindOrAdd(number);  // moves what comes after it
   SessionTable& earlier = writable_(segments_[at]);
-  earlier.Insert(earlier.FindOrAdd(key), whole);
+  const std::uint32_t of = earlier.FindOrAdd(key);
+  const std::size_t place = earlier.Insert(of, whole);
   table.Remove(oldest.key, oldest.place);
   Lasts(at, whole.last);
+  return {.table = earlier, .key = of, .place = place};
 }
 
 void SegmentWriter::RemoveKey(std::string_view key) {

@@ -60,8 +60,14 @@ class SegmentWriter {
   SegmentWriter(std::shared_ptr<const SessionSpec> spec, SegmentMap& segments, std::uint64_t created, Writable writable)
       : spec_(std::move(spec)), segments_(segments), created_(created), writable_(std::move(writable)) {}
 
+  // Where a session is; until the next call.
+  struct Placed {
+    SessionTable& table;
+    std::uint32_t key;
+    std::size_t place;
+  };
   // It becomes one with those that it meets.
-  void Add(std::string_view key, const Session& session);
+  Placed Add(std::string_view key, const Session& session);
   void RemoveKey(std::string_view key);
 
  private:

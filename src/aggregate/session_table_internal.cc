@@ -19,6 +19,21 @@ std::shared_ptr<const SessionSpec> SessionSpec::Make(std::shared_ptr<const ViewS
   return std::make_shared<const SessionSpec>(SessionSpec{.view = std::move(view), .keys = std::move(keys), .gap = gap});
 }
 
+std::vector<std::uint32_t> SessionSpec::RowsWithTime(const arrow::Array& times) const {
+  std::vector<std::uint32_t> rows;
+  const bool has_nulls = times.null_count() != 0;
+  WithColumn<std::int64_t>(times, [&](auto column) {
+    for (std::int64_t row = 0; row < times.length(); ++row) {
+      if (has_nulls && times.IsNull(row)) continue;
+      const std::int64_t time = column(row);
+      if (IsTime(time) && time != std::numeric_limits<std::int64_t>::max()) {
+        rows.push_back(static_cast<std::uint32_t>(row));
+      }
+    }
+  });
+  return rows;
+}
+
 // ---- records
 
 SessionRecords::SessionRecords(std::shared_ptr<const RecordLayout> layout) : layout_(std::move(layout)) {}
@@ -88,25 +103,10 @@ SessionTable::~SessionTable() {
   }
 }
 
-std::vector<std::uint32_t> SessionTable::RowsWithTime(const arrow::Array& times) const {
-  std::vector<std::uint32_t> rows;
-  const bool has_nulls = times.null_count() != 0;
-  WithColumn<std::int64_t>(times, [&](auto column) {
-    for (std::int64_t row = 0; row < times.length(); ++row) {
-      if (has_nulls && times.IsNull(row)) continue;
-      const std::int64_t time = column(row);
-      if (spec_->IsTime(time) && time != std::numeric_limits<std::int64_t>::max()) {
-        rows.push_back(static_cast<std::uint32_t>(row));
-      }
-    }
-  });
-  return rows;
-}
-
 arrow::Status SessionTable::Add(const arrow::RecordBatch& batch, FoldScratch& scratch) {
   const ViewSpec& view = *spec_->view;
   const arrow::Array& times = *batch.column(view.query->window_key);
-  const std::vector<std::uint32_t> listed = RowsWithTime(times);
+  const std::vector<std::uint32_t> listed = spec_->RowsWithTime(times);
   const auto total = static_cast<std::uint32_t>(batch.num_rows());
   const bool takes_all = listed.size() == total;
   const RowRange rows{.count = static_cast<std::uint32_t>(listed.size()), .rows = takes_all ? nullptr : listed.data()};
@@ -206,15 +206,17 @@ Record SessionTable::Append(std::uint32_t key, std::int64_t first, std::int64_t 
   return sessions.back().record;
 }
 
-void SessionTable::Insert(std::uint32_t key, const Session& session) {
+std::size_t SessionTable::Insert(std::uint32_t key, const Session& session) {
   std::vector<Session>& sessions = sessions_[key];
   const auto at = std::ranges::partition_point(sessions, [&](const Session& s) { return s.first < session.first; });
   const Session copy{.first = session.first, .last = session.last, .record = records_.Make()};
   Merge(session.record, copy.record);
+  const auto place = static_cast<std::size_t>(at - sessions.begin());
   sessions.insert(at, copy);
   ++count_;
   rows_ += RowsOf(session.record);
   Widen(copy);
+  return place;
 }
 
 void SessionTable::Absorb(std::uint32_t key, std::size_t place, const Session& session) {
@@ -224,6 +226,15 @@ void SessionTable::Absorb(std::uint32_t key, std::size_t place, const Session& s
   to.last = std::max(to.last, session.last);
   rows_ += RowsOf(session.record);
   Widen(to);
+}
+
+void SessionTable::AddRowsTo(std::uint32_t key, std::size_t place, const PartInputs& inputs, const RowRange& rows,
+                             BlockScratch& scratch) {
+  const Record record = sessions_[key][place].record;
+  const std::vector<Record> records(rows.count, record);
+  AddRows(record, rows.count);
+  inputs.Update(rows, records, scratch, records_.heap());
+  rows_ += rows.count;
 }
 
 void SessionTable::Remove(std::uint32_t key, std::size_t place) {

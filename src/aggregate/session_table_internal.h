@@ -31,6 +31,8 @@ struct SessionSpec {
   // Of event time that is in sessions at all; their ends are times, too.
   bool IsTime(std::int64_t time) const { return time > -std::numeric_limits<std::int64_t>::max(); }
   std::int64_t last_time() const { return std::numeric_limits<std::int64_t>::max() - 1 - gap; }
+  // The rows that are in sessions.
+  std::vector<std::uint32_t> RowsWithTime(const arrow::Array& times) const;
 };
 
 struct Session {
@@ -85,10 +87,13 @@ class SessionTable {
   // A session of so many rows and no states yet, after those that the key has; null when it meets them.
   Record Append(std::uint32_t key, std::int64_t first, std::int64_t last, std::int64_t rows);
   HeapAccount& heap() { return records_.heap(); }
-  // A copy of the session; it meets none that the key has.
-  void Insert(std::uint32_t key, const Session& session);
+  // A copy of the session, which meets none that the key has; its place.
+  std::size_t Insert(std::uint32_t key, const Session& session);
   // The key's session at this place gets what the other one has, and is widened to it; it then meets none.
   void Absorb(std::uint32_t key, std::size_t place, const Session& session);
+  // Rows of a batch that lie in that session: at most kBlockRows.
+  void AddRowsTo(std::uint32_t key, std::size_t place, const PartInputs& inputs, const RowRange& rows,
+                 BlockScratch& scratch);
   void Remove(std::uint32_t key, std::size_t place);
   // All sessions that it says yes to.
   void RemoveIf(const std::function<bool(const Session&)>& gone);
@@ -101,7 +106,6 @@ class SessionTable {
   std::int64_t greatest_last() const { return greatest_last_; }
 
  private:
-  std::vector<std::uint32_t> RowsWithTime(const arrow::Array& times) const;
   Record Place(std::uint32_t key, std::int64_t time, const std::function<void()>& before_merge);
   void Merge(Record from, Record to);
   void Widen(const Session& session);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "aggregate/session_format_internal.h"
+#include "aggregate/session_rows_internal.h"
 #include "aggregate/session_view_internal.h"
 #include "arrow/array/array_base.h"
 #include "arrow/buffer.h"
@@ -19,16 +20,20 @@ namespace {
 
 class SessionDelta final : public Delta {
  public:
-  explicit SessionDelta(std::shared_ptr<const SessionTable> table) : table_(std::move(table)) {}
+  explicit SessionDelta(std::shared_ptr<const SessionTable> table, SessionRowLists row_lists = {})
+      : table_(std::move(table)), row_lists_(std::move(row_lists)) {}
 
   std::int64_t rows() const override { return table_->row_count(); }
   std::int64_t groups() const override { return table_->session_count(); }
-  std::int64_t bytes() const override { return table_->bytes(); }
+  std::int64_t bytes() const override { return table_->bytes() + row_lists_.bytes(); }
   std::vector<WindowRows> Windows() const override { return {}; }
   const SessionTable& table() const { return *table_; }
+  // Where states learn from rows in their order; empty: only what they have become is there.
+  const SessionRowLists& row_lists() const { return row_lists_; }
 
  private:
   const std::shared_ptr<const SessionTable> table_;
+  const SessionRowLists row_lists_;
 };
 
 const SessionTable& TableOf(const Delta& delta) { return static_cast<const SessionDelta&>(delta).table(); }
@@ -41,17 +46,21 @@ class SessionDeltaBuilder final : public DeltaBuilder {
   arrow::Status Add(const std::shared_ptr<arrow::RecordBatch>& evaluated) override {
     ARROW_RETURN_NOT_OK(CheckBatch(*spec_->view, *evaluated));
     ARROW_RETURN_NOT_OK(table_->Add(*evaluated, *scratch_));
+    if (spec_->view->in_order) row_lists_.Add(evaluated);
     return CheckExactBytes(*spec_->view->query, *spec_->view->layout);
   }
-  std::int64_t bytes() const override { return table_->bytes(); }
+  std::int64_t bytes() const override { return table_->bytes() + row_lists_.bytes(); }
   std::unique_ptr<Delta> Finish() override {
-    return std::make_unique<SessionDelta>(std::exchange(table_, std::make_shared<SessionTable>(spec_)));
+    if (!row_lists_.empty()) row_lists_.Sort(*spec_, *table_);
+    return std::make_unique<SessionDelta>(std::exchange(table_, std::make_shared<SessionTable>(spec_)),
+                                          std::exchange(row_lists_, {}));
   }
 
  private:
   const std::shared_ptr<const SessionSpec> spec_;
   const std::unique_ptr<FoldScratch> scratch_ = std::make_unique<FoldScratch>(*spec_->view);
   std::shared_ptr<SessionTable> table_;
+  SessionRowLists row_lists_;
 };
 
 class SessionViewState final : public ViewState {
@@ -73,7 +82,7 @@ class SessionViewState final : public ViewState {
     const MutexLock lock(mutex_);
     SegmentMap& segments = WritableMap();
     SegmentWriter writer = Writer(segments);
-    AddAll(TableOf(delta), without, writer);
+    AddAll(delta, without, writer);
     Changed();
   }
 
@@ -160,7 +169,7 @@ class SessionViewState final : public ViewState {
     SegmentMap& segments = WritableMap();
     SegmentWriter writer = Writer(segments);
     for (const std::string& key : keys) writer.RemoveKey(key);
-    AddAll(table, {}, writer);
+    AddAll(delta, {}, writer);
     Changed();
     return arrow::Status::OK();
   }
@@ -170,7 +179,7 @@ class SessionViewState final : public ViewState {
     Publish({});
     SegmentMap& segments = WritableMap();
     SegmentWriter writer = Writer(segments);
-    AddAll(TableOf(delta), {}, writer);
+    AddAll(delta, {}, writer);
     Changed();
   }
 
@@ -272,11 +281,27 @@ class SessionViewState final : public ViewState {
     return keys;
   }
 
-  static void AddAll(const SessionTable& table, const std::set<WindowStart>& without, SegmentWriter& writer) {
+  void AddAll(const Delta& delta, const std::set<WindowStart>& without, SegmentWriter& writer) const {
+    const SessionTable& table = TableOf(delta);
+    const SessionRowLists& row_lists = static_cast<const SessionDelta&>(delta).row_lists();
     std::int64_t number = 0;
+    if (row_lists.empty()) {
+      return ForEachSession(table, [&](std::uint32_t key, const Session& session) {
+        if (!without.contains({.start = number++})) writer.Add(table.keys().key(key), session);
+      });
+    }
+    // Sessions that are still empty join what they meet; then their rows are learned by the whole.
+    SessionLearner learner(*spec_, row_lists);
+    SessionRecords records(spec_->view->layout);
+    const Record none = records.Make();
     ForEachSession(table, [&](std::uint32_t key, const Session& session) {
-      if (!without.contains({.start = number++})) writer.Add(table.keys().key(key), session);
+      const std::int64_t at = number++;
+      if (without.contains({.start = at})) return;
+      const auto placed =
+          writer.Add(table.keys().key(key), {.first = session.first, .last = session.last, .record = none});
+      learner.Learn(static_cast<std::size_t>(at), placed.table, placed.key, placed.place);
     });
+    records.Free(none);
   }
 
   SegmentMap& WritableMap() REQUIRES(mutex_) {

@@ -91,22 +91,9 @@ arrow::Status CheckAggregates(const AggregateQuery& query) {
   return arrow::Status::OK();
 }
 
-bool Merges(const AggregateQuery& query) {
-  return std::ranges::all_of(query.aggregates,
-                             [](const AggregateColumn& aggregate) { return FunctionOf(aggregate.kind).mergeable; });
-}
-
-// Windows that are put together from parts need states that merge.
-arrow::Status CheckMerges(const AggregateQuery& query) {
-  if (Merges(query) || (!query.hopping && !query.session_gap)) return arrow::Status::OK();
-  const auto aggregate = std::ranges::find_if(
-      query.aggregates, [](const AggregateColumn& column) { return !FunctionOf(column.kind).mergeable; });
-  return arrow::Status::NotImplemented(
-      "View ", query.view.ToString(), " cannot maintain ", FunctionOf(aggregate->kind).name(), " over ",
-      query.hopping ? "hop: windows that overlap are put together from parts"
-                    : "session: a late row joins sessions that were apart",
-      ", and ", FunctionOf(aggregate->kind).name(),
-      " learns from rows in their order, so that its states do not merge; use tumble, time_bucket or no windows");
+bool LearnsInOrder(const AggregateQuery& query) {
+  return std::ranges::any_of(query.aggregates,
+                             [](const AggregateColumn& aggregate) { return FunctionOf(aggregate.kind).in_order; });
 }
 
 std::vector<Record> AllRecords(const GroupTable& table) {
@@ -121,7 +108,6 @@ std::vector<Record> AllRecords(const GroupTable& table) {
 arrow::Result<std::shared_ptr<const ViewSpec>> ViewSpec::Make(std::shared_ptr<const AggregateQuery> query) {
   ARROW_RETURN_NOT_OK(CheckShape(*query));
   ARROW_RETURN_NOT_OK(CheckAggregates(*query));
-  ARROW_RETURN_NOT_OK(CheckMerges(*query));
   std::vector<KeyCodec::Column> columns;
   std::vector<int> codec_columns;
   std::vector<int> group_keys;
@@ -147,7 +133,7 @@ arrow::Result<std::shared_ptr<const ViewSpec>> ViewSpec::Make(std::shared_ptr<co
   KeyCodec codec(std::move(columns));
   auto layout = std::make_shared<const RecordLayout>(*query, codec.width());
   std::string family = FamilyOf(*query);
-  const bool merges = Merges(*query);
+  const bool in_order = LearnsInOrder(*query);
   return std::make_shared<const ViewSpec>(ViewSpec{.query = std::move(query),
                                                    .codec = std::move(codec),
                                                    .layout = std::move(layout),
@@ -155,7 +141,7 @@ arrow::Result<std::shared_ptr<const ViewSpec>> ViewSpec::Make(std::shared_ptr<co
                                                    .group_keys = std::move(group_keys),
                                                    .window = window,
                                                    .family = std::move(family),
-                                                   .merges = merges});
+                                                   .in_order = in_order});
 }
 
 std::shared_ptr<arrow::DataType> ViewSpec::EvaluatedType(int column) const {
@@ -435,7 +421,7 @@ arrow::Status AddBatch(const ViewSpec& spec, const std::shared_ptr<arrow::Record
   ARROW_RETURN_NOT_OK(CheckBatch(spec, *batch));
   ARROW_ASSIGN_OR_RAISE(const SliceRows rows, SliceRows::Make(spec, *batch));
   for (const SliceRows::Part& part : rows.parts()) {
-    if (!spec.merges ||
+    if (spec.in_order ||
         (may_defer && part.range.count >= kDeferRowsMin && HardlyReduces(spec, *batch, part.range, scratch))) {
       folded.raw.push_back({.key = part.key,
                             .batch = batch,

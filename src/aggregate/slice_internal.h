@@ -36,7 +36,7 @@ struct ViewSpec {
   std::vector<int> group_keys;     // per codec column: its query key
   std::optional<Physical> window;  // of the window key, if there is one
   std::string family;              // see FamilyOf
-  bool merges;                     // do its states? else deltas keep rows, which are added one after the other
+  bool in_order;                   // its states learn from rows in their order: deltas keep rows, too
 
   // NotImplemented (naming column and type) and Invalid as ViewState::Make.
   static arrow::Result<std::shared_ptr<const ViewSpec>> Make(std::shared_ptr<const AggregateQuery> query);

@@ -180,11 +180,6 @@ class StateFamilies : public testing::TestWithParam<Case> {
     batch_ = MakeTestBatch(*query_, columns);
   }
 
-  bool AreMergeable() const {
-    return std::ranges::all_of(query_->aggregates,
-                               [](const AggregateColumn& aggregate) { return FunctionOf(aggregate.kind).mergeable; });
-  }
-
   // What a model explains is true or false.
   bool IsLabel(int column) const {
     return std::ranges::any_of(query_->aggregates, [&](const AggregateColumn& aggregate) {
@@ -371,11 +366,6 @@ std::shared_ptr<arrow::RecordBatch> StatesOf(ViewState& state) {
 }
 
 TEST_P(StateFamilies, TakenOutOfOneViewTheyAreMergedIntoAnother) {
-  if (!AreMergeable()) {
-    EXPECT_FALSE(MakeViewSource(Filled()->Pin())->has_states_by_row());
-    EXPECT_TRUE(Make()->FoldStates({batch_}).status().IsNotImplemented());
-    return;
-  }
   const auto state = Filled();
   const auto first = Make();
   const auto second = Make();
@@ -390,7 +380,6 @@ TEST_P(StateFamilies, TakenOutOfOneViewTheyAreMergedIntoAnother) {
 
 // Whatever the bytes say, the reader stays inside them, and takes all or nothing.
 TEST_P(StateFamilies, ForgedStatesAreReadWithinBounds) {
-  if (!AreMergeable()) return;
   const auto states = StatesOf(*Filled());
   constexpr std::size_t kHead = 12;
   const auto below = [&](std::size_t limit) {

@@ -53,7 +53,7 @@ std::string FamilyOf(const AggregateQuery& query) {
   for (const auto& field : query.evaluated_schema->fields()) add(field->type()->ToString());
   for (const AggregateColumn& aggregate : query.aggregates) {
     const AggregateFunction& function = FunctionOf(aggregate.kind);
-    if (!function.mergeable || function.family == StateFamily::kBag) return "";
+    if (function.in_order || function.family == StateFamily::kBag) return "";
     std::string text = std::format("{} {} {} {}", static_cast<int>(aggregate.kind), aggregate.filter,
                                    aggregate.of_argument_type, aggregate.decimal_sum);
     for (const int argument : aggregate.arguments) text += std::format(" {}", argument);

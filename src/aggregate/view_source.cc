@@ -17,7 +17,6 @@
 #include "arrow/record_batch.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
-#include "core/aggregate_functions.h"
 
 namespace hyprstream::aggregate {
 namespace {
@@ -158,9 +157,7 @@ class ViewSource final : public TableSource {
     const auto& query = version_->spec().query;
     if (column < 0 || column >= static_cast<int>(query->output.size())) return nullptr;
     const OutputColumn& output = query->output[static_cast<std::size_t>(column)];
-    if (output.is_key || !FunctionOf(query->aggregates[static_cast<std::size_t>(output.index)].kind).mergeable) {
-      return nullptr;
-    }
+    if (output.is_key) return nullptr;
     return MakeMergeableState(query, static_cast<std::size_t>(output.index));
   }
 
@@ -201,7 +198,7 @@ class ViewSource final : public TableSource {
 
   bool has_states_by_row() const override {
     const auto& query = *version_->spec().query;
-    return !query.hopping && !query.session_gap && version_->spec().merges;
+    return !query.hopping && !query.session_gap;
   }
 
   std::optional<std::int64_t> EstimatedRows() const override {

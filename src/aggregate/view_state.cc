@@ -250,7 +250,7 @@ class SlicedViewState final : public ViewState {
 
   arrow::Result<std::unique_ptr<Delta>> FoldStates(
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) const override {
-    if (query().hopping || !spec_->merges) return ViewState::FoldStates(batches);
+    if (query().hopping) return ViewState::FoldStates(batches);
     ARROW_ASSIGN_OR_RAISE(SliceMap slices, FoldForeignStates(*spec_, batches));
     return std::make_unique<FoldedDelta>(Folded{.slices = std::move(slices), .raw = {}});
   }
@@ -487,10 +487,8 @@ class SlicedViewState final : public ViewState {
 
 arrow::Result<std::unique_ptr<Delta>> ViewState::FoldStates(
     const std::vector<std::shared_ptr<arrow::RecordBatch>>& /*batches*/) const {
-  return arrow::Status::NotImplemented(
-      "View ", query().view.ToString(),
-      " takes no states: its windows overlap or join one another, or it has a logistic_fit, which "
-      "learns from rows in their order");
+  return arrow::Status::NotImplemented("View ", query().view.ToString(),
+                                       " takes no states: its windows overlap or join one another");
 }
 
 arrow::Result<std::unique_ptr<ViewState>> ViewState::Make(std::shared_ptr<const AggregateQuery> query) {

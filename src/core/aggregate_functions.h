@@ -129,7 +129,8 @@ struct AggregateFunction {
   StateFamily family;
   bool of_argument_type = false;  // the result has the type of the first argument, and its carriage
   bool distinct = false;          // called with DISTINCT
-  bool mergeable = true;
+  bool in_order = false;  // it learns from rows one after the other; what parts give together is only near to that
+  std::string_view mergeable = "yes";
   std::string_view subtractable = "no";  // can rows be taken out of the state without the others?
   std::string_view instead = {};         // of one that keeps every distinct value: which does not
   std::string_view state;                // bytes for each group, for documents

@@ -17,9 +17,8 @@ std::string RowOf(const AggregateFunction& function) {
   if (const std::size_t more = function.names.find(' '); more != std::string_view::npos) {
     row += " (" + text(function.names.substr(more + 1)) + ")";
   }
-  return row + " | " + text(function.result) + " | " + text(function.state) + " | " +
-         (function.mergeable ? "yes" : "no") + " | " + text(function.subtractable) + " | " + text(function.exactness) +
-         " | " + text(function.source) + " |";
+  return row + " | " + text(function.result) + " | " + text(function.state) + " | " + text(function.mergeable) + " | " +
+         text(function.subtractable) + " | " + text(function.exactness) + " | " + text(function.source) + " |";
 }
 
 // The document's table is the code's, row by row in its order.

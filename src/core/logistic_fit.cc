@@ -16,6 +16,7 @@ constexpr std::int64_t kRowsMax = std::int64_t{1} << 48;
 constexpr std::size_t kDimensionsMax = LogisticFit::kFeaturesMax + 1;
 constexpr double kRidgeMin = 1e-6;   // without any, rows that features tell apart have no best weights
 constexpr double kBiasRidge = 0.01;  // the bias is hardly held back
+constexpr double kRounding = 1e-15;  // what is left of a number less than this part of it is none
 constexpr int kNewtonSteps = 50;
 constexpr int kBisections = 60;
 using Dimensions = std::array<double, kDimensionsMax>;
@@ -35,11 +36,11 @@ double Loss(double x, double y) { return std::max(x, 0.0) + std::log1p(std::exp(
 // The lower triangle's Cholesky factor in its place; its diagonal is above zero.
 void Factor(std::vector<double>& matrix, std::size_t n) {
   for (std::size_t row = 0; row < n; ++row) {
+    const double least = std::max(matrix[At(row, row)] * kRounding, std::numeric_limits<double>::min());
     for (std::size_t column = 0; column <= row; ++column) {
       double rest = matrix[At(row, column)];
       for (std::size_t i = 0; i < column; ++i) rest -= matrix[At(row, i)] * matrix[At(column, i)];
-      matrix[At(row, column)] = row == column ? std::sqrt(std::max(rest, std::numeric_limits<double>::min()))
-                                              : rest / matrix[At(column, column)];
+      matrix[At(row, column)] = row == column ? std::sqrt(std::max(rest, least)) : rest / matrix[At(column, column)];
     }
   }
 }
@@ -55,11 +56,27 @@ void SolveFactored(const std::vector<double>& factor, std::size_t n, Dimensions&
   }
 }
 
+// The lower triangle of the inverse of what was factored.
+std::vector<double> InverseOfFactored(const std::vector<double>& factor, std::size_t n) {
+  std::vector<double> inverse(factor.size());
+  for (std::size_t column = 0; column < n; ++column) {
+    Dimensions unit{};
+    unit[column] = 1;
+    SolveFactored(factor, n, unit);
+    for (std::size_t row = column; row < n; ++row) inverse[At(row, column)] = unit[row];
+  }
+  return inverse;
+}
+
+double RidgeOf(std::size_t dimension, std::size_t n, double ridge) {
+  return dimension + 1 == n ? kBiasRidge : std::max(ridge, kRidgeMin);
+}
+
 // The first rows, standardized, and the error of weights over them.
 class FirstRows {
  public:
   FirstRows(std::vector<double> ys, std::vector<double> rows, std::size_t dimensions, double ridge)
-      : ys_(std::move(ys)), rows_(std::move(rows)), n_(dimensions), ridge_(std::max(ridge, kRidgeMin)) {}
+      : ys_(std::move(ys)), rows_(std::move(rows)), n_(dimensions), ridge_(ridge) {}
 
   double Error(const Dimensions& weights) const {
     double error = 0;
@@ -108,7 +125,7 @@ class FirstRows {
   }
 
  private:
-  double RidgeOf(std::size_t dimension) const { return dimension + 1 == n_ ? kBiasRidge : ridge_; }
+  double RidgeOf(std::size_t dimension) const { return hyprstream::RidgeOf(dimension, n_, ridge_); }
   double Of(std::size_t row, const Dimensions& weights) const {
     double sum = 0;
     for (std::size_t i = 0; i < n_; ++i) sum += rows_[row * n_ + i] * weights[i];
@@ -167,7 +184,7 @@ void LogisticFit::Add(double y, std::span<const double> features) {
 void LogisticFit::FitFirst() {
   const std::size_t n = dimensions();
   const auto rows = numbers_.size() / n;
-  std::vector<double> learned(NumbersOf(kFirstRows, features_));
+  std::vector<double> fitted(NumbersOf(kFirstRows, features_));
   std::vector<double> ys(rows);
   std::vector<double> standard(numbers_.size());
   for (std::size_t row = 0; row < rows; ++row) {
@@ -175,45 +192,41 @@ void LogisticFit::FitFirst() {
     standard[row * n + features_] = 1;
   }
   for (std::size_t i = 0; i < features_; ++i) {
-    double& mean = learned[i];
-    double& scale = learned[features_ + i];
+    double& mean = fitted[i];
+    double& scale = fitted[features_ + i];
     for (std::size_t row = 0; row < rows; ++row) mean += numbers_[row * n + 1 + i] / static_cast<double>(rows);
     for (std::size_t row = 0; row < rows; ++row) scale = std::hypot(scale, numbers_[row * n + 1 + i] - mean);
     scale /= std::sqrt(static_cast<double>(rows));
     if (!(scale > 0)) scale = 1;
     for (std::size_t row = 0; row < rows; ++row) standard[row * n + i] = (numbers_[row * n + 1 + i] - mean) / scale;
   }
-  numbers_ = std::move(learned);
+  numbers_ = std::move(fitted);
   numbers_.shrink_to_fit();
   const FirstRows first(std::move(ys), std::move(standard), n, ridge_);
   Dimensions best{};
   const std::vector<double> hessian = first.Minimize(best);
-  std::copy_n(best.begin(), n, weights());
-  for (std::size_t column = 0; column < n; ++column) {
-    Dimensions unit{};
-    unit[column] = 1;
-    SolveFactored(hessian, n, unit);
-    for (std::size_t row = column; row < n; ++row) covariance()[At(row, column)] = unit[row];
-  }
+  std::copy_n(best.begin(), n, learned().weights);
+  std::ranges::copy(InverseOfFactored(hessian, n), learned().covariance);
 }
 
 void LogisticFit::Learn(double y, std::span<const double> features) {
   const std::size_t n = dimensions();
+  const auto [means, scales, weights, covariance] = learned();
   Dimensions z;
-  for (std::size_t i = 0; i < features_; ++i) z[i] = (features[i] - means()[i]) / scales()[i];
+  for (std::size_t i = 0; i < features_; ++i) z[i] = (features[i] - means[i]) / scales[i];
   z[features_] = 1;
   Dimensions direction{};  // covariance times z
   for (std::size_t row = 0; row < n; ++row) {
     for (std::size_t column = 0; column < row; ++column) {
-      direction[row] += covariance()[At(row, column)] * z[column];
-      direction[column] += covariance()[At(row, column)] * z[row];
+      direction[row] += covariance[At(row, column)] * z[column];
+      direction[column] += covariance[At(row, column)] * z[row];
     }
-    direction[row] += covariance()[At(row, row)] * z[row];
+    direction[row] += covariance[At(row, row)] * z[row];
   }
   double x = 0;
   double spread = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    x += weights()[i] * z[i];
+    x += weights[i] * z[i];
     spread += direction[i] * z[i];
   }
   spread = std::max(spread, 0.0);
@@ -221,29 +234,88 @@ void LogisticFit::Learn(double y, std::span<const double> features) {
   const double likely = Sigmoid(x + spread * step);
   const double known = likely * (1 - likely) / (1 + likely * (1 - likely) * spread);
   for (std::size_t row = 0; row < n; ++row) {
-    weights()[row] += step * direction[row];
+    weights[row] += step * direction[row];
     for (std::size_t column = 0; column <= row; ++column) {
-      covariance()[At(row, column)] -= known * direction[row] * direction[column];
+      covariance[At(row, column)] -= known * direction[row] * direction[column];
     }
   }
 }
 
-void LogisticFit::Merge(const LogisticFit& later) {
-  if (later.rows_ == 0) {
-    flaws_ |= later.flaws_;
-  } else if (rows_ == 0) {
-    const std::uint8_t flaws = flaws_;
-    *this = later;
-    flaws_ |= flaws;
-  } else if (later.is_learned()) {
-    flaws_ |= kMerged;
-  } else {
-    const std::size_t n = later.dimensions();
-    for (std::size_t at = 0; at < later.numbers_.size(); at += n) {
-      Add(later.numbers_[at], std::span(later.numbers_).subspan(at + 1, n - 1));
-    }
-    flaws_ |= later.flaws_;
+void LogisticFit::AddRowsOf(const LogisticFit& other) {
+  const std::size_t n = other.dimensions();
+  for (std::size_t at = 0; at < other.numbers_.size(); at += n) {
+    Add(other.numbers_[at], std::span(other.numbers_).subspan(at + 1, n - 1));
   }
+}
+
+void LogisticFit::Merge(const LogisticFit& later) {
+  const std::uint8_t flaws = flaws_ | later.flaws_;
+  if (rows_ == 0 || (later.is_learned() && !is_learned())) {
+    const LogisticFit mine = std::exchange(*this, later);
+    AddRowsOf(mine);
+  } else if (!later.is_learned()) {
+    AddRowsOf(later);
+  } else if (later.features_ != features_) {
+    flaws_ |= kUneven;
+  } else {
+    Average(later);
+  }
+  flaws_ |= flaws;
+}
+
+// Weights w over features that are standardized in another way are B w over its own: x'Px becomes w'B'PBw.
+void LogisticFit::AddEvidence(const LogisticFit& to, std::vector<double>& precision, std::span<double> pull) const {
+  const std::size_t n = dimensions();
+  const auto own = learned();
+  std::vector<double> factor(own.covariance, own.covariance + n * (n + 1) / 2);
+  Factor(factor, n);
+  const std::vector<double> known = InverseOfFactored(factor, n);
+  Dimensions pulled;
+  std::copy_n(own.weights, n, pulled.begin());
+  SolveFactored(factor, n, pulled);
+  Dimensions wider;  // B: the diagonal
+  Dimensions moved;  // and the last row
+  for (std::size_t i = 0; i < features_; ++i) {
+    wider[i] = own.scales[i] / to.learned().scales[i];
+    moved[i] = (own.means[i] - to.learned().means[i]) / to.learned().scales[i];
+  }
+  wider[features_] = 0;
+  moved[features_] = 1;
+  const auto at = [&](std::size_t row, std::size_t column) {
+    return known[At(row, column)] - (row == column ? RidgeOf(row, n, ridge_) : 0);
+  };
+  for (std::size_t row = 0; row < n; ++row) {
+    pull[row] += wider[row] * pulled[row] + moved[row] * pulled[features_];
+    for (std::size_t column = 0; column <= row; ++column) {
+      precision[At(row, column)] +=
+          wider[row] * wider[column] * at(row, column) + wider[row] * moved[column] * at(features_, row) +
+          moved[row] * wider[column] * at(features_, column) + moved[row] * moved[column] * at(features_, features_);
+    }
+  }
+}
+
+void LogisticFit::Average(const LogisticFit& other) {
+  const std::size_t n = dimensions();
+  const double share = static_cast<double>(other.rows_) / static_cast<double>(rows_ + other.rows_);
+  LogisticFit merged = *this;
+  const auto [means, scales, weights, covariance] = merged.learned();
+  for (std::size_t i = 0; i < features_; ++i) {
+    const double apart = other.learned().means[i] - means[i];
+    means[i] += share * apart;
+    scales[i] = std::hypot(std::sqrt(1 - share) * scales[i], std::sqrt(share) * other.learned().scales[i],
+                           std::sqrt(share * (1 - share)) * apart);
+  }
+  std::vector<double> precision(n * (n + 1) / 2);
+  Dimensions pull{};
+  AddEvidence(merged, precision, pull);
+  other.AddEvidence(merged, precision, pull);
+  for (std::size_t i = 0; i < n; ++i) precision[At(i, i)] += RidgeOf(i, n, ridge_);
+  Factor(precision, n);
+  SolveFactored(precision, n, pull);
+  std::copy_n(pull.begin(), n, weights);
+  std::ranges::copy(InverseOfFactored(precision, n), covariance);
+  merged.rows_ += other.rows_;
+  *this = std::move(merged);
 }
 
 arrow::Result<LogisticFit::Solution> LogisticFit::Solve() const {
@@ -254,28 +326,27 @@ arrow::Result<LogisticFit::Solution> LogisticFit::Solve() const {
   if ((flaws_ & kOutOfRange) != 0) {
     return arrow::Status::Invalid("logistic_fit takes a y that is true or false, or a number from 0 to 1");
   }
-  if ((flaws_ & kMerged) != 0) {
-    return arrow::Status::Invalid("logistic_fit learns from rows in their order: fits do not merge");
-  }
   Solution solution{.weights = std::vector<double>(features_), .bias = 0, .rows = rows_};
   if ((flaws_ & kNotFinite) != 0) {
     solution.bias = std::numeric_limits<double>::quiet_NaN();
     std::ranges::fill(solution.weights, solution.bias);
     return solution;
   }
-  LogisticFit learned = *this;
-  if (!is_learned()) learned.FitFirst();
-  solution.bias = learned.weights()[features_];
+  LogisticFit fit = *this;
+  if (!is_learned()) fit.FitFirst();
+  const auto [means, scales, weights, covariance] = fit.learned();
+  solution.bias = weights[features_];
   for (std::size_t i = 0; i < features_; ++i) {
-    solution.weights[i] = learned.weights()[i] / learned.scales()[i];
-    solution.bias -= solution.weights[i] * learned.means()[i];
+    solution.weights[i] = weights[i] / scales[i];
+    solution.bias -= solution.weights[i] * means[i];
   }
   return solution;
 }
 
 arrow::Result<LogisticFit> LogisticFit::Make(double ridge, Parts parts) {
   const bool is_possible = parts.rows >= 0 && parts.rows <= kRowsMax && parts.features <= kFeaturesMax &&
-                           parts.flaws < 2 * kMerged && parts.numbers.size() == NumbersOf(parts.rows, parts.features);
+                           parts.flaws < 2 * kOutOfRange &&
+                           parts.numbers.size() == NumbersOf(parts.rows, parts.features);
   if (!is_possible) return arrow::Status::Invalid("A logistic fit of impossible parts");
   LogisticFit fit(ridge);
   fit.rows_ = parts.rows;

@@ -4,8 +4,13 @@
 // The first kFirstRows rows are kept and fitted together (Newton's method), standardized by what they are; from then on
 // each row moves the weights to where they explain it best without leaving what was learned before, and is forgotten
 // (a Gaussian around the weights: Spiegelhalter and Lauritzen, Networks 20(5) 1990, each step solved for the weights
-// after it as in implicit updates, Kulis and Bartlett, ICML 2010). So the result depends on the order of the rows, and
-// two fits do not merge; the same rows in the same order give the same bits, however they are split.
+// after it as in implicit updates, Kulis and Bartlett, ICML 2010). So the result depends on the order of the rows; the
+// same rows in the same order give the same bits, however they are split.
+//
+// Two that have forgotten their rows become one by their Gaussians: the average of the weights, each fit's weighted by
+// how sure it is of them, the ridge counted once (Tresp, "A Bayesian Committee Machine", Neural Computation 12, 2000).
+// That is not what all the rows in one order would have given but near to it, and nearer the more rows each has; rows
+// of which all have the same y say next to nothing then. Merged in another order the fits differ in the last bits.
 //
 // Thread safety: none; const methods from any thread while nobody writes.
 #pragma once
@@ -40,12 +45,13 @@ class LogisticFit {
 
   // A row: whether it is so (from 0 to 1), and what explains it. All rows have as many features, at most kFeaturesMax.
   void Add(double y, std::span<const double> features);
-  // The rows of `later` after its own. Where those are no longer known, Solve fails from then on.
+  // The rows of `later` after its own, where it still has them; its own after those of `later` where only it has them.
+  // Of two that have forgotten theirs the average. Both have the same ridge.
   void Merge(const LogisticFit& later);
 
   std::int64_t rows() const { return rows_; }
   // rows() > 0. Not a number where any number of the rows is not finite. Invalid when rows had different numbers of
-  // features, when a y was not from 0 to 1, or when fits were merged that cannot be.
+  // features, or when a y was not from 0 to 1.
   arrow::Result<Solution> Solve() const;
   std::int64_t bytes() const { return static_cast<std::int64_t>(sizeof(*this) + numbers_.capacity() * sizeof(double)); }
 
@@ -63,15 +69,30 @@ class LogisticFit {
   static arrow::Result<LogisticFit> Make(double ridge, Parts parts);
 
  private:
-  enum Flaw : std::uint8_t { kUneven = 1, kNotFinite = 2, kOutOfRange = 4, kMerged = 8 };
+  enum Flaw : std::uint8_t { kUneven = 1, kNotFinite = 2, kOutOfRange = 4 };
 
   bool is_learned() const { return rows_ >= kFirstRows; }
   std::size_t dimensions() const { return std::size_t{features_} + 1; }  // the weights and, last, the bias
-  // Of what was learned; means and scales are those that features are standardized by.
-  double* means() { return numbers_.data(); }
-  double* scales() { return means() + features_; }
-  double* weights() { return scales() + features_; }
-  double* covariance() { return weights() + dimensions(); }  // the lower triangle, row by row
+  // What was learned, in `numbers`; means and scales are those that features are standardized by.
+  template <class Number>
+  struct Learned {
+    Number* means;
+    Number* scales;
+    Number* weights;     // and, last, the bias
+    Number* covariance;  // the lower triangle, row by row
+  };
+  template <class Number>
+  static Learned<Number> LearnedIn(Number* numbers, std::size_t features) {
+    Number* const weights = numbers + 2 * features;
+    return {numbers, numbers + features, weights, weights + features + 1};
+  }
+  Learned<double> learned() { return LearnedIn(numbers_.data(), features_); }
+  Learned<const double> learned() const { return LearnedIn(numbers_.data(), features_); }
+  void AddRowsOf(const LogisticFit& other);  // which still has them
+  void Average(const LogisticFit& other);    // both have learned, of as many features
+  // Adds what it knows but for its ridge, in terms of features that are standardized as those of `to`: the precision of
+  // its weights, and that times the weights.
+  void AddEvidence(const LogisticFit& to, std::vector<double>& precision, std::span<double> pull) const;
   // From the rows in `numbers_` to what is learned of them.
   void FitFirst();
   void Learn(double y, std::span<const double> features);

@@ -153,8 +153,7 @@ using duckdb::LogicalOperatorType;
 
 constexpr const char* kWhatToDo =
     "; combine() merges the states of a materialized view, so its argument must be a column of the view itself, in a "
-    "query that reads the view directly, through joins, filters or subqueries that pass the column on as it is; a "
-    "logistic_fit has none to merge, because it learns from rows in their order";
+    "query that reads the view directly, through joins, filters or subqueries that pass the column on as it is";
 
 // A column of states, and where it is found in an operator's output.
 struct Reached {

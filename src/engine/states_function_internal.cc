@@ -33,10 +33,7 @@ std::shared_ptr<TableSource> Open(duckdb::ClientContext& context, const TableRef
   if (!source.ok()) throw duckdb::InvalidInputException(source.status().message());
   if (!(*source)->has_states_by_row()) {
     throw duckdb::InvalidInputException(
-        "The states of %s cannot be read row by row: its windows overlap or join one another, or it has a "
-        "logistic_fit, "
-        "which learns from rows in their order",
-        view.ToString());
+        "The states of %s cannot be read row by row: its windows overlap or join one another", view.ToString());
   }
   return *std::move(source);
 }

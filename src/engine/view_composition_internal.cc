@@ -20,7 +20,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/aggregate_functions.h"
 #include "engine/aggregate_reading_internal.h"
 #include "engine/combine_internal.h"
 #include "engine/error_internal.h"
@@ -160,14 +159,6 @@ class Composition {
       return arrow::Status::NotImplemented("A materialized view over ", inner_.view.ToString(),
                                            " merges its states, and cannot maintain ", Show(*expression),
                                            ": write combine(column) of an aggregate of the view, or aggregate table ",
-                                           inner_.base.ToString(), " itself");
-    }
-    const auto& function = FunctionOf(inner_.aggregates[static_cast<std::size_t>(inner_.output[*column].index)].kind);
-    if (!function.mergeable) {
-      return arrow::Status::NotImplemented("A materialized view over ", inner_.view.ToString(), " cannot maintain ",
-                                           Show(*expression), ": ", function.name(),
-                                           " learns from rows in their order, and its states do not merge; aggregate "
-                                           "table ",
                                            inner_.base.ToString(), " itself");
     }
     auto merged = NameOf(call) == "sum" && IsCount(*column) ? SumOfCounts(*column) : Item(*column);

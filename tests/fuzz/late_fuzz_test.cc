@@ -4,6 +4,7 @@
 #include <arrow/array.h>
 #include <arrow/status.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -421,7 +422,7 @@ class LateFuzz {
 TEST(LateFuzz, ViewsAndCountersFollowTheRule) {
   const auto first = Number("HYPRSTREAM_SEED", 1);
   const auto seeds = Number("HYPRSTREAM_SEEDS", std::getenv("HYPRSTREAM_LONG") != nullptr ? 500 : 20);
-  const auto folder = ::testing::TempDir() + "hyprstream_late_fuzz";
+  const auto folder = ::testing::TempDir() + "hyprstream_late_fuzz_" + std::to_string(::getpid());
   std::map<std::string, int> tallies;
   for (auto seed = first; seed < first + seeds; ++seed) {
     std::filesystem::remove_all(folder);

@@ -19,7 +19,23 @@ namespace sql = arrow::flight::sql;
 
 namespace {
 constexpr std::chrono::milliseconds kPoll{5};
+constexpr int kConnectsMax = 5;
+
+// One in some hundred times gRPC's client does not reach a port that listens: "No such file or directory", before the
+// server hears of it. The first call connects, so it is made here.
+std::shared_ptr<fl::FlightClient> ConnectTo(const std::string& host, int port) {
+  const auto location = fl::Location::ForGrpcTcp(host, port).ValueOrDie();
+  for (int connects = 1;; ++connects) {
+    std::shared_ptr<fl::FlightClient> client = fl::FlightClient::Connect(location).ValueOrDie();
+    const auto connected = client->ListActions(fl::FlightCallOptions{}).status();
+    if (connects == kConnectsMax || connected.message().find("No such file or directory") == std::string::npos) {
+      return client;
+    }
+    ARROW_UNUSED(client->Close());
+  }
 }
+
+}  // namespace
 
 std::string TextOf(const arrow::Table& table) {
   std::string text;
@@ -47,8 +63,7 @@ bool Eventually(const std::function<bool()>& condition, std::chrono::seconds bou
 SqlClient::SqlClient(const ServerProcess& server) : SqlClient(server.host(), server.port()) {}
 
 SqlClient::SqlClient(const std::string& host, int port)
-    : flight_(fl::FlightClient::Connect(fl::Location::ForGrpcTcp(host, port).ValueOrDie()).ValueOrDie()),
-      sql_(std::make_unique<sql::FlightSqlClient>(flight_)) {}
+    : flight_(ConnectTo(host, port)), sql_(std::make_unique<sql::FlightSqlClient>(flight_)) {}
 
 SqlClient::~SqlClient() { ARROW_UNUSED(sql_->Close()); }
 

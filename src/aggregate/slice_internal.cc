@@ -227,10 +227,8 @@ void Slice::Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const Row
     const std::span<std::uint32_t> groups(scratch.groups.data(), count);
     const std::span<Record> records(scratch.records.data(), count);
     scratch.finder.Find(block, groups_, groups);
-    for (std::size_t i = 0; i < count; ++i) {
-      records[i] = groups_.record(groups[i]);
-      AddRows(records[i], 1);
-    }
+    groups_.RecordsOf(groups, records);
+    for (const Record record : records) AddRows(record, 1);
     inputs.Update(block, records, scratch.block, groups_.heap());
   }
   rows_ += rows.count;

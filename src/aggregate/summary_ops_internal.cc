@@ -1,5 +1,9 @@
 #include "aggregate/summary_ops_internal.h"
 
+#ifdef __SSE4_1__
+#include <smmintrin.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -94,6 +98,18 @@ bool Less(const V& a, const V& b) {
   }
 }
 
+// Less(value, low) ? value : low, for a value that is not NaN. Without a branch: which of a group's first values are its
+// least so far cannot be foretold.
+double LeastOf(double value, double low) {
+#ifdef __SSE4_1__
+  const __m128d kept = _mm_set_sd(low);
+  const __m128d offered = _mm_set_sd(value);
+  return _mm_cvtsd_f64(_mm_blendv_pd(kept, offered, _mm_cmpnle_sd(kept, offered)));  // true beside NaN
+#else
+  return Less(value, low) ? value : low;
+#endif
+}
+
 // Of equal values the first stays. Before any value, min is the greatest and max the least value of the type.
 template <class V>
 struct Extremes {
@@ -116,11 +132,27 @@ struct Extremes {
   void Add(V value) {
     const V low = Get(least);
     const V high = Get(greatest);
-    Set(least, Less(value, low) ? value : low);
-    Set(greatest, Less(high, value) ? value : high);
+    if constexpr (std::same_as<V, double>) {
+      if (std::isnan(value)) [[unlikely]] {
+        greatest = value;
+      } else {
+        least = LeastOf(value, low);
+        greatest = high < value ? value : high;
+      }
+    } else {
+      Set(least, Less(value, low) ? value : low);
+      Set(greatest, Less(high, value) ? value : high);
+    }
   }
   void Merge(const Extremes& from) {
     // What has seen nothing holds the ends of the type and changes nothing.
+    if constexpr (std::same_as<V, double>) {
+      if (!std::isnan(from.least) && !std::isnan(from.greatest)) [[likely]] {
+        least = LeastOf(from.least, least);
+        greatest = greatest < from.greatest ? from.greatest : greatest;
+        return;
+      }
+    }
     if (Less(Get(from.least), Get(least))) least = from.least;
     if (Less(Get(greatest), Get(from.greatest))) greatest = from.greatest;
   }

@@ -40,7 +40,7 @@ void MaxInto(std::uint8_t* to, const std::uint8_t* from, std::size_t count) {
 }
 
 HYPRSTREAM_BY_PROCESSOR
-void AddInto(std::uint64_t* to, const std::uint64_t* from, std::size_t count) {
+void AddInto(std::uint32_t* to, const std::uint32_t* from, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) to[i] += from[i];
 }
 

@@ -17,6 +17,6 @@ std::pair<std::int32_t, std::int32_t> LeastAndGreatest(const std::int32_t* value
 // to[i] = max(to[i], from[i])
 void MaxInto(std::uint8_t* to, const std::uint8_t* from, std::size_t count);
 // to[i] += from[i]
-void AddInto(std::uint64_t* to, const std::uint64_t* from, std::size_t count);
+void AddInto(std::uint32_t* to, const std::uint32_t* from, std::size_t count);
 
 }  // namespace hyprstream::aggregate

@@ -34,8 +34,8 @@ TEST(DispatchedLoops, GiveWhatPlainLoopsGive) {
     CheckRange<std::int32_t>(random, count);
     auto ranks = Random<std::uint8_t>(random, count);
     const auto other_ranks = Random<std::uint8_t>(random, count);
-    auto counts = Random<std::uint64_t>(random, count);
-    const auto other_counts = Random<std::uint64_t>(random, count);
+    auto counts = Random<std::uint32_t>(random, count);
+    const auto other_counts = Random<std::uint32_t>(random, count);
     auto highest = ranks;
     auto sums = counts;
     for (std::size_t i = 0; i < count; ++i) {

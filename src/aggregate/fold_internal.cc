@@ -266,9 +266,10 @@ PartInputs::PartInputs(const RecordLayout& layout, const arrow::RecordBatch& bat
 }
 
 void PartInputs::Update(const RowRange& rows, std::span<const Record> records, BlockScratch& scratch,
-                        HeapAccount& heap) const {
+                        HeapAccount& heap, Parts parts) const {
   if (rows.count == 0) return;
   for (std::size_t part = 0; part < inputs_.size(); ++part) {
+    if (parts != Parts::kAll && layout_.parts()[part].ops->is_large() != (parts == Parts::kLarge)) continue;
     BlockInput input = inputs_[part];
     input.rows = rows;
     layout_.parts()[part].ops->Update(input, records, scratch, heap);

@@ -95,8 +95,11 @@ class PartInputs {
   // Both outlive it.
   PartInputs(const RecordLayout& layout, const arrow::RecordBatch& batch);
 
-  // Adds rows to the records of their groups: at most kBlockRows.
-  void Update(const RowRange& rows, std::span<const Record> records, BlockScratch& scratch, HeapAccount& heap) const;
+  enum class Parts { kAll, kSmall, kLarge };  // by StateOps::is_large
+
+  // Adds rows to those parts of the records of their groups: at most kBlockRows.
+  void Update(const RowRange& rows, std::span<const Record> records, BlockScratch& scratch, HeapAccount& heap,
+              Parts parts) const;
 
  private:
   const RecordLayout& layout_;

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
-#include <iterator>
 #include <limits>
 #include <numbers>
-#include <utility>
 
 #include "aggregate/dispatched_loops_internal.h"
 
@@ -44,67 +43,73 @@ double Tau(double x) {
 
 }  // namespace
 
-void HyperLogLog::AddExact(std::uint64_t hash) {
-  if (!is_list()) return AddToTable(hash);
-  if (hashes_.size() == hashes_.capacity()) hashes_.reserve(std::max<std::size_t>(8, hashes_.size() * 2));
-  hashes_.push_back(hash);
-  if (!is_list()) UseTable(2 * kListMax);
+void HyperLogLog::Add(std::span<const std::uint64_t> hashes) {
+  while (!hashes.empty() && registers_.empty()) {
+    if (hashes_.size() == hashes_.capacity()) {
+      MakeRoom();
+      continue;
+    }
+    const std::size_t taken = std::min(hashes.size(), hashes_.capacity() - hashes_.size());
+    hashes_.insert(hashes_.end(), hashes.begin(), hashes.begin() + static_cast<std::ptrdiff_t>(taken));
+    hashes = hashes.subspan(taken);
+  }
+  for (const std::uint64_t hash : hashes) SetRegister(hash);
 }
 
-void HyperLogLog::AddToTable(std::uint64_t hash) {
-  std::size_t at = hash & (hashes_.size() - 1);
-  for (; hashes_[at] != kNone; at = (at + 1) & (hashes_.size() - 1)) {
-    if (hashes_[at] == hash) return;
-  }
-  hashes_[at] = hash;
-  ++in_table_;
-  if (in_table_ > kExactMax) {
-    UseRegisters();
-  } else if (in_table_ * 4 > hashes_.size() * 3) {
-    UseTable(hashes_.size() * 2);
-  }
+void HyperLogLog::MakeRoom() {
+  constexpr std::size_t kRoomMin = 8;
+  const std::size_t room = hashes_.capacity();
+  if (room >= kUnseenMax) hashes_.resize(Unique(hashes_));
+  if (hashes_.size() > kExactMax) return UseRegisters();
+  // A copy's room is what it needed.
+  if (hashes_.size() * 2 > room || room == 0) hashes_.reserve(std::max(kRoomMin, std::bit_ceil(room + 1)));
 }
 
-void HyperLogLog::UseTable(std::size_t places) {
-  const std::vector<std::uint64_t> old = std::exchange(hashes_, std::vector<std::uint64_t>(places, kNone));
-  in_table_ = 0;
-  for (const std::uint64_t hash : old) {
-    if (hash != kNone) AddToTable(hash);
+std::size_t HyperLogLog::Unique(std::span<std::uint64_t> hashes) {
+  std::array<std::uint64_t, 2 * kListMax> table;
+  const std::size_t places = std::bit_ceil(hashes.size() * 2);
+  std::fill_n(table.begin(), places, kNone);
+  std::size_t kept = 0;
+  for (const std::uint64_t hash : hashes) {
+    std::size_t at = hash & (places - 1);
+    while (table[at] != kNone && table[at] != hash) at = (at + 1) & (places - 1);
+    hashes[kept] = hash;
+    kept += table[at] == kNone ? 1 : 0;
+    table[at] = hash;
   }
+  return kept;
 }
 
 void HyperLogLog::UseRegisters() {
   registers_.assign(kRegisters, 0);
-  for (const std::uint64_t hash : hashes_) {
-    if (hash != kNone) SetRegister(hash);
-  }
+  for (const std::uint64_t hash : hashes_) SetRegister(hash);
   hashes_ = std::vector<std::uint64_t>();
-  in_table_ = 0;
 }
 
-std::vector<std::uint64_t> HyperLogLog::Distinct() const {
-  std::vector<std::uint64_t> distinct;
-  distinct.reserve(hashes_.size());
-  std::ranges::remove_copy(hashes_, std::back_inserter(distinct), kNone);
-  std::ranges::sort(distinct);
-  const auto rest = std::ranges::unique(distinct);
-  distinct.erase(rest.begin(), rest.end());
-  return distinct;
+HyperLogLog HyperLogLog::Settled() const {
+  HyperLogLog settled = *this;
+  if (!registers_.empty()) return settled;
+  settled.hashes_.resize(Unique(settled.hashes_));
+  if (settled.hashes_.size() > kExactMax) {
+    settled.UseRegisters();
+  } else {
+    std::ranges::sort(settled.hashes_);
+  }
+  return settled;
 }
 
 void HyperLogLog::Merge(const HyperLogLog& other) {
-  if (other.registers_.empty()) {
-    for (const std::uint64_t hash : other.hashes_) {
-      if (hash != kNone) Add(hash);
-    }
-    return;
-  }
+  if (other.registers_.empty()) return Add(other.hashes_);
   if (registers_.empty()) UseRegisters();
   MaxInto(registers_.data(), other.registers_.data(), kRegisters);
 }
 
 std::int64_t HyperLogLog::Estimate() const {
-  if (registers_.empty()) return is_list() ? static_cast<std::int64_t>(Distinct().size()) : in_table_;
+  if (registers_.empty()) {
+    std::vector<std::uint64_t> distinct = hashes_;
+    distinct.resize(Unique(distinct));
+    return distinct.size() > kExactMax ? Settled().Estimate() : static_cast<std::int64_t>(distinct.size());
+  }
   std::array<int, kRankMax + 1> of_rank{};
   for (const std::uint8_t rank : registers_) ++of_rank[rank];
   constexpr auto kCount = static_cast<double>(kRegisters);
@@ -115,13 +120,13 @@ std::int64_t HyperLogLog::Estimate() const {
 }
 
 void HyperLogLog::Save(StateWriter& writer) const {
-  if (registers_.empty()) {
-    const std::vector<std::uint64_t> distinct = Distinct();
-    writer.Put(static_cast<std::uint32_t>(distinct.size()));
-    writer.PutAll(distinct);
+  const HyperLogLog settled = Settled();
+  if (settled.registers_.empty()) {
+    writer.Put(static_cast<std::uint32_t>(settled.hashes_.size()));
+    writer.PutAll(settled.hashes_);
   } else {
     writer.Put(kInRegisters);
-    writer.PutAll(registers_);
+    writer.PutAll(settled.registers_);
   }
 }
 
@@ -134,7 +139,7 @@ arrow::Status HyperLogLog::Load(StateReader& reader) {
         (!sorted.empty() && sorted.front() == kNone)) {
       return arrow::Status::Invalid("View state: hashes that are not in order");
     }
-    for (const std::uint64_t hash : sorted) AddExact(hash);
+    Add(sorted);
     return arrow::Status::OK();
   }
   ARROW_ASSIGN_OR_RAISE(registers_, reader.TakeAll<std::uint8_t>(kRegisters));

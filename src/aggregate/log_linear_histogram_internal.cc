@@ -1,5 +1,6 @@
 #include "aggregate/log_linear_histogram_internal.h"
 
+#include <limits>
 #include <utility>
 
 #include "aggregate/dispatched_loops_internal.h"
@@ -15,16 +16,54 @@ constexpr std::uint64_t kTotalMax = std::uint64_t{1} << 48;
 LogLinearHistogram::Octave& LogLinearHistogram::AddOctave(std::int32_t place) {
   const auto after = std::ranges::lower_bound(octaves_, place, {}, &Octave::place);
   const auto added = octaves_.insert(after, Octave{.place = place});
+  PlaceOctaves();
+  return *added;
+}
+
+void LogLinearHistogram::PlaceOctaves() {
   least_place_ = octaves_.front().place;
   places_.assign(static_cast<std::size_t>(octaves_.back().place - least_place_) + 1, kNoOctave);
   for (std::size_t i = 0; i < octaves_.size(); ++i) {
     places_[static_cast<std::size_t>(octaves_[i].place - least_place_)] = static_cast<std::uint16_t>(i);
   }
-  return *added;
 }
 
 void LogLinearHistogram::UseOctaves() {
-  for (const Bucket bucket : std::exchange(few_, {})) ++OctaveOf(bucket.place).counts[bucket.index];
+  const std::vector<Bucket> few = std::exchange(few_, {});
+  if (octaves_.empty() && !few.empty()) {  // all at once: each that comes alone moves the others
+    std::vector<std::int16_t> places;
+    for (const Bucket bucket : few) {
+      if (std::ranges::find(places, bucket.place) == places.end()) places.push_back(bucket.place);
+    }
+    std::ranges::sort(places);
+    octaves_.reserve(places.size());
+    for (const std::int16_t place : places) octaves_.push_back({.place = place});
+    PlaceOctaves();
+  }
+  for (const Bucket bucket : few) Count(OctaveOf(bucket.place), bucket.index);
+}
+
+std::uint64_t& LogLinearHistogram::CarryOf(Bucket bucket) {
+  for (Carry& carry : carries_) {
+    if (carry.bucket == bucket) return carry.times;
+  }
+  return carries_.emplace_back(bucket, 0).times;
+}
+
+void LogLinearHistogram::Count(Octave& octave, std::size_t index, std::uint64_t times) {
+  const std::uint64_t sum = octave.counts[index] + times;
+  octave.counts[index] = static_cast<std::uint32_t>(sum);
+  if (const std::uint64_t carried = sum >> 32; carried != 0) {
+    CarryOf({static_cast<std::int16_t>(octave.place), static_cast<std::uint16_t>(index)}) += carried;
+  }
+}
+
+std::uint64_t LogLinearHistogram::CountIn(const Octave& octave, std::size_t index) const {
+  std::uint64_t carried = 0;
+  for (const Carry& carry : carries_) {
+    if (carry.bucket.place == octave.place && carry.bucket.index == index) carried = carry.times;
+  }
+  return octave.counts[index] + (carried << 32);
 }
 
 LogLinearHistogram LogLinearHistogram::InOctaves() const {
@@ -41,8 +80,14 @@ void LogLinearHistogram::Merge(const LogLinearHistogram& other) {
   for (const Bucket bucket : other.few_) AddFew(bucket);
   if (other.octaves_.empty()) return;
   UseOctaves();
+  const bool may_carry = total_ > std::numeric_limits<std::uint32_t>::max();
   for (const Octave& from : other.octaves_) {
-    AddInto(OctaveOf(from.place).counts.data(), from.counts.data(), kBuckets);
+    Octave& to = OctaveOf(from.place);
+    if (!may_carry) {
+      AddInto(to.counts.data(), from.counts.data(), kBuckets);
+      continue;
+    }
+    for (std::size_t i = 0; i < kBuckets; ++i) Count(to, i, other.CountIn(from, i));
   }
 }
 
@@ -67,10 +112,9 @@ std::optional<double> LogLinearHistogram::Quantile(double q) const {
   for (const Octave& octave : octaves_) {
     for (std::size_t i = 0; i < kBuckets; ++i) {
       const std::size_t bucket = octave.place < 0 ? kBuckets - 1 - i : i;
-      if (octave.counts[bucket] >= left) {
-        return std::clamp(MiddleOf(octave.place, bucket), least_, greatest_);
-      }
-      left -= octave.counts[bucket];
+      const std::uint64_t count = CountIn(octave, bucket);
+      if (count >= left) return std::clamp(MiddleOf(octave.place, bucket), least_, greatest_);
+      left -= count;
     }
   }
   return greatest_;
@@ -83,7 +127,7 @@ void LogLinearHistogram::Save(StateWriter& writer) const {
   writer.Put(static_cast<std::uint32_t>(octaves_.size()));
   for (const Octave& octave : octaves_) {
     writer.Put(octave.place);
-    for (const std::uint64_t count : octave.counts) writer.Put(count);
+    for (std::size_t i = 0; i < kBuckets; ++i) writer.Put(CountIn(octave, i));
   }
 }
 
@@ -99,9 +143,11 @@ arrow::Status LogLinearHistogram::Load(StateReader& reader) {
     if (place > kPlaceMax || place < -kPlaceMax || (!octaves_.empty() && place <= octaves_.back().place)) {
       return arrow::Status::Invalid("View state: buckets that are not in order");
     }
-    for (std::uint64_t& count : AddOctave(place).counts) {
-      ARROW_ASSIGN_OR_RAISE(count, reader.Take<std::uint64_t>());
+    Octave& octave = AddOctave(place);
+    for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+      ARROW_ASSIGN_OR_RAISE(const auto count, reader.Take<std::uint64_t>());
       if (count > kTotalMax - total_) return arrow::Status::Invalid("View state: a count that cannot be");
+      Count(octave, bucket, count);
       total_ += count;
     }
   }

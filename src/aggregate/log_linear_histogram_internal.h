@@ -21,6 +21,8 @@ namespace hyprstream::aggregate {
 
 class LogLinearHistogram {
  public:
+  static constexpr std::int64_t kOctaveBytes = 260;  // of all values of one sign and power of two
+
   void Add(double value) {
     if (!std::isfinite(value)) return;
     const Bucket bucket = BucketOf(value);
@@ -28,8 +30,11 @@ class LogLinearHistogram {
     greatest_ = total_ == 0 ? value : std::max(greatest_, value);
     ++total_;
     if (octaves_.empty()) return AddFew(bucket);
-    ++OctaveOf(bucket.place).counts[bucket.index];
+    Count(OctaveOf(bucket.place), bucket.index);
   }
+  // As Add() of each, from left to right.
+  template <class V>
+  void AddAll(const V* values, std::size_t count);
   void Merge(const LogLinearHistogram& other);
 
   std::uint64_t total() const { return total_; }
@@ -38,7 +43,8 @@ class LogLinearHistogram {
   std::optional<double> Quantile(double q) const;
   std::int64_t bytes() const {
     return static_cast<std::int64_t>(sizeof(*this) + octaves_.capacity() * sizeof(Octave) +
-                                     few_.capacity() * sizeof(Bucket) + places_.capacity() * sizeof(std::uint16_t));
+                                     few_.capacity() * sizeof(Bucket) + places_.capacity() * sizeof(std::uint16_t) +
+                                     carries_.capacity() * sizeof(Carry));
   }
 
   // f64 least, f64 greatest, u32 octaves, of each i32 place and 64 counts (u64), ascending.
@@ -56,11 +62,18 @@ class LogLinearHistogram {
   struct Bucket {
     std::int16_t place;
     std::uint16_t index;
+
+    friend bool operator==(const Bucket&, const Bucket&) = default;
   };
   // All values of one sign and exponent. Places rise with the values: 0 is zero and what is next to it.
   struct Octave {
     std::int32_t place = 0;
-    std::array<std::uint64_t, kBuckets> counts{};  // by the size of the values, not by the values
+    std::array<std::uint32_t, kBuckets> counts{};  // by the size of the values, not by the values; see carries_
+  };
+  static_assert(sizeof(Octave) == kOctaveBytes);
+  struct Carry {
+    Bucket bucket;
+    std::uint64_t times;
   };
 
   static Bucket BucketOf(double value) {
@@ -77,14 +90,22 @@ class LogLinearHistogram {
     return AddOctave(place);
   }
   Octave& AddOctave(std::int32_t place);
+  void PlaceOctaves();
   void AddFew(Bucket bucket) {
     if (few_.size() == kFewMax) UseOctaves();
     if (octaves_.empty()) {
       few_.push_back(bucket);
     } else {
-      ++OctaveOf(bucket.place).counts[bucket.index];
+      Count(OctaveOf(bucket.place), bucket.index);
     }
   }
+  void Count(Octave& octave, std::size_t index) {
+    if (++octave.counts[index] == 0) [[unlikely]]
+      ++CarryOf({static_cast<std::int16_t>(octave.place), static_cast<std::uint16_t>(index)});
+  }
+  void Count(Octave& octave, std::size_t index, std::uint64_t times);
+  std::uint64_t& CarryOf(Bucket bucket);
+  std::uint64_t CountIn(const Octave& octave, std::size_t index) const;
   void UseOctaves();
   // The same, its values in octaves.
   LogLinearHistogram InOctaves() const;
@@ -95,9 +116,50 @@ class LogLinearHistogram {
   // Where in octaves_ that of least_place_ + i is, or kNoOctave.
   std::vector<std::uint16_t> places_;
   std::int32_t least_place_ = 0;
+  std::vector<Carry> carries_;  // how often a counter began at zero again, if ever
   std::uint64_t total_ = 0;
   double least_ = 0;
   double greatest_ = 0;
 };
+
+template <class V>
+void LogLinearHistogram::AddAll(const V* values, std::size_t count) {
+  std::size_t i = 0;
+  for (; i < count && octaves_.empty(); ++i) Add(static_cast<double>(values[i]));
+  // What a row reads and writes beside its counter is in registers.
+  const std::uint16_t* places = places_.data();
+  std::size_t place_count = places_.size();
+  std::int32_t least_place = least_place_;
+  Octave* octaves = octaves_.data();
+  double least = least_;
+  double greatest = greatest_;
+  std::uint64_t counted = 0;
+  for (; i < count; ++i) {
+    const auto value = static_cast<double>(values[i]);
+    const Bucket bucket = BucketOf(value);
+    const auto at = static_cast<std::size_t>(bucket.place - least_place);
+    if (at < place_count && places[at] != kNoOctave && total_ != 0) [[likely]] {  // NaN and infinity have no place
+      least = std::min(least, value);
+      greatest = std::max(greatest, value);
+      ++counted;
+      Octave& octave = octaves[places[at]];
+      if (++octave.counts[bucket.index] == 0) [[unlikely]]
+        ++CarryOf(bucket);
+      continue;
+    }
+    least_ = least;
+    greatest_ = greatest;
+    Add(value);
+    least = least_;
+    greatest = greatest_;
+    places = places_.data();
+    place_count = places_.size();
+    least_place = least_place_;
+    octaves = octaves_.data();
+  }
+  least_ = least;
+  greatest_ = greatest;
+  total_ += counted;
+}
 
 }  // namespace hyprstream::aggregate

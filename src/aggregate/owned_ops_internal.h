@@ -78,6 +78,17 @@ class OwnedOps : public StateOps {
     const Shared* const shared = Pointer(record);
     return shared == nullptr ? nullptr : &shared->state;
   }
+  // Change() once for each stretch of rows of one record: change(state, from, until).
+  template <class F>
+  void ChangeRuns(std::span<const Record> records, HeapAccount& heap, F&& change) const {
+    for (std::size_t from = 0; from < records.size();) {
+      std::size_t until = from + 1;
+      while (until < records.size() && records[until] == records[from]) ++until;
+      if (until < records.size()) __builtin_prefetch(Pointer(records[until]));
+      Change(records[from], heap, [&](T& state) { change(state, from, until); });
+      from = until;
+    }
+  }
   template <class F>
   void Change(Record record, HeapAccount& heap, F&& change) const {
     Shared*& shared = Pointer(record);

@@ -1,6 +1,7 @@
 #include "aggregate/sketch_ops_internal.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -43,11 +44,18 @@ class DistinctOps final : public OwnedOps<HyperLogLog> {
  public:
   void Update(const BlockInput& input, Records records, BlockScratch& scratch, HeapAccount& heap) const override {
     const auto [values, present] = scratch.Gather<V>(input, records);
-    for (std::size_t i = 0; i < present.size(); ++i) {
-      const V value = Canonical(values[i]);
-      const std::uint64_t hash = SketchHash(BytesOf(value));
-      Change(present[i], heap, [hash](HyperLogLog& sketch) { sketch.Add(hash); });
-    }
+    std::array<std::uint64_t, kBlockRows> hashes;
+    for (std::size_t i = 0; i < present.size(); ++i) hashes[i] = HashOf(Canonical(values[i]));
+    ChangeRuns(present, heap, [&](HyperLogLog& sketch, std::size_t from, std::size_t until) {
+      sketch.Add(std::span(hashes).subspan(from, until - from));
+    });
+  }
+  bool is_large() const override { return true; }
+  std::int64_t GrowthBound(std::int64_t rows, std::int64_t groups) const override {
+    constexpr std::int64_t kOfRow = 24;  // of a table of hashes, half empty
+    constexpr auto kOfGroup = static_cast<std::int64_t>(sizeof(HyperLogLog) + 2 * sizeof(std::uint64_t) *
+                                                                                   HyperLogLog::kExactMax);
+    return std::min(rows * kOfRow + groups * 160, groups * kOfGroup);
   }
   arrow::Status Read(const AggregateColumn&, Records records, arrow::ArrayBuilder& builder) const override {
     for (const Record record : records) {
@@ -60,6 +68,15 @@ class DistinctOps final : public OwnedOps<HyperLogLog> {
 
  protected:
   HyperLogLog Make() const override { return {}; }
+
+ private:
+  static std::uint64_t HashOf(const V& value) {
+    if constexpr (std::same_as<V, std::string_view> || sizeof(V) > sizeof(std::uint64_t)) {
+      return SketchHash(BytesOf(value));
+    } else {
+      return SketchHashOf(value);
+    }
+  }
 };
 
 template <class V>
@@ -67,10 +84,15 @@ class QuantileOps final : public OwnedOps<LogLinearHistogram> {
  public:
   void Update(const BlockInput& input, Records records, BlockScratch& scratch, HeapAccount& heap) const override {
     const auto [values, present] = scratch.Gather<V>(input, records);
-    for (std::size_t i = 0; i < present.size(); ++i) {
-      Change(present[i], heap,
-             [value = static_cast<double>(values[i])](LogLinearHistogram& sketch) { sketch.Add(value); });
-    }
+    ChangeRuns(present, heap, [&](LogLinearHistogram& sketch, std::size_t from, std::size_t until) {
+      sketch.AddAll(values + from, until - from);
+    });
+  }
+  bool is_large() const override { return true; }
+  std::int64_t GrowthBound(std::int64_t rows, std::int64_t groups) const override {
+    constexpr std::int64_t kOfRow = 2 * LogLinearHistogram::kOctaveBytes;  // each one a power of two of its own
+    constexpr std::int64_t kOfGroup = 32 * LogLinearHistogram::kOctaveBytes;
+    return std::min(rows * kOfRow + groups * 160, groups * kOfGroup);
   }
   arrow::Status Read(const AggregateColumn& aggregate, Records records, arrow::ArrayBuilder& builder) const override {
     for (const Record record : records) {

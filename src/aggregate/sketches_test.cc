@@ -113,6 +113,31 @@ TEST(LogLinearHistogram, IsExactForSmallWholeNumbersAndHoldsTheEndsOfDouble) {
   EXPECT_EQ(*ends.Quantile(0.5), 0);
 }
 
+// Counters are of 32 bits, what they count is not.
+TEST(LogLinearHistogram, CountsOnBeyondItsCounters) {
+  LogLinearHistogram one;
+  one.Add(1);
+  one.Add(2);
+  for (int i = 0; i < 200; ++i) one.Add(3);
+  LogLinearHistogram whole = one;
+  for (int doubled = 0; doubled < 32; ++doubled) whole.Merge(LogLinearHistogram(whole));
+  constexpr std::uint64_t kTimes = std::uint64_t{1} << 32;
+  EXPECT_EQ(whole.total(), kTimes * one.total());
+  for (int i = 0; i < 201; ++i) whole.Add(1);
+  EXPECT_EQ(*whole.Quantile(0.5), 3);
+  EXPECT_EQ(*whole.Quantile(1.0 / 202), 1);
+  EXPECT_EQ(*whole.Quantile(1.99 / 202), 2);
+  StateWriter writer;
+  whole.Save(writer);
+  LogLinearHistogram restored;
+  StateReader reader(writer.bytes());
+  ASSERT_TRUE(restored.Load(reader).ok());
+  EXPECT_EQ(restored.total(), whole.total());
+  StateWriter again;
+  restored.Save(again);
+  EXPECT_EQ(again.bytes(), writer.bytes());
+}
+
 TEST(FrequentItems, CountsAreAtMostRowsByCapacityTooLow) {
   constexpr std::uint32_t kCapacity = 100;
   std::mt19937_64 random(9);

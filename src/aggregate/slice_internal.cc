@@ -218,18 +218,31 @@ std::shared_ptr<Slice> Slice::Clone() const { return std::shared_ptr<Slice>(new 
 void Slice::AddEmptyGroup() { groups_.Add({}); }
 
 void Slice::Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch) {
+  AddBlocks(spec, batch, rows, scratch, nullptr);
+}
+
+void Slice::AddLogged(const ViewSpec& spec, const std::shared_ptr<arrow::RecordBatch>& batch, const RowRange& rows,
+                      FoldScratch& scratch) {
+  std::vector<std::uint32_t> groups(rows.count);
+  AddBlocks(spec, *batch, rows, scratch, groups.data());
+  log_.Add(LoggedRows::Of(batch, rows, groups, groups_.size()));
+}
+
+void Slice::AddBlocks(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch,
+                      std::uint32_t* found) {
+  const auto parts = found == nullptr ? PartInputs::Parts::kAll : PartInputs::Parts::kSmall;
   const auto keys = spec.KeyColumns(batch);
   const PartInputs inputs(*spec.layout, batch);
   scratch.finder.Start(keys, rows, groups_);
   for (std::size_t at = 0; at < rows.count; at += kBlockRows) {
     const std::size_t count = std::min(kBlockRows, rows.count - at);
     const RowRange block = rows.Part(at, count);
-    const std::span<std::uint32_t> groups(scratch.groups.data(), count);
+    const std::span<std::uint32_t> groups(found == nullptr ? scratch.groups.data() : found + at, count);
     const std::span<Record> records(scratch.records.data(), count);
     scratch.finder.Find(block, groups_, groups);
     groups_.RecordsOf(groups, records);
     for (const Record record : records) AddRows(record, 1);
-    inputs.Update(block, records, scratch.block, groups_.heap());
+    inputs.Update(block, records, scratch.block, groups_.heap(), parts);
   }
   rows_ += rows.count;
 }
@@ -238,6 +251,7 @@ void Slice::Merge(const RecordLayout& layout, const Slice& other) {
   std::array<std::uint32_t, kBlockRows> groups;
   std::array<Record, kBlockRows> from;
   std::array<Record, kBlockRows> to;
+  std::vector<std::uint32_t> all;  // of the other's groups, where they are here
   groups_.ExpectAll(other.groups_);
   for (std::uint32_t first = 0; first < other.groups_.size(); first += kBlockRows) {
     const std::size_t count = std::min<std::size_t>(kBlockRows, other.groups_.size() - first);
@@ -250,7 +264,9 @@ void Slice::Merge(const RecordLayout& layout, const Slice& other) {
     for (const RecordLayout::Part& part : layout.parts()) {
       part.ops->Merge(std::span(from).first(count), std::span(to).first(count), groups_.heap());
     }
+    if (!other.log_.empty()) all.insert(all.end(), groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(count));
   }
+  log_.AddAll(other.log_, all);
   rows_ += other.rows_;
 }
 
@@ -314,7 +330,9 @@ std::shared_ptr<Slice> Slice::WithoutEmpty(const ViewSpec& spec) const {
   return slice;
 }
 
-std::int64_t Slice::bytes() const { return static_cast<std::int64_t>(sizeof(Slice)) + groups_.bytes(); }
+std::int64_t Slice::bytes() const {
+  return static_cast<std::int64_t>(sizeof(Slice)) + groups_.bytes() + log_.bytes();
+}
 
 void Slice::Save(const RecordLayout& layout, StateWriter& writer) const {
   writer.Put(rows_);
@@ -363,6 +381,9 @@ namespace {
 // A sample of this many rows tells whether grouping reduces a slice's rows.
 constexpr std::size_t kSampleRows = 4096;
 constexpr std::size_t kDeferRowsMin = 4 * kSampleRows;
+// With more rows than these for each group, a sketch of the delta's own is filled outside the gate, and merging it
+// costs less under the gate than they would.
+constexpr std::int64_t kLoggedRowsOfGroup = 4096;
 
 bool IsText(const arrow::DataType& type) {
   return arrow::is_string(type.id()) || type.id() == arrow::Type::STRING_VIEW;
@@ -426,11 +447,17 @@ arrow::Status AddBatch(const ViewSpec& spec, const std::shared_ptr<arrow::Record
                             .rows = part.range,
                             .list = rows.list(),
                             .range = scratch.finder.RangeOf(spec.KeyColumns(*batch), part.range)});
+    } else if (may_defer && spec.layout->has_large()) {
+      SliceOf(spec, part.key, folded.slices).AddLogged(spec, batch, part.range, scratch);
     } else {
       SliceOf(spec, part.key, folded.slices).Add(spec, *batch, part.range, scratch);
     }
   }
-  for (const SliceEntry& entry : folded.slices) entry.slice->Settle();
+  for (const SliceEntry& entry : folded.slices) {
+    entry.slice->Settle();
+    const bool has_few_groups = entry.slice->log().rows() > kLoggedRowsOfGroup * entry.slice->group_count();
+    if (!may_defer || has_few_groups) entry.slice->TakeLogged(*spec.layout);
+  }
   return arrow::Status::OK();
 }
 

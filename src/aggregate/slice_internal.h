@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "aggregate/group_table_internal.h"
+#include "aggregate/row_log_internal.h"
 #include "aggregate/row_keys_internal.h"
 #include "aggregate/window_start.h"
 #include "core/aggregate_query.h"
@@ -61,6 +62,12 @@ class Slice {
 
   // Adds rows of a batch of the evaluated schema, in order.
   void Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch);
+  // The same, but that large parts take the rows when TakeLogged is called.
+  void AddLogged(const ViewSpec& spec, const std::shared_ptr<arrow::RecordBatch>& batch, const RowRange& rows,
+                 FoldScratch& scratch);
+  void TakeLogged(const RecordLayout& layout) { log_.Drain(layout, groups_); }
+  const RowLog& log() const { return log_; }
+  // What the other has logged is logged here.
   void Merge(const RecordLayout& layout, const Slice& other);
   // Only these groups of the other.
   void Merge(const RecordLayout& layout, const Slice& other, std::span<const std::uint32_t> groups);
@@ -90,8 +97,12 @@ class Slice {
 
  private:
   Slice(const Slice& other) = default;
+  // `found`: room for the groups of all rows, or null.
+  void AddBlocks(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch,
+                 std::uint32_t* found);
 
   GroupTable groups_;
+  RowLog log_;
   std::int64_t rows_ = 0;
 };
 

@@ -304,6 +304,7 @@ RecordLayout::RecordLayout(const AggregateQuery& query, std::int64_t key_width, 
     ops->Place(end);
     end += ops->width();
     has_heap_ = has_heap_ || ops->has_heap();
+    has_large_ = has_large_ || ops->is_large();
     keys.push_back(key);
     placed.push_back(ops.get());
     ops_of_.push_back(ops.get());

@@ -74,6 +74,12 @@ class StateOps {
   // Into records that Init made.
   virtual arrow::Status Load(StateReader& reader, std::span<const Record> records, HeapAccount& heap) const = 0;
 
+  // Is its state larger than a few rows, and do rows come to the same in any order? Then a delta keeps the rows
+  // themselves, rather than a state that is made, filled with few of them, and merged; see RowLog.
+  virtual bool is_large() const { return false; }
+  // About as many bytes more, at most, once `rows` more were added to groups of which `groups` are new.
+  virtual std::int64_t GrowthBound(std::int64_t /*rows*/, std::int64_t /*groups*/) const { return 0; }
+
   // Does a part point to memory of its own? Then a copied record must be detached from its original before use, and
   // released at the end.
   virtual bool has_heap() const { return false; }
@@ -117,6 +123,7 @@ class RecordLayout {
   };
   const std::vector<Part>& parts() const { return parts_; }
   bool has_heap() const { return has_heap_; }
+  bool has_large() const { return has_large_; }
   // What states that keep every distinct value hold, in all records of this layout, pinned ones included.
   std::int64_t exact_bytes() const { return exact_bytes_->load(std::memory_order_relaxed); }
   // The part that an aggregate is read from; null: it is count(*).
@@ -127,6 +134,7 @@ class RecordLayout {
   std::vector<const StateOps*> ops_of_;
   std::vector<std::byte> prototype_;
   bool has_heap_ = false;
+  bool has_large_ = false;
   const std::shared_ptr<std::atomic<std::int64_t>> exact_bytes_ = std::make_shared<std::atomic<std::int64_t>>(0);
 };
 

@@ -80,8 +80,8 @@ class FoldedDelta final : public Delta {
 
 const Folded& FoldedOf(const Delta& delta) { return static_cast<const FoldedDelta&>(delta).folded(); }
 
-// All of a delta as slices.
-SliceMap SlicesOf(const ViewSpec& spec, const Delta& delta) {
+// All of a delta as slices, which may have rows in their logs.
+SliceMap GroupedOf(const ViewSpec& spec, const Delta& delta) {
   const Folded& folded = FoldedOf(delta);
   SliceMap slices = folded.slices;
   FoldScratch scratch(spec);
@@ -93,6 +93,17 @@ SliceMap SlicesOf(const ViewSpec& spec, const Delta& delta) {
       at->slice = at->slice->Clone();
     }
     at->slice->Add(spec, *raw.batch, raw.rows, scratch);
+  }
+  return slices;
+}
+
+// The same with the states of all rows.
+SliceMap SlicesOf(const ViewSpec& spec, const Delta& delta) {
+  SliceMap slices = GroupedOf(spec, delta);
+  for (SliceEntry& entry : slices) {
+    if (entry.slice->log().empty()) continue;
+    if (entry.slice.use_count() > 1) entry.slice = entry.slice->Clone();  // the delta keeps its own
+    entry.slice->TakeLogged(*spec.layout);
   }
   return slices;
 }
@@ -185,7 +196,8 @@ class SlicedViewState final : public ViewState {
     };
     for (const SliceEntry& entry : folded.slices) {
       const GroupTable& groups = entry.slice->groups();
-      bytes += of(entry.key, groups.size(), groups.seen()) + groups.owned_bytes();
+      bytes += of(entry.key, groups.size(), groups.seen()) + groups.owned_bytes() +
+               entry.slice->log().GrowthBound(*spec_->layout, groups.size());
     }
     for (const RawRows& raw : folded.raw) bytes += of(raw.key, raw.rows.count, raw.range);
     return bytes;
@@ -288,7 +300,7 @@ class SlicedViewState final : public ViewState {
 
   std::map<WindowStart, std::vector<std::string>> GroupsOf(const Delta& delta) const override {
     std::map<WindowStart, std::vector<std::string>> keys;
-    for (const SliceEntry& entry : SlicesOf(*spec_, delta)) {
+    for (const SliceEntry& entry : GroupedOf(*spec_, delta)) {
       const GroupTable& groups = entry.slice->groups();
       for (std::uint32_t group = 0; group < groups.size(); ++group) keys[entry.key].emplace_back(groups.key(group));
     }
@@ -398,7 +410,12 @@ class SlicedViewState final : public ViewState {
     auto at = LowerBound(slices, from.key);
     if (at == slices.end() || at->key != from.key) {
       // The delta's own slice: nothing to do under the gate, copied when next written to.
-      at = slices.insert(at, SliceEntry{.key = from.key, .slice = from.slice});
+      SliceEntry added{.key = from.key, .slice = from.slice};
+      if (!from.slice->log().empty()) {
+        added = {.key = from.key, .slice = from.slice->Clone(), .created = generation_};
+        added.slice->TakeLogged(*spec_->layout);
+      }
+      at = slices.insert(at, std::move(added));
       Count(*at->slice, 1);
       CompactBefore(at, pinned, slices);
       return;
@@ -406,6 +423,7 @@ class SlicedViewState final : public ViewState {
     Slice& slice = WritableSlice(pinned, *at);
     Count(slice, -1);
     slice.Merge(*spec_->layout, *from.slice);
+    slice.TakeLogged(*spec_->layout);
     Count(slice, 1);
   }
 

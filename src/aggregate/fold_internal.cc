@@ -265,8 +265,8 @@ PartInputs::PartInputs(const RecordLayout& layout, const arrow::RecordBatch& bat
   }
 }
 
-void PartInputs::Update(const RowRange& rows, std::span<const Record> records, BlockScratch& scratch,
-                        HeapAccount& heap, Parts parts) const {
+void PartInputs::Update(const RowRange& rows, std::span<const Record> records, BlockScratch& scratch, HeapAccount& heap,
+                        Parts parts) const {
   if (rows.count == 0) return;
   for (std::size_t part = 0; part < inputs_.size(); ++part) {
     if (parts != Parts::kAll && layout_.parts()[part].ops->is_large() != (parts == Parts::kLarge)) continue;

@@ -99,7 +99,7 @@ class PartInputs {
 
   // Adds rows to those parts of the records of their groups: at most kBlockRows.
   void Update(const RowRange& rows, std::span<const Record> records, BlockScratch& scratch, HeapAccount& heap,
-              Parts parts) const;
+              Parts parts = Parts::kAll) const;
 
  private:
   const RecordLayout& layout_;

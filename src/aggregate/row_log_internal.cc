@@ -39,8 +39,8 @@ void RowLog::Add(LoggedRows rows) {
   const auto count = static_cast<std::int64_t>(rows.rows->size());
   const std::int64_t of_batch = rows.batch->num_rows();
   rows_ += count;
-  bytes_ += static_cast<std::int64_t>(rows.rows->size() * sizeof(std::uint32_t) +
-                                      rows.runs.size() * sizeof(LoggedRows::Run));
+  bytes_ +=
+      static_cast<std::int64_t>(rows.rows->size() * sizeof(std::uint32_t) + rows.runs.size() * sizeof(LoggedRows::Run));
   if (of_batch != 0) bytes_ += arrow::util::TotalBufferSize(*rows.batch) * count / of_batch;
   entries_.push_back(std::move(rows));
 }

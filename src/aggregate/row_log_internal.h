@@ -1,8 +1,8 @@
-// Rows of a delta that the large parts of its states have not taken yet: their groups are found, and they go straight to
-// the states that the delta is merged into.
+// Rows of a delta that the large parts of its states have not taken yet: their groups are found, and they go straight
+// to the states that the delta is merged into.
 //
-// A sketch that is made for a handful of rows costs more to make and to merge than they cost to add. And sketches do not
-// all fit into the cache, so that one is better done with before the next.
+// A sketch that is made for a handful of rows costs more to make and to merge than they cost to add. And sketches do
+// not all fit into the cache, so that one is better done with before the next.
 //
 // Thread safety: none; const methods from any thread while nobody writes.
 #pragma once

@@ -126,7 +126,7 @@ arrow::Status SessionTable::Add(const arrow::RecordBatch& batch, FoldScratch& sc
       // Records are those of their rows until sessions are merged: what is due before must be done by then.
       const std::function<void()> update = [&] {
         inputs.Update(rows.Part(at + updated, i - updated), records.subspan(updated, i - updated), scratch.block,
-                      records_.heap(), PartInputs::Parts::kAll);
+                      records_.heap());
         updated = i;
       };
       for (; i < count; ++i) {

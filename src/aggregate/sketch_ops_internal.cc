@@ -53,8 +53,8 @@ class DistinctOps final : public OwnedOps<HyperLogLog> {
   bool is_large() const override { return true; }
   std::int64_t GrowthBound(std::int64_t rows, std::int64_t groups) const override {
     constexpr std::int64_t kOfRow = 24;  // of a table of hashes, half empty
-    constexpr auto kOfGroup = static_cast<std::int64_t>(sizeof(HyperLogLog) + 2 * sizeof(std::uint64_t) *
-                                                                                   HyperLogLog::kExactMax);
+    constexpr auto kOfGroup =
+        static_cast<std::int64_t>(sizeof(HyperLogLog) + 2 * sizeof(std::uint64_t) * HyperLogLog::kExactMax);
     return std::min(rows * kOfRow + groups * 160, groups * kOfGroup);
   }
   arrow::Status Read(const AggregateColumn&, Records records, arrow::ArrayBuilder& builder) const override {

@@ -248,25 +248,29 @@ void Slice::AddBlocks(const ViewSpec& spec, const arrow::RecordBatch& batch, con
 }
 
 void Slice::Merge(const RecordLayout& layout, const Slice& other) {
-  std::array<std::uint32_t, kBlockRows> groups;
-  std::array<Record, kBlockRows> from;
-  std::array<Record, kBlockRows> to;
-  std::vector<std::uint32_t> all;  // of the other's groups, where they are here
+  // So few that both records of each are still in the first cache for the last part.
+  constexpr std::uint32_t kBlockGroups = 128;
+  std::array<Record, kBlockGroups> from;
+  std::array<Record, kBlockGroups> to;
+  std::vector<std::uint32_t> groups(other.groups_.size());  // of the other's, where they are here
   groups_.ExpectAll(other.groups_);
-  for (std::uint32_t first = 0; first < other.groups_.size(); first += kBlockRows) {
-    const std::size_t count = std::min<std::size_t>(kBlockRows, other.groups_.size() - first);
-    groups_.FindOrAdd(other.groups_, first, std::span(groups).first(count));
-    groups_.RecordsOf(std::span(groups).first(count), to);
-    for (std::size_t i = 0; i < count; ++i) {
+  for (std::uint32_t first = 0; first < groups.size(); first += kBlockGroups) {
+    const auto block = std::span(groups).subspan(first, std::min<std::size_t>(kBlockGroups, groups.size() - first));
+    groups_.FindOrAdd(other.groups_, first, block);
+    groups_.RecordsOf(block, to);
+    for (const Record record : std::span(to).first(block.size())) {
+      __builtin_prefetch(record, 1);
+      __builtin_prefetch(record + layout.width() - 1, 1);
+    }
+    for (std::size_t i = 0; i < block.size(); ++i) {
       from[i] = other.groups_.record(first + static_cast<std::uint32_t>(i));
       AddRows(to[i], RowsOf(from[i]));
     }
     for (const RecordLayout::Part& part : layout.parts()) {
-      part.ops->Merge(std::span(from).first(count), std::span(to).first(count), groups_.heap());
+      part.ops->Merge(std::span(from).first(block.size()), std::span(to).first(block.size()), groups_.heap());
     }
-    if (!other.log_.empty()) all.insert(all.end(), groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(count));
   }
-  log_.AddAll(other.log_, all);
+  if (!other.log_.empty()) log_.AddAll(other.log_, groups);
   rows_ += other.rows_;
 }
 
@@ -330,9 +334,7 @@ std::shared_ptr<Slice> Slice::WithoutEmpty(const ViewSpec& spec) const {
   return slice;
 }
 
-std::int64_t Slice::bytes() const {
-  return static_cast<std::int64_t>(sizeof(Slice)) + groups_.bytes() + log_.bytes();
-}
+std::int64_t Slice::bytes() const { return static_cast<std::int64_t>(sizeof(Slice)) + groups_.bytes() + log_.bytes(); }
 
 void Slice::Save(const RecordLayout& layout, StateWriter& writer) const {
   writer.Put(rows_);

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "aggregate/group_table_internal.h"
-#include "aggregate/row_log_internal.h"
 #include "aggregate/row_keys_internal.h"
+#include "aggregate/row_log_internal.h"
 #include "aggregate/window_start.h"
 #include "core/aggregate_query.h"
 

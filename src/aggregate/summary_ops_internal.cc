@@ -98,8 +98,8 @@ bool Less(const V& a, const V& b) {
   }
 }
 
-// Less(value, low) ? value : low, for a value that is not NaN. Without a branch: which of a group's first values are its
-// least so far cannot be foretold.
+// Less(value, low) ? value : low, for a value that is not NaN. Without a branch: which of a group's first values are
+// its least so far cannot be foretold.
 double LeastOf(double value, double low) {
 #ifdef __SSE4_1__
   const __m128d kept = _mm_set_sd(low);

@@ -35,6 +35,23 @@ std::pair<std::int32_t, std::int32_t> LeastAndGreatest(const std::int32_t* value
 }
 
 HYPRSTREAM_BY_PROCESSOR
+std::size_t CountBefore(const std::int64_t* values, std::size_t count, std::int64_t least, std::uint64_t size) {
+  // A whole block is looked at without a branch.
+  constexpr std::size_t kBlock = 64;
+  const auto first = static_cast<std::uint64_t>(least);
+  std::size_t held = 0;
+  for (; held + kBlock <= count; held += kBlock) {
+    std::uint64_t outside = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      outside |= static_cast<std::uint64_t>(values[held + i]) - first >= size ? 1 : 0;
+    }
+    if (outside != 0) break;
+  }
+  while (held < count && static_cast<std::uint64_t>(values[held]) - first < size) ++held;
+  return held;
+}
+
+HYPRSTREAM_BY_PROCESSOR
 void MaxInto(std::uint8_t* to, const std::uint8_t* from, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) to[i] = std::max(to[i], from[i]);
 }

@@ -14,6 +14,9 @@ namespace hyprstream::aggregate {
 std::pair<std::int64_t, std::int64_t> LeastAndGreatest(const std::int64_t* values, std::size_t count);
 std::pair<std::int32_t, std::int32_t> LeastAndGreatest(const std::int32_t* values, std::size_t count);
 
+// How many of the first values are in [least, least + size).
+std::size_t CountBefore(const std::int64_t* values, std::size_t count, std::int64_t least, std::uint64_t size);
+
 // to[i] = max(to[i], from[i])
 void MaxInto(std::uint8_t* to, const std::uint8_t* from, std::size_t count);
 // to[i] += from[i]

@@ -27,6 +27,24 @@ void CheckRange(std::mt19937_64& random, std::size_t count) {
   EXPECT_EQ(LeastAndGreatest(values.data(), count), std::pair(least, greatest)) << count;
 }
 
+TEST(DispatchedLoops, CountValuesBeforeOneThatIsOutside) {
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  for (const std::int64_t least : {std::int64_t{-3}, kLeast, std::numeric_limits<std::int64_t>::max() - 9}) {
+    for (std::size_t count = 0; count < 200; ++count) {
+      for (const std::int64_t outside : {std::int64_t{10}, std::int64_t{-1}}) {
+        std::vector<std::int64_t> values(200);
+        const auto at = [&](std::int64_t place) {
+          return static_cast<std::int64_t>(static_cast<std::uint64_t>(least) + static_cast<std::uint64_t>(place));
+        };
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = at(static_cast<std::int64_t>(i % 10));
+        if (count < values.size()) values[count] = at(outside);
+        EXPECT_EQ(CountBefore(values.data(), values.size(), least, 10), count);
+        EXPECT_EQ(CountBefore(values.data(), count, least, 10), count);
+      }
+    }
+  }
+}
+
 TEST(DispatchedLoops, GiveWhatPlainLoopsGive) {
   std::mt19937_64 random(7);
   for (std::size_t count = 1; count < 140; ++count) {

@@ -76,6 +76,11 @@ arrow::Status SliceRows::FindRuns(const ViewSpec& spec, const arrow::Array& colu
   const auto count = static_cast<std::uint32_t>(column.length());
   const bool has_nulls = column.null_count() != 0;
   RecentWindows windows(spec.query->fixed_window);
+  const std::int64_t* lying = nullptr;  // the values, where loops over them can be compiled for the processor
+  if constexpr (std::same_as<V, std::int64_t>) {
+    if (!has_nulls) lying = column.data()->GetValues<std::int64_t>(1);
+    if (reinterpret_cast<std::uintptr_t>(lying) % alignof(std::int64_t) != 0) lying = nullptr;
+  }
   return WithColumn<V>(column, [&](auto values) {
     const auto is_null = [&](std::uint32_t row) { return has_nulls && column.IsNull(row); };
     for (std::uint32_t first = 0; first < count;) {
@@ -90,7 +95,13 @@ arrow::Status SliceRows::FindRuns(const ViewSpec& spec, const arrow::Array& colu
                                         " is out of range: its time is too far from the present");
         }
         key.start = window->start;
-        while (end < count && !is_null(end) && window->Holds(static_cast<std::int64_t>(values(end)))) ++end;
+        const auto holds = [&](std::uint32_t row) { return window->Holds(static_cast<std::int64_t>(values(row))); };
+        // Rows that are late come in short runs.
+        const std::uint32_t near = lying == nullptr ? count : std::min(count, first + 16);
+        while (end < near && !is_null(end) && holds(end)) ++end;
+        if (end == near && near < count) {
+          end += static_cast<std::uint32_t>(CountBefore(lying + end, count - end, window->start, window->size));
+        }
       }
       if (!spec.query->finite_times_only || IsFinite(key)) {
         runs_.push_back({.first = first, .count = end - first, .part = PartOf(key)});

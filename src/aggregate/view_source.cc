@@ -61,34 +61,34 @@ class ViewReader final : public arrow::RecordBatchReader {
     return true;
   }
 
+  // Block by block, so that the records are in the cache for every column but the first.
   arrow::Status Append(std::span<const std::uint32_t> groups, OutputBatch& output) const {
-    for (std::size_t i = 0; i < output.size(); ++i) {
-      ARROW_RETURN_NOT_OK(AppendColumn(ScannedColumnOf(version_->spec(), projection_[i]), groups, output.column(i)));
+    const auto rows = static_cast<std::int64_t>(groups.size());
+    for (std::size_t i = 0; i < output.size(); ++i) ARROW_RETURN_NOT_OK(output.column(i).Reserve(rows));
+    for (std::size_t at = 0; at < groups.size(); at += kBlockRows) {
+      const auto block = groups.subspan(at, std::min(kBlockRows, groups.size() - at));
+      for (std::size_t i = 0; i < output.size(); ++i) {
+        ARROW_RETURN_NOT_OK(AppendColumn(ScannedColumnOf(version_->spec(), projection_[i]), block, output.column(i)));
+      }
     }
     return arrow::Status::OK();
   }
 
-  arrow::Status AppendColumn(const ScannedColumn& scanned, std::span<const std::uint32_t> groups,
+  arrow::Status AppendColumn(const ScannedColumn& scanned, std::span<const std::uint32_t> block,
                              arrow::ArrayBuilder& builder) const {
     const ViewSpec& spec = version_->spec();
     const OutputColumn& column = *scanned.column;
-    if (column.is_key && column.index == spec.query->window_key) return AppendWindow(column, groups.size(), builder);
+    if (column.is_key && column.index == spec.query->window_key) return AppendWindow(column, block.size(), builder);
     const GroupTable& table = piece_->slice->groups();
-    std::array<Record, kBlockRows> records;
-    std::array<std::string_view, kBlockRows> keys;
-    for (std::size_t at = 0; at < groups.size(); at += kBlockRows) {
-      const auto block = groups.subspan(at, std::min(kBlockRows, groups.size() - at));
-      if (column.is_key) {
-        for (std::size_t i = 0; i < block.size(); ++i) keys[i] = table.key(block[i]);
-        const int codec_column = spec.codec_columns[static_cast<std::size_t>(column.index)];
-        ARROW_RETURN_NOT_OK(spec.codec.Decode(codec_column, std::span(keys).first(block.size()), builder));
-      } else {
-        table.RecordsOf(block, records);
-        const auto found = std::span<const Record>(records).first(block.size());
-        ARROW_RETURN_NOT_OK(AppendResults(spec, scanned, found, builder));
-      }
+    if (column.is_key) {
+      std::array<std::string_view, kBlockRows> keys;
+      for (std::size_t i = 0; i < block.size(); ++i) keys[i] = table.key(block[i]);
+      const int codec_column = spec.codec_columns[static_cast<std::size_t>(column.index)];
+      return spec.codec.Decode(codec_column, std::span(keys).first(block.size()), builder);
     }
-    return arrow::Status::OK();
+    std::array<Record, kBlockRows> records;
+    table.RecordsOf(block, records);
+    return AppendResults(spec, scanned, std::span<const Record>(records).first(block.size()), builder);
   }
 
   arrow::Status AppendWindow(const OutputColumn& column, std::size_t rows, arrow::ArrayBuilder& builder) const {

@@ -66,6 +66,7 @@ struct WrittenSelect {
 struct SelectShapes {
   std::vector<std::string> output;      // in SELECT order; empty where there is no text; none at all: unknown
   std::vector<std::string> conditions;  // of WHERE: all of them hold for the rows that the view has
+  std::string rows;  // what window functions below it were over, as of session(); empty: there are none
 };
 
 struct AggregateQuery {
@@ -119,7 +120,6 @@ struct AggregateQuery {
   std::vector<std::string> base_columns;  // of the base table that it reads
   WrittenSelect written = {};
   SelectShapes shapes = {};
-
   int key_count() const { return static_cast<int>(key_sql.size()); }
 };
 

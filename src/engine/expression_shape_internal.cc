@@ -8,6 +8,7 @@
 #include <duckdb/planner/expression/bound_columnref_expression.hpp>
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
+#include <duckdb/planner/expression/bound_window_expression.hpp>
 #include <duckdb/planner/expression_iterator.hpp>
 #include <duckdb/planner/operator/logical_aggregate.hpp>
 #include <duckdb/planner/operator/logical_filter.hpp>
@@ -129,6 +130,11 @@ class Shaper {
       }
       case ExpressionClass::BOUND_FUNCTION:
         return AddFunction(expression.Cast<duckdb::BoundFunctionExpression>());
+      case ExpressionClass::BOUND_DEFAULT:  // what lag and lead give where there is no such row
+        text_ += "default";
+        return true;
+      case ExpressionClass::BOUND_WINDOW:
+        return AddWindow(expression.Cast<duckdb::BoundWindowExpression>());
       case ExpressionClass::BOUND_OPERATOR:
       case ExpressionClass::BOUND_CONJUNCTION:
       case ExpressionClass::BOUND_CASE:
@@ -187,6 +193,38 @@ class Shaper {
     return AddNode(name, call);
   }
 
+  // Those that give the same whatever the order of rows that are equal in theirs.
+  bool AddWindow(const duckdb::BoundWindowExpression& call) {
+    static const std::set<std::string> kKnown = {"lag", "lead", "min", "max"};
+    const auto name = FoldIdentifier(
+        (call.AggregateFunction() ? call.AggregateFunction()->GetName() : call.WindowFunction()->GetName())
+            .GetIdentifierName());
+    const bool is_plain = kKnown.contains(name) && !call.Filter() && !call.IgnoreNulls() && !call.Distinct() &&
+                          call.ArgOrders().empty() && !call.StartExpr() && !call.EndExpr() &&
+                          call.WindowExclude() == duckdb::WindowExcludeMode::NO_OTHER;
+    if (!is_plain) return false;
+    text_ += name + "[" + duckdb::EnumUtil::ToString(call.WindowStart()) + " " +
+             duckdb::EnumUtil::ToString(call.WindowEnd()) + "](";
+    for (const auto& child : call.GetChildren()) {
+      if (!Add(*child)) return false;
+      text_ += ", ";
+    }
+    for (const auto& order : call.OrderBy()) {
+      text_ += "; by " + duckdb::EnumUtil::ToString(order.type) + " " + duckdb::EnumUtil::ToString(order.null_order);
+      if (!Add(*order.expression)) return false;
+    }
+    std::set<std::string> partitions;  // in whatever order they were written
+    for (const auto& partition : call.Partitions()) {
+      const auto before = text_.size();
+      if (!Add(*partition)) return false;
+      partitions.insert(text_.substr(before));
+      text_.resize(before);
+    }
+    for (const auto& partition : partitions) text_ += "; of " + partition;
+    text_ += ")->" + call.GetReturnType().ToString();
+    return true;
+  }
+
   bool AddNode(const std::string& name, const duckdb::Expression& expression) {
     text_ += name + "(";
     bool told = true;
@@ -214,8 +252,17 @@ std::optional<AggregationInput> AggregationInput::Of(duckdb::LogicalOperator& in
     if (below->type == LogicalOperatorType::LOGICAL_PROJECTION) {
       const auto& projection = below->Cast<duckdb::LogicalProjection>();
       found.projections_[projection.table_index.index] = &projection;
+    } else if (below->type == LogicalOperatorType::LOGICAL_WINDOW) {
+      const auto& window = below->Cast<duckdb::LogicalWindow>();
+      found.windows_[window.window_index.index] = &window;
     } else if (below->type == LogicalOperatorType::LOGICAL_FILTER) {
-      for (const auto& condition : below->expressions) SplitConjunction(*condition, found.conditions_);
+      std::vector<const duckdb::Expression*> conditions;
+      for (const auto& condition : below->expressions) SplitConjunction(*condition, conditions);
+      for (const auto* condition : conditions) {
+        if (!found.has_windows()) found.conditions_.push_back(condition);
+        if (found.has_windows())
+          found.conditions_below_.push_back({static_cast<int>(found.windows_.size()), condition});
+      }
     } else {
       break;
     }
@@ -227,8 +274,12 @@ std::optional<AggregationInput> AggregationInput::Of(duckdb::LogicalOperator& in
 }
 
 const duckdb::Expression* AggregationInput::Behind(const duckdb::ColumnBinding& binding) const {
-  const auto projection = projections_.find(binding.table_index.index);
-  return projection == projections_.end() ? nullptr : &projection->second->GetExpression(binding);
+  if (const auto projection = projections_.find(binding.table_index.index); projection != projections_.end()) {
+    return &projection->second->GetExpression(binding);
+  }
+  const auto window = windows_.find(binding.table_index.index);
+  if (window == windows_.end()) return nullptr;
+  return window->second->expressions.at(binding.column_index.GetIndexUnsafe()).get();
 }
 
 std::string AggregationInput::ColumnOf(const duckdb::ColumnBinding& binding) const {
@@ -242,6 +293,19 @@ std::optional<std::string> ShapeOf(const AggregationInput& input, const duckdb::
                                    const std::string& time_zone, std::size_t size_max) {
   Shaper shaper(input, time_zone, size_max);
   return shaper.Add(expression) ? shaper.Take() : std::nullopt;
+}
+
+std::optional<std::string> ShapeOfRows(const AggregationInput& input, const std::string& time_zone) {
+  if (!input.has_windows()) return "";
+  std::set<std::string> conditions;
+  for (const auto& below : input.conditions_below()) {
+    const auto shape = ShapeOf(input, *below.condition, time_zone);
+    if (!shape) return std::nullopt;
+    conditions.insert(std::to_string(below.windows) + " " + *shape);
+  }
+  std::string text = "windows";
+  for (const auto& condition : conditions) text += "; " + condition;
+  return text;
 }
 
 std::optional<std::string> ShapeOfAggregate(const AggregationInput& input, const duckdb::Expression& expression,
@@ -259,6 +323,9 @@ SelectShapes ShapesOf(duckdb::LogicalOperator& plan, const std::string& time_zon
   const auto input = AggregationInput::Of(*aggregation.children[0]);
   if (!input || aggregation.grouping_sets.size() > 1) return {};
   SelectShapes shapes;
+  const auto rows = ShapeOfRows(*input, time_zone);
+  if (!rows) return {};
+  shapes.rows = *rows;
   for (const auto& item : plan.expressions) {
     if (item->GetExpressionClass() != ExpressionClass::BOUND_COLUMN_REF) return {};
     const auto& binding = item->Cast<duckdb::BoundColumnRefExpression>().Binding();

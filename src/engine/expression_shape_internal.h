@@ -10,6 +10,7 @@
 #include <duckdb/planner/column_binding.hpp>
 #include <duckdb/planner/operator/logical_get.hpp>
 #include <duckdb/planner/operator/logical_projection.hpp>
+#include <duckdb/planner/operator/logical_window.hpp>
 #include <limits>
 #include <map>
 #include <optional>
@@ -20,16 +21,24 @@
 
 namespace hyprstream::engine {
 
-// What lies below an aggregation: filters and projections over the scan of one table.
+// What lies below an aggregation: filters, projections and window functions, as session() is made of, over the scan of
+// one table.
 class AggregationInput {
  public:
   // Nothing when it is anything else.
   static std::optional<AggregationInput> Of(duckdb::LogicalOperator& input);
 
   duckdb::LogicalGet& scan() const { return *scan_; }
-  // Of all filters, AND taken apart.
+  // Of all filters over the rows that come out in the end, AND taken apart.
   const std::vector<const duckdb::Expression*>& conditions() const { return conditions_; }
-  // What a projection computes for a column; null for a column of the table, or of something else.
+  // Of the filters below window functions, and how many of these each is below.
+  struct ConditionBelow {
+    int windows;
+    const duckdb::Expression* condition;
+  };
+  const std::vector<ConditionBelow>& conditions_below() const { return conditions_below_; }
+  bool has_windows() const { return !windows_.empty(); }
+  // What a projection or a window function computes for a column; null for a column of the table, or of something else.
   const duckdb::Expression* Behind(const duckdb::ColumnBinding& binding) const;
   // The table's column; empty for a column of something else.
   std::string ColumnOf(const duckdb::ColumnBinding& binding) const;
@@ -37,13 +46,18 @@ class AggregationInput {
  private:
   duckdb::LogicalGet* scan_ = nullptr;
   std::map<std::uint64_t, const duckdb::LogicalProjection*> projections_;  // by table index
+  std::map<std::uint64_t, const duckdb::LogicalWindow*> windows_;          // likewise
   std::vector<const duckdb::Expression*> conditions_;
+  std::vector<ConditionBelow> conditions_below_;
 };
 
 // `time_zone`: what an expression with zoned times is evaluated in. None of a text that is longer than `size_max`.
 std::optional<std::string> ShapeOf(const AggregationInput& input, const duckdb::Expression& expression,
                                    const std::string& time_zone,
                                    std::size_t size_max = std::numeric_limits<std::size_t>::max());
+// Of the rows that window functions are over: equal texts and equal window functions, equal values in every row. Empty
+// where there are none.
+std::optional<std::string> ShapeOfRows(const AggregationInput& input, const std::string& time_zone);
 // Of an aggregate; `with_filter` false: as if it had none.
 std::optional<std::string> ShapeOfAggregate(const AggregationInput& input, const duckdb::Expression& expression,
                                             const std::string& time_zone, bool with_filter = true);

@@ -119,7 +119,10 @@ class RollUp {
   // Why the view does not answer it; empty: it does.
   std::string Match() {
     if (!view_.partial.empty()) return view_.partial;
-    if (query_.session_gap) return "its windows are sessions";
+    if (const auto rows = ShapeOfRows(input_, zone_); !rows || *rows != query_.shapes.rows) {
+      if (query_.session_gap) return "its windows are sessions of other rows";
+      return "the query's rows are told apart by their neighbours, which it does not know";
+    }
     if (query_.hopping || query_.shapes.output.empty()) return "its windows overlap, or its SELECT is not compared";
     if (query_.key_sql.empty() && !aggregation_.groups.empty()) {
       return "it has a row where the table has none";
@@ -169,7 +172,7 @@ class RollUp {
     std::optional<std::string> shape;
     for (std::size_t i = 0; i < query_.output.size(); ++i) {
       const auto& output = query_.output[i];
-      if (!output.is_key || output.after_start != 0) continue;
+      if (!output.is_key || (output.after_start != 0 && !query_.session_gap)) continue;
       if (scan_->returned_types.at(i) != expression.GetReturnType()) continue;
       if (!shape) shape = ShapeOf(input_, expression, zone_, key_size_max_);  // of deep ones no long text is made
       if (!shape) return std::nullopt;

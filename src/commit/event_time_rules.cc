@@ -136,7 +136,7 @@ std::optional<EventTime> CommitPathImpl::WatermarkOf(const MaintainedView& view)
 }
 
 ClosedWindows CommitPathImpl::ClosedWindowsOf(const MaintainedView& view) const {
-  if (view.ends == nullptr) return {};
+  if (view.ends == nullptr || !view.query->shown_sql.empty()) return {};  // or it does not show them
   return {.type = view.query->evaluated_schema->field(view.query->window_key)->type(),
           .contain = [ends = view.ends, watermark = WatermarkOf(view),
                       after = ShownAfterStart(*view.query)](std::int64_t shown) {

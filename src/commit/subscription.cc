@@ -257,6 +257,12 @@ arrow::Result<std::unique_ptr<Subscription>> CommitPathImpl::Subscribe(const Sub
   if (view->status != ViewStatus::kReady) {
     return arrow::Status::Invalid("Materialized view ", options.view.ToString(), " cannot be read: ", view->problem);
   }
+  if (!view->query->shown_sql.empty()) {
+    return arrow::Status::NotImplemented("Materialized view ", options.view.ToString(),
+                                         " is put together from sessions when it is read, and does not know which of "
+                                         "its groups change: subscribe to ",
+                                         view->query->source.ToString(), ", or query it");
+  }
   ARROW_RETURN_NOT_OK(CheckFilter(*view->query, options));
   if (options.on_close && view->ends == nullptr) {
     std::string why;

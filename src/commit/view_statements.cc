@@ -249,10 +249,12 @@ arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const Cr
                                                .options = view.view->options,
                                                .partial = view.view->partial}));
     if (replace) ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + name).status());
-    return connection
-        .Run("CREATE VIEW " + name + " AS SELECT * FROM view_scan(" + QuoteLiteral(query.view.schema) + ", " +
-             QuoteLiteral(query.view.name) + ")")
-        .status();
+    const auto rows =
+        "SELECT * FROM view_scan(" + QuoteLiteral(query.view.schema) + ", " + QuoteLiteral(query.view.name) + ")";
+    const auto& shown = query.shown_sql.empty() ? rows : query.shown_sql;
+    ARROW_RETURN_NOT_OK(connection.Run("CREATE VIEW " + name + " AS " + shown).status());
+    // Whether combine() finds its states shows in the whole plan only.
+    return query.shown_sql.empty() ? arrow::Status::OK() : connection.Run("FROM " + name + " LIMIT 0").status();
   }();
   connection.Attach(std::move(pinned));
   return written;

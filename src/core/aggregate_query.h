@@ -120,6 +120,10 @@ struct AggregateQuery {
   std::vector<std::string> base_columns;  // of the base table that it reads
   WrittenSelect written = {};
   SelectShapes shapes = {};
+  // When set, readers of the view see this SELECT over view_scan of it, which gives the rest of what is said here: of a
+  // view over a view of sessions, which are what it keeps.
+  std::string shown_sql = {};
+
   int key_count() const { return static_cast<int>(key_sql.size()); }
 };
 

@@ -719,6 +719,9 @@ arrow::Result<AggregateQuery> Analyze(duckdb::ClientContext& context, ViewText t
   ARROW_ASSIGN_OR_RAISE(auto query, ViewAnalysis(context, over_table).Run());
   query.definition = std::string(text.select);
   query.source = composed->source;
+  if (composed->shown.empty()) return query;
+  query.shown_sql = composed->shown;
+  query.shapes = {};  // nobody asks it for sessions
   return query;
 }
 

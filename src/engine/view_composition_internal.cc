@@ -24,6 +24,7 @@
 #include "engine/combine_internal.h"
 #include "engine/error_internal.h"
 #include "engine/nested_window_internal.h"
+#include "engine/session_composition_internal.h"
 #include "engine/view_shape_internal.h"
 
 namespace hyprstream::engine {
@@ -214,10 +215,11 @@ arrow::Status CheckComposes(const AggregateQuery& inner, const std::string& time
                                          "often as they are in one; create it over table ",
                                          inner.base.ToString());
   }
-  if (inner.session_gap) {
+  if (!inner.shown_sql.empty()) {
     return arrow::Status::NotImplemented(inner.view.ToString(),
-                                         " has sessions, which rows join after they were counted: a materialized view "
-                                         "over it is not maintained; use combine() in the query that reads it");
+                                         " is put together from sessions when it is read: create the materialized view "
+                                         "over ",
+                                         inner.source.ToString(), ", which has them");
   }
   if (inner.time_zone == time_zone) return arrow::Status::OK();
   return arrow::Status::NotImplemented("Materialized view ", inner.view.ToString(), " means times in ", inner.time_zone,
@@ -255,8 +257,16 @@ arrow::Result<std::optional<ComposedSelect>> ComposeOverView(duckdb::ClientConte
   const auto inner = ViewBehind(context, select, text);
   if (!inner) return std::nullopt;
   ARROW_RETURN_NOT_OK(CheckShape(select));
-  for (const auto& item : select.select_list) ARROW_RETURN_NOT_OK(CheckExpression(*item));
+  for (const auto& item : select.select_list) {
+    if (!IsCountStar(*item)) ARROW_RETURN_NOT_OK(CheckExpression(*item));
+  }
   ARROW_RETURN_NOT_OK(CheckComposes(*inner, text.time_zone));
+  if (inner->session_gap) {
+    if (select.where_clause) ARROW_RETURN_NOT_OK(CheckExpression(*select.where_clause));
+    ARROW_ASSIGN_OR_RAISE(auto over, ComposeOverSessions(context, select, *inner, text));
+    return ComposedSelect{
+        .select = std::move(over.sessions), .base = inner->base, .source = inner->view, .shown = std::move(over.shown)};
+  }
   ARROW_ASSIGN_OR_RAISE(auto composed, Composition(context, select, *inner).Run());
   return ComposedSelect{.select = std::move(composed), .base = inner->base, .source = inner->view};
 }

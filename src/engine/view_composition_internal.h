@@ -25,12 +25,14 @@ namespace hyprstream::engine {
 struct ComposedSelect {
   std::string select;  // over `base`
   TableRef base;
-  TableRef source;  // the view that FROM names
+  TableRef source;         // the view that FROM names
+  std::string shown = {};  // what AggregateQuery::shown_sql will be
 };
 
 // What a SELECT from a materialized view means; nothing when its FROM names something else. The view's columns may be
 // used as keys and in conditions, its aggregates within combine(), and in sums of sums and counts, minima of minima and
-// maxima of maxima. NotImplemented for all else, with what to write instead. Throws DuckDB's exceptions.
+// maxima of maxima; of a view of sessions in any way. NotImplemented for all else, with what to write instead. Throws
+// DuckDB's exceptions.
 arrow::Result<std::optional<ComposedSelect>> ComposeOverView(duckdb::ClientContext& context, const ViewText& text);
 
 }  // namespace hyprstream::engine

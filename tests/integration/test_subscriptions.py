@@ -377,6 +377,15 @@ def test_wrong_requests_say_what_to_do(server, wanted, says):
         client.do_get(fl.Ticket(json.dumps({"subscribe": wanted}))).read_chunk()
 
 
+def test_views_over_sessions_are_not_told(server):
+    run_sql(server, "CREATE TABLE t_clicks (ts TIMESTAMP, k VARCHAR) WITH (time = 'ts')")
+    run_sql(server, "CREATE MATERIALIZED VIEW v_visits AS SELECT window_start, k, count(*) AS n "
+                    "FROM session(t_clicks, ts, INTERVAL '1 hour', k) GROUP BY ALL")
+    run_sql(server, "CREATE MATERIALIZED VIEW v_visitors AS SELECT k, combine(n) AS n FROM v_visits GROUP BY ALL")
+    with fl.connect(server.url) as client, pytest.raises((fl.FlightError, pa.ArrowException), match="subscribe to v_visits"):
+        client.do_get(fl.Ticket(json.dumps({"subscribe": {"view": "v_visitors"}}))).read_chunk()
+
+
 def test_closing_needs_windows_over_event_time(server):
     view = make_view(server, "never", select="SELECT k, count(*) AS n FROM {table} GROUP BY ALL")
     with fl.connect(server.url) as client, pytest.raises(pa.ArrowInvalid, match="never close: it has no window"):

@@ -185,7 +185,8 @@ arrow::Status CommitPathImpl::Fold(Staged& staged) {
       if (view->abandoned) continue;
       ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
       auto delta = FoldChanges(*lease, view, changes, std::span<const ViewDelta>(staged.deltas).subspan(first));
-      if (!delta.ok() && view->filling) {  // whoever wants the view has the trouble, not who writes
+      // Whoever wants the view has the trouble, not who writes; but for who does both.
+      if (!delta.ok() && view->filling && !staged.ddl->Fills(*view)) {
         delta = ViewDelta{.view = view, .delta = nullptr, .windows = nullptr, .unfit = delta.status().message()};
       }
       ARROW_RETURN_NOT_OK(delta.status());

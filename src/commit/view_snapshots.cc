@@ -3,6 +3,7 @@
 #include <arrow/result.h>
 #include <arrow/status.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace hyprstream::commit {
@@ -86,6 +87,11 @@ arrow::Result<ClosedWindows> TransactionSnapshot::Closed(const TableRef& view) c
   }
   if (dropped.contains(view) || below_ == nullptr) return UnknownView(view);
   return below_->Closed(view);
+}
+
+bool TransactionSnapshot::Fills(const MaintainedView& view) const {
+  return std::ranges::any_of(created, [&](const auto& entry) { return entry.second.view.get() == &view; }) ||
+         std::ranges::any_of(refreshed, [&](const auto& entry) { return entry.second.fresh.get() == &view; });
 }
 
 std::shared_ptr<TransactionSnapshot> CopyDdl(engine::Connection& connection) {

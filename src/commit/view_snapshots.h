@@ -85,6 +85,9 @@ class TransactionSnapshot : public Snapshot {
   std::vector<AnsweringView> ViewsOver(const TableRef& table) const override;
   arrow::Result<ClosedWindows> Closed(const TableRef& view) const override;
 
+  // This transaction creates the view, or computes its windows again.
+  bool Fills(const MaintainedView& view) const;
+
   std::map<TableRef, CreatedView> created;
   std::set<TableRef> dropped;               // before anything of `created`
   std::map<TableRef, ViewOptions> altered;  // committed views that are not among `dropped`

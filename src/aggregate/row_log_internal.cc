@@ -30,23 +30,38 @@ LoggedRows LoggedRows::Of(std::shared_ptr<arrow::RecordBatch> batch, const RowRa
 
 std::int64_t RowLog::GrowthBound(const RecordLayout& layout, std::int64_t groups) const {
   std::int64_t bytes = 0;
-  if (rows_ == 0) return bytes;
-  for (const RecordLayout::Part& part : layout.parts()) bytes += part.ops->GrowthBound(rows_, groups);
+  if (empty()) return bytes;
+  for (const RecordLayout::Part& part : layout.parts()) bytes += part.ops->GrowthBound(rows(), groups);
+  return bytes;
+}
+
+std::int64_t RowLog::rows() const {
+  std::int64_t rows = 0;
+  if (empty()) return rows;
+  for (const LoggedRows& entry : *entries_) rows += static_cast<std::int64_t>(entry.rows->size());
+  return rows;
+}
+
+std::int64_t RowLog::bytes() const {
+  std::int64_t bytes = 0;
+  if (empty()) return bytes;
+  for (const LoggedRows& entry : *entries_) bytes += entry.bytes;
   return bytes;
 }
 
 void RowLog::Add(LoggedRows rows) {
   const auto count = static_cast<std::int64_t>(rows.rows->size());
   const std::int64_t of_batch = rows.batch->num_rows();
-  rows_ += count;
-  bytes_ +=
+  rows.bytes =
       static_cast<std::int64_t>(rows.rows->size() * sizeof(std::uint32_t) + rows.runs.size() * sizeof(LoggedRows::Run));
-  if (of_batch != 0) bytes_ += arrow::util::TotalBufferSize(*rows.batch) * count / of_batch;
-  entries_.push_back(std::move(rows));
+  if (of_batch != 0) rows.bytes += arrow::util::TotalBufferSize(*rows.batch) * count / of_batch;
+  if (empty()) entries_ = std::make_unique<Entries>();
+  entries_->push_back(std::move(rows));
 }
 
 void RowLog::AddAll(const RowLog& other, std::span<const std::uint32_t> groups) {
-  for (const LoggedRows& from : other.entries_) {
+  if (other.empty()) return;
+  for (const LoggedRows& from : *other.entries_) {
     LoggedRows rows = from;
     for (LoggedRows::Run& run : rows.runs) run.group = groups[run.group];
     Add(std::move(rows));
@@ -57,7 +72,7 @@ void RowLog::Drain(const RecordLayout& layout, GroupTable& table) {
   if (empty()) return;
   const auto scratch = std::make_unique<BlockScratch>();
   std::array<Record, kBlockRows> records;
-  for (const LoggedRows& entry : entries_) {
+  for (const LoggedRows& entry : *entries_) {
     const PartInputs inputs(layout, *entry.batch);
     const std::uint32_t* first = entry.rows->data();
     std::uint32_t filled = 0;
@@ -78,7 +93,7 @@ void RowLog::Drain(const RecordLayout& layout, GroupTable& table) {
     }
     update();
   }
-  *this = RowLog();
+  entries_ = nullptr;
 }
 
 }  // namespace hyprstream::aggregate

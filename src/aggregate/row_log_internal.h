@@ -37,13 +37,18 @@ struct LoggedRows {
   std::shared_ptr<arrow::RecordBatch> batch;
   std::shared_ptr<const std::vector<std::uint32_t>> rows;
   std::vector<Run> runs;
+  std::int64_t bytes = 0;
 };
 
 class RowLog {
  public:
-  bool empty() const { return entries_.empty(); }
-  std::int64_t rows() const { return rows_; }
-  std::int64_t bytes() const { return bytes_; }
+  RowLog() = default;
+  RowLog(const RowLog& other) : entries_(other.empty() ? nullptr : std::make_unique<Entries>(*other.entries_)) {}
+  RowLog& operator=(const RowLog&) = delete;
+
+  bool empty() const { return entries_ == nullptr; }
+  std::int64_t rows() const;
+  std::int64_t bytes() const;
   // See StateOps::GrowthBound.
   std::int64_t GrowthBound(const RecordLayout& layout, std::int64_t groups) const;
 
@@ -54,9 +59,9 @@ class RowLog {
   void Drain(const RecordLayout& layout, GroupTable& table);
 
  private:
-  std::vector<LoggedRows> entries_;
-  std::int64_t rows_ = 0;
-  std::int64_t bytes_ = 0;
+  using Entries = std::vector<LoggedRows>;
+
+  std::unique_ptr<Entries> entries_;  // null: none, as in nearly all slices, of which there may be many small ones
 };
 
 }  // namespace hyprstream::aggregate

@@ -3,6 +3,7 @@
 #include <span>
 #include <utility>
 
+#include "aggregate/observations_internal.h"
 #include "aggregate/owned_ops_internal.h"
 #include "aggregate/vector_builder_internal.h"
 #include "arrow/array/array_nested.h"
@@ -48,17 +49,9 @@ class LogisticOps final : public OwnedOps<LogisticState> {
 
   void Update(const BlockInput& input, std::span<const Record> records, BlockScratch& scratch,
               HeapAccount& heap) const override {
-    const auto& ys = static_cast<const arrow::DoubleArray&>(*input.arguments[0]);
-    const auto& lists = static_cast<const arrow::ListArray&>(*input.arguments[1]);
-    const auto& values = static_cast<const arrow::DoubleArray&>(*lists.values());
-    const auto [rows, of_rows] = scratch.Taken(input, records);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const std::int64_t first = lists.value_offset(rows[i]);
-      const std::int64_t length = lists.value_length(rows[i]);
-      if (HasNull(values, first, length)) continue;
-      const std::span<const double> features(values.raw_values() + first, static_cast<std::size_t>(length));
-      Change(of_rows[i], heap, [&, y = ys.Value(rows[i])](LogisticState& state) { state.fit.Add(y, features); });
-    }
+    ForEachObservation(input, records, scratch, [&](Record record, double y, std::span<const double> features) {
+      Change(record, heap, [&](LogisticState& state) { state.fit.Add(y, features); });
+    });
   }
 
   arrow::Status Read(const AggregateColumn&, std::span<const Record> records,

@@ -1,10 +1,15 @@
 #include "fuzz/random_table.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <cstdio>
+#include <format>
 #include <functional>
 
 namespace hyprstream::fuzz {
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -29,8 +34,10 @@ std::string Integer(Random& random, const std::string& type) {
 // In quarters, so that most sums are exact, and now and then what no sum gets over.
 std::string Float(Random& random) {
   if (random.Chance(3)) return random.Text({"'nan'", "'-nan'", "'inf'", "'-inf'"});
-  if (random.Chance(3)) return random.Text({"1e300", "-0.0", "1e-300", "0.1"});
-  return std::to_string(random.Below(4000) - 2000) + " / 4.0";
+  if (random.Chance(3)) return random.Text({"'1e300'", "'0'", "'1e-300'", "'0.1'"});
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "'%.2f'", static_cast<double>(random.Below(4000) - 2000) / 4);
+  return text.data();
 }
 
 // Of any width; most are small, some as large as the type.
@@ -64,7 +71,9 @@ std::string Time(Random& random, const std::string& type) {
   }
   if (random.Chance(1)) return FarTime(random, type);
   const auto second = random.Chance(90) ? random.Below(4 * 3600) : random.Below(90LL * 86400);
-  return "TIMESTAMP '2024-03-30 22:00:00' + INTERVAL (" + std::to_string(second) + ") SECOND";
+  constexpr std::chrono::sys_seconds kFirst = std::chrono::sys_days(std::chrono::year(2024) / 3 / 30) + 22h;
+  const auto time = kFirst + std::chrono::seconds(second);
+  return Quoted(type == "DATE" ? std::format("{:%F}", time) : std::format("{:%F %T}", time));
 }
 
 std::string Text(Random& random) {
@@ -151,10 +160,15 @@ std::string RandomTable::OptionsSql() const {
   return std::string(" WITH (time = 'ts'") + (keeps_rows ? "" : ", keep_rows = false") + ")";
 }
 
-std::string RandomTable::ColumnList() const {
-  std::string list;
-  for (const auto& column : columns) list += (list.empty() ? "" : ", ") + column.name;
-  return list;
+std::string RandomTable::SelectSql(const std::string& rows) const {
+  std::string names;
+  std::string typed;
+  for (const auto& column : columns) {
+    const auto* const comma = names.empty() ? "" : ", ";
+    names += comma + column.name;
+    typed += comma + column.name + "::" + column.type + " AS " + column.name;
+  }
+  return "SELECT " + typed + " FROM (VALUES " + rows + ") t(" + names + ")";
 }
 
 const Column& RandomTable::AnyOf(Random& random, const std::vector<Family>& families) const {
@@ -179,33 +193,29 @@ RandomTable MakeTable(Random& random, const std::string& name) {
   return table;
 }
 
-std::string Value(Random& random, const Column& column) {
+std::string Literal(Random& random, const Column& column) {
   const int nulls_percent = column.name == "id" ? 0 : 12;
-  if (random.Chance(nulls_percent)) return "NULL::" + column.type;
-  std::string value;
+  if (random.Chance(nulls_percent)) return "NULL";
   switch (column.family) {
     case Family::kNumber:
-      value = column.type.starts_with("DECIMAL") ? Decimal(random, column.type) : Integer(random, column.type);
-      break;
-    case Family::kFloat:
-      value = Float(random);
-      if (column.type == "FLOAT" && value.find("e") != std::string::npos) value = "0.5";
-      break;
+      return column.type.starts_with("DECIMAL") ? Decimal(random, column.type) : Integer(random, column.type);
+    case Family::kFloat: {
+      const auto value = Float(random);
+      return column.type == "FLOAT" && value.find('e') != std::string::npos ? "'0.5'" : value;
+    }
     case Family::kText:
-      value = Text(random);
-      break;
+      return Text(random);
     case Family::kTime:
-      value = Time(random, column.type);
-      break;
+      return Time(random, column.type);
     case Family::kBool:
-      value = random.Text({"true", "false"});
-      break;
+      return random.Text({"true", "false"});
     case Family::kOther:
-      value = Other(random, column.type);
       break;
   }
-  return "(" + value + ")::" + column.type;
+  return "(" + Other(random, column.type) + ")::" + column.type;
 }
+
+std::string Value(Random& random, const Column& column) { return "(" + Literal(random, column) + ")::" + column.type; }
 
 std::vector<std::string> RowTexts(Random& random, const RandomTable& table, int count) {
   std::vector<std::string> rows;
@@ -217,7 +227,7 @@ std::vector<std::string> RowTexts(Random& random, const RandomTable& table, int 
     std::string text = "(";
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
       if (i > 0) text += ", ";
-      text += i == 1 && table.has_key ? std::to_string(random.Below(2'000'000'000)) : Value(random, table.columns[i]);
+      text += i == 1 && table.has_key ? std::to_string(random.Below(2'000'000'000)) : Literal(random, table.columns[i]);
     }
     rows.push_back(text + ")");
   }

@@ -22,9 +22,9 @@ struct RandomTable {
   bool has_key = false;         // the integer column is a primary key
   bool keeps_rows = true;
 
-  std::string CreateSql() const;   // as any DuckDB reads it
-  std::string OptionsSql() const;  // what this server takes beside it
-  std::string ColumnList() const;
+  std::string CreateSql() const;                                                   // as any DuckDB reads it
+  std::string OptionsSql() const;                                                  // what this server takes beside it
+  std::string SelectSql(const std::string& rows) const;                            // of RowTexts, in the columns' types
   const Column& AnyOf(Random& random, const std::vector<Family>& families) const;  // the integer when there is none
 };
 
@@ -33,7 +33,9 @@ inline constexpr const char* kTypesSql = "CREATE TYPE mood AS ENUM ('bad', 'so s
 
 RandomTable MakeTable(Random& random, const std::string& name);
 
-// A value of the column's type as a SQL expression, NULL now and then.
+// A value that can be put into the column, as cheap to parse as there is; NULL now and then.
+std::string Literal(Random& random, const Column& column);
+// The same as an expression of the column's type.
 std::string Value(Random& random, const Column& column);
 // `(v, v, ...)` each: rows in the order of the table's columns.
 std::vector<std::string> RowTexts(Random& random, const RandomTable& table, int count);

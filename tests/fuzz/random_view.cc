@@ -316,6 +316,10 @@ std::string InOracleWords(std::string items) {
 
 }  // namespace
 
+bool RandomView::Decays() const {
+  return items.find("ewma(") != std::string::npos || items.find("decayed_") != std::string::npos;
+}
+
 std::string RandomView::Oracle() const {
   const auto rows = first_row > 0 ? "rowid >= " + std::to_string(first_row) : std::string();
   if (from.starts_with("session(")) {  // which are those of all rows
@@ -401,8 +405,18 @@ RandomView MakeCoarser(Random& random, const RandomView& view) {
   return query;
 }
 
+namespace {
+
+// Over hop, a row would be counted as often as it is in a window. A view over a view of sessions keeps just the
+// sessions.
+bool CanBeMerged(const RandomView& view) {
+  return !view.from.starts_with("hop(") && (view.definition.empty() || !view.from.starts_with("session("));
+}
+
+}  // namespace
+
 std::pair<std::string, RandomView> MakeCombine(Random& random, const RandomView& view) {
-  if (view.from.starts_with("hop(")) return {"", view};  // counts rows as often as they are in a window
+  if (!CanBeMerged(view)) return {"", view};
   auto same = view;
   same.definition = "";
   same.keys.clear();
@@ -485,7 +499,7 @@ RandomView MakeViewOnView(Random& random, const RandomView& finer, const std::st
   view.name = name;
   view.source = finer.name;
   view.definition = "";
-  if (name == finer.name || finer.from.starts_with("hop(") || finer.from.starts_with("session(")) return view;
+  if (name == finer.name || !CanBeMerged(finer)) return view;
   view.keys.clear();
   view.aggregates.clear();
   std::vector<std::string> items;

@@ -26,6 +26,7 @@ struct RandomView {
 
   std::string Select() const;
   std::string Oracle() const;  // over all rows that were ever accepted
+  bool Decays() const;         // some aggregate weighs by age
 };
 
 // A query over the view's table that the view may answer: fewer keys, coarser windows, conditions on keys and times.

@@ -125,12 +125,13 @@ void ViewFuzz::ExpectRefusal(const RandomTable& table, const std::string& insert
   if (in_transaction_ || refusal.IsCapacityError()) return;
   ARROW_UNUSED(oracle_.Update("SET TimeZone = 'UTC'"));
   if (!oracle_.Try(insert).ok()) return;
-  // A view over hop or tumble may refuse times near the ends of their type that its SELECT leaves out, see docs/sql.md.
+  // A view over hop or tumble may refuse times near the ends of their type that its SELECT leaves out, see docs/sql.md,
+  // and decayed aggregates those that are no TIMESTAMP; the oracle's formula does not look at what they do not count.
   const auto has = [&](const char* text) { return insert.find(text) != std::string::npos; };
   const bool at_the_ends = has("(BC)") || has("294247-") || has("5881580-");
   for (const auto& view : views_) {
     if (view.table != table.name) continue;
-    if (at_the_ends && !view.oracle_from.empty()) return;
+    if (at_the_ends && (!view.oracle_from.empty() || view.Decays())) return;
     const auto zone = "SET TimeZone = '" + view.time_zone + "'; ";
     const auto fails = oracle_.Try(insert, zone + view.Oracle());
     ARROW_UNUSED(oracle_.Update("SET TimeZone = 'UTC'"));
@@ -160,8 +161,7 @@ void ViewFuzz::Insert(const RandomTable& table) {
 arrow::Result<ViewFuzz::Load> ViewFuzz::RandomLoad(const RandomTable& table) {
   Load load;
   load.texts = RowTexts(random_, table, 40);
-  ARROW_ASSIGN_OR_RAISE(auto made, door_.Query("SELECT * FROM (VALUES " + Joined(load.texts, 0, load.texts.size()) +
-                                               ") t(" + table.ColumnList() + ")"));
+  ARROW_ASSIGN_OR_RAISE(auto made, door_.Query(table.SelectSql(Joined(load.texts, 0, load.texts.size()))));
   ARROW_ASSIGN_OR_RAISE(auto whole, made->CombineChunksToBatch());
   if (random_.Chance(40)) whole = WithDictionaries(*whole);
   for (std::int64_t at = 0; at < whole->num_rows();) {

@@ -1,8 +1,5 @@
 #include "fuzz/view_fuzz.h"
 
-#include <arrow/array.h>
-#include <arrow/compute/api_vector.h>
-#include <arrow/datum.h>
 #include <arrow/status.h>
 #include <arrow/type.h>
 
@@ -16,21 +13,6 @@
 namespace hyprstream::fuzz {
 
 namespace {
-
-// Text as a dictionary, as many clients send it.
-std::shared_ptr<arrow::RecordBatch> WithDictionaries(const arrow::RecordBatch& batch) {
-  arrow::ArrayVector columns;
-  arrow::FieldVector fields;
-  for (int i = 0; i < batch.num_columns(); ++i) {
-    auto column = batch.column(i);
-    if (column->type_id() == arrow::Type::STRING) {
-      column = arrow::compute::DictionaryEncode(arrow::Datum(column)).ValueOrDie().make_array();
-    }
-    fields.push_back(arrow::field(batch.column_name(i), column->type()));
-    columns.push_back(std::move(column));
-  }
-  return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), batch.num_rows(), std::move(columns));
-}
 
 // Where DuckDB's SELECT fails though its result exists, which the view has.
 bool FailsOnTheWay(const std::string& why, const std::string& select) {
@@ -156,22 +138,6 @@ void ViewFuzz::Insert(const RandomTable& table) {
   RollBack();
 }
 
-// Rows made by the server's own SQL, so that a batch has the table's types as clients see them; cut at random places,
-// one of the batches empty now and then.
-arrow::Result<ViewFuzz::Load> ViewFuzz::RandomLoad(const RandomTable& table) {
-  Load load;
-  load.texts = RowTexts(random_, table, 40);
-  ARROW_ASSIGN_OR_RAISE(auto made, door_.Query(table.SelectSql(Joined(load.texts, 0, load.texts.size()))));
-  ARROW_ASSIGN_OR_RAISE(auto whole, made->CombineChunksToBatch());
-  if (random_.Chance(40)) whole = WithDictionaries(*whole);
-  for (std::int64_t at = 0; at < whole->num_rows();) {
-    const auto count = std::min(random_.Below(20), whole->num_rows() - at);
-    load.batches.push_back(whole->Slice(at, count));
-    at += count;
-  }
-  return load;
-}
-
 // Rows up to `outcome.rows` were accepted, whatever the open transaction.
 void ViewFuzz::PutInto(const RandomTable& table, const Load& load, const PutOutcome& outcome) {
   const auto insert = "INSERT INTO " + table.name + " VALUES ";
@@ -197,7 +163,7 @@ void ViewFuzz::PutInto(const RandomTable& table, const Load& load, const PutOutc
 }
 
 void ViewFuzz::Put(const RandomTable& table) {
-  const auto load = RandomLoad(table);
+  const auto load = pool_.Draw(random_, door_, table);
   if (!load.ok()) {
     Note("batches", "-- batches for " + table.name, load.status());
     return RollBack();
@@ -206,7 +172,7 @@ void ViewFuzz::Put(const RandomTable& table) {
 }
 
 void ViewFuzz::Ingest(const RandomTable& table) {
-  const auto load = RandomLoad(table);
+  const auto load = pool_.Draw(random_, door_, table);
   if (!load.ok()) {
     Note("batches", "-- batches for " + table.name, load.status());
     return RollBack();
@@ -341,7 +307,7 @@ void ViewFuzz::CreateView() {
 bool ViewFuzz::CreateUnderWriters(const RandomView& view, const std::string& sql) {
   const auto& table = TableOf(view);
   ARROW_UNUSED(door_.Update("SET TimeZone = 'UTC'"));
-  const auto load = RandomLoad(table);
+  const auto load = pool_.Draw(random_, door_, table);
   ARROW_UNUSED(door_.Update("SET TimeZone = '" + view.time_zone + "'"));
   if (!load.ok()) return DoAs("view", sql, "");
   PutOutcome outcome;

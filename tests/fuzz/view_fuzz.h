@@ -14,6 +14,7 @@
 #include "fuzz/random_table.h"
 #include "fuzz/random_view.h"
 #include "fuzz/row_comparison.h"
+#include "fuzz/row_pool.h"
 
 namespace hyprstream::fuzz {
 
@@ -36,12 +37,6 @@ class ViewFuzz {
   const std::map<std::string, Tally>& tallies() const { return tallies_; }
 
  private:
-  // A batch of rows on its way to DoPut or ingest, and the same rows as SQL.
-  struct Load {
-    Batches batches;
-    std::vector<std::string> texts;
-  };
-
   bool Do(const std::string& kind, const std::string& sql);
   bool DoAs(const std::string& kind, const std::string& sql, const std::string& oracle_sql);
   void Note(const std::string& kind, const std::string& what, const arrow::Status& status);
@@ -63,7 +58,6 @@ class ViewFuzz {
   RandomView NewView();
   void DropView();
   bool CreateUnderWriters(const RandomView& view, const std::string& sql);
-  arrow::Result<Load> RandomLoad(const RandomTable& table);
   void PutInto(const RandomTable& table, const Load& load, const PutOutcome& outcome);
   const RandomTable& TableOf(const RandomView& view) const;
   void CompareAll();
@@ -77,6 +71,7 @@ class ViewFuzz {
   Door& door_;
   Oracle oracle_;
   Random random_;
+  RowPool pool_;
   std::vector<RandomTable> tables_;
   std::vector<RandomView> views_;
   std::vector<RandomView> views_before_;  // the transaction

@@ -47,6 +47,7 @@ void FromOrderKeys(duckdb::Vector& from, duckdb::idx_t count, duckdb::Vector& to
       duckdb::FlatVector::SetNull(to, row, true);
     }
   }
+  duckdb::FlatVector::SetSize(to, count);  // some expressions look at no more rows than that
 }
 
 // Of a type and everything inside it.

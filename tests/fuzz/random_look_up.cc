@@ -102,10 +102,39 @@ class LookUp {
   std::size_t row_ = 0;
 };
 
+std::string SameValue(Random& random, const std::string& column) {
+  switch (random.Below(6)) {
+    case 0:
+      return column;
+    case 1:
+      return "CASE WHEN " + column + " IS NOT NULL THEN " + column + " END";
+    case 2:
+      return "[" + column + "][1]";
+    case 3:
+      return "{'x': " + column + "}.x";
+    case 4:
+      return "coalesce(" + column + ", " + column + ")";
+    default:
+      return "CASE WHEN " + column + " IS NULL THEN NULL ELSE " + column + " END";
+  }
+}
+
 }  // namespace
 
 std::string RandomLookUp(Random& random, const Columns& columns, const Rows& rows) {
   return LookUp(random, columns, rows).Make();
+}
+
+std::string SameRows(Random& random, const Columns& columns, const std::string& source) {
+  std::string select = "SELECT ";
+  for (const auto& [name, type] : columns) {
+    const auto column = "\"" + name + "\"";
+    select += (select.ends_with("SELECT ") ? "" : ", ") + SameValue(random, column) + " AS " + column;
+  }
+  select += " FROM " + source;
+  if (random.Chance(50)) return "(" + select + ") s";
+  const auto split = "\"" + random.Pick(columns).first + "\" IS ";
+  return "(" + select + " WHERE " + split + "NULL UNION ALL " + select + " WHERE " + split + "NOT NULL) s";
 }
 
 }  // namespace hyprstream::fuzz

@@ -408,7 +408,15 @@ void ViewFuzz::CompareTo(const RandomView& view, const std::string& source, cons
   ++tally.done;
   const auto rows = RowsOf(**actual);
   if (const auto difference = Difference(*expected, rows); !difference.empty()) return Fail(head + difference);
-  if (what == "comparison") LookUp(view, *columns, rows);
+  if (what != "comparison") return;
+  LookUp(view, *columns, rows);
+  if (!failure_.empty() || random_.Chance(50)) return;
+  const auto through = SameRows(random_, *columns, source);
+  const auto same = door_.Query(SelectCells(*columns, through));
+  if (!same.ok()) return Fail(head + "not as " + through + "\n" + same.status().ToString());
+  if (const auto difference = Difference(rows, RowsOf(**same)); !difference.empty()) {
+    Fail(head + "not as " + through + "\n" + difference);
+  }
 }
 
 arrow::Result<Columns> ViewFuzz::ColumnsOf(const RandomView& view) {

@@ -114,6 +114,8 @@ void ViewFuzz::ExpectRefusal(const RandomTable& table, const std::string& insert
   for (const auto& view : views_) {
     if (view.table != table.name) continue;
     if (at_the_ends && (!view.oracle_from.empty() || view.Decays())) return;
+    // The conditions of a view and of the one that it reads are one AND, whose order is DuckDB's.
+    if (at_the_ends && !view.source.empty() && !view.where.empty()) return;
     const auto zone = "SET TimeZone = '" + view.time_zone + "'; ";
     const auto fails = oracle_.Try(insert, zone + view.Oracle());
     ARROW_UNUSED(oracle_.Update("SET TimeZone = 'UTC'"));

@@ -9,7 +9,17 @@ namespace hyprstream::fuzz {
 
 namespace {
 
-std::string Window(Random& random) {
+// Of a day or more in a zone that is named, for some of them one for each group.
+std::string CalendarWindow(Random& random) {
+  const auto zone = random.Text({"'Europe/Berlin'", "'America/St_Johns'", "'Asia/Kathmandu'",
+                                 "CASE WHEN id % 2 = 0 THEN 'Pacific/Apia' ELSE 'Europe/Dublin' END"});
+  if (random.Chance(50))
+    return "date_trunc('" + random.Text({"hour", "day", "week", "month"}) + "', ts AT TIME ZONE " + zone + ")";
+  return "time_bucket(INTERVAL '" + random.Text({"1 day", "7 days", "1 month"}) + "', ts, " + zone + ")";
+}
+
+std::string Window(Random& random, const RandomTable& table) {
+  if (table.columns.front().type == "TIMESTAMPTZ" && random.Chance(30)) return CalendarWindow(random);
   return random.Text({"time_bucket(INTERVAL '5 minutes', ts)", "time_bucket(INTERVAL '30 minutes', ts)",
                       "time_bucket(INTERVAL '1 hour', ts)", "time_bucket(INTERVAL '1 day', ts)",
                       "time_bucket(INTERVAL '7 days', ts)", "time_bucket(INTERVAL '1 month', ts)",
@@ -89,8 +99,9 @@ Source Sessions(Random& random, const RandomTable& table, const std::vector<std:
 
 Source From(Random& random, const RandomTable& table) {
   if (random.Chance(35)) return WindowFunction(random, table);
-  return {
-      .from = table.name, .window = random.Chance(70) ? Window(random) + " AS window_start" : "", .oracle_from = ""};
+  return {.from = table.name,
+          .window = random.Chance(70) ? Window(random, table) + " AS window_start" : "",
+          .oracle_from = ""};
 }
 
 std::string Key(Random& random, const RandomTable& table) {

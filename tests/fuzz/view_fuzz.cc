@@ -328,8 +328,36 @@ bool ViewFuzz::CreateUnderWriters(const RandomView& view, const std::string& sql
 }
 
 void ViewFuzz::ChangeViews() {
-  if (views_.empty() || random_.Chance(80)) return CreateView();
+  if (views_.empty() || random_.Chance(65)) return CreateView();
+  if (random_.Chance(40)) return Refresh();
+  if (!in_transaction_ && random_.Chance(40)) return CopyStates();
   DropView();
+}
+
+// Where the rows are there, it changes nothing.
+void ViewFuzz::Refresh() {
+  const auto window = random_.Text(
+      {"", "", " WINDOW '2024-03-30 22:10' TO '2024-03-31 00:20'", " WINDOW '2024-01-01' TO '2025-01-01'"});
+  DoAs("refresh", "REFRESH MATERIALIZED VIEW " + random_.Pick(views_).name + window, "");
+}
+
+// A view of the same kind that gets states where this one got rows.
+void ViewFuzz::CopyStates() {
+  const auto& view = random_.Pick(views_);
+  auto table = TableOf(view);
+  if (!view.source.empty() || view.from != table.name) return;
+  table.name = "copies";
+  table.keeps_rows = false;
+  auto copy = view;
+  copy.from = table.name;
+  CompareIn(view.time_zone);
+  const bool copied = DoAs("table of copies", table.CreateSql() + table.OptionsSql(), "") &&
+                      DoAs("copied view", "CREATE MATERIALIZED VIEW copied AS " + copy.Select(), "") &&
+                      DoAs("states", "INSERT INTO states('copied') SELECT * FROM states('" + view.name + "')", "");
+  if (copied) CompareTo(view, "copied", "copied states");
+  DoAs("copied view", "DROP MATERIALIZED VIEW IF EXISTS copied", "");
+  DoAs("table of copies", "DROP TABLE IF EXISTS copies", "");
+  CompareIn("UTC");
 }
 
 // One that others read is dropped with them, or not at all.

@@ -57,6 +57,8 @@ class ViewFuzz {
   void CreateView();
   RandomView NewView();
   void DropView();
+  void Refresh();
+  void CopyStates();
   bool CreateUnderWriters(const RandomView& view, const std::string& sql);
   void PutInto(const RandomTable& table, const Load& load, const PutOutcome& outcome);
   const RandomTable& TableOf(const RandomView& view) const;

@@ -162,18 +162,17 @@ class ViewSource final : public TableSource {
   }
 
   bool FindsOne(const std::vector<ColumnFilter>& filters) const override {
-    const ViewSpec& spec = version_->spec();
-    const AggregateQuery& query = *spec.query;
-    if (query.session_gap || query.hopping) return false;
-    std::set<int> given;
-    for (const ColumnFilter& filter : filters) {
-      const OutputColumn& column = query.output.at(static_cast<std::size_t>(filter.column));
-      const bool is_exact = column.is_key && column.after_start == 0 && filter.op == ColumnFilter::Op::kEqual &&
-                            filter.value != nullptr && filter.value->type->Equals(*spec.EvaluatedType(column.index));
-      if (!is_exact) return false;
-      given.insert(column.index);
-    }
-    return static_cast<int>(given.size()) == query.key_count() && query.key_count() > 0;
+    const auto given = KeysGiven(filters);
+    const int keys = version_->spec().query->key_count();
+    return given && static_cast<int>(given->size()) == keys && keys > 0;
+  }
+
+  // A window is found by its slice; groups of some keys are looked for among all.
+  bool FindsExactly(const std::vector<ColumnFilter>& filters) const override {
+    if (filters.empty()) return true;
+    const auto given = KeysGiven(filters);
+    const bool is_window = given && given->size() == 1 && given->contains(version_->spec().query->window_key);
+    return is_window || FindsOne(filters);
   }
 
   std::optional<Bounds> BoundsOf(int column) const override {
@@ -207,6 +206,22 @@ class ViewSource final : public TableSource {
   }
 
  private:
+  // The keys that conditions give, each by its very value; nullopt: some condition is another.
+  std::optional<std::set<int>> KeysGiven(const std::vector<ColumnFilter>& filters) const {
+    const ViewSpec& spec = version_->spec();
+    const AggregateQuery& query = *spec.query;
+    if (query.session_gap || query.hopping) return std::nullopt;
+    std::set<int> given;
+    for (const ColumnFilter& filter : filters) {
+      const OutputColumn& column = query.output.at(static_cast<std::size_t>(filter.column));
+      const bool is_exact = column.is_key && column.after_start == 0 && filter.op == ColumnFilter::Op::kEqual &&
+                            filter.value != nullptr && filter.value->type->Equals(*spec.EvaluatedType(column.index));
+      if (!is_exact) return std::nullopt;
+      given.insert(column.index);
+    }
+    return given;
+  }
+
   const std::shared_ptr<const ViewVersion> version_;
   const std::shared_ptr<ScanVisits> visits_;
 };

@@ -49,6 +49,8 @@ class TableSource {
   // Do these conditions name one row at most, and does a scan with them give just that row? Then nobody need filter it
   // again.
   virtual bool FindsOne(const std::vector<ColumnFilter>&) const { return false; }
+  // Does a scan with these conditions give just the rows that satisfy all of them?
+  virtual bool FindsExactly(const std::vector<ColumnFilter>& filters) const { return filters.empty(); }
   // The least and the greatest value of a column, in the units of its type, where they are known without a look at
   // every row; both are nullopt where all rows are NULL there, or there are none.
   struct Bounds {

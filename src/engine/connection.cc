@@ -470,6 +470,7 @@ class ConnectionImpl : public Connection {
     statement.PlanAgain(std::move(planned));
     statement.ForgetPlan();
     statement.NotePlan(std::move(state_->facts.roll_ups));
+    statement.KeepLookUp(std::move(state_->facts.look_up));
     return arrow::Status::OK();
   }
 

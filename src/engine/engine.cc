@@ -55,8 +55,8 @@ void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr
   const auto state = input.context.registered_state->Get<ContextState>(ContextState::kKey);
   if (!state) return;
   ReachStates(input.context, *plan);
-  state->facts.look_up = ReadLookUp(*plan);
   auto bounds = FoldWindowBounds(input.optimizer, plan);
+  state->facts.look_up = ReadLookUp(*plan);
   auto roll_ups = AnswerFromViews(input.optimizer, *plan);
   roll_ups.bounds = std::move(bounds);
   state->facts.roll_ups.Add(std::move(roll_ups));  // DuckDB may plan a statement more than once

@@ -48,6 +48,7 @@ class OneRow : public TableSource {
     return arrow::RecordBatchReader::Make({arrow::RecordBatch::Make(schema, 1, columns)}, schema);
   }
   bool FindsOne(const std::vector<ColumnFilter>& filters) const override { return filters.size() == 2; }
+  bool FindsExactly(const std::vector<ColumnFilter>& filters) const override { return filters.size() < 2; }
 
  private:
   std::shared_ptr<arrow::Schema> schema_;
@@ -103,6 +104,31 @@ TEST_F(LookUps, TakeParametersOfTheirType) {
   EXPECT_EQ(Ask(sql, One(arrow::int64(), "1")), "found");
   EXPECT_EQ(Ask(sql, One(arrow::int64(), "99999999999")), "nothing") << "it is no INTEGER: DuckDB compares";
   EXPECT_EQ(Ask(sql, One(arrow::float64(), "0.9")), "nothing") << "not rounded";
+}
+
+TEST_F(LookUps, AreOfFirstRows) {
+  EXPECT_EQ(Ask("SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY n DESC LIMIT 10"), "found");
+  EXPECT_EQ(Ask("SELECT region, n AS total FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY total LIMIT 1"), "found");
+  EXPECT_EQ(Ask("SELECT n, w FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY 2 NULLS FIRST LIMIT 1"), "found");
+  EXPECT_EQ(Ask("SELECT n FROM v WHERE w = ? ORDER BY n LIMIT 3", One(arrow::timestamp(arrow::TimeUnit::MICRO), "0")),
+            "found");
+  EXPECT_EQ(Ask("SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY n LIMIT 0"), "nothing");
+  for (const auto* sql : {
+           "SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01'",
+           "SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY n",
+           "SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' LIMIT 1",
+           "SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY region LIMIT 1",
+           "SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY n, k LIMIT 1",
+           "SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY n + 1 LIMIT 1",
+           "SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY n LIMIT 1 OFFSET 1",
+           "SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY n LIMIT 2000",
+           "SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY n LIMIT 10%",
+           "SELECT DISTINCT n FROM v WHERE w = TIMESTAMP '1999-01-01' ORDER BY n LIMIT 1",
+           "SELECT n FROM v WHERE w = TIMESTAMP '1999-01-01' AND k = 1 ORDER BY n LIMIT 1",
+           "SELECT n FROM v WHERE w > TIMESTAMP '1999-01-01' AND k = 1 ORDER BY n LIMIT 1",
+       }) {
+    EXPECT_EQ(Ask(sql), "nothing") << sql;
+  }
 }
 
 TEST_F(LookUps, AnythingElseIsDuckDBs) {

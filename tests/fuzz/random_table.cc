@@ -64,12 +64,13 @@ std::string FarTime(Random& random, const std::string& type) {
 }
 
 // Clustered, so that windows have company, in some disorder, some far away.
-std::string Time(Random& random, const std::string& type) {
+std::string Time(Random& random, const Column& column) {
+  const auto& type = column.type;
   if (random.Chance(4)) {
     return Quoted(random.Text(
         {"1969-12-31 23:59:59.999999", "1969-12-31 23:00:00", "1900-01-01 00:00:00.5", "2000-02-29 00:00:00"}));
   }
-  if (random.Chance(1)) return FarTime(random, type);
+  if (column.has_far_times && random.Chance(1)) return FarTime(random, type);
   const auto second = random.Chance(90) ? random.Below(4 * 3600) : random.Below(90LL * 86400);
   constexpr std::chrono::sys_seconds kFirst = std::chrono::sys_days(std::chrono::year(2024) / 3 / 30) + 22h;
   const auto time = kFirst + std::chrono::seconds(second);
@@ -185,6 +186,7 @@ RandomTable MakeTable(Random& random, const std::string& name) {
                            .type = random.Text({"TIMESTAMP", "TIMESTAMP", "TIMESTAMPTZ", "DATE", "TIMESTAMP_NS",
                                                 "TIMESTAMP_S", "TIMESTAMP_MS"}),
                            .family = Family::kTime});
+  table.columns[0].has_far_times = random.Chance(70);
   table.keeps_rows = random.Chance(80);
   table.has_key = table.keeps_rows && random.Chance(25);
   table.columns.push_back({.name = "id", .type = "INTEGER", .family = Family::kNumber});
@@ -206,7 +208,7 @@ std::string Literal(Random& random, const Column& column) {
     case Family::kText:
       return Text(random);
     case Family::kTime:
-      return Time(random, column.type);
+      return Time(random, column);
     case Family::kBool:
       return random.Text({"true", "false"});
     case Family::kOther:

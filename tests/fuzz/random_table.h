@@ -14,6 +14,7 @@ struct Column {
   std::string name;
   std::string type;
   Family family;
+  bool has_far_times = true;  // the ends of its type among them
 };
 
 struct RandomTable {

@@ -20,6 +20,7 @@
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
 #include "engine/lockdown_internal.h"
+#include "engine/parsed_texts_internal.h"
 #include "engine/parser_internal.h"
 #include "engine/rollup_internal.h"
 #include "engine/scan_internal.h"
@@ -97,8 +98,12 @@ class EngineImpl : public Engine {
   }
 
   arrow::Result<std::vector<std::shared_ptr<const Statement>>> Parse(std::string_view sql) override {
-    return ParseStatements(sql, {.sql_bytes_max = static_cast<std::size_t>(options_.sql_bytes_max),
-                                 .expression_depth_max = options_.expression_depth_max});
+    if (auto known = parsed_.Find(sql); !known.empty()) return known;
+    ARROW_ASSIGN_OR_RAISE(auto statements,
+                          ParseStatements(sql, {.sql_bytes_max = static_cast<std::size_t>(options_.sql_bytes_max),
+                                                .expression_depth_max = options_.expression_depth_max}));
+    parsed_.Keep(sql, statements);
+    return statements;
   }
 
   arrow::Result<Condition> ParseCondition(std::string_view sql) override {
@@ -163,6 +168,7 @@ class EngineImpl : public Engine {
   EngineOptions options_;
   std::shared_ptr<EngineShared> shared_;
   std::shared_ptr<duckdb::DuckDB> database_;
+  ParsedTexts parsed_;
 };
 
 }  // namespace

@@ -2,21 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 #include <utility>
 
 namespace hyprstream::aggregate {
 namespace {
 
-constexpr std::size_t kSlotsMin = 8;
 constexpr std::size_t kFirstRecords = 4;
 // An array by value is made with at most this many places for each group, and given up beyond that many.
 constexpr std::uint64_t kPlacesToBegin = 4;
 constexpr std::uint64_t kPlacesToStay = 16;
 constexpr std::uint64_t kPlacesAlways = 64;
-
-std::uint32_t TagOf(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
 std::uint64_t HashInteger(std::int64_t value) {
   const UInt128 product =
@@ -27,97 +23,183 @@ std::uint64_t HashInteger(std::int64_t value) {
 }  // namespace
 
 GroupTable::GroupTable(const KeyCodec& codec, std::shared_ptr<const RecordLayout> layout)
-    : layout_(std::move(layout)),
-      key_width_(codec.width()),
+    : blocks_(std::move(layout)),
+      key_width_(static_cast<std::int32_t>(codec.width())),
+      record_width_(static_cast<std::uint32_t>(blocks_.layout().width())),
       integer_(codec.integer()),
-      text_(codec.is_text()),
-      record_width_(layout_->width()) {}
+      text_(codec.is_text()) {}
 
 GroupTable::GroupTable(const GroupTable& other)
-    : layout_(other.layout_),
+    : blocks_(other.blocks_.shared_layout()),
       key_width_(other.key_width_),
+      record_width_(other.record_width_),
       integer_(other.integer_),
       text_(other.text_),
-      record_width_(other.record_width_),
       size_(other.size_),
+      null_group_(other.null_group_),
       capacity_(other.capacity_),
-      key_bytes_(other.key_bytes_),
-      slots_(other.slots_),
-      slot_shift_(other.slot_shift_),
-      dense_(other.dense_),
-      dense_least_(other.dense_least_),
+      dense_(other.dense_, other.size_, blocks_),
       seen_(other.seen_),
-      null_group_(other.null_group_) {
-  constexpr std::size_t kChunkRecords = std::size_t{kChunkMask} + 1;
-  for (std::size_t first = 0; first < size_; first += kChunkRecords) {
-    const std::size_t room = std::min(capacity_, kChunkRecords) * record_width_;
-    const std::size_t used = std::min(size_ - first, kChunkRecords) * record_width_;
-    chunks_.push_back(std::make_unique_for_overwrite<std::byte[]>(room));
-    std::memcpy(chunks_.back().get(), other.chunks_[chunks_.size() - 1].get(), used);
+      heap_(other.heap_) {
+  if (other.key_bytes_ != nullptr) key_bytes_ = std::make_unique<KeyBytes>(KeyBytes::Fork(*other.key_bytes_));
+  if (other.hashed_ != nullptr) hashed_ = std::make_unique<HashIndex>(*other.hashed_, size_, blocks_);
+  pages_.reserve(other.pages_.size());
+  for (std::size_t page = 0; page < other.pages_.size(); ++page) {
+    const std::size_t room = RoomOf(page);
+    pages_.push_back(NewPage(room));
+    MoveDetached(other.pages_[page], pages_.back(), room);
   }
-  if (!layout_->has_heap()) return;
-  for (const RecordLayout::Part& part : layout_->parts()) {
-    for (std::uint32_t group = 0; group < size_; ++group) part.ops->Detach(record(group), heap_);
-  }
+}
+
+GroupTable::GroupTable(GroupTable* older)
+    : blocks_(&older->blocks_),
+      key_width_(older->key_width_),
+      record_width_(older->record_width_),
+      integer_(older->integer_),
+      text_(older->text_),
+      size_(older->size_),
+      null_group_(older->null_group_),
+      capacity_(older->capacity_),
+      pages_(older->pages_),
+      dense_(older->dense_),
+      seen_(older->seen_),
+      heap_(older->heap_) {
+  if (older->key_bytes_ != nullptr) key_bytes_ = std::make_unique<KeyBytes>(*older->key_bytes_);
+  if (older->hashed_ != nullptr) hashed_ = std::make_unique<HashIndex>(*older->hashed_);
 }
 
 GroupTable::~GroupTable() {
-  if (!layout_->has_heap()) return;
-  for (const RecordLayout::Part& part : layout_->parts()) {
-    for (std::uint32_t group = 0; group < size_; ++group) part.ops->Release(record(group));
-  }
+  blocks_.Leave([this](const auto& leave) { ForEachBlock(leave); });
+}
+
+template <class F>
+void GroupTable::ForEachBlock(const F& f) const {
+  for (const Record page : pages_) f(page);
+  if (hashed_ != nullptr) hashed_->ForEachBlock(f);
+  dense_.ForEachBlock(f);
 }
 
 std::int64_t GroupTable::bytes() const {
-  return static_cast<std::int64_t>(capacity_ * record_width_ + key_bytes_.capacity() +
-                                   slots_.capacity() * sizeof(Slot) + dense_.capacity() * sizeof(std::uint32_t)) +
-         heap_.bytes;
+  std::int64_t bytes = blocks_.bytes() + static_cast<std::int64_t>(pages_.capacity() * sizeof(Record));
+  if (key_bytes_ != nullptr) bytes += static_cast<std::int64_t>(sizeof(KeyBytes)) + key_bytes_->bytes();
+  if (hashed_ != nullptr) bytes += static_cast<std::int64_t>(sizeof(HashIndex)) + hashed_->bytes();
+  return bytes + dense_.bytes() + heap_.bytes;
 }
 
 std::int64_t GroupTable::GrowthBound(std::int64_t groups, IntegerRange range) const {
-  // The first chunk doubles, later ones come one by one.
-  const auto chunk = static_cast<std::int64_t>((std::size_t{kChunkMask} + 1) * record_width_);
-  const auto records = groups * static_cast<std::int64_t>(record_width_);
-  const auto first = std::max(records, static_cast<std::int64_t>(size_ * record_width_));
-  const auto all = static_cast<std::uint64_t>(groups) + size_;
-  auto index = std::max<std::uint64_t>(kSlotsMin, std::bit_ceil(all * 5 / 4 + 1)) * sizeof(Slot);
-  const IntegerRange values = seen_.With(range);
-  if (!values.is_empty() && IsWorthIt(values, all, dense_.empty() ? kPlacesToBegin : kPlacesToStay)) {
-    index = std::max(index, values.size() * sizeof(std::uint32_t));
+  // A first page doubles, later ones come one by one; the list of pages doubles, too.
+  const auto width = static_cast<std::int64_t>(record_width_);
+  const std::int64_t all = groups + size_;
+  std::int64_t bytes = groups * width + std::min<std::int64_t>(all, kPageRecords) * width;
+  const std::int64_t pages = all / static_cast<std::int64_t>(kPageRecords) + 1;
+  bytes += (groups / static_cast<std::int64_t>(kPageRecords) + 2) * static_cast<std::int64_t>(TableBlocks::kBeside);
+  if (pages > static_cast<std::int64_t>(pages_.capacity())) {
+    bytes += 2 * pages * static_cast<std::int64_t>(sizeof(Record));
   }
-  const auto now = slots_.capacity() * sizeof(Slot) + dense_.capacity() * sizeof(std::uint32_t);
-  return std::min(first, chunk) + records + static_cast<std::int64_t>(index > now ? index - now : 0);
+  std::int64_t index = HashIndex::BytesBound(static_cast<std::uint64_t>(all));
+  if (hashed_ == nullptr) bytes += static_cast<std::int64_t>(sizeof(HashIndex));
+  const IntegerRange values = seen_.With(range);
+  if (!values.is_empty() &&
+      IsWorthIt(values, static_cast<std::uint64_t>(all), dense_.is_empty() ? kPlacesToBegin : kPlacesToStay)) {
+    index = std::max(index, DenseIndex::BytesBound(values.size()));
+  }
+  return bytes +
+         std::max<std::int64_t>(0, index - (hashed_ == nullptr ? 0 : hashed_->all_bytes()) - dense_.all_bytes());
 }
 
 // ---- records
 
+void GroupTable::RecordsOf(std::span<const std::uint32_t> groups, std::span<Record> out) const {
+  for (std::size_t i = 0; i < groups.size(); ++i) out[i] = record(groups[i]);
+}
+
+void GroupTable::RecordsToWrite(std::span<const std::uint32_t> groups, std::span<Record> out) {
+  if (blocks_.has_older()) {
+    for (const std::uint32_t group : groups) MakeOwn(group >> kPageBits);
+  }
+  RecordsOf(groups, out);
+}
+
 Record GroupTable::Append() {
-  constexpr std::size_t kChunkRecords = std::size_t{kChunkMask} + 1;
   if (size_ == capacity_) {
-    if (capacity_ < kChunkRecords) {  // the first chunk grows and moves
-      SizeFirstChunk(std::clamp(capacity_ * 2, kFirstRecords, kChunkRecords));
+    const std::size_t room = capacity_ & kPageMask;
+    if (room != 0) {
+      SizeLastPage(std::min(room * 2, kPageRecords));
     } else {
-      chunks_.push_back(std::make_unique_for_overwrite<std::byte[]>(kChunkRecords * record_width_));
-      capacity_ += kChunkRecords;
+      const std::size_t fresh = pages_.empty() ? kFirstRecords : kPageRecords;
+      pages_.push_back(NewPage(fresh));
+      capacity_ += fresh;
     }
+  } else if (blocks_.has_older()) {
+    MakeOwn(size_ >> kPageBits);
   }
   const Record added = record(size_++);
-  std::memcpy(added, layout_->prototype(), record_width_);
+  if (!layout().has_heap()) std::memcpy(added, layout().prototype(), record_width_);
   return added;
 }
 
-void GroupTable::SizeFirstChunk(std::size_t room) {
-  auto sized = std::make_unique_for_overwrite<std::byte[]>(room * record_width_);
-  if (size_ != 0) std::memcpy(sized.get(), chunks_.front().get(), size_ * record_width_);
-  chunks_.clear();
-  chunks_.push_back(std::move(sized));
-  capacity_ = room;
+Record GroupTable::NewPage(std::size_t room) {
+  const Record page = blocks_.New(room * record_width_, static_cast<std::uint16_t>(room));
+  // Records are released without regard to whether they are used; the others are made when they are.
+  if (!layout().has_heap()) return page;
+  const std::size_t bytes = room * record_width_;
+  std::memcpy(page, layout().prototype(), record_width_);
+  for (std::size_t filled = record_width_; filled < bytes;) {
+    const std::size_t more = std::min(filled, bytes - filled);
+    std::memcpy(page + filled, page, more);
+    filled += more;
+  }
+  return page;
+}
+
+void GroupTable::MoveDetached(Record from, Record to, std::size_t records) const {
+  std::memcpy(to, from, records * record_width_);
+  if (!layout().has_heap()) return;
+  HeapAccount counted_before;
+  for (const RecordLayout::Part& part : layout().parts()) {
+    for (std::size_t i = 0; i < records; ++i) part.ops->Detach(to + i * record_width_, counted_before);
+  }
+}
+
+void GroupTable::ReplacePage(std::size_t page, std::size_t used, std::size_t room) {
+  const Record old = pages_[page];
+  const std::size_t old_room = RoomOf(page);
+  const Record copy = NewPage(room);
+  if (blocks_.IsOwn(old)) {
+    std::memcpy(copy, old, used * record_width_);
+    TableBlocks::Forget(old);
+  } else {
+    MoveDetached(old, copy, used);
+  }
+  blocks_.Drop(old, old_room * record_width_);
+  pages_[page] = copy;
+}
+
+void GroupTable::MakeOwn(std::size_t page) {
+  if (blocks_.IsOwn(pages_[page])) return;
+  ReplacePage(page, RoomOf(page), RoomOf(page));
+}
+
+void GroupTable::SizeLastPage(std::size_t room) {
+  const std::size_t page = pages_.size() - 1;
+  ReplacePage(page, size_ - page * kPageRecords, room);
+  capacity_ = page * kPageRecords + room;
 }
 
 void GroupTable::Compact() {
-  if (chunks_.size() == 1 && size_ < capacity_) SizeFirstChunk(size_);
-  key_bytes_.shrink_to_fit();
-  dense_.shrink_to_fit();
+  if (size_ < capacity_) SizeLastPage(size_ - (pages_.size() - 1) * kPageRecords);
+  if (!dense_.is_empty() && !seen_.is_empty()) dense_.Compact(seen_.greatest, blocks_);
+  if (key_bytes_ == nullptr) return;
+  const KeyBytes::Moved moved = key_bytes_->Compact();
+  if (moved.now == nullptr) return;
+  for (std::uint32_t group = size_; group > 0; --group) {  // the last keys are in the last block
+    RecordLayout::KeyRef ref;
+    std::memcpy(&ref, record(group - 1) + sizeof(std::uint64_t), sizeof(ref));
+    const char* const now = moved.Of(ref.data);
+    if (now == ref.data) break;
+    ref.data = now;
+    std::memcpy(RecordToWrite(group - 1) + sizeof(std::uint64_t), &ref, sizeof(ref));
+  }
 }
 
 // ---- keys of one integer column
@@ -147,38 +229,36 @@ std::uint32_t GroupTable::NullGroup() {
   return null_group_;
 }
 
-template <class IsIt, class Make>
-std::uint32_t GroupTable::FindOrAddHashed(std::uint64_t hash, const IsIt& is_it, const Make& make) {
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t at = SlotOf(TagOf(hash));
-  for (; slots_[at].group != kNone; at = (at + 1) & mask) {
-    if (slots_[at].tag == TagOf(hash) && is_it(slots_[at].group)) return slots_[at].group;
-  }
-  const std::uint32_t group = make();
-  slots_[at] = {group, TagOf(hash)};
-  CountSlot();
-  return group;
-}
-
-void GroupTable::Prefetch(std::span<const std::uint64_t> hashes) const {
-  for (const std::uint64_t hash : hashes) __builtin_prefetch(&slots_[SlotOf(TagOf(hash))]);
-  for (const std::uint64_t hash : hashes) {
-    const std::uint32_t likely = slots_[SlotOf(TagOf(hash))].group;
-    if (likely != kNone) PrefetchRecord(likely);
+template <class F>
+void GroupTable::ForEachHash(std::span<const std::uint64_t> hashes, const F& f) {
+  if (hashes.empty()) return;
+  const auto each = [&](auto segment_of) {
+    for (const std::uint64_t hash : hashes) segment_of(HashIndex::TagOf(hash)).Prefetch(HashIndex::TagOf(hash));
+    for (const std::uint64_t hash : hashes) {
+      const std::uint32_t likely = segment_of(HashIndex::TagOf(hash)).LikelyOf(HashIndex::TagOf(hash));
+      if (likely != kNone) PrefetchRecord(likely);
+    }
+    for (std::size_t i = 0; i < hashes.size(); ++i) f(i, segment_of(HashIndex::TagOf(hashes[i])));
+  };
+  if (hashed_->StaysFlat(hashes.size(), blocks_)) {
+    each([index = hashed_.get()](std::uint32_t) -> const HashIndex::Segment& { return index->only_segment(); });
+  } else {
+    each([index = hashed_.get()](std::uint32_t tag) -> const HashIndex::Segment& { return index->SegmentOf(tag); });
   }
 }
 
-std::uint32_t GroupTable::HashedInteger(std::int64_t value, std::uint64_t hash) {
-  return FindOrAddHashed(
-      hash, [&](std::uint32_t group) { return IntegerOf(record(group)) == value; },
+std::uint32_t GroupTable::HashedInteger(const HashIndex::Segment& segment, std::int64_t value, std::uint64_t hash) {
+  return hashed_->FindOrAdd(
+      segment, HashIndex::TagOf(hash), blocks_, [&](std::uint32_t group) { return IntegerOf(record(group)) == value; },
       [&] { return AppendInteger(value); });
 }
 
 void GroupTable::FindHashed(std::span<const std::int64_t> values, std::span<std::uint32_t> groups) {
   std::array<std::uint64_t, kBlockRows> hashes;
   for (std::size_t i = 0; i < values.size(); ++i) hashes[i] = HashInteger(values[i]);
-  Prefetch(std::span(hashes).first(values.size()));
-  for (std::size_t i = 0; i < values.size(); ++i) groups[i] = HashedInteger(values[i], hashes[i]);
+  ForEachHash(std::span(hashes).first(values.size()), [&](std::size_t i, const HashIndex::Segment& segment) {
+    groups[i] = HashedInteger(segment, values[i], hashes[i]);
+  });
 }
 
 bool GroupTable::IsWorthIt(IntegerRange range, std::uint64_t groups, std::uint64_t places) const {
@@ -189,7 +269,7 @@ void GroupTable::Expect(IntegerRange range, std::size_t rows) {
   const IntegerRange all = seen_.With(range);
   const std::uint64_t groups = std::max<std::uint64_t>(size_, rows);
   if (all.is_empty()) return;
-  if (IsWorthIt(all, groups, dense_.empty() ? kPlacesToBegin : kPlacesToStay)) {
+  if (IsWorthIt(all, groups, dense_.is_empty() ? kPlacesToBegin : kPlacesToStay)) {
     UseDense(all);
   } else {
     UseHash();
@@ -201,40 +281,26 @@ void GroupTable::ExpectAll(const GroupTable& other) {
 }
 
 void GroupTable::Settle() {
-  if (!dense_.empty() &&
-      !IsWorthIt({.least = 0, .greatest = static_cast<std::int64_t>(dense_.size()) - 1}, size_, kPlacesToStay)) {
+  if (!dense_.is_empty() &&
+      !IsWorthIt({.least = 0, .greatest = static_cast<std::int64_t>(dense_.places()) - 1}, size_, kPlacesToStay)) {
     UseHash();
   }
 }
 
 void GroupTable::UseDense(IntegerRange range) {
-  if (!dense_.empty()) {
-    const auto greatest = static_cast<std::int64_t>(static_cast<std::uint64_t>(dense_least_) + dense_.size() - 1);
-    range = range.With({.least = dense_least_, .greatest = greatest});
-    if (range.least == dense_least_) {
-      if (range.size() > dense_.size()) dense_.resize(range.size(), kNone);
-      return;
-    }
-  }
-  dense_least_ = range.least;
-  dense_.assign(range.size(), kNone);
-  slots_ = std::vector<Slot>();
+  const bool is_new = dense_.is_empty();
+  dense_.Cover(range, blocks_);
+  if (!is_new) return;
+  if (hashed_ != nullptr) hashed_->Clear(blocks_);
+  hashed_ = nullptr;
   for (std::uint32_t group = 0; group < size_; ++group) {
-    if (group == null_group_) continue;
-    dense_[static_cast<std::size_t>(static_cast<std::uint64_t>(IntegerOf(record(group))) -
-                                    static_cast<std::uint64_t>(dense_least_))] = group;
+    if (group != null_group_) dense_.Set(IntegerOf(record(group)), group);
   }
 }
 
 void GroupTable::FindOrAdd(std::span<const std::int64_t> values, std::span<std::uint32_t> groups) {
-  if (dense_.empty()) return FindHashed(values, groups);
-  const auto least = static_cast<std::uint64_t>(dense_least_);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    std::uint32_t& group = dense_[static_cast<std::uint64_t>(values[i]) - least];
-    if (group == kNone) [[unlikely]]
-      group = AppendInteger(values[i]);
-    groups[i] = group;
-  }
+  if (dense_.is_empty()) return FindHashed(values, groups);
+  dense_.FindOrAdd(values, groups, [this](std::int64_t value) { return AppendInteger(value); });
 }
 
 std::uint32_t GroupTable::FindOrAddInteger(std::int64_t value) {
@@ -252,34 +318,13 @@ std::uint64_t GroupTable::HashOf(std::uint32_t group) const {
 }
 
 void GroupTable::UseHash() {
-  dense_ = std::vector<std::uint32_t>();
-  if (!slots_.empty()) return;
-  std::size_t slots = kSlotsMin;
-  while (std::size_t{size_} * 5 > slots * 4) slots *= 2;
-  GrowSlots(slots);
-}
-
-void GroupTable::GrowSlots(std::size_t slots) {
-  const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots));
-  slot_shift_ = 32 - std::countr_zero(slots);
-  const auto put = [&, mask = slots - 1](Slot slot) {
-    std::size_t at = SlotOf(slot.tag);
-    while (slots_[at].group != kNone) at = (at + 1) & mask;
-    slots_[at] = slot;
-  };
-  if (!old.empty()) {  // in the order of their tags, so that memory is written in order, too
-    for (const Slot& slot : old) {
-      if (slot.group != kNone) put(slot);
-    }
-    return;
-  }
+  if (!dense_.is_empty()) dense_.Clear(blocks_);
+  if (hashed_ != nullptr) return;
+  hashed_ = std::make_unique<HashIndex>();
+  hashed_->Start(size_, blocks_);
   for (std::uint32_t group = 0; group < size_; ++group) {
-    if (group != null_group_) put({group, TagOf(HashOf(group))});
+    if (group != null_group_) hashed_->Put(group, HashIndex::TagOf(HashOf(group)), blocks_);
   }
-}
-
-void GroupTable::CountSlot() {
-  if (std::size_t{size_} * 5 > slots_.size() * 4) GrowSlots(slots_.size() * 2);
 }
 
 std::uint32_t GroupTable::AppendBytes(std::string_view key) {
@@ -287,49 +332,51 @@ std::uint32_t GroupTable::AppendBytes(std::string_view key) {
   if (key_width_ != RowKeys::kVariable) {
     if (!key.empty()) std::memcpy(added + RecordLayout::kKeyOffset, key.data(), key.size());
   } else {
-    const RecordLayout::KeyRef ref{.offset = key_bytes_.size(), .size = key.size()};
+    const RecordLayout::KeyRef ref{.data = key_bytes().Add(key, {}), .size = key.size()};
     std::memcpy(added + sizeof(std::uint64_t), &ref, sizeof(ref));
-    key_bytes_.insert(key_bytes_.end(), key.begin(), key.end());
   }
   return size_ - 1;
 }
 
 std::uint32_t GroupTable::AppendText(std::string_view text) {
   const Record added = Append();
-  const RecordLayout::KeyRef ref{.offset = key_bytes_.size(), .size = TextKey::kOffset + text.size()};
-  std::memcpy(added + sizeof(std::uint64_t), &ref, sizeof(ref));
   const auto length = static_cast<std::uint32_t>(text.size());
   std::array<char, TextKey::kOffset> head{1, 0};
   std::memcpy(head.data() + head.size() - sizeof(length), &length, sizeof(length));
-  key_bytes_.insert(key_bytes_.end(), head.begin(), head.end());
-  key_bytes_.insert(key_bytes_.end(), text.begin(), text.end());
+  const RecordLayout::KeyRef ref{.data = key_bytes().Add({head.data(), head.size()}, text),
+                                 .size = TextKey::kOffset + text.size()};
+  std::memcpy(added + sizeof(std::uint64_t), &ref, sizeof(ref));
   return size_ - 1;
 }
 
-std::uint32_t GroupTable::FindOrAddBytes(std::string_view key, std::uint64_t hash) {
-  return FindOrAddHashed(
-      hash, [&](std::uint32_t group) { return EqualRows(this->key(group), key); }, [&] { return AppendBytes(key); });
+std::uint32_t GroupTable::FindOrAddBytes(const HashIndex::Segment& segment, std::string_view key, std::uint64_t hash) {
+  return hashed_->FindOrAdd(
+      segment, HashIndex::TagOf(hash), blocks_, [&](std::uint32_t group) { return EqualRows(this->key(group), key); },
+      [&] { return AppendBytes(key); });
 }
 
-std::uint32_t GroupTable::FindOrAddText(std::string_view text, std::uint64_t hash) {
-  return FindOrAddHashed(
-      hash, [&](std::uint32_t group) { return EqualRows(TextOf(group), text); }, [&] { return AppendText(text); });
+std::uint32_t GroupTable::FindOrAddText(const HashIndex::Segment& segment, std::string_view text, std::uint64_t hash) {
+  return hashed_->FindOrAdd(
+      segment, HashIndex::TagOf(hash), blocks_, [&](std::uint32_t group) { return EqualRows(TextOf(group), text); },
+      [&] { return AppendText(text); });
 }
 
 void GroupTable::FindOrAdd(std::span<const std::string_view> texts, std::span<std::uint32_t> groups) {
   UseHash();
   std::array<std::uint64_t, kBlockRows> hashes;
   for (std::size_t i = 0; i < texts.size(); ++i) hashes[i] = HashRow(texts[i]);
-  Prefetch(std::span(hashes).first(texts.size()));
-  for (std::size_t i = 0; i < texts.size(); ++i) groups[i] = FindOrAddText(texts[i], hashes[i]);
+  ForEachHash(std::span(hashes).first(texts.size()), [&](std::size_t i, const HashIndex::Segment& segment) {
+    groups[i] = FindOrAddText(segment, texts[i], hashes[i]);
+  });
 }
 
 void GroupTable::FindOrAddRows(const auto& key_at, std::span<std::uint32_t> groups) {
   UseHash();
   std::array<std::uint64_t, kBlockRows> hashes;
   for (std::size_t i = 0; i < groups.size(); ++i) hashes[i] = HashRow(key_at(i));
-  Prefetch(std::span(hashes).first(groups.size()));
-  for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = FindOrAddBytes(key_at(i), hashes[i]);
+  ForEachHash(std::span(hashes).first(groups.size()), [&](std::size_t i, const HashIndex::Segment& segment) {
+    groups[i] = FindOrAddBytes(segment, key_at(i), hashes[i]);
+  });
 }
 
 void GroupTable::FindOrAdd(const RowKeys& keys, std::span<std::uint32_t> groups) {
@@ -371,7 +418,9 @@ bool GroupTable::Add(std::string_view key) {
     group = FindOrAddInteger(integer_->Read(key));
   } else {
     UseHash();
-    group = text_ ? FindOrAddText(TextKey::Read(key), HashRow(TextKey::Read(key))) : FindOrAddBytes(key, HashRow(key));
+    const std::uint64_t hash = HashRow(text_ ? TextKey::Read(key) : key);
+    const HashIndex::Segment& segment = hashed_->SegmentOf(HashIndex::TagOf(hash));
+    group = text_ ? FindOrAddText(segment, TextKey::Read(key), hash) : FindOrAddBytes(segment, key, hash);
   }
   return group == before;
 }
@@ -381,18 +430,15 @@ std::optional<std::uint32_t> GroupTable::Find(std::string_view key) const {
   if (integer_) {
     const std::int64_t value = integer_->Read(key);
     if (!seen_.Contains({.least = value, .greatest = value})) return std::nullopt;
-    if (!dense_.empty()) {
-      const std::uint32_t group = dense_[static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(dense_least_)];
-      return group == kNone ? std::nullopt : std::optional(group);
+    if (!dense_.is_empty()) {
+      const std::uint32_t group = dense_.Find(value);
+      return group < size_ ? std::optional(group) : std::nullopt;
     }
   }
-  if (slots_.empty()) return std::nullopt;
+  if (hashed_ == nullptr) return std::nullopt;
   const std::uint64_t hash = integer_ ? HashInteger(integer_->Read(key)) : HashRow(text_ ? TextKey::Read(key) : key);
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = SlotOf(TagOf(hash)); slots_[at].group != kNone; at = (at + 1) & mask) {
-    if (slots_[at].tag == TagOf(hash) && EqualRows(this->key(slots_[at].group), key)) return slots_[at].group;
-  }
-  return std::nullopt;
+  return hashed_->Find(HashIndex::TagOf(hash), size_,
+                       [&](std::uint32_t group) { return EqualRows(this->key(group), key); });
 }
 
 }  // namespace hyprstream::aggregate

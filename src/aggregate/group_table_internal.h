@@ -1,10 +1,12 @@
-// The groups of one slice: records in chunks, and an index from key to record.
+// The groups of one slice: records in pages, and an index from key to record.
 //
 // The index of one integer key is an array by value while its values lie close together, any other an open-addressing
 // table of hashes. The same rows in the same order give groups the same numbers. At most 2^32 - 2 groups. Records do
-// not move once there are 4,096 of them. Thread safety: none; const methods from any thread while nobody writes.
+// not move once there are 128 of them, unless the table has a copy: the next copy of a table shares what it does not
+// change, see TableBlocks. Thread safety: none; const methods of a copy from any thread while nobody writes to it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -14,6 +16,9 @@
 #include <string_view>
 #include <vector>
 
+#include "aggregate/dense_index_internal.h"
+#include "aggregate/hash_index_internal.h"
+#include "aggregate/key_bytes_internal.h"
 #include "aggregate/row_keys_internal.h"
 #include "aggregate/state_ops_internal.h"
 
@@ -22,7 +27,10 @@ namespace hyprstream::aggregate {
 class GroupTable {
  public:
   GroupTable(const KeyCodec& codec, std::shared_ptr<const RecordLayout> layout);
+  // A table of its own.
   GroupTable(const GroupTable& other);
+  // The next copy: `older`, which is the newest until now, is not written to any more.
+  explicit GroupTable(GroupTable* older);
   ~GroupTable();
   GroupTable& operator=(const GroupTable&) = delete;
 
@@ -33,18 +41,31 @@ class GroupTable {
   std::int64_t GrowthBound(std::int64_t groups, IntegerRange range) const;
   IntegerRange seen() const { return seen_; }
   // Of bytes(), what keys and parts own beside the record.
-  std::int64_t owned_bytes() const { return static_cast<std::int64_t>(key_bytes_.size()) + heap_.bytes; }
+  std::int64_t owned_bytes() const { return (key_bytes_ == nullptr ? 0 : key_bytes_->total()) + heap_.bytes; }
   HeapAccount& heap() { return heap_; }
 
-  // Valid until groups are added.
+  // To be read; valid until groups are added.
   Record record(std::uint32_t group) const {
-    return chunks_[group >> kChunkBits].get() + static_cast<std::size_t>(group & kChunkMask) * record_width_;
+    return pages_[group >> kPageBits] + static_cast<std::size_t>(group & kPageMask) * record_width_;
   }
   // `out` has as many.
-  void RecordsOf(std::span<const std::uint32_t> groups, std::span<Record> out) const {
-    for (std::size_t i = 0; i < groups.size(); ++i) out[i] = record(groups[i]);
-  }
+  void RecordsOf(std::span<const std::uint32_t> groups, std::span<Record> out) const;
   std::string_view key(std::uint32_t group) const { return KeyOf(record(group)); }
+
+  // ---- writing; what is valid stays so until the next call
+
+  bool is_newest() const { return blocks_.is_newest(); }
+  // Around calls that write, where the table may have copies.
+  void BeginWrite() { blocks_.BeginWrite(); }
+  void EndWrite() { blocks_.EndWrite(); }
+  // Bytes that are there once more, for copies of this table alone, since the last call.
+  std::int64_t TakeReplacedBytes() { return blocks_.TakeReplacedBytes(); }
+  Record RecordToWrite(std::uint32_t group) {
+    if (blocks_.has_older()) MakeOwn(group >> kPageBits);
+    return record(group);
+  }
+  // As RecordsOf().
+  void RecordsToWrite(std::span<const std::uint32_t> groups, std::span<Record> out);
 
   // ---- adding; blocks are of at most kBlockRows
 
@@ -70,14 +91,10 @@ class GroupTable {
   std::optional<std::uint32_t> Find(std::string_view key) const;
 
  private:
-  static constexpr std::uint32_t kChunkBits = 12;
-  static constexpr std::uint32_t kChunkMask = (1U << kChunkBits) - 1;
+  static constexpr std::uint32_t kPageBits = 7;
+  static constexpr std::uint32_t kPageMask = (1U << kPageBits) - 1;
+  static constexpr std::size_t kPageRecords = std::size_t{1} << kPageBits;
   static constexpr std::uint32_t kNone = 0xffffffff;
-
-  struct Slot {
-    std::uint32_t group = kNone;
-    std::uint32_t tag = 0;  // the hash's upper half
-  };
 
   // A record lies in one or two cache lines, a long one in more.
   void PrefetchRecord(std::uint32_t group) const {
@@ -85,24 +102,31 @@ class GroupTable {
     __builtin_prefetch(first);
     __builtin_prefetch(first + record_width_ - 1);
   }
-  // Where a search for a tag begins: by its upper bits, so that growing keeps the order.
-  std::size_t SlotOf(std::uint32_t tag) const { return static_cast<std::size_t>(std::uint64_t{tag} >> slot_shift_); }
   std::string_view KeyOf(const std::byte* record) const {
     if (key_width_ != RowKeys::kVariable) {
       return {reinterpret_cast<const char*>(record) + RecordLayout::kKeyOffset, static_cast<std::size_t>(key_width_)};
     }
     RecordLayout::KeyRef ref;
     std::memcpy(&ref, record + sizeof(std::uint64_t), sizeof(ref));
-    return {key_bytes_.data() + ref.offset, ref.size};
+    return {ref.data, static_cast<std::size_t>(ref.size)};
   }
   Record Append();
-  void SizeFirstChunk(std::size_t room);
+  // How many records there is room for in a page.
+  std::size_t RoomOf(std::size_t page) const { return std::min(capacity_ - page * kPageRecords, kPageRecords); }
+  Record NewPage(std::size_t room);
+  // Its records in a page of that much room, of which so many are used.
+  void ReplacePage(std::size_t page, std::size_t used, std::size_t room);
+  void SizeLastPage(std::size_t room);
+  void MakeOwn(std::size_t page);
+  void MoveDetached(Record from, Record to, std::size_t records) const;
+  template <class F>
+  void ForEachBlock(const F& f) const;
 
   // One integer column.
   std::int64_t IntegerOf(const std::byte* record) const;
   std::uint32_t AppendInteger(std::int64_t value);
   std::uint32_t FindOrAddInteger(std::int64_t value);
-  std::uint32_t HashedInteger(std::int64_t value, std::uint64_t hash);
+  std::uint32_t HashedInteger(const HashIndex::Segment& segment, std::int64_t value, std::uint64_t hash);
   void FindHashed(std::span<const std::int64_t> values, std::span<std::uint32_t> groups);
   bool IsWorthIt(IntegerRange range, std::uint64_t groups, std::uint64_t places) const;
   void UseDense(IntegerRange range);
@@ -114,36 +138,34 @@ class GroupTable {
   // Of a group that is not null_group_.
   std::uint64_t HashOf(std::uint32_t group) const;
   void UseHash();
-  void GrowSlots(std::size_t slots);
-  void CountSlot();
   std::uint32_t AppendBytes(std::string_view key);
-  // The group whose key `is_it` finds equal, or the one that `make` appends.
-  template <class IsIt, class Make>
-  std::uint32_t FindOrAddHashed(std::uint64_t hash, const IsIt& is_it, const Make& make);
-  std::uint32_t FindOrAddBytes(std::string_view key, std::uint64_t hash);
-  std::uint32_t FindOrAddText(std::string_view text, std::uint64_t hash);
-  // Their slots, and then the records that they name, on the way to the cache.
-  void Prefetch(std::span<const std::uint64_t> hashes) const;
+  std::uint32_t FindOrAddBytes(const HashIndex::Segment& segment, std::string_view key, std::uint64_t hash);
+  std::uint32_t FindOrAddText(const HashIndex::Segment& segment, std::string_view text, std::uint64_t hash);
+  // Calls f(i, its segment) for each of the hashes, which finds or adds its group there; their slots, and then the
+  // records that they name, are on the way to the cache by then.
+  template <class F>
+  void ForEachHash(std::span<const std::uint64_t> hashes, const F& f);
   void FindOrAddRows(const auto& key_at, std::span<std::uint32_t> groups);
 
-  const std::shared_ptr<const RecordLayout> layout_;
-  const std::int64_t key_width_;
+  const RecordLayout& layout() const { return blocks_.layout(); }
+  KeyBytes& key_bytes() {
+    if (key_bytes_ == nullptr) key_bytes_ = std::make_unique<KeyBytes>();
+    return *key_bytes_;
+  }
+
+  TableBlocks blocks_;
+  const std::int32_t key_width_;
+  const std::uint32_t record_width_;
   const std::optional<IntegerKey> integer_;  // keys are one integer column
   const bool text_;                          // keys are one column of bytes
-  const std::size_t record_width_;
   std::uint32_t size_ = 0;
-  std::size_t capacity_ = 0;  // records that there is room for
-  std::vector<std::unique_ptr<std::byte[]>> chunks_;
-  std::vector<char> key_bytes_;  // of keys of variable width
-  std::vector<Slot> slots_;      // a power of two, or none
-  int slot_shift_ = 32;          // 32 less the bits of a place in slots_
-
-  // Of one integer column:
-  std::vector<std::uint32_t> dense_;  // the group of least + i; empty: slots_ is the index
-  std::int64_t dense_least_ = 0;
-  IntegerRange seen_;  // of all groups
-
   std::uint32_t null_group_ = kNone;  // of one integer or bytes column
+  std::size_t capacity_ = 0;          // records that there is room for
+  std::vector<Record> pages_;
+  std::unique_ptr<KeyBytes> key_bytes_;  // of keys of variable width
+  DenseIndex dense_;                     // of one integer column; where it is empty, the index is
+  std::unique_ptr<HashIndex> hashed_;    // null: there is no group yet
+  IntegerRange seen_;                    // of all groups, where keys are one integer column
 
   HeapAccount heap_;
 };

@@ -73,7 +73,7 @@ struct IntegerRange {
 struct IntegerKey {
   static constexpr std::size_t kOffset = 2;  // behind the bitmap
 
-  int width;
+  std::int8_t width;
   bool is_signed;
 
   // From the eight bytes at kOffset, those beyond the width zero.

@@ -82,7 +82,7 @@ void RowLog::Drain(const RecordLayout& layout, GroupTable& table) {
       first += std::exchange(filled, 0);
     };
     for (const LoggedRows::Run& run : entry.runs) {
-      const Record record = table.record(run.group);
+      const Record record = table.RecordToWrite(run.group);
       for (std::uint32_t left = run.rows; left > 0;) {
         const auto taken = std::min<std::uint32_t>(left, kBlockRows - filled);
         std::fill_n(records.begin() + filled, taken, record);

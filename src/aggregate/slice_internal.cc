@@ -215,6 +215,8 @@ Slice::Slice(const ViewSpec& spec) : groups_(spec.codec, spec.layout) {}
 
 std::shared_ptr<Slice> Slice::Clone() const { return std::shared_ptr<Slice>(new Slice(*this)); }
 
+std::shared_ptr<Slice> Slice::NextCopy() { return is_newest() ? std::shared_ptr<Slice>(new Slice(this)) : Clone(); }
+
 void Slice::AddEmptyGroup() { groups_.Add({}); }
 
 void Slice::Add(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch) {
@@ -240,7 +242,7 @@ void Slice::AddBlocks(const ViewSpec& spec, const arrow::RecordBatch& batch, con
     const std::span<std::uint32_t> groups(found == nullptr ? scratch.groups.data() : found + at, count);
     const std::span<Record> records(scratch.records.data(), count);
     scratch.finder.Find(block, groups_, groups);
-    groups_.RecordsOf(groups, records);
+    groups_.RecordsToWrite(groups, records);
     for (const Record record : records) AddRows(record, 1);
     inputs.Update(block, records, scratch.block, groups_.heap(), parts);
   }
@@ -257,7 +259,7 @@ void Slice::Merge(const RecordLayout& layout, const Slice& other) {
   for (std::uint32_t first = 0; first < groups.size(); first += kBlockGroups) {
     const auto block = std::span(groups).subspan(first, std::min<std::size_t>(kBlockGroups, groups.size() - first));
     groups_.FindOrAdd(other.groups_, first, block);
-    groups_.RecordsOf(block, to);
+    groups_.RecordsToWrite(block, to);
     for (const Record record : std::span(to).first(block.size())) {
       __builtin_prefetch(record, 1);
       __builtin_prefetch(record + layout.width() - 1, 1);
@@ -285,7 +287,7 @@ void Slice::Merge(const RecordLayout& layout, const Slice& other, std::span<cons
       if (!groups_.Find(key)) groups_.Add(key);
     }
     for (std::size_t i = 0; i < block.size(); ++i) {
-      to[i] = groups_.record(*groups_.Find(other.groups_.key(block[i])));
+      to[i] = groups_.RecordToWrite(*groups_.Find(other.groups_.key(block[i])));
       AddRows(to[i], RowsOf(from[i]));
       rows_ += RowsOf(from[i]);
     }
@@ -297,7 +299,7 @@ void Slice::Merge(const RecordLayout& layout, const Slice& other, std::span<cons
 
 void Slice::AddGroup(const RecordLayout& layout, std::string_view key, Record record) {
   if (!groups_.Find(key)) groups_.Add(key);
-  const Record to = groups_.record(*groups_.Find(key));
+  const Record to = groups_.RecordToWrite(*groups_.Find(key));
   AddRows(to, RowsOf(record));
   rows_ += RowsOf(record);
   for (const RecordLayout::Part& part : layout.parts()) {
@@ -310,7 +312,7 @@ void Slice::Subtract(const RecordLayout& layout, const Slice& other) {
     const auto found = groups_.Find(other.groups_.key(group));
     if (!found) continue;
     const Record from = other.groups_.record(group);
-    const Record to = groups_.record(*found);
+    const Record to = groups_.RecordToWrite(*found);
     AddRows(to, -RowsOf(from));
     rows_ -= RowsOf(from);
     for (const RecordLayout::Part& part : layout.parts()) part.ops->Subtract(std::span(&from, 1), std::span(&to, 1));

@@ -83,6 +83,15 @@ class Slice {
   // When few more groups are expected: in no more room than it needs.
   void Compact() { groups_.Compact(); }
   std::shared_ptr<Slice> Clone() const;
+  // A copy to be written to instead of this one, which nobody shall write to any more; shares what does not change.
+  std::shared_ptr<Slice> NextCopy();
+  // May it be written to? Not once there was a next copy.
+  bool is_newest() const { return groups_.is_newest(); }
+  // Around writing, where there may be copies.
+  void BeginWrite() { groups_.BeginWrite(); }
+  void EndWrite() { groups_.EndWrite(); }
+  // What writing has left to older copies alone, since the last call.
+  std::int64_t TakeReplacedBytes() { return groups_.TakeReplacedBytes(); }
   // The one group of a view without keys, before any row.
   void AddEmptyGroup();
 
@@ -100,6 +109,7 @@ class Slice {
   // `found`: room for the groups of all rows, or null.
   void AddBlocks(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch,
                  std::uint32_t* found);
+  explicit Slice(Slice* older) : groups_(&older->groups_), rows_(older->rows_) {}
 
   GroupTable groups_;
   RowLog log_;

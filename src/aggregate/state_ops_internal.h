@@ -109,7 +109,7 @@ class RecordLayout {
   // Where a fixed-width row key lies; of one that varies there is a KeyRef at the next multiple of 8.
   static constexpr std::size_t kKeyOffset = 6;
   struct KeyRef {
-    std::uint64_t offset;  // in the table's key bytes
+    const char* data;  // in the table's key bytes
     std::uint64_t size;
   };
 

@@ -247,14 +247,16 @@ class SlicedViewState final : public ViewState {
     for (const SliceEntry& from : gone) {
       const auto at = LowerBound(slices, from.key);
       if (without.contains(from.key) || at == slices.end() || at->key != from.key) continue;
-      Slice& slice = WritableSlice(pinned, *at);
-      Count(slice, -1);
+      Slice& slice = BeginWrite(pinned, *at);
       slice.Subtract(*spec_->layout, *from.slice);
-      if (has_keys && slice.row_count() == 0) {
+      EndWrite(slice);
+      if (!has_keys || (slice.row_count() != 0 && !slice.has_empty_group())) continue;
+      Count(slice, -1);
+      if (slice.row_count() == 0) {
         slices.erase(at);
         continue;
       }
-      if (has_keys && slice.has_empty_group()) at->slice = slice.WithoutEmpty(*spec_);
+      at->slice = slice.WithoutEmpty(*spec_);
       Count(*at->slice, 1);
     }
     current_.reset();
@@ -420,11 +422,10 @@ class SlicedViewState final : public ViewState {
       CompactBefore(at, pinned, slices);
       return;
     }
-    Slice& slice = WritableSlice(pinned, *at);
-    Count(slice, -1);
+    Slice& slice = BeginWrite(pinned, *at);
     slice.Merge(*spec_->layout, *from.slice);
     slice.TakeLogged(*spec_->layout);
-    Count(slice, 1);
+    EndWrite(slice);
   }
 
   // A new window has begun: the one before it hardly grows any more.
@@ -433,8 +434,9 @@ class SlicedViewState final : public ViewState {
     const SliceEntry& before = *std::prev(begun);
     if (before.created <= pinned || before.slice.use_count() > 1) return;
     Count(*before.slice, -1);
+    before.slice->BeginWrite();
     before.slice->Compact();
-    Count(*before.slice, 1);
+    EndWrite(*before.slice);
   }
 
   void AddRawRows(const std::vector<RawRows>& raw, const std::set<WindowStart>& without, std::uint64_t pinned,
@@ -449,24 +451,30 @@ class SlicedViewState final : public ViewState {
         Count(*at->slice, 1);
         CompactBefore(at, pinned, slices);
       }
-      Slice& slice = WritableSlice(pinned, *at);
-      Count(slice, -1);
+      Slice& slice = BeginWrite(pinned, *at);
       slice.Add(*spec_, *rows.batch, rows.rows, *scratch);
       slice.Settle();
-      Count(slice, 1);
+      EndWrite(slice);
     }
   }
 
-  // The entry's slice, copied first where a pin may see it.
-  Slice& WritableSlice(std::uint64_t pinned, SliceEntry& entry) REQUIRES(mutex_) {
+  // The entry's slice to write to, its next copy where a pin may see it; not counted until EndWrite().
+  Slice& BeginWrite(std::uint64_t pinned, SliceEntry& entry) REQUIRES(mutex_) {
+    Count(*entry.slice, -1);
     if (entry.created <= pinned) {
-      const bool is_shared = entry.slice.use_count() > 1;
-      if (is_shared) copied_ += entry.slice->bytes();
       // One that came from a delta is this state's alone once the delta is gone and no version has it.
-      if (is_shared || entry.created != 0) entry.slice = entry.slice->Clone();
+      if (entry.slice.use_count() > 1 || entry.created != 0) entry.slice = entry.slice->NextCopy();
       entry.created = generation_;
     }
+    if (!entry.slice->is_newest()) entry.slice = entry.slice->Clone();
+    entry.slice->BeginWrite();
     return *entry.slice;
+  }
+
+  void EndWrite(Slice& slice) REQUIRES(mutex_) {
+    slice.EndWrite();
+    copied_ += slice.TakeReplacedBytes();
+    Count(slice, 1);
   }
 
   void Count(const Slice& slice, std::int64_t sign) REQUIRES(mutex_) {

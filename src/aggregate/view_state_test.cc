@@ -367,17 +367,17 @@ TEST(ViewState, AWindowIsMadeCompactWhenTheNextBegins) {
     FoldAndMerge(*state, {batch});
   };
   const auto first_window = [&] { return state->Windows().front(); };
-  add(0, 0, 400);
-  add(0, 400, 200);
+  add(0, 0, 20);
+  add(0, 20, 13);
   const auto open = first_window();
   add(1, 0, 1);
   const auto compact = first_window();
-  EXPECT_EQ(compact.groups, 600);
+  EXPECT_EQ(compact.groups, 33);
   EXPECT_LE(compact.bytes, open.bytes * 2 / 3);
   EXPECT_EQ(state->Stats().bytes, compact.bytes + state->Windows().back().bytes);
-  add(0, 599, 4000);
-  EXPECT_EQ(first_window().groups, 4599);
-  EXPECT_EQ(first_window().rows, 4600);
+  add(0, 32, 4000);
+  EXPECT_EQ(first_window().groups, 4032);
+  EXPECT_EQ(first_window().rows, 4033);
 }
 
 }  // namespace

@@ -256,6 +256,22 @@ TEST_P(ManyGroups, KeysAreLookedUpWhileOthersCome) {
 INSTANTIATE_TEST_SUITE_P(Steps, ManyGroups, testing::Values(1, 1'000'003),
                          [](const auto& param) { return param.param == 1 ? "dense" : "hashed"; });
 
+// However many batches the rows come in.
+TEST(ViewCopies, AnIndexThatGrowsIsCountedOnceInTheBoundOfACommit) {
+  constexpr std::int64_t kStep = 1'000'003;
+  constexpr std::int64_t kGroups = 405'000;  // the next ones make it grow
+  constexpr std::int64_t kBatch = 20'000;
+  const auto query = Sums();
+  const auto state = ViewState::Make(query).ValueOrDie();
+  FoldAndMerge(*state, {Rows(*query, 0, kGroups, kStep)});
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  for (std::int64_t first = kGroups; batches.size() < 5; first += kBatch) {
+    batches.push_back(Rows(*query, first, kBatch, kStep));
+  }
+  const auto bound_of = [&](const auto& rows) { return state->GrowthBound(*state->Fold(rows).ValueOrDie()); };
+  EXPECT_LE(bound_of(batches), bound_of(std::vector{Rows(*query, kGroups, 5 * kBatch, kStep)}) * 11 / 10);
+}
+
 TEST(ViewCopies, AViewThatGoesBeforeItsReadersLeavesThemWhatTheySee) {
   const auto query = Sums();
   auto state = ViewState::Make(query).ValueOrDie();

@@ -187,19 +187,33 @@ class SlicedViewState final : public ViewState {
   std::int64_t GrowthBound(const Delta& delta) const override EXCLUDES(mutex_) {
     const Folded& folded = FoldedOf(delta);
     std::int64_t bytes = 0;
-    const MutexLock lock(mutex_);
-    const auto of = [&](SliceKey key, std::int64_t groups, IntegerRange range) REQUIRES(mutex_) {
-      const auto at = LowerBound(*slices_, key);
-      if (at != slices_->end() && at->key == key) return at->slice->groups().GrowthBound(groups, range);
-      return static_cast<std::int64_t>(sizeof(Slice)) +
-             GroupTable(spec_->codec, spec_->layout).GrowthBound(groups, range);
+    // By slice, since an index that grows does so once for all of them.
+    struct Added {
+      std::int64_t groups = 0;
+      IntegerRange range;
+    };
+    std::map<SliceKey, Added> added;
+    const auto add = [&](SliceKey key, std::int64_t groups, IntegerRange range) {
+      Added& of_key = added[key];
+      of_key.groups += groups;
+      of_key.range = of_key.range.With(range);
     };
     for (const SliceEntry& entry : folded.slices) {
       const GroupTable& groups = entry.slice->groups();
-      bytes += of(entry.key, groups.size(), groups.seen()) + groups.owned_bytes() +
-               entry.slice->log().GrowthBound(*spec_->layout, groups.size());
+      add(entry.key, groups.size(), groups.seen());
+      bytes += groups.owned_bytes() + entry.slice->log().GrowthBound(*spec_->layout, groups.size());
     }
-    for (const RawRows& raw : folded.raw) bytes += of(raw.key, raw.rows.count, raw.range);
+    for (const RawRows& raw : folded.raw) add(raw.key, raw.rows.count, raw.range);
+    const MutexLock lock(mutex_);
+    for (const auto& [key, more] : added) {
+      const auto at = LowerBound(*slices_, key);
+      if (at != slices_->end() && at->key == key) {
+        bytes += at->slice->groups().GrowthBound(more.groups, more.range);
+      } else {
+        bytes += static_cast<std::int64_t>(sizeof(Slice)) +
+                 GroupTable(spec_->codec, spec_->layout).GrowthBound(more.groups, more.range);
+      }
+    }
     return bytes;
   }
 

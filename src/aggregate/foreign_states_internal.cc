@@ -45,10 +45,13 @@ class OwnRecord {
   std::vector<std::uint64_t> room_;
 };
 
+enum class StatesFrom { kForeign, kScan };
+
 class ForeignStates {
  public:
-  ForeignStates(const ViewSpec& spec, const arrow::RecordBatch& batch)
-      : spec_(spec), query_(*spec.query), batch_(batch), opened_(query_.aggregates.size()) {
+  ForeignStates(const ViewSpec& spec, const arrow::RecordBatch& batch, StatesFrom from)
+      : spec_(spec), query_(*spec.query), batch_(batch), from_(from), opened_(query_.aggregates.size()) {
+    if (from == StatesFrom::kScan) return;
     for (std::size_t i = 0; i < opened_.size(); ++i) fingerprints_.push_back(FingerprintOfAggregate(query_, i));
   }
 
@@ -71,8 +74,9 @@ class ForeignStates {
   }
 
   arrow::Status FindColumns() {
-    if (batch_.num_columns() != static_cast<int>(query_.output.size())) {
-      return arrow::Status::Invalid("View ", query_.view.ToString(), " has ", query_.output.size(),
+    const auto columns = query_.output.size() + (from_ == StatesFrom::kScan ? 1 : 0);
+    if (batch_.num_columns() != static_cast<int>(columns)) {
+      return arrow::Status::Invalid("View ", query_.view.ToString(), " has ", columns,
                                     " columns, and so have its states; these rows have ", batch_.num_columns());
     }
     std::vector<std::shared_ptr<arrow::Array>> by_key(static_cast<std::size_t>(query_.key_count()));
@@ -113,6 +117,28 @@ class ForeignStates {
                                   spec_.WindowText(window), " is not the start of one of its windows");
   }
 
+  std::string_view TextAt(int column, std::int64_t row) const {
+    std::string_view text;
+    WithColumn<std::string_view>(*batch_.column(column), [&](auto values) { text = values(row); });
+    return text;
+  }
+
+  // As Open(), of states as a scan gives them; of one that is NULL there is no payload.
+  arrow::Result<std::int64_t> OpenScanned(std::int64_t row) {
+    for (std::size_t i = 0; i < query_.output.size(); ++i) {
+      const OutputColumn& column = query_.output[i];
+      if (column.is_key) continue;
+      auto& opened = opened_[static_cast<std::size_t>(column.index)];
+      opened = {};
+      if (batch_.column(static_cast<int>(i))->IsNull(row)) continue;
+      StateReader reader(TextAt(static_cast<int>(i), row));
+      ARROW_RETURN_NOT_OK(reader.Take<std::int64_t>().status());
+      ARROW_ASSIGN_OR_RAISE(opened, reader.TakeBytes(reader.left()));
+    }
+    StateReader any(TextAt(batch_.num_columns() - 1, row));
+    return any.Take<std::int64_t>();
+  }
+
   // The payload of every aggregate's state; their number of rows.
   arrow::Result<std::int64_t> Open(std::int64_t row) {
     std::int64_t rows = -1;
@@ -121,10 +147,8 @@ class ForeignStates {
       if (column.is_key) continue;
       const auto& array = *batch_.column(static_cast<int>(i));
       if (array.IsNull(row)) return Refuse(column, row, "there is none");
-      std::string_view sealed;
-      WithColumn<std::string_view>(array, [&](auto values) { sealed = values(row); });
       const auto aggregate = static_cast<std::size_t>(column.index);
-      const auto state = OpenState(fingerprints_[aggregate], sealed);
+      const auto state = OpenState(fingerprints_[aggregate], TextAt(static_cast<int>(i), row));
       if (!state.ok()) return Refuse(column, row, state.status().message());
       StateReader reader(*state);
       const auto count = reader.Take<std::int64_t>();
@@ -139,7 +163,7 @@ class ForeignStates {
   }
 
   arrow::Status AddRow(std::int64_t row, std::string_view key, Slices& slices) {
-    ARROW_ASSIGN_OR_RAISE(const auto rows, Open(row));
+    ARROW_ASSIGN_OR_RAISE(const auto rows, from_ == StatesFrom::kScan ? OpenScanned(row) : Open(row));
     ARROW_ASSIGN_OR_RAISE(const auto window, WindowOf(row));
     OwnRecord record(*spec_.layout);
     AddRows(record.get(), rows);
@@ -150,6 +174,18 @@ class ForeignStates {
     return arrow::Status::OK();
   }
 
+  arrow::Status LoadScanned(const OutputColumn& column, std::int64_t row, const RecordLayout::Part& part,
+                            Record record) {
+    const std::string_view state = opened_[static_cast<std::size_t>(column.index)];
+    if (state.data() == nullptr) {
+      part.ops->SkipRows(record);
+      return arrow::Status::OK();
+    }
+    HeapAccount heap;
+    const auto loaded = part.ops->LoadWider(state, record, heap);
+    return loaded.ok() ? loaded : Refuse(column, row, loaded.message());
+  }
+
   // Aggregates that share a part have one state.
   arrow::Status LoadPart(std::int64_t row, const RecordLayout::Part& part, Record record) {
     const OutputColumn* first = nullptr;
@@ -157,12 +193,16 @@ class ForeignStates {
       if (column.is_key || spec_.layout->ops(static_cast<std::size_t>(column.index)) != part.ops.get()) continue;
       const std::string_view state = opened_[static_cast<std::size_t>(column.index)];
       if (first != nullptr) {
-        if (state != opened_[static_cast<std::size_t>(first->index)]) {
+        if (from_ == StatesFrom::kForeign && state != opened_[static_cast<std::size_t>(first->index)]) {
           return Refuse(column, row, "it is not of the same rows as " + first->name);
         }
         continue;
       }
       first = &column;
+      if (from_ == StatesFrom::kScan) {
+        ARROW_RETURN_NOT_OK(LoadScanned(column, row, part, record));
+        continue;
+      }
       StateReader reader(state);
       HeapAccount heap;
       auto loaded = part.ops->Load(reader, std::span(&record, 1), heap);
@@ -176,6 +216,7 @@ class ForeignStates {
   const ViewSpec& spec_;
   const AggregateQuery& query_;
   const arrow::RecordBatch& batch_;
+  const StatesFrom from_;
   std::vector<std::shared_ptr<arrow::Array>> keys_;
   std::vector<SliceKey> windows_;
   std::int64_t after_start_ = 0;
@@ -183,18 +224,29 @@ class ForeignStates {
   std::vector<std::string_view> opened_;  // by aggregate, of the row at hand
 };
 
+SliceMap MapOf(Slices slices) {
+  SliceMap map;
+  for (auto& [key, slice] : slices) map.push_back({.key = key, .slice = std::move(slice)});
+  return map;
+}
+
 }  // namespace
 
 arrow::Result<SliceMap> FoldForeignStates(const ViewSpec& spec,
                                           const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) {
   Slices slices;
   for (const auto& batch : batches) {
-    ARROW_RETURN_NOT_OK(ForeignStates(spec, *batch).AddTo(slices));
+    ARROW_RETURN_NOT_OK(ForeignStates(spec, *batch, StatesFrom::kForeign).AddTo(slices));
     ARROW_RETURN_NOT_OK(CheckExactBytes(*spec.query, *spec.layout));
   }
-  SliceMap map;
-  for (auto& [key, slice] : slices) map.push_back({.key = key, .slice = std::move(slice)});
-  return map;
+  return MapOf(std::move(slices));
+}
+
+arrow::Result<SliceMap> FoldScannedStates(const ViewSpec& spec, const std::shared_ptr<arrow::RecordBatch>& batch) {
+  Slices slices;
+  ARROW_RETURN_NOT_OK(ForeignStates(spec, *batch, StatesFrom::kScan).AddTo(slices));
+  ARROW_RETURN_NOT_OK(CheckExactBytes(*spec.query, *spec.layout));
+  return MapOf(std::move(slices));
 }
 
 }  // namespace hyprstream::aggregate

@@ -1,4 +1,4 @@
-// States that another server's view has given out, back as slices; docs/states.md.
+// States that another server's view has given out (docs/states.md) or another view of this one has, as slices.
 #pragma once
 
 #include <memory>
@@ -15,5 +15,7 @@ namespace hyprstream::aggregate {
 // As ViewState::FoldStates. Of the bytes nothing is taken on trust.
 arrow::Result<SliceMap> FoldForeignStates(const ViewSpec& spec,
                                           const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches);
+// As ViewState::FoldScannedStates.
+arrow::Result<SliceMap> FoldScannedStates(const ViewSpec& spec, const std::shared_ptr<arrow::RecordBatch>& batch);
 
 }  // namespace hyprstream::aggregate

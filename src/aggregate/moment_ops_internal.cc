@@ -273,6 +273,13 @@ class DoubleOps final : public StateOps {
     }
     return arrow::Status::OK();
   }
+  arrow::Status LoadWider(std::string_view payload, Record record, HeapAccount& heap) const override {
+    if constexpr (std::same_as<State, SecondMoment>) {  // higher moments come after these
+      static_assert(std::derived_from<FourMoments, SecondMoment>);
+      if (payload.size() == sizeof(FourMoments)) payload = payload.substr(0, sizeof(State));
+    }
+    return StateOps::LoadWider(payload, record, heap);
+  }
 
  private:
   State& StateOf(Record record) const { return *std::launder(reinterpret_cast<State*>(record + offset())); }

@@ -283,6 +283,12 @@ arrow::Status CheckAggregate(const AggregateColumn& aggregate, const ArgumentTyp
   }
 }
 
+arrow::Status StateOps::LoadWider(std::string_view payload, Record record, HeapAccount& heap) const {
+  StateReader reader(payload);
+  ARROW_RETURN_NOT_OK(Load(reader, std::span(&record, 1), heap));
+  return reader.left() == 0 ? arrow::Status::OK() : arrow::Status::Invalid("View state: bytes are left over");
+}
+
 RecordLayout::RecordLayout(const AggregateQuery& query, std::int64_t key_width, std::optional<std::size_t> only) {
   std::size_t end = key_width == RowKeys::kVariable ? sizeof(std::uint64_t) + sizeof(KeyRef)
                                                     : RoundUp(kKeyOffset + static_cast<std::size_t>(key_width));

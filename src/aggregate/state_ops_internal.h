@@ -74,6 +74,12 @@ class StateOps {
   // Into records that Init made.
   virtual arrow::Status Load(StateReader& reader, std::span<const Record> records, HeapAccount& heap) const = 0;
 
+  // Of one record that another view saved for the same argument: its part may keep more, of which this one takes what it
+  // keeps, or nothing at all (an empty payload) where every row of the group counts.
+  virtual arrow::Status LoadWider(std::string_view payload, Record record, HeapAccount& heap) const;
+  // No row of the record's counts for it; as Init made it otherwise.
+  virtual void SkipRows(Record) const {}
+
   // Is its state larger than a few rows, and do rows come to the same in any order? Then a delta keeps the rows
   // themselves, rather than a state that is made, filled with few of them, and merged; see RowLog.
   virtual bool is_large() const { return false; }

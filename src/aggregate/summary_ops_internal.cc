@@ -297,6 +297,22 @@ class SummaryOps final : public StateOps {
     }
     return arrow::Status::OK();
   }
+  // The other part may have the sum, the extremes or both of the same type, and has what this one has: its size tells.
+  arrow::Status LoadWider(std::string_view payload, Record record, HeapAccount& heap) const override {
+    if (payload.empty()) return arrow::Status::OK();
+    StateWriter own;
+    Save(std::span(&record, 1), own);
+    const std::size_t kept = own.bytes().size();
+    if (payload.size() == kept) return StateOps::LoadWider(payload, record, heap);
+    if (payload.size() < kept) return Damaged("a part that is not there");
+    if constexpr (kExtremes && !kSum) {  // they come last
+      constexpr std::size_t kRows = sizeof(std::int64_t);
+      const auto extremes = payload.substr(payload.size() - (kept - kRows));
+      return StateOps::LoadWider(std::string(payload.substr(0, kRows)).append(extremes), record, heap);
+    }
+    return StateOps::LoadWider(payload.substr(0, kept), record, heap);
+  }
+  void SkipRows(Record record) const override { StateOf(record).skipped = RowsOf(record); }
 
  private:
   State& StateOf(Record record) const { return *std::launder(reinterpret_cast<State*>(record + offset())); }

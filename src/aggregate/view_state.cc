@@ -283,6 +283,13 @@ class SlicedViewState final : public ViewState {
     return std::make_unique<FoldedDelta>(Folded{.slices = std::move(slices), .raw = {}});
   }
 
+  arrow::Result<std::unique_ptr<Delta>> FoldScannedStates(
+      const std::shared_ptr<arrow::RecordBatch>& batch) const override {
+    if (query().hopping) return ViewState::FoldScannedStates(batch);
+    ARROW_ASSIGN_OR_RAISE(SliceMap slices, aggregate::FoldScannedStates(*spec_, batch));
+    return std::make_unique<FoldedDelta>(Folded{.slices = std::move(slices), .raw = {}});
+  }
+
   void ReplaceAmong(const std::function<bool(WindowStart)>& among, const Delta& delta) override EXCLUDES(mutex_) {
     if (!spec_->window) return ReplaceAll(delta);
     const auto is_among = [&](const SliceEntry& entry) { return among(entry.key); };
@@ -529,6 +536,11 @@ arrow::Result<std::unique_ptr<Delta>> ViewState::FoldStates(
     const std::vector<std::shared_ptr<arrow::RecordBatch>>& /*batches*/) const {
   return arrow::Status::NotImplemented("View ", query().view.ToString(),
                                        " takes no states: its windows overlap or join one another");
+}
+
+arrow::Result<std::unique_ptr<Delta>> ViewState::FoldScannedStates(
+    const std::shared_ptr<arrow::RecordBatch>& /*batch*/) const {
+  return FoldStates({});
 }
 
 arrow::Result<std::unique_ptr<ViewState>> ViewState::Make(std::shared_ptr<const AggregateQuery> query) {

@@ -129,6 +129,11 @@ class ViewState {
   // aggregates. Invalid, naming column and row, when they are none of this view's. NotImplemented of sessions.
   virtual arrow::Result<std::unique_ptr<Delta>> FoldStates(
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) const;
+  // The same for states that a scan of another view over the same rows gives (ScanRequest), and one more column of
+  // them: of each row, any state of the view that it came from, which says how many rows are behind it. A NULL in the
+  // place of another state stands for the state of no row. Several rows may be of one group.
+  virtual arrow::Result<std::unique_ptr<Delta>> FoldScannedStates(
+      const std::shared_ptr<arrow::RecordBatch>& batch) const;
   // Takes windows away that have expired, asked in ascending order until one has not yet; never the NULL window. What
   // they held is returned. Costs next to nothing when the oldest is to stay.
   virtual ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired) = 0;

@@ -367,6 +367,7 @@ std::vector<ViewInfo> CommitPathImpl::Views() const {
                      .base = view->query->base,
                      .source = view->query->source,
                      .definition = view->query->definition,
+                     .filled_from = view->filled_from,
                      .status = view->status,
                      .problem = view->problem,
                      .options = view->options,

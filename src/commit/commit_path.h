@@ -59,6 +59,7 @@ struct ViewInfo {
   TableRef base;
   TableRef source;  // what its FROM names: the base, or another materialized view
   std::string definition;
+  TableRef filled_from;  // the view whose states it was made of, where rows of its table were gone; or no name
   ViewStatus status = ViewStatus::kReady;
   std::string problem;  // why it is broken
   ViewOptions options = {};

@@ -172,6 +172,17 @@ class CommitPathImpl : public CommitPath {
   // `options` as the transaction has altered them.
   static ViewOptions OptionsIn(const TransactionSnapshot& ddl, const MaintainedView& view);
   arrow::Status UnknownView(const TableRef& view) const;
+  // ---- views of tables that no longer have all rows (view_supply.cc)
+  // Empty, or why rows that the view would have are gone from its table; `base`: as it is called where it is committed.
+  std::string RowsMissingFor(const MaintainedView& view, const TableRef& base) const;
+  arrow::Status FillFromStates(engine::Connection& connection, const TransactionSnapshot& ddl, CreatedView& created,
+                               const std::string& missing);
+  static arrow::Result<std::shared_ptr<arrow::Buffer>> GoneStateFrom(engine::Connection& connection,
+                                                                     const MaintainedView& view,
+                                                                     const MaintainedView& supplier);
+  // What FillFromStates() leaves to the commit, under the gate.
+  arrow::Status CheckFilledFromStates(const Staged& staged, const CreatedView& created);
+
   // ---- views filled while commits go on (view_filling.cc)
   // Under the gate, once its CREATE has committed.
   void FillLater(const std::shared_ptr<MaintainedView>& view);

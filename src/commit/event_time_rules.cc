@@ -151,7 +151,8 @@ AnsweringView CommitPathImpl::AnsweringOf(const MaintainedView& view, std::share
   if (view.partial) answering.partial = "it counts from its creation on (backfill = false)";
   if (!view.late.dropped.empty()) answering.partial = "it has left out late rows";
   if (view.merged) answering.partial = "it has states of other servers merged in";
-  auto from = view.late.expired_to;
+  auto from = std::max(view.late.expired_to, view.lost_before.value_or(EventTime::min()));
+  if (from != EventTime::min()) answering.lost_before = from.time_since_epoch().count();
   if (const auto rows_before = registry_.RowsBefore(view.query->base)) from = std::max(from, *rows_before);
   if (from != EventTime::min()) answering.whole_from = from.time_since_epoch().count();
   return answering;

@@ -139,7 +139,8 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
   return AddColumns(
       connection, kViews,
       {"lateness VARCHAR DEFAULT '0'", "late VARCHAR DEFAULT 'update'", "retention VARCHAR", "source_schema VARCHAR",
-       "source_name VARCHAR", "partial VARCHAR DEFAULT 'false'", "merged VARCHAR DEFAULT 'false'"});
+       "source_name VARCHAR", "partial VARCHAR DEFAULT 'false'", "merged VARCHAR DEFAULT 'false'", "filled_schema VARCHAR",
+       "filled_name VARCHAR", "lost_before VARCHAR"});
 }
 
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options) {
@@ -237,11 +238,12 @@ arrow::Status StoreView(engine::Connection& connection, const StoredView& view) 
       connection,
       "INSERT INTO " + kViews +
           " (schema_name, table_name, base_schema, base_name, source_schema, source_name, definition, time_zone, "
-          "lateness, late, retention, partial) VALUES (" +
+          "lateness, late, retention, partial, filled_schema, filled_name, lost_before) VALUES (" +
           Values(view.view) + ", " + Values(view.base) + ", " + Values(view.source) + ", " +
           QuoteLiteral(view.definition) + ", " + QuoteLiteral(view.time_zone) + ", " +
           MicrosLiteral(std::optional<Micros>(view.options.lateness)) + ", " + QuoteLiteral(ToText(view.options.late)) +
-          ", " + MicrosLiteral(view.options.retention) + (view.partial ? ", 'true')" : ", 'false')"));
+          ", " + MicrosLiteral(view.options.retention) + (view.partial ? ", 'true', " : ", 'false', ") +
+          Values(view.filled_from) + ", " + MicrosLiteral(view.lost_before) + ")");
 }
 
 arrow::Status StoreViewOptions(engine::Connection& connection, const TableRef& view, const ViewOptions& options) {
@@ -267,7 +269,8 @@ arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection)
                                               "SELECT schema_name, table_name, base_schema, base_name, definition, "
                                               "time_zone, lateness, late, retention, "
                                               "coalesce(source_schema, base_schema), "
-                                              "coalesce(source_name, base_name), partial, merged FROM " +
+                                              "coalesce(source_name, base_name), partial, merged, filled_schema, "
+                                              "filled_name, lost_before FROM " +
                                                   kViews + " ORDER BY ALL"));
   std::vector<StoredView> views;
   for (const auto& row : rows) {
@@ -280,7 +283,9 @@ arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection)
                                  .late = LatePolicyOf(row[7]).value_or(LatePolicy::kUpdate),
                                  .retention = SpanOf(row[8])},
                      .partial = row[11] == "true",
-                     .merged = row[12] == "true"});
+                     .merged = row[12] == "true",
+                     .filled_from = {.schema = row[13], .name = row[14]},
+                     .lost_before = TimeOf(row[15])});
   }
   return SourcesFirst(std::move(views));
 }

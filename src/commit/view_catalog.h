@@ -35,6 +35,8 @@ struct StoredView {
   ViewOptions options = {};
   bool partial = false;  // see MaintainedView
   bool merged = false;   // likewise
+  TableRef filled_from = {};                   // likewise
+  std::optional<EventTime> lost_before = {};   // likewise
 };
 
 using TableOptionsMap = std::map<TableRef, TableOptions>;

@@ -18,6 +18,10 @@
 #include "commit/view_maintenance.h"
 #include "core/snapshot.h"
 
+namespace arrow {
+class Buffer;
+}
+
 namespace hyprstream::commit {
 
 // The views' versions at one position, until it expires: then its versions are let go, but for running scans.
@@ -58,6 +62,8 @@ struct CreatedView {
   std::shared_ptr<MaintainedView> view;  // what its commit publishes
   std::string problem = {};              // not empty: why its transaction cannot read it
   std::shared_ptr<TableSource> seen;     // what its transaction reads: its table as it was when the view was created
+  // Of one filled from another's states: what a start could not get from the rows of its table. Null: nothing.
+  std::shared_ptr<arrow::Buffer> gone_state = nullptr;
 };
 
 // A view whose windows an open transaction has computed again.

@@ -70,6 +70,8 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
   ARROW_ASSIGN_OR_RAISE(view->state, aggregate::ViewState::Make(view->query));
   view->options = stored.options;
   view->merged = stored.merged;
+  view->filled_from = stored.filled_from;
+  view->lost_before = stored.lost_before;
   std::string why;
   ARROW_ASSIGN_OR_RAISE(view->ends,
                         WindowEnds::Make(connection, *view->query, registry_.OptionsOf(stored.base).time_column, why));
@@ -173,10 +175,13 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
   view.changes = ChangesOf(view);
   const auto before = ddl.renamed.find(base);
   const bool made_here = before == ddl.renamed.end() && ddl.options.contains(base);
-  if (backfill && !made_here && registry_.RowsGone(before == ddl.renamed.end() ? base : before->second)) {
-    return arrow::Status::Invalid("Table ", base.ToString(),
-                                  " no longer has the rows it accepted (keep_rows = false); create the view WITH "
-                                  "(backfill = false) to count from now on");
+  const auto& committed = before == ddl.renamed.end() ? base : before->second;
+  if (!made_here) view.lost_before = registry_.RowsBefore(committed);
+  if (backfill && !made_here) {
+    if (const auto missing = RowsMissingFor(view, committed); !missing.empty()) {
+      ARROW_RETURN_NOT_OK(FillFromStates(connection, ddl, created, missing));
+      return created;
+    }
   }
   view.background = parsed.background && backfill;
   if (view.background) {
@@ -209,6 +214,10 @@ arrow::Status CommitPathImpl::Fill(engine::Connection& connection, const Transac
   std::optional<ConnectionPool::Lease> fresh;
   {
     const std::unique_lock gate(gate_);
+    if (keeps_rows && redefined == facts.entries.end() && registry_.RowsBefore(base) > view.lost_before) {
+      return arrow::Status::Invalid("Rows of table ", base.ToString(), " have expired while materialized view ",
+                                    view.query->view.ToString(), " was created; create it again");
+    }
     if (keeps_rows && redefined != facts.entries.end()) {
       // Others see another table by this name, or none.
       view.refill = redefined->existed || ddl.renamed.contains(base);
@@ -247,7 +256,12 @@ arrow::Status CommitPathImpl::WriteView(engine::Connection& connection, const Cr
                                                .definition = query.definition,
                                                .time_zone = query.time_zone,
                                                .options = view.view->options,
-                                               .partial = view.view->partial}));
+                                               .partial = view.view->partial,
+                                               .filled_from = view.view->filled_from,
+                                               .lost_before = view.view->lost_before}));
+    if (view.gone_state != nullptr) {
+      ARROW_RETURN_NOT_OK(AddGoneState(connection, query.view, view.gone_state));
+    }
     if (replace) ARROW_RETURN_NOT_OK(connection.Run("DROP VIEW IF EXISTS " + name).status());
     const auto rows =
         "SELECT * FROM view_scan(" + QuoteLiteral(query.view.schema) + ", " + QuoteLiteral(query.view.name) + ")";
@@ -372,6 +386,7 @@ arrow::Status CommitPathImpl::CheckDefinition(engine::Connection& connection, co
 
 arrow::Status CommitPathImpl::CheckCreated(const Staged& staged) {
   for (const auto& [ref, created] : staged.ddl->created) {
+    ARROW_RETURN_NOT_OK(CheckFilledFromStates(staged, created));
     if (created.view->fill_problem.empty()) continue;
     return arrow::Status::Invalid("Materialized view ", ref.ToString(),
                                   " cannot take a row that came while it was filled: ", created.view->fill_problem);

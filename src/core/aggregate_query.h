@@ -67,6 +67,7 @@ struct SelectShapes {
   std::vector<std::string> output;      // in SELECT order; empty where there is no text; none at all: unknown
   std::vector<std::string> conditions;  // of WHERE: all of them hold for the rows that the view has
   std::string rows;  // what window functions below it were over, as of session(); empty: there are none
+  std::vector<std::string> arguments = {};  // of argument_sql; empty where there is no text
 };
 
 struct AggregateQuery {
@@ -120,6 +121,9 @@ struct AggregateQuery {
   std::vector<std::string> base_columns;  // of the base table that it reads
   WrittenSelect written = {};
   SelectShapes shapes = {};
+  // The SELECT over `base` that another view's states are read by (Connection::ReadStates): its columns, with calls of
+  // hyprstream_state in the place of aggregates' values, and one column more. Empty where no view's states are read.
+  std::string states_sql = {};
   // When set, readers of the view see this SELECT over view_scan of it, which gives the rest of what is said here: of a
   // view over a view of sessions, which are what it keeps.
   std::string shown_sql = {};

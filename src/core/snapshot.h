@@ -36,6 +36,9 @@ struct AnsweringView {
   // Event time in microseconds: its windows from there on have all rows of the table, earlier ones may be gone, or have
   // rows that the table has no more.
   std::optional<std::int64_t> whole_from;
+  // Likewise, but whether or not the table still has their rows: its windows from there on have every row that was
+  // accepted for them.
+  std::optional<std::int64_t> lost_before = std::nullopt;
 };
 
 class Snapshot {

@@ -33,6 +33,7 @@
 #include "engine/look_up_internal.h"
 #include "engine/parser_internal.h"
 #include "engine/plan_rows_internal.h"
+#include "engine/state_reading_internal.h"
 #include "engine/table_append_internal.h"
 
 namespace hyprstream::engine {
@@ -324,6 +325,29 @@ class ConnectionImpl : public Connection {
     auto status = RunStreaming(sql, sink);
     state_->input = nullptr;
     return status;
+  }
+
+  arrow::Result<TableRef> ReadStates(const AggregateQuery& view, std::optional<std::int64_t> needed_after,
+                                     const BatchSink& sink) override {
+    if (view.states_sql.empty()) {
+      return arrow::Status::NotImplemented(
+          "no materialized view can supply them: the new one's windows overlap or join one another");
+    }
+    StateRequest request{.view = view, .needed_after = needed_after};
+    state_->states = &request;
+    const auto read = [&]() -> arrow::Status {
+      if (sink) return RunStreaming(view.states_sql, sink);
+      ARROW_ASSIGN_OR_RAISE(const auto statements, parse_(view.states_sql));
+      return Prepare(*statements.at(0), Trust::kInternal).status();
+    }();
+    state_->states = nullptr;
+    if (!read.ok() && request.from.name.empty()) {
+      if (!request.refused) return read;
+      return arrow::Status::Invalid(request.refusal.empty() ? "" : "no materialized view can supply them, nearest is ",
+                                    request.refusal);
+    }
+    ARROW_RETURN_NOT_OK(read);
+    return request.from;
   }
 
   arrow::Result<RowChanges> Changes(const std::function<bool(const TableRef&)>& wanted) override {

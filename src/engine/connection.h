@@ -171,6 +171,16 @@ class Connection {
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
       const std::function<arrow::Status(const std::shared_ptr<arrow::RecordBatch>&)>& sink) = 0;
 
+  // Which of the attached snapshot's views over the same table has states that those of `view` are made of, as a
+  // query would be answered by it, and these states: batches as ViewState::FoldScannedStates() takes them. Of a view
+  // that has lost windows it can, when no window of `view` that ends after `needed_after` (event time in microseconds)
+  // would have rows of those. Without a sink nothing is read. Invalid where there is none such: the message names the
+  // one that comes nearest, and what it lacks; empty when there is no other view. NotImplemented for windows that
+  // overlap or join one another.
+  virtual arrow::Result<TableRef> ReadStates(
+      const AggregateQuery& view, std::optional<std::int64_t> needed_after,
+      const std::function<arrow::Status(const std::shared_ptr<arrow::RecordBatch>&)>& sink) = 0;
+
   // ---- change capture
   // The net row changes of the open transaction in the tables that `wanted` names; see capture_internal.h. The
   // transaction must not be changed between this and Commit().

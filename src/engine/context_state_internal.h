@@ -37,6 +37,8 @@ struct EngineShared {
   Engine::ReadCheck read_check;
 };
 
+struct StateRequest;
+
 struct ContextState : duckdb::ClientContextState {
   static constexpr const char* kKey = "hyprstream";
 
@@ -49,6 +51,7 @@ struct ContextState : duckdb::ClientContextState {
   Identity reader;  // of system tables
   std::shared_ptr<const Snapshot> snapshot;
   const InputBatches* input = nullptr;
+  StateRequest* states = nullptr;  // what is planned reads a view's states for another
   bool appending = false;  // what is bound is the insert of Connection::Append
   // PREPARE and EXECUTE of SQL: DuckDB keeps the plan, and nobody looks again whether views still answer it.
   bool plan_is_kept = false;

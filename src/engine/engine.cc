@@ -23,6 +23,7 @@
 #include "engine/parsed_texts_internal.h"
 #include "engine/parser_internal.h"
 #include "engine/rollup_internal.h"
+#include "engine/state_reading_internal.h"
 #include "engine/scan_internal.h"
 #include "engine/value_bounds_internal.h"
 #include "engine/view_analysis_internal.h"
@@ -55,6 +56,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
 void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr<duckdb::LogicalOperator>& plan) {
   const auto state = input.context.registered_state->Get<ContextState>(ContextState::kKey);
   if (!state) return;
+  if (state->states != nullptr) return PlanStates(input.optimizer, plan, *state->states);
   ReachStates(input.context, *plan);
   auto bounds = FoldWindowBounds(input.optimizer, plan);
   state->facts.look_up = ReadLookUp(*plan);

@@ -13,6 +13,7 @@
 #include <duckdb/planner/binder.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
 #include <duckdb/planner/expression/bound_between_expression.hpp>
+#include <duckdb/planner/expression/bound_case_expression.hpp>
 #include <duckdb/planner/expression/bound_cast_expression.hpp>
 #include <duckdb/planner/expression/bound_columnref_expression.hpp>
 #include <duckdb/planner/expression/bound_comparison_expression.hpp>
@@ -30,6 +31,7 @@
 #include <set>
 #include <utility>
 
+#include "core/aggregate_functions.h"
 #include "core/snapshot.h"
 #include "engine/combine_internal.h"
 #include "engine/context_state_internal.h"
@@ -102,23 +104,30 @@ duckdb::unique_ptr<duckdb::LogicalOperator> ScanOf(duckdb::Optimizer& optimizer,
   return duckdb::Binder::CreateBinder(optimizer.context, &optimizer.binder)->Bind(from).plan;
 }
 
+// Whose states the aggregation's groups are to be merged of: not the answer of a query, but another view.
+struct StatesAsked {
+  const StateRequest& request;
+  const std::map<std::size_t, std::size_t>& aggregates;  // of the request's view, by those of the aggregation
+};
+
 // One aggregation and one view that may answer it; used once. Nothing is changed before Apply().
 class RollUp {
  public:
   RollUp(duckdb::Optimizer& optimizer, duckdb::LogicalAggregate& aggregation, const AggregationInput& input,
-         const AnsweringView& view)
+         const AnsweringView& view, const StatesAsked* asked = nullptr)
       : optimizer_(optimizer),
         aggregation_(aggregation),
         input_(input),
         view_(view),
         query_(*view.query),
+        asked_(asked),
         zone_(ZoneOf(optimizer.context)) {
     for (const auto& shape : query_.shapes.output) key_size_max_ = std::max(key_size_max_, shape.size());
   }
 
   // Why the view does not answer it; empty: it does.
   std::string Match() {
-    if (!view_.partial.empty()) return view_.partial;
+    if (asked_ == nullptr && !view_.partial.empty()) return view_.partial;
     if (const auto rows = ShapeOfRows(input_, zone_); !rows || *rows != query_.shapes.rows) {
       if (query_.session_gap) return "its windows are sessions of other rows";
       return "the query's rows are told apart by their neighbours, which it does not know";
@@ -133,20 +142,33 @@ class RollUp {
     for (const auto& group : aggregation_.groups) {
       groups_.push_back(OverView(*group));
       if (!groups_.back()) return "its keys do not give " + Show(*group);
+      ++matched_;
     }
     if (auto why = MatchConditions(); !why.empty()) return why;
+    ++matched_;
     for (const auto& aggregate : aggregation_.expressions) {
       if (auto why = MatchAggregate(*aggregate); !why.empty()) return why;
+      ++matched_;
     }
-    return MatchRange();
+    if (asked_ == nullptr) return MatchRange();
+    if (auto why = MatchWholeRange(); !why.empty()) return why;
+    ++matched_;
+    return view_.partial;
   }
+
+  // How much of the aggregation Match() has found.
+  int matched() const { return matched_; }
 
   // Rows of the table cost more than groups of the view.
   std::pair<bool, std::int64_t> cost() const { return {has_edges_, view_.source->EstimatedRows().value_or(0)}; }
 
   RolledUp Apply() {
     aggregation_.groups = std::move(groups_);
-    aggregation_.expressions = std::move(merges_);
+    aggregation_.expressions.clear();
+    for (auto& merge : merges_) {
+      aggregation_.expressions.push_back(
+          MergeOf(optimizer_.context, std::move(merge.column), merge.binding, std::move(merge.filter)));
+    }
     aggregation_.group_stats.clear();
     if (!window_conditions_.empty()) Filter(std::move(window_conditions_));
     if (edge_rows_ != nullptr) AddEdgeRows();
@@ -156,6 +178,26 @@ class RollUp {
             .from = from_,
             .how = "rolled up from materialized view " + query_.view.ToString() +
                    (has_edges_ ? ", with the rows of windows that are not whole" : "")};
+  }
+
+  // Where states are asked for.
+  GroupsOfView Take() {
+    GroupsOfView taken{.query = view_.query, .plan = nullptr, .groups = std::move(groups_), .states = {}, .rows = {}};
+    if (!window_conditions_.empty()) Filter(std::move(window_conditions_));
+    if (!conditions_.empty()) Filter(std::move(conditions_));
+    taken.plan = std::move(plan_);
+    for (auto& merge : merges_) {
+      Expression state =
+          duckdb::make_uniq<duckdb::BoundColumnRefExpression>(duckdb::LogicalType::BLOB, merge.binding);
+      if (!taken.rows) taken.rows = state->Copy();
+      if (merge.filter) {
+        auto none = duckdb::make_uniq<duckdb::BoundConstantExpression>(duckdb::Value(duckdb::LogicalType::BLOB));
+        state = duckdb::make_uniq<duckdb::BoundCaseExpression>(std::move(merge.filter), std::move(state),
+                                                               std::move(none));
+      }
+      taken.states.push_back(std::move(state));
+    }
+    return taken;
   }
 
  private:
@@ -368,6 +410,32 @@ class RollUp {
     return edge_rows_ != nullptr ? "" : "the query ends within a window of it, and its keys are of nested types";
   }
 
+  // Where states are asked for: no row of the table may be needed.
+  std::string MatchWholeRange() {
+    if (view_.whole_from && !NeedsNothingBefore(*view_.whole_from)) {
+      return "its retention has let windows go that the new view would have";
+    }
+    if (!range_.any()) return "";
+    const auto split = SplitByWindows(*query_.fixed_window, range_, std::nullopt);
+    if (!split || !split->rows.empty()) return "the WHERE ends within a window of it";
+    window_conditions_ = WindowsIn(split->windows);
+    return "";
+  }
+
+  // Are all windows of the view that asks over by then, those that have rows of before `time`?
+  bool NeedsNothingBefore(std::int64_t time) const {
+    const auto& asks = asked_->request.view;
+    const auto& windows = asks.fixed_window;
+    if (!asked_->request.needed_after || !windows || !WindowColumn()) return false;
+    if (FoldIdentifier(asks.window_time) != FoldIdentifier(query_.window_time)) return false;
+    const auto& key = *asks.evaluated_schema->field(asks.window_key)->type();
+    if (!key.Equals(*query_.evaluated_schema->field(query_.window_key)->type())) return false;
+    std::int64_t since = 0;
+    if (__builtin_sub_overflow(time - 1, windows->origin, &since)) return false;
+    const auto into = ((since % windows->size) + windows->size) % windows->size;
+    return time - 1 - into <= *asked_->request.needed_after - windows->size;
+  }
+
   void Filter(duckdb::vector<Expression> conditions) {
     auto filter = duckdb::make_uniq<duckdb::LogicalFilter>();
     filter->expressions = std::move(conditions);
@@ -427,40 +495,83 @@ class RollUp {
   std::string MatchAggregate(const duckdb::Expression& expression) {
     const auto unmatched = [&] { return Show(expression) + " is not among its aggregates"; };
     if (expression.GetExpressionClass() != ExpressionClass::BOUND_AGGREGATE) return unmatched();
-    if (Merge(ShapeOfAggregate(input_, expression, zone_), nullptr)) return "";
+    if (Merge(Alike(ShapeOfAggregate(input_, expression, zone_), true), nullptr)) return "";
     const auto& filter = expression.Cast<duckdb::BoundAggregateExpression>().GetFilter();
     if (!filter) return unmatched();
     auto over_view = OverEdges(*filter);
     if (!over_view) over_view = OverView(*filter);
-    if (over_view && Merge(ShapeOfAggregate(input_, expression, zone_, false), std::move(over_view))) return "";
+    const auto alike = Alike(ShapeOfAggregate(input_, expression, zone_, false), false);
+    if (over_view && Merge(alike, std::move(over_view))) return "";
     return unmatched();
   }
 
-  bool Merge(const std::optional<std::string>& shape, Expression filter) {
-    if (!shape) return false;
+  // The view's column that is the aggregate at hand; with its filter, or as if it had none.
+  std::optional<std::size_t> Alike(const std::optional<std::string>& shape, bool with_filter) const {
     for (std::size_t i = 0; i < query_.output.size(); ++i) {
-      if (query_.output[i].is_key || query_.shapes.output[i] != *shape) continue;
-      auto states = AddStateColumn(optimizer_.context, *scan_, i);
-      if (!states) continue;
-      merges_.push_back(MergeOf(optimizer_.context, std::move(states->column),
-                                duckdb::ColumnBinding(scan_->table_index, states->projected), std::move(filter)));
-      return true;
+      if (query_.output[i].is_key) continue;
+      if (shape ? query_.shapes.output[i] == *shape : HasStatesAsked(query_.output[i].index, with_filter)) return i;
     }
-    return false;
+    return std::nullopt;
   }
+
+  // Where states are asked for: has the view's aggregate the very states of the next that is matched? So are found
+  // those that no query is answered by, since DuckDB's own are others.
+  bool HasStatesAsked(int index, bool with_filter) const {
+    if (asked_ == nullptr) return false;
+    const auto found = asked_->aggregates.find(merges_.size());
+    if (found == asked_->aggregates.end()) return false;
+    const auto& view = asked_->request.view;
+    const auto& wanted = view.aggregates.at(found->second);
+    const auto& has = query_.aggregates.at(static_cast<std::size_t>(index));
+    if (wanted.kind != has.kind || wanted.parameters != has.parameters || FunctionOf(has.kind).mergeable != "yes" ||
+        wanted.of_argument_type != has.of_argument_type || wanted.decimal_sum != has.decimal_sum ||
+        !wanted.result_type->Equals(*has.result_type) || wanted.arguments.size() != has.arguments.size()) {
+      return false;
+    }
+    for (std::size_t i = 0; i < has.arguments.size(); ++i) {
+      if (!SameArgument(view, wanted.arguments[i], has.arguments[i])) return false;
+    }
+    if (has.filter < 0) return wanted.filter < 0 || !with_filter;
+    return with_filter && wanted.filter >= 0 && SameArgument(view, wanted.filter, has.filter);
+  }
+
+  // Columns of evaluated batches.
+  bool SameArgument(const AggregateQuery& other, int of_other, int of_view) const {
+    const auto& one = other.shapes.arguments.at(static_cast<std::size_t>(of_other - other.key_count()));
+    return !one.empty() && one == query_.shapes.arguments.at(static_cast<std::size_t>(of_view - query_.key_count()));
+  }
+
+  bool Merge(const std::optional<std::size_t>& column, Expression filter) {
+    if (!column) return false;
+    auto states = AddStateColumn(optimizer_.context, *scan_, *column);
+    if (!states) return false;
+    merges_.push_back({.column = std::move(states->column),
+                       .binding = duckdb::ColumnBinding(scan_->table_index, states->projected),
+                       .filter = std::move(filter)});
+    return true;
+  }
+
+  // The states of a column that are merged: all of them, or those that the filter holds for.
+  struct Merged {
+    StateColumn column;
+    duckdb::ColumnBinding binding;
+    Expression filter;
+  };
 
   duckdb::Optimizer& optimizer_;
   duckdb::LogicalAggregate& aggregation_;
   const AggregationInput& input_;
   const AnsweringView& view_;
   const AggregateQuery& query_;
+  const StatesAsked* const asked_;  // null: a query's answer is
   const std::string zone_;
   std::size_t key_size_max_ = 0;                      // of the view's keys as texts
   duckdb::unique_ptr<duckdb::LogicalOperator> plan_;  // of the scan
   duckdb::LogicalGet* scan_ = nullptr;
   duckdb::vector<Expression> groups_;
   duckdb::vector<Expression> conditions_;
-  duckdb::vector<Expression> merges_;
+  std::vector<Merged> merges_;
+  int matched_ = 0;
   TimeRange range_;                                        // that the query is about
   std::optional<std::int64_t> from_;                       // it reads no earlier window
   duckdb::vector<Expression> window_conditions_;           // of the view alone
@@ -530,6 +641,29 @@ void AddUseViews(duckdb::DBConfig& config) {
   config.AddExtensionOption(duckdb::Identifier(kUseViews),
                             "Whether aggregations over a table may be answered from its materialized views",
                             duckdb::LogicalType::BOOLEAN, duckdb::Value::BOOLEAN(true));
+}
+
+std::optional<GroupsOfView> GroupsFor(duckdb::Optimizer& optimizer, duckdb::LogicalAggregate& aggregation,
+                                      const std::map<std::size_t, std::size_t>& aggregates, StateRequest& request) {
+  const auto input = AggregationInput::Of(*aggregation.children[0]);
+  if (!input) return std::nullopt;
+  auto views = ContextState::Of(optimizer.context).snapshot->ViewsOver(request.view.base);
+  const StatesAsked asked{.request = request, .aggregates = aggregates};
+  std::unique_ptr<RollUp> best;
+  int nearest = -1;
+  for (auto& view : views) {
+    view.whole_from = view.lost_before;  // that the table has rows no more is why its states are asked for
+    auto rollup = std::make_unique<RollUp>(optimizer, aggregation, *input, view, &asked);
+    const auto why = rollup->Match();
+    if (why.empty()) {
+      if (!best || rollup->cost() < best->cost()) best = std::move(rollup);
+    } else if (rollup->matched() > nearest) {
+      nearest = rollup->matched();
+      request.refusal = view.query->view.ToString() + ": " + why;
+    }
+  }
+  if (!best) return std::nullopt;
+  return best->Take();
 }
 
 RollUpFacts AnswerFromViews(duckdb::Optimizer& optimizer, duckdb::LogicalOperator& plan) {

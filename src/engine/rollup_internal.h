@@ -13,17 +13,22 @@
 
 #include <cstdint>
 #include <duckdb/common/unique_ptr.hpp>
+#include <duckdb/common/vector.hpp>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/aggregate_query.h"
+#include "engine/state_reading_internal.h"
 #include "engine/window_bounds_internal.h"
 
 namespace duckdb {
 class ClientContext;
 struct DBConfig;
+class Expression;
+class LogicalAggregate;
 class LogicalOperator;
 class Optimizer;
 }  // namespace duckdb
@@ -52,6 +57,24 @@ struct RollUpFacts {
 
 // Throws DuckDB's exceptions.
 RollUpFacts AnswerFromViews(duckdb::Optimizer& optimizer, duckdb::LogicalOperator& plan);
+
+// An aggregation's input, group by group of a view that answers it: what the states of the aggregation's groups are
+// merged of.
+struct GroupsOfView {
+  std::shared_ptr<const AggregateQuery> query;  // of the view
+  duckdb::unique_ptr<duckdb::LogicalOperator> plan;
+  // Over the plan's columns: keys of the aggregation, the state of each of its aggregates (NULL where none of the
+  // group's rows count for it), and one that has the number of rows.
+  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> groups;
+  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> states;
+  duckdb::unique_ptr<duckdb::Expression> rows;
+};
+
+// Of the views in the connection's snapshot the one that AnswerFromViews would take, if it needs no rows of the table
+// and lacks none that the table has accepted. `aggregates`: which of the request's view each of the aggregation's is.
+// Nothing, and request.refusal says why, where there is none.
+std::optional<GroupsOfView> GroupsFor(duckdb::Optimizer& optimizer, duckdb::LogicalAggregate& aggregation,
+                                      const std::map<std::size_t, std::size_t>& aggregates, StateRequest& request);
 
 // Would the connection's transaction be answered so as well?
 bool StillAnswers(duckdb::ClientContext& context, const RolledUp& rolled_up);

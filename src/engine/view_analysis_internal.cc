@@ -32,6 +32,7 @@
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
 #include "engine/row_plan_internal.h"
+#include "engine/state_reading_internal.h"
 #include "engine/view_composition_internal.h"
 #include "engine/view_shape_internal.h"
 #include "engine/view_window_internal.h"
@@ -79,6 +80,8 @@ class ViewAnalysis {
     query_.definition = std::string(text_.select);
     query_.time_zone = text_.time_zone;
     DeclareOutput(bound);
+    const bool by_row = !query_.hopping && !query_.session_gap && !query_.shapes.output.empty();
+    if (by_row) query_.states_sql = StatesSql(query_, *WholeStatement());
     return std::move(query_);
   }
 
@@ -136,7 +139,9 @@ class ViewAnalysis {
     }
     query_.alias = from.alias.empty() ? query_.base.name : from.alias.GetIdentifierName();
     aliased_ = !from.alias.empty();
-    // With its database: a session may have a temporary table of the same name.
+    // As every session names it, also one that has a temporary table of the same name.
+    from.SetQualifiedName(duckdb::Identifier(text_.database), duckdb::Identifier(query_.base.schema),
+                          duckdb::Identifier(query_.base.name));
     query_.from_sql =
         QuoteIdentifier(text_.database) + "." + query_.base.ToSql() + " AS " + QuoteIdentifier(query_.alias);
     return arrow::Status::OK();
@@ -638,6 +643,7 @@ class ViewAnalysis {
     }
     query_.evaluated_schema = ToArrowSchemaInZone(context_, bound.types, names, text_.time_zone);
     FindPlainColumns(*bound.plan);
+    ShapeArguments(*bound.plan);
     // Expressions may fail with the times that are in no window; where nothing is evaluated none has to be left out
     // beforehand.
     const bool plain = std::ranges::none_of(query_.plain_columns, &std::string::empty);
@@ -647,6 +653,14 @@ class ViewAnalysis {
       aggregate.result_type = query_.evaluated_schema->field(aggregate.arguments[0])->type();
     }
     return arrow::Status::OK();
+  }
+
+  void ShapeArguments(duckdb::LogicalOperator& plan) {
+    const auto input = AggregationInput::Of(*plan.children.at(0));
+    for (auto i = query_.key_sql.size(); i < evaluated_count(); ++i) {
+      auto shape = input ? ShapeOf(*input, *plan.expressions.at(i), text_.time_zone) : std::nullopt;
+      query_.shapes.arguments.push_back(std::move(shape).value_or(""));
+    }
   }
 
   // Evaluated columns that are columns of the table as they are.

@@ -170,6 +170,9 @@ engine::SystemTable Views(commit::CommitPath& commits) {
                        TextColumn<Row>("base", [](const Row& row) { return row.base.ToString(); }),
                        TextColumn<Row>("source", [](const Row& row) { return row.source.ToString(); }),
                        TextColumn<Row>("definition", [](const Row& row) { return row.definition; }),
+                       TextColumn<Row>("filled_from", [](const Row& row) {
+                         return row.filled_from.name.empty() ? "" : row.filled_from.ToString();
+                       }),
                        TextColumn<Row>("status", [](const Row& row) { return StatusText(row.status); }),
                        TextColumn<Row>("problem", [](const Row& row) { return row.problem; }),
                        TextColumn<Row>("lateness", [](const Row& row) { return commit::ToText(row.options.lateness); }),

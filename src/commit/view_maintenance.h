@@ -35,10 +35,6 @@ struct MaintainedView {
   std::atomic<bool> filling = false;
   bool partial = false;  // it was made without the rows that its table had
   bool refill = false;   // it must be filled again when its CREATE commits
-  // The view whose states it was filled from, its table no longer having the rows; without a name: rows.
-  TableRef filled_from = {};
-  // Where it was filled from rows all the same: up to where its table's were gone.
-  std::optional<EventTime> lost_before = {};
   // Of one that is being filled: windows (or keys of sessions) whose rows changed meanwhile, and what it could not
   // take.
   std::vector<std::shared_ptr<arrow::RecordBatch>> touched = {};
@@ -53,6 +49,10 @@ struct MaintainedView {
   std::atomic<bool> has_all = true;
   ViewStatus status = ViewStatus::kReady;
   std::string problem;
+  // The view whose states it was filled from, its table no longer having the rows; without a name: rows.
+  TableRef filled_from = {};
+  // Where it was filled from rows all the same: up to where its table's were gone.
+  std::optional<EventTime> lost_before = {};
 
   void NoteWhatItHas() { has_all = !partial && late.dropped.empty(); }
 

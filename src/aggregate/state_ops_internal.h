@@ -74,8 +74,8 @@ class StateOps {
   // Into records that Init made.
   virtual arrow::Status Load(StateReader& reader, std::span<const Record> records, HeapAccount& heap) const = 0;
 
-  // Of one record that another view saved for the same argument: its part may keep more, of which this one takes what it
-  // keeps, or nothing at all (an empty payload) where every row of the group counts.
+  // Of one record that another view saved for the same argument: its part may keep more, of which this one takes what
+  // it keeps, or nothing at all (an empty payload) where every row of the group counts.
   virtual arrow::Status LoadWider(std::string_view payload, Record record, HeapAccount& heap) const;
   // No row of the record's counts for it; as Init made it otherwise.
   virtual void SkipRows(Record) const {}

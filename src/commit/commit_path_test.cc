@@ -238,7 +238,8 @@ class EmptyDelta final : public aggregate::Delta {
 
 TEST(ViewMaintenance, AStateThatCannotFollowIsUnreadable) {
   for (const bool merge : {true, false}) {
-    MaintainedView view{.state = std::make_unique<FullState>()};
+    MaintainedView view;
+    view.state = std::make_unique<FullState>();
     if (merge) {
       MergeOrBreak(view, EmptyDelta());
     } else {

@@ -139,8 +139,8 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
   return AddColumns(
       connection, kViews,
       {"lateness VARCHAR DEFAULT '0'", "late VARCHAR DEFAULT 'update'", "retention VARCHAR", "source_schema VARCHAR",
-       "source_name VARCHAR", "partial VARCHAR DEFAULT 'false'", "merged VARCHAR DEFAULT 'false'", "filled_schema VARCHAR",
-       "filled_name VARCHAR", "lost_before VARCHAR"});
+       "source_name VARCHAR", "partial VARCHAR DEFAULT 'false'", "merged VARCHAR DEFAULT 'false'",
+       "filled_schema VARCHAR", "filled_name VARCHAR", "lost_before VARCHAR"});
 }
 
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options) {

@@ -33,10 +33,10 @@ struct StoredView {
   std::string definition;
   std::string time_zone;
   ViewOptions options = {};
-  bool partial = false;  // see MaintainedView
-  bool merged = false;   // likewise
-  TableRef filled_from = {};                   // likewise
-  std::optional<EventTime> lost_before = {};   // likewise
+  bool partial = false;                       // see MaintainedView
+  bool merged = false;                        // likewise
+  TableRef filled_from = {};                  // likewise
+  std::optional<EventTime> lost_before = {};  // likewise
 };
 
 using TableOptionsMap = std::map<TableRef, TableOptions>;

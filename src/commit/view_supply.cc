@@ -79,6 +79,17 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
   const auto& base = view.query->base;
   ARROW_ASSIGN_OR_RAISE(const auto facts, connection.Facts());
   const bool keeps_rows = registry_.OptionsOf(base).keep_rows;
+  // Its rows that are left are what it still means (a window at the edge lacks some, as it does in a query).
+  if (keeps_rows) {
+    ARROW_ASSIGN_OR_RAISE(auto look, pool_.Begin());
+    {
+      const std::unique_lock gate(gate_);
+      look->Attach(Pin());
+    }
+    const auto any =
+        InZone(*look, view.query->time_zone, [&] { return look->ReadStates(*view.query, std::nullopt, {}); });
+    if (!any.ok()) return Fill(connection, ddl, created);
+  }
   const bool redefined = std::ranges::any_of(facts.entries, [&](const auto& entry) { return entry.entry == base; });
   const bool edited = std::ranges::any_of(facts.tables, [&](const auto& changed) { return changed.table == base; });
   if (redefined || (edited && keeps_rows)) {
@@ -140,10 +151,11 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> CommitPathImpl::GoneStateFrom(engi
   const auto version = gone->Pin();
   const auto source = aggregate::MakeViewSource(version);
   auto snapshot = std::make_shared<PinnedSnapshot>(Position());
-  snapshot->Add(supplier.query->view, {.source = source,
-                                       .problem = "",
-                                       .answering = {.query = supplier.query, .source = source, .partial = {}, .whole_from = {}},
-                                       .version = version});
+  snapshot->Add(supplier.query->view,
+                {.source = source,
+                 .problem = "",
+                 .answering = {.query = supplier.query, .source = source, .partial = {}, .whole_from = {}},
+                 .version = version});
   connection.Attach(snapshot);
   const auto own = view.state->MakeEmpty();
   const std::vector<aggregate::ViewState*> into = {own.get()};
@@ -160,7 +172,8 @@ arrow::Status CommitPathImpl::CheckFilledFromStates(const Staged& staged, const 
   if (std::ranges::any_of(staged.deltas, edits)) {
     return arrow::Status::Invalid("Rows of table ", base.ToString(),
                                   " are changed by the transaction that creates materialized view ",
-                                  view.query->view.ToString(), ", which rows that are gone are part of; COMMIT one "
+                                  view.query->view.ToString(),
+                                  ", which rows that are gone are part of; COMMIT one "
                                   "before the other");
   }
   if (!view.refill && view.touched.empty()) return arrow::Status::OK();

@@ -52,7 +52,7 @@ struct ContextState : duckdb::ClientContextState {
   std::shared_ptr<const Snapshot> snapshot;
   const InputBatches* input = nullptr;
   StateRequest* states = nullptr;  // what is planned reads a view's states for another
-  bool appending = false;  // what is bound is the insert of Connection::Append
+  bool appending = false;          // what is bound is the insert of Connection::Append
   // PREPARE and EXECUTE of SQL: DuckDB keeps the plan, and nobody looks again whether views still answer it.
   bool plan_is_kept = false;
   PlanFacts facts;  // of everything bound since the statement's preparation began

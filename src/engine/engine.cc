@@ -23,8 +23,8 @@
 #include "engine/parsed_texts_internal.h"
 #include "engine/parser_internal.h"
 #include "engine/rollup_internal.h"
-#include "engine/state_reading_internal.h"
 #include "engine/scan_internal.h"
+#include "engine/state_reading_internal.h"
 #include "engine/value_bounds_internal.h"
 #include "engine/view_analysis_internal.h"
 

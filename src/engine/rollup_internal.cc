@@ -187,13 +187,12 @@ class RollUp {
     if (!conditions_.empty()) Filter(std::move(conditions_));
     taken.plan = std::move(plan_);
     for (auto& merge : merges_) {
-      Expression state =
-          duckdb::make_uniq<duckdb::BoundColumnRefExpression>(duckdb::LogicalType::BLOB, merge.binding);
+      Expression state = duckdb::make_uniq<duckdb::BoundColumnRefExpression>(duckdb::LogicalType::BLOB, merge.binding);
       if (!taken.rows) taken.rows = state->Copy();
       if (merge.filter) {
         auto none = duckdb::make_uniq<duckdb::BoundConstantExpression>(duckdb::Value(duckdb::LogicalType::BLOB));
-        state = duckdb::make_uniq<duckdb::BoundCaseExpression>(std::move(merge.filter), std::move(state),
-                                                               std::move(none));
+        state =
+            duckdb::make_uniq<duckdb::BoundCaseExpression>(std::move(merge.filter), std::move(state), std::move(none));
       }
       taken.states.push_back(std::move(state));
     }

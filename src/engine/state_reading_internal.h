@@ -1,8 +1,8 @@
 // The states of a view, made of those of another view over the same table.
 //
-// AggregateQuery::states_sql is the view's SELECT with kStateOf() around its aggregates. When it is planned, the roll-up
-// of queries (rollup_internal.h) says which view would answer it; in the place of the aggregation it then scans that
-// view, group by group: whoever reads the states merges them.
+// AggregateQuery::states_sql is the view's SELECT with kStateOf() around its aggregates. When it is planned, the
+// roll-up of queries (rollup_internal.h) says which view would answer it; in the place of the aggregation it then scans
+// that view, group by group: whoever reads the states merges them.
 //
 // Throws DuckDB's exceptions; stays inside the room.
 #pragma once

@@ -164,32 +164,32 @@ std::string StatusText(commit::ViewStatus status) {
 
 engine::SystemTable Views(commit::CommitPath& commits) {
   using Row = commit::ViewInfo;
-  return TableOf<Row>("views",
-                      {TextColumn<Row>("view_schema", [](const Row& row) { return row.view.schema; }),
-                       TextColumn<Row>("view_name", [](const Row& row) { return row.view.name; }),
-                       TextColumn<Row>("base", [](const Row& row) { return row.base.ToString(); }),
-                       TextColumn<Row>("source", [](const Row& row) { return row.source.ToString(); }),
-                       TextColumn<Row>("definition", [](const Row& row) { return row.definition; }),
-                       TextColumn<Row>("filled_from", [](const Row& row) {
-                         return row.filled_from.name.empty() ? "" : row.filled_from.ToString();
-                       }),
-                       TextColumn<Row>("status", [](const Row& row) { return StatusText(row.status); }),
-                       TextColumn<Row>("problem", [](const Row& row) { return row.problem; }),
-                       TextColumn<Row>("lateness", [](const Row& row) { return commit::ToText(row.options.lateness); }),
-                       TextColumn<Row>("late", [](const Row& row) { return commit::ToText(row.options.late); }),
-                       TextColumn<Row>("retention", [](const Row& row) { return SpanText(row.options.retention); }),
-                       LateColumn("late_updated", &commit::LateCounts::updated),
-                       LateColumn("late_dropped", &commit::LateCounts::dropped),
-                       LateColumn("late_rejected", &commit::LateCounts::rejected),
-                       LateColumn("late_expired", &commit::LateCounts::expired),
-                       LateColumn("expired_rows", &commit::LateCounts::gone),
-                       CountColumn<Row>("windows", &Row::windows),
-                       CountColumn<Row>("groups", &Row::groups),
-                       CountColumn<Row>("rows", &Row::rows),
-                       CountColumn<Row>("bytes", &Row::bytes),
-                       CountColumn<Row>("rows_filled", &Row::rows_filled),
-                       CountColumn<Row>("rows_to_fill", &Row::rows_to_fill)},
-                      [&commits](const Identity&) { return commits.Views(); });
+  return TableOf<Row>(
+      "views",
+      {TextColumn<Row>("view_schema", [](const Row& row) { return row.view.schema; }),
+       TextColumn<Row>("view_name", [](const Row& row) { return row.view.name; }),
+       TextColumn<Row>("base", [](const Row& row) { return row.base.ToString(); }),
+       TextColumn<Row>("source", [](const Row& row) { return row.source.ToString(); }),
+       TextColumn<Row>("definition", [](const Row& row) { return row.definition; }),
+       TextColumn<Row>("filled_from",
+                       [](const Row& row) { return row.filled_from.name.empty() ? "" : row.filled_from.ToString(); }),
+       TextColumn<Row>("status", [](const Row& row) { return StatusText(row.status); }),
+       TextColumn<Row>("problem", [](const Row& row) { return row.problem; }),
+       TextColumn<Row>("lateness", [](const Row& row) { return commit::ToText(row.options.lateness); }),
+       TextColumn<Row>("late", [](const Row& row) { return commit::ToText(row.options.late); }),
+       TextColumn<Row>("retention", [](const Row& row) { return SpanText(row.options.retention); }),
+       LateColumn("late_updated", &commit::LateCounts::updated),
+       LateColumn("late_dropped", &commit::LateCounts::dropped),
+       LateColumn("late_rejected", &commit::LateCounts::rejected),
+       LateColumn("late_expired", &commit::LateCounts::expired),
+       LateColumn("expired_rows", &commit::LateCounts::gone),
+       CountColumn<Row>("windows", &Row::windows),
+       CountColumn<Row>("groups", &Row::groups),
+       CountColumn<Row>("rows", &Row::rows),
+       CountColumn<Row>("bytes", &Row::bytes),
+       CountColumn<Row>("rows_filled", &Row::rows_filled),
+       CountColumn<Row>("rows_to_fill", &Row::rows_to_fill)},
+      [&commits](const Identity&) { return commits.Views(); });
 }
 
 engine::SystemTable Windows(commit::CommitPath& commits) {

@@ -16,6 +16,7 @@
 #include "engine/combine_internal.h"
 #include "engine/condition_internal.h"
 #include "engine/connection_internal.h"
+#include "engine/contained_errors_internal.h"
 #include "engine/context_state_internal.h"
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
@@ -37,6 +38,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   const auto state = input.context.registered_state->Get<ContextState>(ContextState::kKey);
   if (!state || !statement.plan) return;
   state->Note(Inspect(input.context, *statement.plan));
+  ContainErrors(*statement.plan);
   if (state->trust == Trust::kInternal) return;
   // What only views can answer is known when they have been asked, before the plan is optimized.
   const auto read_check = [&](const TableRef& table, bool edited) {
@@ -96,22 +98,21 @@ class EngineImpl : public Engine {
   }
 
   arrow::Result<std::unique_ptr<Connection>> Connect() override {
-    return MakeConnection(database_, shared_, [this](std::string_view sql) { return Parse(sql); });
+    return MakeConnection(database_, shared_, [this](std::string_view sql) {
+      auto limits = Limits();
+      limits.own_functions = true;
+      return ParseStatements(sql, limits);
+    });
   }
 
   arrow::Result<std::vector<std::shared_ptr<const Statement>>> Parse(std::string_view sql) override {
     if (auto known = parsed_.Find(sql); !known.empty()) return known;
-    ARROW_ASSIGN_OR_RAISE(auto statements,
-                          ParseStatements(sql, {.sql_bytes_max = static_cast<std::size_t>(options_.sql_bytes_max),
-                                                .expression_depth_max = options_.expression_depth_max}));
+    ARROW_ASSIGN_OR_RAISE(auto statements, ParseStatements(sql, Limits()));
     parsed_.Keep(sql, statements);
     return statements;
   }
 
-  arrow::Result<Condition> ParseCondition(std::string_view sql) override {
-    return ParseConditionText(sql, {.sql_bytes_max = static_cast<std::size_t>(options_.sql_bytes_max),
-                                    .expression_depth_max = options_.expression_depth_max});
-  }
+  arrow::Result<Condition> ParseCondition(std::string_view sql) override { return ParseConditionText(sql, Limits()); }
 
   arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view, std::string_view select,
                                             const std::string& time_zone, const ViewSurroundings& surroundings,
@@ -146,6 +147,11 @@ class EngineImpl : public Engine {
   }
 
  private:
+  ParseLimits Limits() const {
+    return {.sql_bytes_max = static_cast<std::size_t>(options_.sql_bytes_max),
+            .expression_depth_max = options_.expression_depth_max};
+  }
+
   arrow::Status Run(const std::string& sql) {
     ARROW_ASSIGN_OR_RAISE(auto connection, Connect());
     ARROW_RETURN_NOT_OK(connection->Begin());
@@ -155,6 +161,7 @@ class EngineImpl : public Engine {
 
   // Registers what is ours and locks the configuration.
   arrow::Status Prepare() {
+    ContainTimeCasts(*database_->instance);
     duckdb::Connection connection(*database_);
     auto name = connection.Query("SELECT current_database()");
     if (name->HasError()) return StatusFrom(name->GetErrorObject());

@@ -279,6 +279,7 @@ class Gate {
       case duckdb::ExpressionClass::BOUND_FUNCTION: {
         const auto& function = expression.Cast<duckdb::BoundFunctionExpression>();
         ARROW_RETURN_NOT_OK(CheckCast(function));
+        ARROW_RETURN_NOT_OK(CheckComparison(function));
         return CheckFunction(function.Function().GetName(), function.GetChildren());
       }
       case duckdb::ExpressionClass::BOUND_AGGREGATE: {
@@ -364,6 +365,20 @@ class Gate {
       if (IsClientSetting(FoldIdentifier(value.ToString()))) return arrow::Status::OK();
     }
     return NotAllowed("current_setting of anything but " + std::string(ClientSettings()));
+  }
+
+  // Written as an operator both sides are cast to one type, written as a call they are not: DuckDB fails for good.
+  static arrow::Status CheckComparison(const duckdb::BoundFunctionExpression& function) {
+    static constexpr std::array<std::string_view, 8> kComparisons = {
+        "=", "!=", "<", "<=", ">", ">=", "is distinct from", "is not distinct from"};
+    const auto name = FoldIdentifier(function.Function().GetName().GetIdentifierName());
+    const auto& sides = function.GetChildren();
+    if (std::ranges::find(kComparisons, name) == kComparisons.end() || sides.size() != 2) return arrow::Status::OK();
+    const auto& left = sides[0]->GetReturnType();
+    const auto& right = sides[1]->GetReturnType();
+    if (left.InternalType() == right.InternalType() && (!left.IsNested() || left == right)) return arrow::Status::OK();
+    return arrow::Status::Invalid("Function \"", name, "\" compares values of one type, not ", left.ToString(),
+                                  " with ", right.ToString(), "; write it as an operator, or cast one of them");
   }
 
   // JSON to VARIANT recurses as deep as the JSON nests, and overflows the stack; BIGNUM from and to text takes time

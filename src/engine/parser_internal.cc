@@ -113,15 +113,30 @@ arrow::Status CheckExplain(const duckdb::SQLStatement& statement) {
   return arrow::Status::Invalid("EXPLAIN ANALYZE runs its statement and is for queries only; use EXPLAIN");
 }
 
+// The server's own functions are not for a client to call: their arguments are what it makes of hop(), session(), ...
+// Nor are DuckDB's internal ones.
+arrow::Status CheckFunctions(const std::string& sql, const Tokens& tokens) {
+  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    if (!IsSymbol(tokens[i + 1], "(")) continue;
+    auto name = FoldIdentifier(sql.substr(tokens[i].offset, tokens[i].length));
+    if (name.starts_with('"')) name = name.substr(1, name.size() - 2);
+    if (name.starts_with("hyprstream_") || name.starts_with("__internal_"))
+      return arrow::Status::Invalid("Function ", CutText(name, 80), " is not allowed here");
+  }
+  return arrow::Status::OK();
+}
+
 // Parses one text, statement by statement.
 class TextParser {
  public:
   TextParser(std::string sql, const ParseLimits& limits) : sql_(std::move(sql)), tokens_(Tokenize(sql_)) {
     options_.max_expression_depth = static_cast<duckdb::idx_t>(std::max(1, limits.expression_depth_max));
+    own_functions_ = limits.own_functions;
   }
 
   arrow::Result<std::vector<StatementPointer>> Parse(int depth_max) {
     ARROW_RETURN_NOT_OK(CheckBounds(sql_, tokens_, depth_max));
+    if (!own_functions_) ARROW_RETURN_NOT_OK(CheckFunctions(sql_, tokens_));
     std::vector<StatementPointer> statements;
     duckdb::Parser parser(options_);
     duckdb::TokenIterator iterator(duckdb::make_uniq<Tokens>(tokens_));  // a copy: the matcher re-types what it tries
@@ -206,6 +221,7 @@ class TextParser {
 
   std::string sql_;
   Tokens tokens_;
+  bool own_functions_ = false;
   duckdb::ParserOptions options_ = duckdb::ParserOptions::Builtin();
 };
 

@@ -29,6 +29,7 @@ namespace hyprstream::engine {
 struct ParseLimits {
   std::size_t sql_bytes_max = 1 << 20;
   int expression_depth_max = 1000;
+  bool own_functions = false;  // may call hyprstream_…(), which expect what the server itself gives them
 };
 
 // Splits and parses; see Engine::Parse for the contract. Never throws.

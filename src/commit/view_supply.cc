@@ -79,6 +79,13 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
   const auto& base = view.query->base;
   ARROW_ASSIGN_OR_RAISE(const auto facts, connection.Facts());
   const bool keeps_rows = registry_.OptionsOf(base).keep_rows;
+  const auto made_here = ddl.created.find(view.query->source);
+  const auto source = made_here != ddl.created.end() ? made_here->second.view : registry_.Find(view.query->source);
+  if (source != nullptr && source->partial) {  // another view may have more than the one that it reads
+    return RefuseToFill(view, missing,
+                        "materialized view " + view.query->source.ToString() +
+                            ", which it reads, has only those from its own creation on (backfill = false)");
+  }
   // Its rows that are left are what it still means (a window at the edge lacks some, as it does in a query).
   if (keeps_rows) {
     ARROW_ASSIGN_OR_RAISE(auto look, pool_.Begin());

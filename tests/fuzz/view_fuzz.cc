@@ -68,13 +68,14 @@ std::string ViewFuzz::Run(int steps) {
   Do("type", kTypesSql);
   CreateTable();
   if (tables_.empty()) return "The first table was refused:\n" + script_;
-  for (int step = 0; step < steps && failure_.empty(); ++step) {
+  for (int step = 0; step < steps && failure_.empty() && !oracle_has_ended_; ++step) {
     Step();
     if (!in_transaction_ && random_.Chance(30)) CompareAll();
   }
+  if (oracle_has_ended_) return "";
   if (in_transaction_) Transaction();
   CompareAll();
-  return failure_;
+  return oracle_has_ended_ ? "" : failure_;
 }
 
 bool ViewFuzz::CleanUp() {
@@ -379,7 +380,7 @@ void ViewFuzz::DropView() {
 
 void ViewFuzz::CompareAll() {
   for (const auto& view : views_) {
-    if (failure_.empty()) Compare(view);
+    if (failure_.empty() && !oracle_has_ended_) Compare(view);
   }
   CompareIn("UTC");
 }
@@ -394,8 +395,9 @@ void ViewFuzz::CompareIn(const std::string& time_zone) {
 void ViewFuzz::Compare(const RandomView& view) {
   CompareIn(view.time_zone);
   CompareTo(view, view.name, "comparison");
+  if (oracle_has_ended_) return;
   if (failure_.empty()) CompareTypes(view);
-  for (int i = 0; i < 2 && failure_.empty(); ++i) {
+  for (int i = 0; i < 2 && failure_.empty() && !oracle_has_ended_; ++i) {
     const auto query = MakeCoarser(random_, view);
     const auto route = door_.Query("EXPLAIN " + query.Select());
     const auto why = route.ok() ? *RowsOf(**route).back().back().text : route.status().message();
@@ -407,7 +409,7 @@ void ViewFuzz::Compare(const RandomView& view) {
     if (!failure_.empty()) failure_ += "\nby " + why;
   }
   const auto [combined, same] = MakeCombine(random_, view);
-  if (failure_.empty() && !combined.empty()) CompareTo(same, "(" + combined + ") s", "combine");
+  if (failure_.empty() && !oracle_has_ended_ && !combined.empty()) CompareTo(same, "(" + combined + ") s", "combine");
 }
 
 // `source` has the rows that the view's SELECT gives over all that was accepted.
@@ -423,6 +425,7 @@ void ViewFuzz::CompareTo(const RandomView& view, const std::string& source, cons
   const auto expected = oracle_.Query(SelectCells(*columns, "(" + view.Oracle() + ") s"));
   const auto actual = door_.Query(SelectCells(*columns, source));
   auto& tally = tallies_[what];
+  if (!expected.ok() && EndsTheOracle(expected.status())) return;
   if (!expected.ok() && !actual.ok()) {  // a sum out of range is one on both sides
     ++tally.refused;
     return;
@@ -434,7 +437,12 @@ void ViewFuzz::CompareTo(const RandomView& view, const std::string& source, cons
     ++tallies_["failure on the way"].refused;
     return;
   }
-  if (!actual.ok()) return Fail(head + "only the view fails: " + actual.status().ToString());
+  if (!actual.ok()) {
+    const bool on_the_way = what == "query of a table" && FailsOnTheWay(actual.status().message(), view.Oracle());
+    if (!on_the_way) return Fail(head + "only the view fails: " + actual.status().ToString());
+    ++tally.refused;
+    return;
+  }
   ++tally.done;
   const auto rows = RowsOf(**actual);
   if (const auto difference = Difference(*expected, rows); !difference.empty()) return Fail(head + difference);
@@ -447,6 +455,15 @@ void ViewFuzz::CompareTo(const RandomView& view, const std::string& source, cons
   if (const auto difference = Difference(rows, RowsOf(**same)); !difference.empty()) {
     Fail(head + "not as " + through + "\n" + difference);
   }
+}
+
+// A plain DuckDB may end itself where the server does not (see src/engine/contained_errors_internal.h); with it the
+// seed.
+bool ViewFuzz::EndsTheOracle(const arrow::Status& failure) {
+  if (failure.message().find("not marked as fallible") == std::string::npos) return false;
+  oracle_has_ended_ = true;
+  ++tallies_["end of the oracle"].refused;
+  return true;
 }
 
 arrow::Result<Columns> ViewFuzz::ColumnsOf(const RandomView& view) {
@@ -479,6 +496,7 @@ void ViewFuzz::LookUp(const RandomView& view, const Columns& columns, const Rows
   const auto actual = door_.Query(SelectCells(columns, view.name + " WHERE " + condition));
   auto& tally = tallies_["look-up"];
   ++(actual.ok() ? tally.done : tally.refused);
+  if (!expected.ok() && EndsTheOracle(expected.status())) return;
   if (!expected.ok() && !actual.ok()) return;
   const auto head = "view " + view.name + " in " + view.time_zone + ": " + view.Oracle() + " WHERE " + condition + "\n";
   if (!expected.ok()) {

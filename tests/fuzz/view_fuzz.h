@@ -67,6 +67,7 @@ class ViewFuzz {
   void Compare(const RandomView& view);
   void CompareTo(const RandomView& view, const std::string& source, const std::string& what);
   void CompareTypes(const RandomView& view);
+  bool EndsTheOracle(const arrow::Status& failure);
   arrow::Result<Columns> ColumnsOf(const RandomView& view);
   void LookUp(const RandomView& view, const Columns& columns, const Rows& rows);
 
@@ -81,6 +82,7 @@ class ViewFuzz {
   std::map<std::string, Columns> columns_;  // by zone and SELECT
   std::set<std::string> types_compared_;
   bool in_transaction_ = false;
+  bool oracle_has_ended_ = false;
   std::string failure_;
   std::string script_;
   std::map<std::string, Tally> tallies_;

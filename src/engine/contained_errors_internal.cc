@@ -37,7 +37,7 @@ struct Contained {
 void Contain(duckdb::BoundScalarFunction& function) {
   if (!function.HasFunctionCallback()) return;
   auto inner = function.GetFunctionCallback();
-  if (inner.target<Contained>() != nullptr) return;
+  if (IsContained(inner)) return;
   const bool fallible = function.GetErrorMode() != duckdb::FunctionErrors::CANNOT_ERROR;
   function.SetFunctionCallback(Contained{.inner = std::move(inner), .fallible = fallible});
 }
@@ -79,6 +79,8 @@ void ContainTimeCasts(duckdb::DatabaseInstance& database) {
   duckdb::CastFunctionSet::Get(database).RegisterCastFunction(duckdb::LogicalType::TIMESTAMP,
                                                               duckdb::LogicalType::VARCHAR, BindCastInRange);
 }
+
+bool IsContained(const duckdb::scalar_function_t& callback) { return callback.target<Contained>() != nullptr; }
 
 void ContainErrors(duckdb::LogicalOperator& plan) {
   WalkPlan(

@@ -7,6 +7,8 @@
 // pushing conditions down and from computing on dictionaries, but what they throw becomes an error of the statement.
 #pragma once
 
+#include <duckdb/function/scalar_function.hpp>
+
 namespace duckdb {
 class DatabaseInstance;
 class LogicalOperator;
@@ -16,6 +18,9 @@ namespace hyprstream::engine {
 
 // Of a plan that is bound and not yet optimized. Idempotent.
 void ContainErrors(duckdb::LogicalOperator& plan);
+
+// Was the callback contained? Whoever wraps callbacks has then been there before: a plan may be bound in several steps.
+bool IsContained(const duckdb::scalar_function_t& callback);
 
 // Of the casts of times to text wherever DuckDB makes them, also where it evaluates without a plan: generated columns,
 // CHECK constraints. Once, when the database is opened.

@@ -38,8 +38,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   const auto state = input.context.registered_state->Get<ContextState>(ContextState::kKey);
   if (!state || !statement.plan) return;
   state->Note(Inspect(input.context, *statement.plan));
-  ContainErrors(*statement.plan);
-  if (state->trust == Trust::kInternal) return;
+  if (state->trust == Trust::kInternal) return ContainErrors(*statement.plan);
   // What only views can answer is known when they have been asked, before the plan is optimized.
   const auto read_check = [&](const TableRef& table, bool edited) {
     auto read = state->shared->read_check ? state->shared->read_check(table, edited) : arrow::Status::OK();
@@ -52,6 +51,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
                 {.database = state->shared->database, .read_check = read_check, .appending = state->appending});
   if (!status.ok()) throw duckdb::BinderException(status.message());
   BoundValues(input.context, *statement.plan);
+  ContainErrors(*statement.plan);  // what BoundValues has wrapped
 }
 
 // Puts what is ours into every plan that is to be run.

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "core/table_ref.h"
+#include "engine/contained_errors_internal.h"
 #include "engine/flat_bytes_internal.h"
 #include "engine/function_lists_internal.h"
 
@@ -516,7 +517,7 @@ void BoundFunction(Function& function, double copied_bytes_max) {
   // One that may fail is not called for a dictionary's values once. It need not be marked, see CheckCost.
   if (found->second != Cost::kCopy && found->second != Cost::kEscape) function.SetFallible();
   auto inner = function.GetFunctionCallback();
-  if (inner.template target<Bounded>() != nullptr) return;
+  if (inner.template target<Bounded>() != nullptr || IsContained(inner)) return;
   function.SetFunctionCallback(
       Bounded{.call = {.cost = found->second, .name = std::move(name), .copied_bytes_max = copied_bytes_max},
               .inner = std::move(inner)});

@@ -103,7 +103,9 @@ arrow::Result<std::string> CommitPathImpl::RangeOf(engine::Connection& connectio
     std::string text = type->value;
     return text.replace(text.find("{}"), 2, "(" + std::to_string(place) + ")");
   };
-  const auto& window = query.key_sql[static_cast<std::size_t>(query.window_key)];
+  // Behind a CASE: DuckDB makes of `date_trunc('hour', day) < time` a comparison of days, which leaves rows out.
+  const auto& key = query.key_sql[static_cast<std::size_t>(query.window_key)];
+  const auto window = "CASE WHEN (" + key + ") IS NOT NULL THEN (" + key + ") END";
   return "(" + window + ") >= " + value(bounds.from) + " AND (" + window + ") < " + value(bounds.to);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,10 @@ struct ScanRequest {
   // a column's index stands for that column's states (StatesOf), as BINARY.
   std::vector<int> projection;
   std::vector<ColumnFilter> filters;
+  // No more rows than these are looked at, whichever they are, provided that the filters were applied exactly.
+  std::optional<std::int64_t> rows_max = std::nullopt;
+  // True once nobody waits for the rows any more; callable from any thread while the reader lives. Empty: never.
+  std::function<bool()> cancelled = {};
 };
 
 class TableSource {

@@ -1,0 +1,44 @@
+// A database behind the server, as the floors above its connections see it: which tables it has, and their rows.
+//
+// Thread safety: all methods const and callable from any thread; they may wait for the database, never longer than its
+// statement timeout. Ownership: held by shared_ptr while anything reads; what is asked of a detached one is Cancelled.
+// Errors: IOError where the database cannot be reached (at once, while that is known), Cancelled where the caller has
+// gone, CapacityError where no connection came free in time, KeyError for a schema or table that it has not, even when
+// asked anew; anything else is the database's own refusal in its own words. No message has a secret or an URI in it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/table_source.h"
+
+namespace hyprstream {
+
+struct BackendTable {
+  std::string schema;
+  std::string name;
+  bool is_view = false;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  // As SQL addresses it: `name.schema.table`.
+  virtual const std::string& name() const = 0;
+
+  // Names are as the database spells them, and are remembered for a while; an unknown one is looked up anew once. A
+  // database without schemas has the one schema `main`.
+  virtual arrow::Result<std::vector<std::string>> Schemas() const = 0;
+  virtual arrow::Result<std::vector<BackendTable>> Tables(const std::string& schema) const = 0;
+
+  // Its fields say what may be NULL. A scan applies what it can of the request and streams; it ends soon after the
+  // request's `cancelled` says so, and its connection is used for nothing else meanwhile.
+  virtual arrow::Result<std::shared_ptr<TableSource>> Table(const std::string& schema,
+                                                            const std::string& table) const = 0;
+
+  // The rows of one statement in the database's own language, passed on untouched. Each scan runs it again.
+  virtual arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement) const = 0;
+};
+
+}  // namespace hyprstream

@@ -1,0 +1,308 @@
+#include "backend/driver.h"
+
+#include <arrow-adbc/adbc_driver_manager.h>
+#include <arrow/array/array_binary.h>
+#include <arrow/array/array_nested.h>
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/type.h>
+
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+namespace hyprstream::backend {
+namespace {
+
+// Longer than any message that helps.
+constexpr std::size_t kMessageBytesMax = 2'000;
+
+// An AdbcError that releases itself and asks for the details of ADBC 1.1.
+struct OwnedError : AdbcError {
+  OwnedError() : AdbcError{} { vendor_code = ADBC_ERROR_VENDOR_CODE_PRIVATE_DATA; }
+  ~OwnedError() {
+    if (release != nullptr) release(this);
+  }
+  OwnedError(const OwnedError&) = delete;
+  OwnedError& operator=(const OwnedError&) = delete;
+};
+
+// The server's own message without its context: that repeats the statement.
+std::string MessageOf(const AdbcError& error) {
+  const int details = AdbcErrorGetDetailCount(&error);
+  for (int i = 0; i < details; ++i) {
+    const auto detail = AdbcErrorGetDetail(&error, i);
+    if (detail.key != nullptr && std::string_view(detail.key) == "PG_DIAG_MESSAGE_PRIMARY") {
+      return {reinterpret_cast<const char*>(detail.value),
+              strnlen(reinterpret_cast<const char*>(detail.value), detail.value_length)};
+    }
+  }
+  std::string message = error.message == nullptr ? "" : error.message;
+  message.resize(std::min(message.find("\nQuery was:"), message.size()));
+  return message;
+}
+
+std::string_view SqlClass(std::string_view sqlstate) { return sqlstate.substr(0, 2); }
+
+bool IsConnectionState(std::string_view sqlstate) {
+  static constexpr std::array<std::string_view, 5> kServerGone = {"57P01", "57P02", "57P03", "57P05", "53300"};
+  return SqlClass(sqlstate) == "08" || std::ranges::find(kServerGone, sqlstate) != kServerGone.end();
+}
+
+arrow::StatusCode StatusCodeOf(AdbcStatusCode code, std::string_view sqlstate) {
+  using arrow::StatusCode;
+  if (IsConnectionState(sqlstate)) return StatusCode::IOError;
+  switch (code) {
+    case ADBC_STATUS_NOT_FOUND:
+      return StatusCode::KeyError;
+    case ADBC_STATUS_ALREADY_EXISTS:
+      return StatusCode::AlreadyExists;
+    case ADBC_STATUS_NOT_IMPLEMENTED:
+      return StatusCode::NotImplemented;
+    case ADBC_STATUS_CANCELLED:
+      return StatusCode::Cancelled;
+    case ADBC_STATUS_IO:
+      // A driver that has an SQLSTATE was answered.
+      return sqlstate.empty() ? StatusCode::IOError : StatusCode::Invalid;
+    case ADBC_STATUS_TIMEOUT:
+    case ADBC_STATUS_UNAUTHENTICATED:
+      return StatusCode::IOError;
+    default:
+      return StatusCode::Invalid;
+  }
+}
+
+arrow::Status ToStatus(AdbcStatusCode code, const AdbcError& error, const Redaction& redaction) {
+  if (code == ADBC_STATUS_OK) return arrow::Status::OK();
+  std::string sqlstate(error.sqlstate, strnlen(error.sqlstate, sizeof(error.sqlstate)));
+  std::string message = redaction.Redact(MessageOf(error));
+  while (!message.empty() && std::string_view(" \n\r\t").find(message.back()) != std::string_view::npos)
+    message.pop_back();
+  if (message.size() > kMessageBytesMax) message = message.substr(0, kMessageBytesMax) + "...";
+  if (message.empty()) message = AdbcStatusCodeMessage(code);
+  if (!sqlstate.empty()) message += " (SQLSTATE " + sqlstate + ")";
+  const auto status_code = StatusCodeOf(code, sqlstate);
+  return {status_code, std::move(message), std::make_shared<DriverErrorDetail>(code, std::move(sqlstate))};
+}
+
+// libpq's parameters that end what would otherwise wait for ever, where the URI says nothing of them. The driver takes
+// user and password in the URI only.
+std::string CompletePostgresUri(const BackendSpec& spec) {
+  const auto option = [&](const std::string& name) {
+    const auto found = spec.driver_options.find(name);
+    return found == spec.driver_options.end() ? std::string() : found->second;
+  };
+  std::string uri = option("uri");
+  const bool is_uri = uri.find("://") != std::string::npos;
+  const auto add = [&](std::string_view name, const std::string& value, bool replace = false) {
+    if (value.empty() || (!replace && uri.find(std::string(name) + "=") != std::string::npos)) return;
+    if (is_uri) {
+      uri += uri.find('?') == std::string::npos ? '?' : '&';
+      uri += std::string(name) + "=" + PercentEncoded(value);
+      return;
+    }
+    uri += " " + std::string(name) + "='";
+    for (const char c : value) uri += c == '\'' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+    uri += "'";
+  };
+  add("user", option("username"), true);
+  add("password", option("password"), true);
+  add("connect_timeout", "10");
+  add("keepalives_idle", "30");
+  add("keepalives_interval", "10");
+  add("keepalives_count", "3");
+  add("tcp_user_timeout", "60000");
+  add("client_encoding", "UTF8");
+  add("application_name", "hyprstream");
+  return uri;
+}
+
+bool IsPostgres(const std::string& library) {
+  return std::filesystem::path(library).filename().string().find("postgresql") != std::string::npos;
+}
+
+}  // namespace
+
+const DriverErrorDetail* DriverErrorDetail::Of(const arrow::Status& status) {
+  return dynamic_cast<const DriverErrorDetail*>(status.detail().get());
+}
+
+bool IsConnectionFailure(const arrow::Status& status) {
+  return status.IsIOError() && DriverErrorDetail::Of(status) != nullptr;
+}
+
+std::string SqlStateOf(const arrow::Status& status) {
+  const auto* detail = DriverErrorDetail::Of(status);
+  return detail == nullptr ? std::string() : detail->sqlstate();
+}
+
+arrow::Result<std::string> DriverLibrary(const std::string& driver, const std::string& folder) {
+  if (driver.starts_with('/')) return driver;
+  for (const char* known : {"postgresql", "sqlite"}) {
+    if (driver == known) return folder + "/libadbc_driver_" + driver + ".so";
+  }
+  return arrow::Status::Invalid(
+      "Unknown driver (postgresql and sqlite are known by name; any other is named by the "
+      "absolute path of its library)");
+}
+
+DriverStream::DriverStream(DriverStream&& other) noexcept
+    : stream_(std::exchange(other.stream_, {})), redaction_(std::move(other.redaction_)) {}
+
+DriverStream& DriverStream::operator=(DriverStream&& other) noexcept {
+  std::swap(stream_, other.stream_);
+  std::swap(redaction_, other.redaction_);
+  return *this;
+}
+
+DriverStream::~DriverStream() {
+  if (stream_.release != nullptr) stream_.release(&stream_);
+}
+
+arrow::Status DriverStream::ErrorOf(int error) {
+  AdbcStatusCode code = ADBC_STATUS_OK;
+  if (const auto* details = AdbcErrorFromArrayStream(&stream_, &code); details != nullptr && code != ADBC_STATUS_OK) {
+    return ToStatus(code, *details, *redaction_);
+  }
+  const char* text = stream_.get_last_error == nullptr ? nullptr : stream_.get_last_error(&stream_);
+  OwnedError plain;
+  std::string message = text == nullptr ? std::strerror(error) : text;
+  plain.message = message.data();
+  return ToStatus(error == ECANCELED ? ADBC_STATUS_CANCELLED
+                  : error == EINVAL  ? ADBC_STATUS_INVALID_DATA
+                                     : ADBC_STATUS_IO,
+                  plain, *redaction_);
+}
+
+arrow::Result<std::shared_ptr<arrow::Schema>> DriverStream::ReadSchema() {
+  ArrowSchema schema{};
+  if (const int error = stream_.get_schema(&stream_, &schema); error != 0) return ErrorOf(error);
+  return arrow::ImportSchema(&schema);
+}
+
+arrow::Status DriverStream::Next(ArrowArray& array) {
+  const int error = stream_.get_next(&stream_, &array);
+  return error == 0 ? arrow::Status::OK() : ErrorOf(error);
+}
+
+DriverStatement::~DriverStatement() {
+  OwnedError ignored;
+  if (statement_.private_data != nullptr) AdbcStatementRelease(&statement_, &ignored);
+}
+
+arrow::Status DriverStatement::SetOption(const std::string& name, const std::string& value) {
+  OwnedError error;
+  return ToStatus(AdbcStatementSetOption(&statement_, name.c_str(), value.c_str(), &error), error, *redaction_);
+}
+
+arrow::Result<std::shared_ptr<arrow::Schema>> DriverStatement::ExecuteSchema() {
+  OwnedError error;
+  ArrowSchema schema{};
+  ARROW_RETURN_NOT_OK(ToStatus(AdbcStatementExecuteSchema(&statement_, &schema, &error), error, *redaction_));
+  return arrow::ImportSchema(&schema);
+}
+
+arrow::Result<DriverStream> DriverStatement::ExecuteQuery() {
+  OwnedError error;
+  DriverStream stream;
+  stream.redaction_ = redaction_;
+  ARROW_RETURN_NOT_OK(
+      ToStatus(AdbcStatementExecuteQuery(&statement_, &stream.stream_, nullptr, &error), error, *redaction_));
+  return stream;
+}
+
+arrow::Result<std::int64_t> DriverStatement::ExecuteUpdate() {
+  OwnedError error;
+  std::int64_t rows = -1;
+  ARROW_RETURN_NOT_OK(ToStatus(AdbcStatementExecuteQuery(&statement_, nullptr, &rows, &error), error, *redaction_));
+  return rows;
+}
+
+arrow::Status DriverStatement::Cancel() {
+  OwnedError error;
+  return ToStatus(AdbcStatementCancel(&statement_, &error), error, *redaction_);
+}
+
+arrow::Result<std::shared_ptr<DriverDatabase>> DriverDatabase::Open(const BackendSpec& spec,
+                                                                    const std::string& library) {
+  std::shared_ptr<DriverDatabase> database(new DriverDatabase(spec));
+  ARROW_RETURN_NOT_OK(database->Initialize(spec, library));
+  return database;
+}
+
+arrow::Status DriverDatabase::Initialize(const BackendSpec& spec, const std::string& library) {
+  OwnedError error;
+  const auto set = [&](const std::string& name, const std::string& value) {
+    return ToStatus(AdbcDatabaseSetOption(&database_, name.c_str(), value.c_str(), &error), error, *redaction_);
+  };
+  ARROW_RETURN_NOT_OK(ToStatus(AdbcDatabaseNew(&database_, &error), error, *redaction_));
+  ARROW_RETURN_NOT_OK(set("driver", library));
+  if (!spec.entrypoint.empty()) ARROW_RETURN_NOT_OK(set("entrypoint", spec.entrypoint));
+  const bool postgres = IsPostgres(library);
+  for (const auto& [name, value] : spec.driver_options) {
+    if (postgres && (name == "uri" || name == "username" || name == "password")) continue;
+    ARROW_RETURN_NOT_OK(set(name, value));
+  }
+  if (postgres) ARROW_RETURN_NOT_OK(set("uri", CompletePostgresUri(spec)));
+  return ToStatus(AdbcDatabaseInit(&database_, &error), error, *redaction_);
+}
+
+DriverDatabase::~DriverDatabase() {
+  OwnedError ignored;
+  if (database_.private_data != nullptr) AdbcDatabaseRelease(&database_, &ignored);
+}
+
+arrow::Result<std::unique_ptr<DriverConnection>> DriverConnection::Connect(std::shared_ptr<DriverDatabase> database) {
+  std::unique_ptr<DriverConnection> connection(new DriverConnection(std::move(database)));
+  auto& opened = *connection->database_;
+  OwnedError error;
+  ARROW_RETURN_NOT_OK(ToStatus(AdbcConnectionNew(&connection->connection_, &error), error, *opened.redaction_));
+  ARROW_RETURN_NOT_OK(
+      ToStatus(AdbcConnectionInit(&connection->connection_, &opened.database_, &error), error, *opened.redaction_));
+  return connection;
+}
+
+DriverConnection::~DriverConnection() {
+  OwnedError ignored;
+  if (connection_.private_data != nullptr) AdbcConnectionRelease(&connection_, &ignored);
+}
+
+arrow::Result<std::unique_ptr<DriverStatement>> DriverConnection::Prepare(const std::string& sql) {
+  std::unique_ptr<DriverStatement> statement(new DriverStatement());
+  statement->redaction_ = database_->redaction_;
+  OwnedError error;
+  ARROW_RETURN_NOT_OK(
+      ToStatus(AdbcStatementNew(&connection_, &statement->statement_, &error), error, *database_->redaction_));
+  ARROW_RETURN_NOT_OK(
+      ToStatus(AdbcStatementSetSqlQuery(&statement->statement_, sql.c_str(), &error), error, *database_->redaction_));
+  return statement;
+}
+
+arrow::Status DriverConnection::Run(const std::string& sql) {
+  ARROW_ASSIGN_OR_RAISE(const auto statement, Prepare(sql));
+  return statement->ExecuteUpdate().status();
+}
+
+std::string DriverConnection::ProductVersion() {
+  const std::uint32_t code = ADBC_INFO_VENDOR_VERSION;
+  OwnedError error;
+  ArrowArrayStream stream{};
+  if (AdbcConnectionGetInfo(&connection_, &code, 1, &stream, &error) != ADBC_STATUS_OK) return {};
+  const auto reader = arrow::ImportRecordBatchReader(&stream);
+  if (!reader.ok()) return {};
+  const auto batch = (*reader)->Next();
+  if (!batch.ok() || *batch == nullptr || (*batch)->num_rows() != 1 ||
+      (*batch)->column(1)->type_id() != arrow::Type::DENSE_UNION) {
+    return {};
+  }
+  const auto value = static_cast<const arrow::DenseUnionArray&>(*(*batch)->column(1)).GetScalar(0);
+  if (!value.ok()) return {};
+  const auto inner = static_cast<const arrow::UnionScalar&>(**value).child_value();
+  if (inner->type->id() != arrow::Type::STRING || !inner->is_valid) return {};
+  return inner->ToString();
+}
+
+}  // namespace hyprstream::backend

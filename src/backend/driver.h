@@ -1,0 +1,133 @@
+// ADBC as this room uses it: databases, connections and statements of a driver that release themselves, and errors as
+// arrow::Status without a secret in them.
+//
+// Thread safety: one thread at a time for each object, but for DriverStatement::Cancel, which any thread may call while
+// the statement lives. Ownership: a connection keeps its database, a statement its connection's; a stream must not
+// outlive its statement.
+#pragma once
+
+#include <arrow-adbc/adbc.h>
+#include <arrow/status.h>
+
+#include <memory>
+#include <string>
+
+#include "backend/backend_spec.h"
+#include "backend/redaction.h"
+
+namespace arrow {
+class Schema;
+}
+
+namespace hyprstream::backend {
+
+// What a driver said of its error, beside the text.
+class DriverErrorDetail : public arrow::StatusDetail {
+ public:
+  DriverErrorDetail(AdbcStatusCode code, std::string sqlstate) : code_(code), sqlstate_(std::move(sqlstate)) {}
+  const char* type_id() const override { return "hyprstream::backend::DriverErrorDetail"; }
+  std::string ToString() const override { return sqlstate_; }
+
+  AdbcStatusCode code() const { return code_; }
+  const std::string& sqlstate() const { return sqlstate_; }  // empty: it has none
+
+  static const DriverErrorDetail* Of(const arrow::Status& status);
+
+ private:
+  AdbcStatusCode code_;
+  std::string sqlstate_;
+};
+
+// Is the connection gone, or could none be made? Such a status is an IOError.
+bool IsConnectionFailure(const arrow::Status& status);
+// Five letters, or empty.
+std::string SqlStateOf(const arrow::Status& status);
+
+// The path of the library of a driver, given by its name in `folder` or as an absolute path. Invalid: neither.
+arrow::Result<std::string> DriverLibrary(const std::string& driver, const std::string& folder);
+
+// A stream of batches that has the driver's errors. Move-only.
+class DriverStream {
+ public:
+  DriverStream() = default;
+  DriverStream(DriverStream&& other) noexcept;
+  DriverStream& operator=(DriverStream&& other) noexcept;
+  ~DriverStream();
+
+  // Once, first.
+  arrow::Result<std::shared_ptr<arrow::Schema>> ReadSchema();
+  // A released array: the end.
+  arrow::Status Next(ArrowArray& array);
+
+ private:
+  friend class DriverStatement;
+  arrow::Status ErrorOf(int error);
+
+  ArrowArrayStream stream_{};
+  std::shared_ptr<const Redaction> redaction_;
+};
+
+class DriverConnection;
+
+class DriverStatement {
+ public:
+  ~DriverStatement();
+  DriverStatement(const DriverStatement&) = delete;
+  DriverStatement& operator=(const DriverStatement&) = delete;
+
+  arrow::Status SetOption(const std::string& name, const std::string& value);
+  // The schema of the rows, without running it.
+  arrow::Result<std::shared_ptr<arrow::Schema>> ExecuteSchema();
+  arrow::Result<DriverStream> ExecuteQuery();
+  // Without rows. The number of rows that it changed, -1 where that is unknown.
+  arrow::Result<std::int64_t> ExecuteUpdate();
+  // From any thread. NotImplemented where the driver has no such thing.
+  arrow::Status Cancel();
+
+ private:
+  friend class DriverConnection;
+  DriverStatement() = default;
+
+  AdbcStatement statement_{};
+  std::shared_ptr<const Redaction> redaction_;
+};
+
+// An open database of a driver, from which connections are made.
+class DriverDatabase {
+ public:
+  // Loads the library and opens the database as the spec's driver options say.
+  static arrow::Result<std::shared_ptr<DriverDatabase>> Open(const BackendSpec& spec, const std::string& library);
+  ~DriverDatabase();
+  DriverDatabase(const DriverDatabase&) = delete;
+  DriverDatabase& operator=(const DriverDatabase&) = delete;
+
+ private:
+  friend class DriverConnection;
+  explicit DriverDatabase(const BackendSpec& spec) : redaction_(std::make_shared<Redaction>(spec)) {}
+  arrow::Status Initialize(const BackendSpec& spec, const std::string& library);
+
+  AdbcDatabase database_{};
+  std::shared_ptr<const Redaction> redaction_;
+};
+
+class DriverConnection {
+ public:
+  static arrow::Result<std::unique_ptr<DriverConnection>> Connect(std::shared_ptr<DriverDatabase> database);
+  ~DriverConnection();
+  DriverConnection(const DriverConnection&) = delete;
+  DriverConnection& operator=(const DriverConnection&) = delete;
+
+  arrow::Result<std::unique_ptr<DriverStatement>> Prepare(const std::string& sql);
+  // Runs a statement that gives no rows.
+  arrow::Status Run(const std::string& sql);
+  // The version of the database product; empty where the driver does not say.
+  std::string ProductVersion();
+
+ private:
+  explicit DriverConnection(std::shared_ptr<DriverDatabase> database) : database_(std::move(database)) {}
+
+  std::shared_ptr<DriverDatabase> database_;
+  AdbcConnection connection_{};
+};
+
+}  // namespace hyprstream::backend

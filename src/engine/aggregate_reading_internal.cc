@@ -15,6 +15,7 @@
 #include "core/table_ref.h"
 #include "engine/declared_schema_internal.h"
 #include "engine/error_internal.h"
+#include "engine/order_keys_internal.h"
 
 namespace hyprstream::engine {
 
@@ -114,6 +115,15 @@ arrow::Result<std::string> CarryBetween(const AggregateCall& call, const std::st
   const bool has_between = type.IsNumeric() || type.IsTemporal();
   if (IsPlain(type) && has_between && !wide_decimal) return sql;
   return CannotBe(call, sql, type, "use quantile_disc, or cast it to DOUBLE");
+}
+
+arrow::Result<std::string> CarryKey(const AggregateCall& call, std::size_t argument, const duckdb::LogicalType& type,
+                                    bool has_key) {
+  const auto& sql = call.arguments[argument];
+  const auto carriage = CarriageOf(*call.function, argument, type);
+  if (carriage == Carriage::kArrow) return sql;
+  if (!has_key) return CannotBe(call, sql, type, "use an expression of another type, as epoch() or a cast");
+  return std::string(carriage == Carriage::kValueKey ? kValueKey : kOrderKey) + "(" + sql + ")";
 }
 
 arrow::Status NeedsEventTime(const AggregateFunction& function, const duckdb::FunctionExpression& call) {
@@ -225,6 +235,24 @@ arrow::Result<AggregateCall> ReadAggregate(duckdb::ClientContext& context, const
   return call;
 }
 
+Carriage CarriageOf(const AggregateFunction& function, std::size_t argument, const duckdb::LogicalType& type) {
+  if (IsPlain(type)) return Carriage::kArrow;
+  const bool ordered = function.arguments[argument] == ArgumentRule::kOrdered;
+  const bool extreme = function.family == StateFamily::kSummary;
+  switch (type.id()) {
+    case LogicalTypeId::INTERVAL: {  // in any other place equal ones are one
+      const bool picked = function.family == StateFamily::kPick && argument == 0;
+      return extreme || picked ? Carriage::kValueKey : Carriage::kOrderKey;
+    }
+    case LogicalTypeId::TIME_TZ:
+      return ordered ? Carriage::kValueKey : Carriage::kOrderKey;
+    case LogicalTypeId::BIT:  // DuckDB's quantiles go by the order of its sort
+      return ordered && function.family != StateFamily::kBag ? Carriage::kValueKey : Carriage::kOrderKey;
+    default:
+      return Carriage::kOrderKey;
+  }
+}
+
 arrow::Result<std::string> CarryArgument(const AggregateCall& call, std::size_t argument,
                                          const duckdb::LogicalType& type) {
   const auto& sql = call.arguments[argument];
@@ -255,13 +283,9 @@ arrow::Result<std::string> CarryArgument(const AggregateCall& call, std::size_t 
       if (type.IsIntegral() && IsPlain(type)) return sql;
       return CannotBe(call, sql, type, "cast it to an integer of at most 128 bits");
     case ArgumentRule::kValue:
-      if (IsPlain(type)) return sql;
-      if (GroupsByOrderKey(type)) return std::string(kOrderKey) + "(" + sql + ")";
-      return CannotBe(call, sql, type, "use an expression of another type, as epoch() or a cast");
+      return CarryKey(call, argument, type, HasOrderKey(type));
     default:
-      if (IsPlain(type)) return sql;
-      if (ComparesByOrderKey(type)) return std::string(kOrderKey) + "(" + sql + ")";
-      return CannotBe(call, sql, type, "use an expression of another type, as epoch() or a cast");
+      return CarryKey(call, argument, type, HasValueKey(type) || IsOrderedByOrderKey(type));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/aggregate_functions.h"
+#include "engine/declared_schema_internal.h"
 
 namespace arrow {
 template <class T>
@@ -39,6 +40,9 @@ bool ContainsAggregate(duckdb::ClientContext& context, const duckdb::ParsedExpre
 // NotImplemented, and what can be maintained instead.
 arrow::Result<AggregateCall> ReadAggregate(duckdb::ClientContext& context, const duckdb::FunctionExpression& function,
                                            const duckdb::LogicalType& type, const std::string& time_column);
+
+// How values of an argument travel. Picks and extremes must be given back as they were.
+Carriage CarriageOf(const AggregateFunction& function, std::size_t argument, const duckdb::LogicalType& type);
 
 // An argument's SQL so that it evaluates to what the states take; `type` is the argument's own.
 arrow::Result<std::string> CarryArgument(const AggregateCall& call, std::size_t argument,

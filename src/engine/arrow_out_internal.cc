@@ -19,6 +19,7 @@
 #include "engine/arrow_carrier_internal.h"
 #include "engine/bounded_format_internal.h"
 #include "engine/guard_internal.h"
+#include "engine/interval_range_internal.h"
 
 namespace hyprstream::engine {
 
@@ -249,6 +250,7 @@ BatchBuilder::BatchBuilder(duckdb::ClientContext& context, const duckdb::vector<
 BatchBuilder::~BatchBuilder() = default;
 
 void BatchBuilder::Append(duckdb::DataChunk& chunk) {
+  CheckIntervals(chunk);
   if (!appender_) {
     appender_ =
         std::make_unique<duckdb::ArrowAppender>(types_, STANDARD_VECTOR_SIZE, PropertiesFor(context_, form_),

@@ -14,6 +14,7 @@
 
 #include "engine/fixed_width_internal.h"
 #include "engine/flat_bytes_internal.h"
+#include "engine/interval_range_internal.h"
 
 namespace hyprstream::engine {
 
@@ -44,6 +45,7 @@ class BoundedLocalState final : public duckdb::ResultFormatLocalState {
   std::int64_t bytes() const { return hold_.bytes(); }
 
   void Append(duckdb::DataChunk& chunk) {
+    CheckIntervals(chunk);
     if (rows_ == 0) Begin();
     for (duckdb::idx_t column = 0; column < fixed_.size(); ++column) {
       if (fixed_[column]) fixed_[column]->Append(chunk.data[column], static_cast<std::int64_t>(chunk.size()));

@@ -19,7 +19,6 @@
 
 namespace duckdb {
 class ClientContext;
-class Connection;
 class Vector;
 }  // namespace duckdb
 
@@ -29,6 +28,7 @@ namespace hyprstream::engine {
 enum class Carriage {
   kArrow,     // as Arrow's type says
   kOrderKey,  // as the bytes of hyprstream_order_key()
+  kValueKey,  // as the bytes of hyprstream_value_key()
 };
 
 class DeclaredSchema : public arrow::Schema {
@@ -62,14 +62,6 @@ void ToDeclared(duckdb::ClientContext& context, Carriage carriage, duckdb::Vecto
 
 // Is its Arrow form (ToArrowSchema) one that the aggregation engine groups and compares by DuckDB's rules, bit for bit?
 bool IsPlain(const duckdb::LogicalType& type);
-// For types that are not plain: does the order key group them by DuckDB's rules? Order them?
-bool GroupsByOrderKey(const duckdb::LogicalType& type);
-bool ComparesByOrderKey(const duckdb::LogicalType& type);
-
-// hyprstream_order_key(any) -> BLOB: equal bytes for equal values, in DuckDB's order; NULL for NULL.
-// hyprstream_present(any) -> BOOLEAN: true, or NULL for NULL.
-inline constexpr const char* kOrderKey = "hyprstream_order_key";
-inline constexpr const char* kPresent = "hyprstream_present";
-void RegisterOrderKeys(duckdb::Connection& connection);
+bool IsNested(const duckdb::LogicalType& type);
 
 }  // namespace hyprstream::engine

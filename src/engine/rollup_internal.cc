@@ -64,20 +64,31 @@ std::string ZoneOf(duckdb::ClientContext& context) {
   return text;
 }
 
-bool HasFloat(const duckdb::LogicalType& type) {
+// 0 and -0 are equal, as are all NaNs, and 30 days and a month.
+bool HasUnlikeEquals(const duckdb::LogicalType& type) {
   return duckdb::TypeVisitor::Contains(type, [](const duckdb::LogicalType& part) {
-    return part.id() == LogicalTypeId::FLOAT || part.id() == LogicalTypeId::DOUBLE;
+    return part.id() == LogicalTypeId::FLOAT || part.id() == LogicalTypeId::DOUBLE ||
+           part.id() == LogicalTypeId::INTERVAL;
   });
 }
 
-// Does a call give equal values for equal arguments, floats included? 0 and -0 are equal, as are all NaNs.
+// Does a call give equal values for equal arguments, also where these are unlike?
 bool KeepsEqual(const duckdb::BoundFunctionExpression& call) {
   static const std::set<std::string> kKnown = {
       "__between", "+",     "-",     "*",        "abs", "ceil",        "ceiling",    "floor",         "round",
       "trunc",     "isnan", "isinf", "isfinite", "row", "struct_pack", "list_value", "struct_extract"};
   if (duckdb::BoundComparisonExpression::IsComparison(call)) return true;
   if (duckdb::BoundCastExpression::IsCast(call)) return call.GetReturnType().IsNumeric();
-  return kKnown.contains(FoldIdentifier(call.Function().GetName().GetIdentifierName()));
+  const auto name = FoldIdentifier(call.Function().GetName().GetIdentifierName());
+  if (name == "normalized_interval") return true;
+  // A month later is not 30 days later.
+  const bool calculates = name != "__between" && !call.GetReturnType().IsNested();
+  if (calculates && std::ranges::any_of(call.GetChildren(), [](const auto& child) {
+        return child->GetReturnType().id() == LogicalTypeId::INTERVAL;
+      })) {
+    return false;
+  }
+  return kKnown.contains(name);
 }
 
 // The tables whose rows a statement changes in a WITH: what else it reads of them may have these changes.
@@ -258,21 +269,21 @@ class RollUp {
     const auto& call = expression.Cast<duckdb::BoundFunctionExpression>();
     if (KeepsEqual(call)) return false;
     const bool divides = call.Function().GetName() == duckdb::Identifier("/");
-    if (divides) return HasFloatKey(*call.GetChildren().back());
-    return std::ranges::any_of(call.GetChildren(), [&](const auto& child) { return HasFloatKey(*child); });
+    if (divides) return HasUnlikeKey(*call.GetChildren().back());
+    return std::ranges::any_of(call.GetChildren(), [&](const auto& child) { return HasUnlikeKey(*child); });
   }
 
-  // Is it a float of a key of the view, or made of one? Deeper down it may be.
-  bool HasFloatKey(const duckdb::Expression& expression, int depth_max = 64) const {
-    if (!HasFloat(expression.GetReturnType())) return false;
+  // Is it a value of a key of the view that equals unlike ones, or made of one? Deeper down it may be.
+  bool HasUnlikeKey(const duckdb::Expression& expression, int depth_max = 64) const {
+    if (!HasUnlikeEquals(expression.GetReturnType())) return false;
     if (depth_max == 0 || KeyOf(expression)) return true;
     if (expression.GetExpressionClass() == ExpressionClass::BOUND_COLUMN_REF) {
       const auto* behind = input_.Behind(expression.Cast<duckdb::BoundColumnRefExpression>().Binding());
-      return behind != nullptr && HasFloatKey(*behind);
+      return behind != nullptr && HasUnlikeKey(*behind);
     }
     bool has = false;
     duckdb::ExpressionIterator::EnumerateChildren(
-        expression, [&](const duckdb::Expression& child) { has = has || HasFloatKey(child, depth_max - 1); });
+        expression, [&](const duckdb::Expression& child) { has = has || HasUnlikeKey(child, depth_max - 1); });
     return has;
   }
 

@@ -17,6 +17,7 @@
 
 #include "core/table_ref.h"
 #include "engine/declared_schema_internal.h"
+#include "engine/order_keys_internal.h"
 
 namespace hyprstream::engine {
 
@@ -38,7 +39,7 @@ arrow::Status CheckBound(const duckdb::Expression& expression) {
   if (kind == ExpressionClass::BOUND_FUNCTION) {
     const auto& function = expression.Cast<duckdb::BoundFunctionExpression>().Function();
     const auto& name = function.GetName().GetIdentifierName();
-    const bool ours = name == kOrderKey || name == kPresent;
+    const bool ours = name == kOrderKey || name == kValueKey || name == kPresent;
     if (!ours && function.GetStability() != duckdb::FunctionStability::CONSISTENT) return Unstable(name);
   }
   auto status = arrow::Status::OK();

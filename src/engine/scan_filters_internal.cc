@@ -22,6 +22,7 @@
 
 #include "engine/arrow_out_internal.h"
 #include "engine/declared_schema_internal.h"
+#include "engine/order_keys_internal.h"
 
 namespace hyprstream::engine {
 
@@ -171,14 +172,19 @@ class ColumnValues {
       : context_(context),
         type_(schema.types()[static_cast<duckdb::idx_t>(column)]),
         schema_(arrow::schema({schema.field(column)})),
-        order_key_(schema.carriage(static_cast<std::size_t>(column)) == Carriage::kOrderKey) {}
+        carriage_(schema.carriage(static_cast<std::size_t>(column))) {}
 
   const duckdb::LogicalType& type() const { return type_; }
-  bool order_key() const { return order_key_; }
+  // Only keys of groups are looked up, and these have order keys.
+  bool CanBe(Op op) const {
+    if (op == Op::kIsNull || carriage_ == Carriage::kArrow) return true;
+    return carriage_ == Carriage::kOrderKey && (op == Op::kEqual || op == Op::kIn);
+  }
 
   std::shared_ptr<arrow::Scalar> Carry(duckdb::Value value) const {
-    const auto type = order_key_ ? duckdb::LogicalType::BLOB : type_;
-    if (order_key_) value = OrderKeyOf(std::move(value));
+    const bool order_key = carriage_ == Carriage::kOrderKey;
+    const auto type = order_key ? duckdb::LogicalType::BLOB : type_;
+    if (order_key) value = OrderKeyOf(std::move(value));
     duckdb::DataChunk chunk;
     chunk.Initialize(duckdb::Allocator::DefaultAllocator(), {type}, 1);
     chunk.data[0].SetValue(0, value);
@@ -202,7 +208,7 @@ class ColumnValues {
   duckdb::ClientContext& context_;
   const duckdb::LogicalType type_;
   const std::shared_ptr<arrow::Schema> schema_;
-  const bool order_key_;
+  const Carriage carriage_;
 };
 
 std::optional<std::int64_t> MicrosOf(const duckdb::Value& value) {
@@ -257,8 +263,7 @@ std::vector<ColumnFilter> Evaluate(duckdb::ClientContext& context, const Planned
   for (const auto& expression : filter.values) {
     values.push_back(duckdb::ExpressionExecutor::EvaluateScalar(context, *expression, true));
   }
-  const bool is_range = filter.op != Op::kEqual && filter.op != Op::kIn && filter.op != Op::kIsNull;
-  if (column.order_key() && is_range) return {};
+  if (!column.CanBe(filter.op)) return {};
   ColumnFilter evaluated{.column = filter.column, .op = filter.op};
   if (filter.op == Op::kIn) {
     std::erase_if(values, [](const auto& value) { return value.IsNull(); });

@@ -16,6 +16,7 @@
 #include "engine/decay_functions_internal.h"
 #include "engine/declared_schema_internal.h"
 #include "engine/fits_internal.h"
+#include "engine/order_keys_internal.h"
 #include "engine/state_reading_internal.h"
 #include "engine/state_scan_internal.h"
 #include "engine/states_function_internal.h"

@@ -17,6 +17,7 @@
 
 #include "core/table_ref.h"
 #include "engine/declared_schema_internal.h"
+#include "engine/order_keys_internal.h"
 #include "engine/rollup_internal.h"
 
 namespace hyprstream::engine {

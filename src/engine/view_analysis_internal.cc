@@ -31,6 +31,7 @@
 #include "engine/fixed_window_internal.h"
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
+#include "engine/order_keys_internal.h"
 #include "engine/row_plan_internal.h"
 #include "engine/state_reading_internal.h"
 #include "engine/view_composition_internal.h"
@@ -468,12 +469,18 @@ class ViewAnalysis {
   }
 
   // Sessions are those of all rows: WHERE is a filter of each aggregate, and a session without such rows is not shown.
+  // What would fail for rows that it leaves out is not evaluated for them.
   arrow::Status CountBehindWhere(const std::string& condition) {
-    for (auto& aggregate : query_.aggregates) {
-      aggregate.filter =
-          AddArgument(aggregate.filter < 0 ? condition
-                                           : "((" + query_.argument_sql[static_cast<std::size_t>(aggregate.filter)] +
-                                                 ") AND " + condition + ")");
+    const auto behind = [&](const std::string& sql) { return "CASE WHEN " + condition + " THEN (" + sql + ") END"; };
+    for (std::size_t i = 0; i < query_.aggregates.size(); ++i) {
+      auto& aggregate = query_.aggregates[i];
+      const auto filter = static_cast<std::size_t>(aggregate.filter);
+      aggregate.filter = AddArgument(aggregate.filter < 0 ? condition : behind(query_.argument_sql[filter]));
+      for (std::size_t argument = 0; argument < aggregate.arguments.size(); ++argument) {
+        auto& sql = calls_[i].arguments[argument];
+        sql = behind(sql);
+        aggregate.arguments[argument] = AddArgument(sql);
+      }
     }
     query_.shown_count = static_cast<int>(query_.aggregates.size());
     query_.aggregates.push_back({.kind = AggregateKind::kCountStar,
@@ -596,7 +603,7 @@ class ViewAnalysis {
     const auto& type = key_types_[key];
     if (IsPlain(type)) return arrow::Status::OK();
     auto& sql = query_.key_sql[key];
-    if (!GroupsByOrderKey(type)) {
+    if (!HasOrderKey(type)) {
       return arrow::Status::NotImplemented("A materialized view cannot have the key ", CutText(sql, 120), " of type ",
                                            type.ToString(), ": make it a number or a text, as with epoch() or a cast");
     }
@@ -676,6 +683,12 @@ class ViewAnalysis {
   }
   std::size_t evaluated_count() const { return query_.key_sql.size() + query_.argument_sql.size(); }
 
+  Carriage CarriageOfOutput(const OutputColumn& column, const duckdb::LogicalType& type) const {
+    if (column.is_key) return IsPlain(type) ? Carriage::kArrow : Carriage::kOrderKey;
+    const auto& call = calls_[static_cast<std::size_t>(column.index)];
+    return call.of_argument_type ? CarriageOf(*call.function, 0, type) : Carriage::kArrow;
+  }
+
   // The output's Arrow types are those of its states, its DuckDB types those of the SELECT.
   void DeclareOutput(const BoundSelect& bound) {
     arrow::FieldVector fields;
@@ -686,8 +699,7 @@ class ViewAnalysis {
       const auto type =
           column.is_key ? query_.evaluated_schema->field(column.index)->type() : query_.aggregates[at].result_type;
       fields.push_back(arrow::field(column.name, type));
-      const bool is_value = column.is_key || query_.aggregates[at].of_argument_type;
-      carriages.push_back(is_value && !IsPlain(bound.types[i]) ? Carriage::kOrderKey : Carriage::kArrow);
+      carriages.push_back(CarriageOfOutput(column, bound.types[i]));
       query_.output_types.push_back(bound.types[i].ToString());
     }
     query_.output_schema = std::make_shared<DeclaredSchema>(std::move(fields), bound.types, std::move(carriages));

@@ -7,6 +7,7 @@
 
 #include "core/aggregate_functions.h"
 #include "engine/declared_schema_internal.h"
+#include "engine/order_keys_internal.h"
 #include "engine/view_analysis_internal.h"
 
 namespace hyprstream::engine {

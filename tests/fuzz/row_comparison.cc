@@ -74,6 +74,9 @@ std::string CellsOf(const std::string& column, const std::string& type) {
            ".n::VARCHAR";
   }
   if (type.starts_with(kScaler)) return column + ".mean::DOUBLE, " + column + ".stddev::DOUBLE";
+  // Of equal intervals any will do.
+  if (type == "INTERVAL") return "normalized_interval(" + column + ")::VARCHAR";
+  if (type == "INTERVAL[]") return "list_transform(" + column + ", lambda x: normalized_interval(x))::VARCHAR";
   return column + (type == "FLOAT" || type == "DOUBLE" ? "::DOUBLE" : "::VARCHAR");
 }
 

@@ -1,0 +1,53 @@
+#include "backend/adbc_backend.h"
+
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+
+#include <utility>
+
+#include "backend/backend_scan.h"
+#include "backend/layout_cache.h"
+
+namespace hyprstream::backend {
+namespace {
+
+class AdbcBackend final : public Backend {
+ public:
+  explicit AdbcBackend(std::shared_ptr<BackendCore> core)
+      : core_(std::move(core)), cache_(std::make_shared<LayoutCache>(core_)) {}
+
+  const std::string& name() const override { return core_->name(); }
+  arrow::Result<std::vector<std::string>> Schemas() const override { return cache_->Schemas(); }
+  arrow::Result<std::vector<BackendTable>> Tables(const std::string& schema) const override {
+    return cache_->Tables(schema);
+  }
+
+  arrow::Result<std::shared_ptr<TableSource>> Table(const std::string& schema,
+                                                    const std::string& table) const override {
+    ARROW_ASSIGN_OR_RAISE(auto layout, cache_->Layout(schema, table));
+    return ScanOfTable(core_, cache_, schema, table, std::move(layout));
+  }
+
+  arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement) const override {
+    ARROW_ASSIGN_OR_RAISE(const auto schema, core_->SchemaOf(statement));
+    if (schema->num_fields() == 0) {
+      return arrow::Status::Invalid(core_->name(), ": the statement gives no rows; only what does can be read");
+    }
+    auto layout = core_->dialect().LayoutOfStatement(*schema);
+    if (!layout.ok()) return layout.status().WithMessage(core_->name(), ": ", layout.status().message());
+    return ScanOfStatement(core_, statement, std::move(layout).ValueUnsafe());
+  }
+
+ private:
+  const std::shared_ptr<BackendCore> core_;
+  const std::shared_ptr<LayoutCache> cache_;
+};
+
+}  // namespace
+
+std::shared_ptr<Backend> MakeAdbcBackend(std::shared_ptr<BackendCore> core) {
+  return std::make_shared<AdbcBackend>(std::move(core));
+}
+
+}  // namespace hyprstream::backend

@@ -1,0 +1,364 @@
+#include "backend/backend_core.h"
+
+#include <arrow/array/array_binary.h>
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+namespace hyprstream::backend {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kLatenciesMax = 1'024;
+constexpr milliseconds kBusyPoll{20};
+constexpr milliseconds kIdlePoll{200};
+constexpr milliseconds kSweepPeriod{1'000};
+constexpr milliseconds kCheckTimeout{5'000};
+
+class Session final : public PooledConnection {
+ public:
+  Session(std::unique_ptr<DriverConnection> connection, StatementWatch& watch)
+      : connection_(std::move(connection)), watch_(watch) {}
+
+  arrow::Status Check() override {
+    ARROW_ASSIGN_OR_RAISE(const auto statement, connection_->Prepare("SELECT 1"));
+    const auto watched =
+        watch_.Add({.cancel = [&] { static_cast<void>(statement->Cancel()); }, .cancelled = {}}, kCheckTimeout);
+    watched->Enter();
+    const auto status = statement->ExecuteUpdate().status();
+    watched->Release();
+    return status;
+  }
+
+  DriverConnection& connection() { return *connection_; }
+
+ private:
+  const std::unique_ptr<DriverConnection> connection_;
+  StatementWatch& watch_;
+};
+
+PoolOptions PoolOptionsOf(const BackendSpec& spec) {
+  return {.name = spec.name,
+          .connections_max = spec.pool_max,
+          .connections_min = spec.pool_min,
+          .wait_max = spec.pool_wait,
+          .idle_max = spec.idle_max,
+          .life_max = spec.life_max};
+}
+
+arrow::Status WithName(const std::string& name, const arrow::Status& status) {
+  return status.ok() ? status : status.WithMessage(name, ": ", status.message());
+}
+
+}  // namespace
+
+RunningStatement::~RunningStatement() {
+  if (!finished_) Finish(false);
+}
+
+void RunningStatement::Finish(bool reusable) {
+  finished_ = true;
+  if (watched_ != nullptr) watched_->Release();
+  // Rows that nobody wants would else be read to their end.
+  if (!reusable && statement_ != nullptr) static_cast<void>(statement_->Cancel());
+  stream_ = DriverStream();
+  statement_.reset();
+  if (reusable) {
+    lease_.Return();
+  } else {
+    lease_ = ConnectionPool::Lease();
+  }
+}
+
+arrow::Status RunningStatement::Next(ArrowArray& array) {
+  if (finished_) {
+    array = {};
+    return arrow::Status::OK();
+  }
+  watched_->Enter();
+  auto status = stream_.Next(array);
+  watched_->Leave();
+  if (status.ok() && watched_->end() != WatchedStatement::End::kNone) {
+    if (array.release != nullptr) array.release(&array);
+    status = arrow::Status::Cancelled("");
+  }
+  if (status.ok() && array.release != nullptr) return status;
+  Finish(status.ok());
+  return core_.Explain(status, watched_.get());
+}
+
+BackendCore::BackendCore(BackendSpec spec, std::string library, std::unique_ptr<const Dialect> dialect)
+    : spec_(std::move(spec)),
+      library_(std::move(library)),
+      dialect_(std::move(dialect)),
+      breaker_({}, clock_, std::random_device{}()),
+      watch_(clock_),
+      pool_(
+          PoolOptionsOf(spec_), [this] { return Connect(); }, clock_),
+      thread_([this] { Watch(); }) {
+  pthread_setname_np(thread_.native_handle(), "backend-watch");
+}
+
+BackendCore::~BackendCore() {
+  Close();
+  {
+    MutexLock lock(mutex_);
+    stopped_ = true;
+    stop_.NotifyAll();
+  }
+  thread_.join();
+}
+
+arrow::Status BackendCore::Open() {
+  auto lease = pool_.Acquire({});
+  if (!lease.ok()) {
+    breaker_.Open();
+    return WithName(spec_.name, lease.status());
+  }
+  auto version = static_cast<Session&>(lease->connection()).connection().ProductVersion();
+  lease->Return();
+  MutexLock lock(mutex_);
+  version_ = std::move(version);
+  return arrow::Status::OK();
+}
+
+void BackendCore::Close() {
+  watch_.Close();
+  pool_.Close();
+}
+
+arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenDatabase() {
+  {
+    MutexLock lock(mutex_);
+    if (database_ != nullptr) return database_;
+  }
+  // Two may open it at once; the later one is kept.
+  ARROW_ASSIGN_OR_RAISE(auto database, DriverDatabase::Open(spec_, library_));
+  MutexLock lock(mutex_);
+  database_ = database;
+  return database;
+}
+
+arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::Connect() {
+  const auto connect = [&]() -> arrow::Result<std::unique_ptr<PooledConnection>> {
+    ARROW_ASSIGN_OR_RAISE(auto database, OpenDatabase());
+    ARROW_ASSIGN_OR_RAISE(auto connection, DriverConnection::Connect(std::move(database)));
+    const std::string statements = dialect_->SessionStatements();
+    if (!statements.empty()) ARROW_RETURN_NOT_OK(connection->Run(statements));
+    return std::make_unique<Session>(std::move(connection), watch_);
+  };
+  auto connection = connect();
+  if (connection.ok()) {
+    breaker_.Succeeded();
+  } else {
+    breaker_.Failed();
+    NoteError(connection.status());
+  }
+  MutexLock lock(mutex_);
+  reachable_ = connection.ok();
+  return connection;
+}
+
+arrow::Status BackendCore::Unavailable() const {
+  const auto pause = breaker_.pause();
+  MutexLock lock(mutex_);
+  return arrow::Status::IOError(spec_.name, " is unavailable", last_error_.empty() ? std::string() : ": " + last_error_,
+                                " (it is tried again in ", pause.count(), " ms)");
+}
+
+void BackendCore::NoteError(const arrow::Status& status) {
+  MutexLock lock(mutex_);
+  ++errors_;
+  last_error_ = status.message();
+}
+
+void BackendCore::NoteLatency(std::chrono::microseconds latency) {
+  MutexLock lock(mutex_);
+  if (latencies_.size() < kLatenciesMax) {
+    latencies_.push_back(latency);
+  } else {
+    latencies_[latency_at_++ % kLatenciesMax] = latency;
+  }
+}
+
+arrow::Status BackendCore::Explain(const arrow::Status& status, const WatchedStatement* watched) {
+  if (status.ok()) return status;
+  switch (watched == nullptr ? WatchedStatement::End::kNone : watched->end()) {
+    case WatchedStatement::End::kCancelled:
+      return arrow::Status::Cancelled("Cancelled while ", spec_.name, " answered");
+    case WatchedStatement::End::kClosed:
+      return arrow::Status::Cancelled(spec_.name, " was detached while it answered");
+    case WatchedStatement::End::kTimedOut: {
+      breaker_.TimedOut();
+      auto late = arrow::Status::IOError(spec_.name, " had not answered within its statement_timeout of ",
+                                         spec_.statement_timeout.count(), " ms");
+      NoteError(late);
+      return late;
+    }
+    case WatchedStatement::End::kNone:
+      break;
+  }
+  if (status.IsCancelled()) return WithName(spec_.name, status);
+  if (IsConnectionFailure(status)) pool_.Suspect();
+  NoteError(status);
+  return WithName(spec_.name, status);
+}
+
+arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std::string& sql, Cancelled cancelled) {
+  if (!breaker_.is_closed()) return Unavailable();
+  auto leased = pool_.Acquire(cancelled);
+  if (!leased.ok()) {
+    const bool ours = leased.status().IsCancelled() || leased.status().IsCapacityError();
+    return ours ? leased.status() : WithName(spec_.name, leased.status());
+  }
+  std::unique_ptr<RunningStatement> running(new RunningStatement(*this, std::move(leased).ValueUnsafe()));
+  auto& session = static_cast<Session&>(running->lease_.connection());
+  auto statement = session.connection().Prepare(sql);
+  if (!statement.ok()) return Explain(statement.status(), nullptr);
+  running->statement_ = std::move(statement).ValueUnsafe();
+  for (const auto& [name, value] : dialect_->StatementOptions()) {
+    ARROW_RETURN_NOT_OK(WithName(spec_.name, running->statement_->SetOption(name, value)));
+  }
+  running->watched_ =
+      watch_.Add({.cancel = [statement = running->statement_.get()] { static_cast<void>(statement->Cancel()); },
+                  .cancelled = std::move(cancelled)},
+                 spec_.statement_timeout);
+  return running;
+}
+
+arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::string& sql, Cancelled cancelled) {
+  {
+    MutexLock lock(mutex_);
+    ++statements_;
+  }
+  for (int attempt = 0;; ++attempt) {
+    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, cancelled));
+    const auto began = clock_.Now();
+    running->watched_->Enter();
+    const auto run = [&] {
+      ARROW_ASSIGN_OR_RAISE(running->stream_, running->statement_->ExecuteQuery());
+      return running->stream_.ReadSchema().Value(&running->schema_);
+    };
+    const auto status = run();
+    running->watched_->Leave();
+    if (status.ok()) {
+      breaker_.Succeeded();
+      NoteLatency(std::chrono::duration_cast<std::chrono::microseconds>(clock_.Now() - began));
+      return running;
+    }
+    // A connection that had died while it was idle has run nothing of this.
+    const bool stale = attempt == 0 && IsConnectionFailure(status) && !running->lease_.is_new() &&
+                       running->watched_->end() == WatchedStatement::End::kNone;
+    const auto watched = running->watched_;
+    running.reset();
+    if (!stale) return Explain(status, watched.get());
+    pool_.Suspect();
+  }
+}
+
+arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::string& sql) {
+  for (int attempt = 0;; ++attempt) {
+    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, {}));
+    running->watched_->Enter();
+    auto schema = running->statement_->ExecuteSchema();
+    running->watched_->Leave();
+    if (schema.ok()) {
+      running->Finish(true);
+      return schema;
+    }
+    const bool stale = attempt == 0 && IsConnectionFailure(schema.status()) && !running->lease_.is_new();
+    const auto watched = running->watched_;
+    running.reset();
+    if (!stale) return Explain(schema.status(), watched.get());
+    pool_.Suspect();
+  }
+}
+
+arrow::Result<TextRows> BackendCore::ReadTexts(const std::string& sql) {
+  ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}));
+  TextRows rows;
+  while (true) {
+    ArrowArray array{};
+    ARROW_RETURN_NOT_OK(running->Next(array));
+    if (array.release == nullptr) return rows;
+    ARROW_ASSIGN_OR_RAISE(const auto batch, arrow::ImportRecordBatch(&array, running->schema()));
+    for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
+      TextRow texts;
+      for (const auto& column : batch->columns()) {
+        if (column->type_id() != arrow::Type::STRING) {
+          return arrow::Status::Invalid(spec_.name, ": its catalog answered with ", column->type()->ToString());
+        }
+        const auto& values = static_cast<const arrow::StringArray&>(*column);
+        texts.push_back(values.IsNull(row) ? std::nullopt : std::optional(values.GetString(row)));
+      }
+      rows.push_back(std::move(texts));
+    }
+  }
+}
+
+BackendInfo BackendCore::info() const {
+  const auto counts = pool_.counts();
+  const auto breaker = breaker_.state();
+  BackendInfo info{.name = spec_.name,
+                   .driver = spec_.driver,
+                   .driver_version = {},
+                   .target = Describe(spec_),
+                   .state = BackendState::kUnavailable,
+                   .breaker = std::string(ToString(breaker)),
+                   .pool_in_use = counts.in_use,
+                   .pool_idle = counts.idle,
+                   .statements = 0,
+                   .errors = 0,
+                   .latency_p50 = {},
+                   .latency_p99 = {},
+                   .last_error = {}};
+  MutexLock lock(mutex_);
+  info.driver_version = version_;
+  if (reachable_ && breaker == Breaker::State::kClosed) info.state = BackendState::kAvailable;
+  info.statements = statements_;
+  info.errors = errors_;
+  info.last_error = last_error_;
+  if (!latencies_.empty()) {
+    auto sorted = latencies_;
+    std::ranges::sort(sorted);
+    info.latency_p50 = sorted[sorted.size() / 2];
+    info.latency_p99 = sorted[sorted.size() * 99 / 100];
+  }
+  return info;
+}
+
+void BackendCore::Probe() {
+  // The connection closes the breaker, or opens it for longer.
+  auto connection = Connect();
+  if (!connection.ok()) return;
+  std::string version = static_cast<Session&>(**connection).connection().ProductVersion();
+  MutexLock lock(mutex_);
+  version_ = std::move(version);
+}
+
+void BackendCore::Watch() {
+  auto sweep_at = clock_.Now() + kSweepPeriod;
+  while (true) {
+    watch_.Poll();
+    if (breaker_.BeginProbe()) Probe();
+    if (clock_.Now() >= sweep_at) {
+      // What it says of connections that cannot be made has been noted where they were tried.
+      if (breaker_.is_closed()) static_cast<void>(pool_.Sweep());
+      sweep_at = clock_.Now() + kSweepPeriod;
+    }
+    MutexLock lock(mutex_);
+    if (stopped_) return;
+    stop_.WaitUntil(mutex_, clock_.Now() + (watch_.empty() ? kIdlePoll : kBusyPoll));
+    if (stopped_) return;
+  }
+}
+
+}  // namespace hyprstream::backend

@@ -1,0 +1,123 @@
+// One attached database: its connections, the statements that run there, and the thread that looks after both.
+//
+// The thread (`backend-watch`, one a backend, so that one that hangs holds up no other) ends statements whose time is
+// up or whose caller has gone, closes idle connections and tries again what could not be reached. Thread safety: all
+// methods, from any thread. Ownership: shared by the registry, the catalog and every reader of rows; the last of them
+// ends the thread.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backend/backend_registry.h"
+#include "backend/backend_spec.h"
+#include "backend/breaker.h"
+#include "backend/connection_pool.h"
+#include "backend/dialect.h"
+#include "backend/driver.h"
+#include "backend/statement_watch.h"
+#include "base/clock.h"
+
+namespace hyprstream::backend {
+
+class BackendCore;
+
+// A statement that gives rows. One thread at a time.
+//
+// Its connection goes back to the pool at the end of its rows, and is ended when it fails or is destroyed before.
+class RunningStatement {
+ public:
+  ~RunningStatement();
+  RunningStatement(const RunningStatement&) = delete;
+  RunningStatement& operator=(const RunningStatement&) = delete;
+
+  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
+  // A released array: the end.
+  arrow::Status Next(ArrowArray& array);
+
+ private:
+  friend class BackendCore;
+  RunningStatement(BackendCore& core, ConnectionPool::Lease lease) : core_(core), lease_(std::move(lease)) {}
+  void Finish(bool reusable);
+
+  BackendCore& core_;
+  ConnectionPool::Lease lease_;
+  std::unique_ptr<DriverStatement> statement_;
+  DriverStream stream_;
+  std::shared_ptr<WatchedStatement> watched_;
+  std::shared_ptr<arrow::Schema> schema_;
+  bool finished_ = false;
+};
+
+class BackendCore {
+ public:
+  using Cancelled = std::function<bool()>;
+
+  BackendCore(BackendSpec spec, std::string library, std::unique_ptr<const Dialect> dialect);
+  ~BackendCore();
+  BackendCore(const BackendCore&) = delete;
+  BackendCore& operator=(const BackendCore&) = delete;
+
+  // Connects once. IOError: it cannot be reached; then it is tried again in the background.
+  arrow::Status Open();
+  // Everything that runs ends with Cancelled, and nothing begins any more.
+  void Close();
+
+  const std::string& name() const { return spec_.name; }
+  const BackendSpec& spec() const { return spec_; }
+  const Dialect& dialect() const { return *dialect_; }
+  const Clock& clock() const { return clock_; }
+
+  // Runs a statement that reads. It is sent again, once, where its connection turns out to be dead before it began.
+  // What is returned must not outlive this.
+  arrow::Result<std::unique_ptr<RunningStatement>> Start(const std::string& sql, Cancelled cancelled);
+  // The schema of its rows, as the driver gives it, without running it.
+  arrow::Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& sql);
+  // All rows of a statement whose columns are texts.
+  arrow::Result<TextRows> ReadTexts(const std::string& sql);
+
+  BackendInfo info() const EXCLUDES(mutex_);
+
+ private:
+  friend class RunningStatement;
+
+  arrow::Result<std::unique_ptr<PooledConnection>> Connect() EXCLUDES(mutex_);
+  arrow::Result<std::shared_ptr<DriverDatabase>> OpenDatabase() EXCLUDES(mutex_);
+  arrow::Result<std::unique_ptr<RunningStatement>> Prepare(const std::string& sql, Cancelled cancelled);
+  // With the statement's end and the backend's name in its words; counted.
+  arrow::Status Explain(const arrow::Status& status, const WatchedStatement* watched) EXCLUDES(mutex_);
+  void NoteError(const arrow::Status& status) EXCLUDES(mutex_);
+  void NoteLatency(std::chrono::microseconds latency) EXCLUDES(mutex_);
+  arrow::Status Unavailable() const EXCLUDES(mutex_);
+  void Probe();
+  void Watch() EXCLUDES(mutex_);
+
+  const BackendSpec spec_;
+  const std::string library_;
+  const std::unique_ptr<const Dialect> dialect_;
+  const SystemClock clock_;
+  Breaker breaker_;
+  StatementWatch watch_;
+  ConnectionPool pool_;
+
+  mutable Mutex mutex_;
+  std::shared_ptr<DriverDatabase> database_ GUARDED_BY(mutex_);
+  std::string version_ GUARDED_BY(mutex_);
+  std::string last_error_ GUARDED_BY(mutex_);
+  bool reachable_ GUARDED_BY(mutex_) = false;
+  std::int64_t statements_ GUARDED_BY(mutex_) = 0;
+  std::int64_t errors_ GUARDED_BY(mutex_) = 0;
+  std::vector<std::chrono::microseconds> latencies_ GUARDED_BY(mutex_);  // a ring of the last ones
+  std::size_t latency_at_ GUARDED_BY(mutex_) = 0;
+  bool stopped_ GUARDED_BY(mutex_) = false;
+  CondVar stop_;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace hyprstream::backend

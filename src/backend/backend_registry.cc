@@ -1,0 +1,115 @@
+#include "backend/backend_registry.h"
+
+#include <arrow/result.h>
+#include <arrow/status.h>
+
+#include <map>
+#include <utility>
+
+#include "backend/adbc_backend.h"
+#include "backend/backend_core.h"
+#include "backend/dialect.h"
+#include "backend/driver.h"
+#include "base/nearest_name.h"
+
+namespace hyprstream::backend {
+namespace {
+
+arrow::Result<std::unique_ptr<const Dialect>> DialectOf(const BackendSpec& spec, const std::string& library) {
+  const auto file = library.substr(library.rfind('/') + 1);
+  if (file.find("postgresql") != std::string::npos) return MakePostgresDialect();
+  return arrow::Status::NotImplemented("Backend ", spec.name,
+                                       ": there is no dialect for its driver yet (postgresql has one)");
+}
+
+class AdbcRegistry final : public BackendRegistry {
+ public:
+  explicit AdbcRegistry(RegistryOptions options) : options_(std::move(options)) {}
+
+  ~AdbcRegistry() override {
+    MutexLock lock(mutex_);
+    for (const auto& [name, entry] : entries_) {
+      if (entry.core != nullptr) entry.core->Close();
+    }
+  }
+
+  arrow::Result<std::shared_ptr<Backend>> Attach(const BackendSpec& spec) override {
+    auto library = DriverLibrary(spec.driver, options_.driver_folder);
+    if (!library.ok()) return library.status().WithMessage("Backend ", spec.name, ": ", library.status().message());
+    ARROW_ASSIGN_OR_RAISE(auto dialect, DialectOf(spec, *library));
+    {
+      MutexLock lock(mutex_);
+      if (!entries_.try_emplace(spec.name).second) {
+        return arrow::Status::AlreadyExists("There is a backend ", spec.name, " (DETACH ", spec.name, " first)");
+      }
+    }
+    // The name is taken while it connects.
+    auto core = std::make_shared<BackendCore>(spec, *library, std::move(dialect));
+    const auto opened = core->Open();
+    MutexLock lock(mutex_);
+    if (!opened.ok() && !(spec.may_be_down && opened.IsIOError())) {
+      entries_.erase(spec.name);
+      return opened;
+    }
+    auto& entry = entries_[spec.name];
+    entry.core = core;
+    entry.backend = MakeAdbcBackend(std::move(core));
+    return entry.backend;
+  }
+
+  arrow::Status Detach(const std::string& name) override {
+    Entry entry;
+    {
+      MutexLock lock(mutex_);
+      const auto found = entries_.find(name);
+      if (found == entries_.end() || found->second.core == nullptr) return NoSuch(name);
+      entry = std::move(found->second);
+      entries_.erase(found);
+    }
+    entry.core->Close();
+    return arrow::Status::OK();
+  }
+
+  std::shared_ptr<Backend> Find(const std::string& name) const override {
+    MutexLock lock(mutex_);
+    const auto found = entries_.find(name);
+    return found == entries_.end() ? nullptr : found->second.backend;
+  }
+
+  std::vector<BackendInfo> Backends() const override {
+    std::vector<std::shared_ptr<BackendCore>> cores;
+    {
+      MutexLock lock(mutex_);
+      for (const auto& [name, entry] : entries_) {
+        if (entry.core != nullptr) cores.push_back(entry.core);
+      }
+    }
+    std::vector<BackendInfo> infos;
+    for (const auto& core : cores) infos.push_back(core->info());
+    return infos;
+  }
+
+ private:
+  struct Entry {
+    std::shared_ptr<BackendCore> core;  // null: it is being attached
+    std::shared_ptr<Backend> backend;
+  };
+
+  arrow::Status NoSuch(const std::string& name) const REQUIRES(mutex_) {
+    std::vector<std::string> names;
+    for (const auto& [known, entry] : entries_) names.push_back(known);
+    return arrow::Status::KeyError("Unknown backend: ", name, DidYouMean(name, names));
+  }
+
+  const RegistryOptions options_;
+  mutable Mutex mutex_;
+  std::map<std::string, Entry> entries_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::unique_ptr<BackendRegistry> BackendRegistry::Make(RegistryOptions options) {
+  return std::make_unique<AdbcRegistry>(std::move(options));
+}
+
+}  // namespace hyprstream::backend

@@ -1,0 +1,214 @@
+#include "backend/backend_scan.h"
+
+#include <arrow/array/array_primitive.h>
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "backend/select_statement.h"
+#include "backend/value_reading.h"
+
+namespace hyprstream::backend {
+namespace {
+
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+// Batches of a running statement, each with the columns that were asked for.
+class ScanReader final : public arrow::RecordBatchReader {
+ public:
+  struct Wanted {
+    std::vector<int> columns;  // of what is read
+    std::optional<std::int64_t> rows_max;
+  };
+
+  ScanReader(std::shared_ptr<BackendCore> core, std::unique_ptr<RunningStatement> running, ValueReading reading,
+             Wanted wanted)
+      : core_(std::move(core)), running_(std::move(running)), reading_(std::move(reading)), wanted_(std::move(wanted)) {
+    arrow::FieldVector fields;
+    for (const int column : wanted_.columns) fields.push_back(reading_.schema()->field(column));
+    schema_ = arrow::schema(std::move(fields));
+  }
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  arrow::Status ReadNext(BatchPtr* batch) override {
+    batch->reset();
+    if (running_ == nullptr) return arrow::Status::OK();
+    ArrowArray array{};
+    if (wanted_.rows_max == 0) return Close();
+    auto status = running_->Next(array);
+    if (!status.ok() || array.release == nullptr) {
+      running_.reset();
+      return status;
+    }
+    const auto read = reading_.Read(&array);
+    if (!read.ok()) {
+      running_.reset();
+      return read.status().WithMessage(core_->name(), ": ", read.status().message());
+    }
+    *batch = Wish(**read);
+    return arrow::Status::OK();
+  }
+
+  arrow::Status Close() override {
+    running_.reset();
+    return arrow::Status::OK();
+  }
+
+ private:
+  BatchPtr Wish(const arrow::RecordBatch& read) {
+    std::int64_t rows = read.num_rows();
+    if (wanted_.rows_max) {
+      rows = std::min(rows, *wanted_.rows_max);
+      *wanted_.rows_max -= rows;
+    }
+    arrow::ArrayVector columns;
+    for (const int column : wanted_.columns) columns.push_back(read.column(column)->Slice(0, rows));
+    return arrow::RecordBatch::Make(schema_, rows, std::move(columns));
+  }
+
+  const std::shared_ptr<BackendCore> core_;  // outlives running_
+  std::unique_ptr<RunningStatement> running_;
+  const ValueReading reading_;
+  Wanted wanted_;
+  std::shared_ptr<arrow::Schema> schema_;
+};
+
+// Batches without columns, so many rows in all.
+class CountReader final : public arrow::RecordBatchReader {
+ public:
+  explicit CountReader(std::int64_t rows) : rows_(rows) {}
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+  arrow::Status ReadNext(BatchPtr* batch) override {
+    constexpr std::int64_t kBatchRowsMax = 1 << 20;
+    const std::int64_t rows = std::min(rows_, kBatchRowsMax);
+    rows_ -= rows;
+    *batch = rows == 0 ? nullptr : arrow::RecordBatch::Make(schema_, rows, arrow::ArrayVector{});
+    return arrow::Status::OK();
+  }
+
+ private:
+  const std::shared_ptr<arrow::Schema> schema_ = arrow::schema({});
+  std::int64_t rows_;
+};
+
+// Does the error say that the table is not what it was?
+bool SaysItChanged(const arrow::Status& status) {
+  static constexpr std::array<std::string_view, 4> kStates = {"42P01", "42703", "3F000", "42883"};
+  return std::ranges::find(kStates, SqlStateOf(status)) != kStates.end();
+}
+
+std::vector<int> AllColumns(const TableLayout& layout) {
+  std::vector<int> columns(layout.columns.size());
+  std::iota(columns.begin(), columns.end(), 0);
+  return columns;
+}
+
+class TableScan final : public TableSource {
+ public:
+  TableScan(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache, std::string schema,
+            std::string table, std::shared_ptr<const TableLayout> layout)
+      : core_(std::move(core)),
+        cache_(std::move(cache)),
+        schema_name_(std::move(schema)),
+        table_(std::move(table)),
+        layout_(std::move(layout)) {}
+
+  const std::shared_ptr<arrow::Schema>& schema() const override { return layout_->schema; }
+
+  bool FindsExactly(const std::vector<ColumnFilter>& filters) const override {
+    return AllPushed(core_->dialect(), *layout_, filters);
+  }
+
+  std::optional<std::int64_t> EstimatedRows() const override { return layout_->rows; }
+
+  arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override {
+    auto started = core_->Start(SelectStatement(core_->dialect(), *layout_, request), request.cancelled);
+    if (!started.ok()) {
+      if (!SaysItChanged(started.status())) return started.status();
+      cache_->Forget(schema_name_, table_);
+      return started.status().WithMessage(started.status().message(),
+                                          " (the table has changed at the database: try again)");
+    }
+    auto running = std::move(started).ValueUnsafe();
+    if (request.projection.empty()) return Count(*running);
+    auto reading = ValueReading::Make(*layout_, request.projection, *running->schema());
+    if (!reading.ok()) {
+      cache_->Forget(schema_name_, table_);
+      return reading.status().WithMessage(core_->name(), ".", schema_name_, ".", table_, ": ",
+                                          reading.status().message());
+    }
+    ScanReader::Wanted wanted{.columns = {}, .rows_max = std::nullopt};
+    wanted.columns.resize(request.projection.size());
+    std::iota(wanted.columns.begin(), wanted.columns.end(), 0);
+    return std::make_shared<ScanReader>(core_, std::move(running), std::move(reading).ValueUnsafe(), std::move(wanted));
+  }
+
+ private:
+  arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Count(RunningStatement& running) const {
+    std::optional<std::int64_t> rows;
+    while (true) {
+      ArrowArray array{};
+      ARROW_RETURN_NOT_OK(running.Next(array));
+      if (array.release == nullptr) break;
+      ARROW_ASSIGN_OR_RAISE(const auto batch, arrow::ImportRecordBatch(&array, running.schema()));
+      if (batch->num_rows() == 1 && batch->column(0)->type_id() == arrow::Type::INT64) {
+        rows = static_cast<const arrow::Int64Array&>(*batch->column(0)).Value(0);
+      }
+    }
+    if (!rows) return arrow::Status::Invalid(core_->name(), " did not count its rows");
+    return std::make_shared<CountReader>(*rows);
+  }
+
+  const std::shared_ptr<BackendCore> core_;
+  const std::shared_ptr<LayoutCache> cache_;
+  const std::string schema_name_;
+  const std::string table_;
+  const std::shared_ptr<const TableLayout> layout_;
+};
+
+class StatementScan final : public TableSource {
+ public:
+  StatementScan(std::shared_ptr<BackendCore> core, std::string statement, TableLayout layout)
+      : core_(std::move(core)), statement_(std::move(statement)), layout_(std::move(layout)) {}
+
+  const std::shared_ptr<arrow::Schema>& schema() const override { return layout_.schema; }
+
+  arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override {
+    ARROW_ASSIGN_OR_RAISE(auto running, core_->Start(statement_, request.cancelled));
+    ARROW_ASSIGN_OR_RAISE(auto reading, ValueReading::Make(layout_, AllColumns(layout_), *running->schema()));
+    ScanReader::Wanted wanted{.columns = request.projection,
+                              .rows_max = request.filters.empty() ? request.rows_max : std::nullopt};
+    return std::make_shared<ScanReader>(core_, std::move(running), std::move(reading), std::move(wanted));
+  }
+
+ private:
+  const std::shared_ptr<BackendCore> core_;
+  const std::string statement_;
+  const TableLayout layout_;
+};
+
+}  // namespace
+
+std::shared_ptr<TableSource> ScanOfTable(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache,
+                                         std::string schema, std::string table,
+                                         std::shared_ptr<const TableLayout> layout) {
+  return std::make_shared<TableScan>(std::move(core), std::move(cache), std::move(schema), std::move(table),
+                                     std::move(layout));
+}
+
+std::shared_ptr<TableSource> ScanOfStatement(std::shared_ptr<BackendCore> core, std::string statement,
+                                             TableLayout layout) {
+  return std::make_shared<StatementScan>(std::move(core), std::move(statement), std::move(layout));
+}
+
+}  // namespace hyprstream::backend

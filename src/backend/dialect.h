@@ -1,0 +1,55 @@
+// What differs between databases: how their metadata are asked for, what their types become, how a value is written.
+//
+// Thread safety: immutable; all methods, from any thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/table_layout.h"
+#include "core/backend.h"
+
+namespace arrow {
+class Scalar;
+class Schema;
+template <class T>
+class Result;
+}  // namespace arrow
+
+namespace hyprstream::backend {
+
+// Rows of a metadata query, each value as text.
+using TextRow = std::vector<std::optional<std::string>>;
+using TextRows = std::vector<TextRow>;
+
+class Dialect {
+ public:
+  virtual ~Dialect() = default;
+
+  // Statements that each new connection runs; may be empty.
+  virtual std::string SessionStatements() const = 0;
+  // Options of each statement that reads.
+  virtual std::vector<std::pair<std::string, std::string>> StatementOptions() const = 0;
+
+  // One column: the name.
+  virtual std::string SchemasQuery() const = 0;
+  // Name, and `view` or something else.
+  virtual std::string TablesQuery(const std::string& schema) const = 0;
+  // What Layout() reads; no row: there is no such table.
+  virtual std::string ColumnsQuery(const std::string& schema, const std::string& table) const = 0;
+  virtual arrow::Result<TableLayout> Layout(const std::string& schema, const std::string& table,
+                                            const TextRows& columns) const = 0;
+  // Of the rows of a statement, by what the driver says of them. Invalid, naming the column: a value might be changed
+  // on its way.
+  virtual arrow::Result<TableLayout> LayoutOfStatement(const arrow::Schema& schema) const = 0;
+
+  // A value as SQL, so that a comparison with it means what it means here; nullopt where there is none. Not NULL.
+  virtual std::optional<std::string> Literal(Comparable comparable, const arrow::Scalar& value) const = 0;
+};
+
+std::unique_ptr<const Dialect> MakePostgresDialect();
+
+}  // namespace hyprstream::backend

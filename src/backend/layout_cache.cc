@@ -1,0 +1,89 @@
+#include "backend/layout_cache.h"
+
+#include <arrow/result.h>
+#include <arrow/status.h>
+
+#include <algorithm>
+
+#include "base/nearest_name.h"
+
+namespace hyprstream::backend {
+namespace {
+
+// A catalog larger than this is not worth its memory.
+constexpr std::size_t kEntriesMax = 10'000;
+
+}  // namespace
+
+arrow::Result<std::vector<std::string>> LayoutCache::AskSchemas() {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(core_->dialect().SchemasQuery()));
+  std::vector<std::string> schemas;
+  for (const auto& row : rows) schemas.push_back(row.at(0).value_or(""));
+  MutexLock lock(mutex_);
+  schemas_ = {.value = schemas, .until = Until()};
+  return schemas;
+}
+
+arrow::Result<std::vector<std::string>> LayoutCache::Schemas() {
+  {
+    MutexLock lock(mutex_);
+    if (IsFresh(schemas_)) return schemas_.value;
+  }
+  return AskSchemas();
+}
+
+arrow::Result<std::vector<BackendTable>> LayoutCache::Tables(const std::string& schema) {
+  {
+    MutexLock lock(mutex_);
+    const auto found = tables_.find(schema);
+    if (found != tables_.end() && IsFresh(found->second)) return found->second.value;
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(core_->dialect().TablesQuery(schema)));
+  if (rows.empty()) {
+    ARROW_ASSIGN_OR_RAISE(const auto schemas, AskSchemas());
+    if (std::ranges::find(schemas, schema) == schemas.end()) {
+      return arrow::Status::KeyError("Unknown schema: ", core_->name(), ".", schema, DidYouMean(schema, schemas));
+    }
+  }
+  std::vector<BackendTable> tables;
+  for (const auto& row : rows) {
+    tables.push_back({.schema = schema, .name = row.at(0).value_or(""), .is_view = row.at(1).value_or("") == "view"});
+  }
+  MutexLock lock(mutex_);
+  if (tables_.size() >= kEntriesMax) tables_.clear();
+  tables_[schema] = {.value = tables, .until = Until()};
+  return tables;
+}
+
+arrow::Result<std::shared_ptr<const TableLayout>> LayoutCache::Layout(const std::string& schema,
+                                                                      const std::string& table) {
+  {
+    MutexLock lock(mutex_);
+    const auto found = layouts_.find({schema, table});
+    if (found != layouts_.end() && IsFresh(found->second)) return found->second.value;
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(core_->dialect().ColumnsQuery(schema, table)));
+  if (rows.empty()) return NoSuchTable(schema, table);
+  ARROW_ASSIGN_OR_RAISE(auto read, core_->dialect().Layout(schema, table, rows));
+  auto layout = std::make_shared<const TableLayout>(std::move(read));
+  MutexLock lock(mutex_);
+  if (layouts_.size() >= kEntriesMax) layouts_.clear();
+  layouts_[{schema, table}] = {.value = layout, .until = Until()};
+  return layout;
+}
+
+arrow::Status LayoutCache::NoSuchTable(const std::string& schema, const std::string& table) {
+  Forget(schema, table);
+  ARROW_ASSIGN_OR_RAISE(const auto tables, Tables(schema));
+  std::vector<std::string> names;
+  for (const auto& known : tables) names.push_back(known.name);
+  return arrow::Status::KeyError("Unknown table: ", core_->name(), ".", schema, ".", table, DidYouMean(table, names));
+}
+
+void LayoutCache::Forget(const std::string& schema, const std::string& table) {
+  MutexLock lock(mutex_);
+  layouts_.erase({schema, table});
+  tables_.erase(schema);
+}
+
+}  // namespace hyprstream::backend

@@ -1,0 +1,54 @@
+// The catalog of one backend, as far as it was asked for, each answer kept for a while.
+//
+// What was remembered and what was found missing are different: the latter is asked anew each time.
+// Thread safety: all methods, from any thread; no lock is held while the database is asked.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/backend_core.h"
+#include "backend/table_layout.h"
+#include "core/backend.h"
+
+namespace hyprstream::backend {
+
+class LayoutCache {
+ public:
+  explicit LayoutCache(std::shared_ptr<BackendCore> core) : core_(std::move(core)) {}
+
+  arrow::Result<std::vector<std::string>> Schemas() EXCLUDES(mutex_);
+  // KeyError: no such schema.
+  arrow::Result<std::vector<BackendTable>> Tables(const std::string& schema) EXCLUDES(mutex_);
+  // KeyError: no such table.
+  arrow::Result<std::shared_ptr<const TableLayout>> Layout(const std::string& schema, const std::string& table)
+      EXCLUDES(mutex_);
+  void Forget(const std::string& schema, const std::string& table) EXCLUDES(mutex_);
+
+ private:
+  template <class T>
+  struct Remembered {
+    T value;
+    Clock::TimePoint until;
+  };
+
+  arrow::Result<std::vector<std::string>> AskSchemas() EXCLUDES(mutex_);
+  arrow::Status NoSuchTable(const std::string& schema, const std::string& table);
+  Clock::TimePoint Until() const { return core_->clock().Now() + core_->spec().metadata_ttl; }
+  template <class T>
+  bool IsFresh(const Remembered<T>& remembered) const {
+    return core_->clock().Now() < remembered.until;
+  }
+
+  const std::shared_ptr<BackendCore> core_;
+  Mutex mutex_;
+  Remembered<std::vector<std::string>> schemas_ GUARDED_BY(mutex_);
+  std::map<std::string, Remembered<std::vector<BackendTable>>> tables_ GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, std::string>, Remembered<std::shared_ptr<const TableLayout>>> layouts_
+      GUARDED_BY(mutex_);
+};
+
+}  // namespace hyprstream::backend

@@ -1,0 +1,92 @@
+#include "backend/select_statement.h"
+
+#include <arrow/scalar.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace hyprstream::backend {
+namespace {
+
+using Op = ColumnFilter::Op;
+
+// Longer lists are left to the engine.
+constexpr std::size_t kValuesMax = 10'000;
+
+const char* OperatorOf(Op op) {
+  switch (op) {
+    case Op::kLess:
+      return " < ";
+    case Op::kLessEqual:
+      return " <= ";
+    case Op::kGreater:
+      return " > ";
+    case Op::kGreaterEqual:
+      return " >= ";
+    default:
+      return " = ";
+  }
+}
+
+std::optional<std::string> InCondition(const Dialect& dialect, const ColumnLayout& column, const ColumnFilter& filter) {
+  if (filter.values.size() > kValuesMax) return std::nullopt;
+  std::string list;
+  for (const auto& value : filter.values) {
+    if (value == nullptr || !value->is_valid) continue;  // NULL equals nothing
+    const auto literal = dialect.Literal(column.comparable, *value);
+    if (!literal) return std::nullopt;
+    list += (list.empty() ? "" : ", ") + *literal;
+  }
+  return list.empty() ? "FALSE" : column.expression + " IN (" + list + ")";
+}
+
+std::optional<std::string> Condition(const Dialect& dialect, const TableLayout& layout, const ColumnFilter& filter) {
+  if (filter.column < 0 || static_cast<std::size_t>(filter.column) >= layout.columns.size()) return std::nullopt;
+  const auto& column = layout.columns[static_cast<std::size_t>(filter.column)];
+  if (filter.op == Op::kIsNull) return column.expression + " IS NULL";
+  if (column.comparable == Comparable::kNone) return std::nullopt;
+  if (filter.op == Op::kIn) return InCondition(dialect, column, filter);
+  // Collations order differently than bytes.
+  if (column.comparable == Comparable::kText && filter.op != Op::kEqual) return std::nullopt;
+  if (filter.value == nullptr) return std::nullopt;
+  if (!filter.value->is_valid) return "FALSE";
+  const auto literal = dialect.Literal(column.comparable, *filter.value);
+  if (!literal) return std::nullopt;
+  return column.expression + OperatorOf(filter.op) + *literal;
+}
+
+std::string Columns(const TableLayout& layout, const std::vector<int>& projection) {
+  std::string columns;
+  std::string refused;
+  for (const int index : projection) {
+    const auto& column = layout.columns[static_cast<std::size_t>(index)];
+    columns += (columns.empty() ? "" : ", ") + column.expression;
+    if (!column.refused_where.empty()) refused += ", " + column.refused_where;
+  }
+  return columns + refused;
+}
+
+}  // namespace
+
+bool AllPushed(const Dialect& dialect, const TableLayout& layout, const std::vector<ColumnFilter>& filters) {
+  return std::ranges::all_of(filters,
+                             [&](const auto& filter) { return Condition(dialect, layout, filter).has_value(); });
+}
+
+std::string SelectStatement(const Dialect& dialect, const TableLayout& layout, const ScanRequest& request) {
+  std::string rest = " FROM " + layout.from;
+  bool all = true;
+  const char* word = " WHERE ";
+  for (const auto& filter : request.filters) {
+    const auto condition = Condition(dialect, layout, filter);
+    all = all && condition.has_value();
+    if (!condition) continue;
+    rest += word + *condition;
+    word = " AND ";
+  }
+  if (all && request.rows_max) rest += " LIMIT " + std::to_string(*request.rows_max);
+  if (!request.projection.empty()) return "SELECT " + Columns(layout, request.projection) + rest;
+  return "SELECT count(*) FROM (SELECT 1 AS one" + rest + ") AS counted";
+}
+
+}  // namespace hyprstream::backend

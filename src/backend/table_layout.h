@@ -1,0 +1,62 @@
+// What a scan of a table, or of a statement's rows, selects at a database, and how its values become those of the
+// schema.
+//
+// Values.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace arrow {
+class DataType;
+class Schema;
+}  // namespace arrow
+
+namespace hyprstream::backend {
+
+// How a column that arrives becomes the column of the schema. The name says what arrives.
+enum class Reading {
+  kAsIs,
+  kTimestamp,    // microseconds; with what the driver makes of infinity and of what Arrow cannot say
+  kDate,         // days, likewise
+  kDecimalText,  // digits: into the decimal of the schema
+};
+
+// How a comparison with a column is said in SQL; kNone where that may mean something else than here.
+enum class Comparable {
+  kNone,
+  kBoolean,
+  kInteger,
+  kFloat,
+  kDouble,
+  kDecimal,
+  kText,  // equality only
+  kDate,
+  kTime,
+  kTimestamp,
+  kTimestampTz,
+  kUuid,
+};
+
+struct ColumnLayout {
+  std::string name;
+  std::string expression;                     // what is selected
+  std::shared_ptr<arrow::DataType> arriving;  // what the driver gives for it
+  Reading reading = Reading::kAsIs;
+  Comparable comparable = Comparable::kNone;
+  // Not empty: true for a value that the driver would change, which is an error then.
+  std::string refused_where = {};
+  std::string refusal = {};
+};
+
+struct TableLayout {
+  std::shared_ptr<arrow::Schema> schema;
+  std::vector<ColumnLayout> columns;  // as the schema's fields
+  std::string from;                   // quoted; empty for a statement's rows
+  std::optional<std::int64_t> rows;   // an estimate
+};
+
+}  // namespace hyprstream::backend

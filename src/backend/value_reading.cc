@@ -1,0 +1,207 @@
+#include "backend/value_reading.h"
+
+#include <arrow/array/array_binary.h>
+#include <arrow/array/array_nested.h>
+#include <arrow/array/array_primitive.h>
+#include <arrow/array/builder_decimal.h>
+#include <arrow/array/builder_primitive.h>
+#include <arrow/array/util.h>
+#include <arrow/c/bridge.h>
+#include <arrow/extension_type.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+#include <arrow/util/decimal.h>
+
+#include <limits>
+#include <string_view>
+#include <utility>
+
+namespace hyprstream::backend {
+namespace {
+
+using ArrayPtr = std::shared_ptr<arrow::Array>;
+
+// 24 November 4714 BC, PostgreSQL's first day; what is before it came about by an overflow.
+constexpr std::int64_t kFirstDay = -2'440'588;
+constexpr std::int64_t kFirstMicros = kFirstDay * 86'400'000'000;
+// Infinity as PostgreSQL sends it, counted from 2000, with the difference to 1970 added without a look at overflow.
+constexpr std::int64_t kMicrosTo2000 = 946'684'800'000'000;
+constexpr std::int32_t kDaysTo2000 = 10'957;
+constexpr std::int64_t kInfiniteMicros = std::numeric_limits<std::int64_t>::min() + (kMicrosTo2000 - 1);
+constexpr std::int32_t kInfiniteDays = std::numeric_limits<std::int32_t>::min() + (kDaysTo2000 - 1);
+
+// DuckDB's infinity, which is the greatest number, and the negative of it.
+template <class T>
+struct Infinity {
+  static constexpr T kPlus = std::numeric_limits<T>::max();
+};
+
+// Times, with infinities as the engine has them. `first`: nothing before it is a time.
+template <class ArrowType, class T>
+arrow::Result<ArrayPtr> ReadTimes(const ColumnLayout& column, const ArrayPtr& array, T first, T infinite) {
+  const auto& times = static_cast<const arrow::NumericArray<ArrowType>&>(*array);
+  const T* values = times.raw_values();
+  // The greatest number is infinity where it goes, and a time where it comes from.
+  const auto suspicious = [&](std::int64_t row) {
+    return (values[row] < first || values[row] == Infinity<T>::kPlus) && times.IsValid(row);
+  };
+  std::int64_t row = 0;
+  while (row < times.length() && !suspicious(row)) ++row;
+  if (row == times.length()) return array;
+  arrow::NumericBuilder<ArrowType> builder(array->type(), arrow::default_memory_pool());
+  ARROW_RETURN_NOT_OK(builder.Reserve(times.length()));
+  for (row = 0; row < times.length(); ++row) {
+    if (times.IsNull(row)) {
+      builder.UnsafeAppendNull();
+    } else if (!suspicious(row)) {
+      builder.UnsafeAppend(values[row]);
+    } else if (values[row] == infinite) {
+      builder.UnsafeAppend(Infinity<T>::kPlus);
+    } else if (values[row] == infinite + 1) {
+      builder.UnsafeAppend(-Infinity<T>::kPlus);
+    } else {
+      return arrow::Status::Invalid("Column ", column.name,
+                                    " has a time that is too late to be counted in microseconds since 1970 "
+                                    "(read it as text, or leave its row out)");
+    }
+  }
+  return builder.Finish();
+}
+
+// Digits with at most `scale` behind the point; false for what is no such number, NaN among it.
+bool ParseDecimal(std::string_view text, int precision, int scale, arrow::Decimal128& value) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  unsigned __int128 digits = 0;
+  int count = 0;
+  int behind = -1;
+  for (const char c : text) {
+    if (c == '.' && behind < 0) {
+      behind = 0;
+      continue;
+    }
+    if (c < '0' || c > '9' || (behind >= 0 && ++behind > scale)) return false;
+    digits = digits * 10 + static_cast<unsigned>(c - '0');
+    if (digits != 0 && ++count > precision) return false;
+  }
+  if (text.empty()) return false;
+  for (int i = std::max(behind, 0); i < scale; ++i) {
+    digits *= 10;
+    if (digits != 0 && ++count > precision) return false;
+  }
+  value = arrow::Decimal128(static_cast<std::int64_t>(digits >> 64), static_cast<std::uint64_t>(digits));
+  if (negative) value.Negate();
+  return true;
+}
+
+arrow::Result<ArrayPtr> ReadDecimals(const ColumnLayout& column, const std::shared_ptr<arrow::DataType>& type,
+                                     const ArrayPtr& array) {
+  const auto& texts = static_cast<const arrow::StringArray&>(*array);
+  const auto& decimal = static_cast<const arrow::Decimal128Type&>(*type);
+  arrow::Decimal128Builder builder(type);
+  ARROW_RETURN_NOT_OK(builder.Reserve(texts.length()));
+  for (std::int64_t row = 0; row < texts.length(); ++row) {
+    arrow::Decimal128 value;
+    if (texts.IsNull(row)) {
+      builder.UnsafeAppendNull();
+    } else if (ParseDecimal(texts.GetView(row), decimal.precision(), decimal.scale(), value)) {
+      builder.UnsafeAppend(value);
+    } else {
+      return arrow::Status::Invalid("Column ", column.name, " has a value that is no ", type->ToString(), ": ",
+                                    texts.GetView(row).substr(0, 100), " (read it as text, or leave its row out)");
+    }
+  }
+  return builder.Finish();
+}
+
+arrow::Status CheckRefused(const ColumnLayout& column, const arrow::Array& refused) {
+  const auto& flags = static_cast<const arrow::BooleanArray&>(refused);
+  return flags.true_count() == 0 ? arrow::Status::OK()
+                                 : arrow::Status::Invalid("Column ", column.name, " ", column.refusal);
+}
+
+}  // namespace
+
+std::shared_ptr<arrow::DataType> StorageType(const std::shared_ptr<arrow::DataType>& type) {
+  if (type->id() == arrow::Type::EXTENSION) {
+    return StorageType(static_cast<const arrow::ExtensionType&>(*type).storage_type());
+  }
+  if (type->id() == arrow::Type::LIST) {
+    const auto& item = static_cast<const arrow::ListType&>(*type).value_field();
+    return arrow::list(arrow::field(item->name(), StorageType(item->type()), item->nullable()));
+  }
+  return type;
+}
+
+arrow::Result<ValueReading> ValueReading::Make(const TableLayout& layout, const std::vector<int>& columns,
+                                               const arrow::Schema& arriving) {
+  ValueReading reading;
+  arrow::FieldVector fields;
+  arrow::FieldVector storage;
+  const auto expect = [&](const std::string& name, const std::shared_ptr<arrow::DataType>& type) {
+    const auto at = static_cast<int>(storage.size());
+    const auto given = at < arriving.num_fields() ? StorageType(arriving.field(at)->type()) : arrow::null();
+    storage.push_back(arrow::field(name, type));
+    if (given->Equals(*type)) return arrow::Status::OK();
+    return arrow::Status::Invalid("Column ", name, " arrives as ", given->ToString(), " and not as ", type->ToString(),
+                                  ": it has changed at the database; try again");
+  };
+  for (const int index : columns) {
+    const auto& column = layout.columns[static_cast<std::size_t>(index)];
+    ARROW_RETURN_NOT_OK(expect(column.name, column.arriving));
+    fields.push_back(layout.schema->field(index));
+    reading.columns_.push_back(column);
+  }
+  for (const auto& column : reading.columns_) {
+    if (!column.refused_where.empty()) ARROW_RETURN_NOT_OK(expect(column.name, arrow::boolean()));
+  }
+  if (arriving.num_fields() != static_cast<int>(storage.size())) {
+    return arrow::Status::Invalid(arriving.num_fields(), " columns arrive where ", storage.size(), " were asked for");
+  }
+  reading.schema_ = arrow::schema(std::move(fields));
+  reading.arriving_ = arrow::schema(std::move(storage));
+  return reading;
+}
+
+arrow::Result<ArrayPtr> ValueReading::ReadColumn(const ColumnLayout& column,
+                                                 const std::shared_ptr<arrow::DataType>& type, ArrayPtr array) const {
+  if (array->type_id() == arrow::Type::LIST && column.reading != Reading::kAsIs) {
+    const auto& list = static_cast<const arrow::ListArray&>(*array);
+    const auto& item = static_cast<const arrow::ListType&>(*type).value_type();
+    ARROW_ASSIGN_OR_RAISE(auto values, ReadColumn(column, item, list.values()));
+    if (values == list.values()) return array;
+    auto data = array->data()->Copy();
+    data->child_data[0] = values->data();
+    return arrow::MakeArray(std::move(data));
+  }
+  switch (column.reading) {
+    case Reading::kAsIs:
+      return array;
+    case Reading::kTimestamp:
+      return ReadTimes<arrow::TimestampType, std::int64_t>(column, array, kFirstMicros, kInfiniteMicros);
+    case Reading::kDate:
+      return ReadTimes<arrow::Date32Type, std::int32_t>(column, array, static_cast<std::int32_t>(kFirstDay),
+                                                        kInfiniteDays);
+    case Reading::kDecimalText:
+      return ReadDecimals(column, type, array);
+  }
+  return arrow::Status::Invalid("No reading of column ", column.name);
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> ValueReading::Read(ArrowArray* array) const {
+  ARROW_ASSIGN_OR_RAISE(const auto batch, arrow::ImportRecordBatch(array, arriving_));
+  std::vector<ArrayPtr> read;
+  int refused = static_cast<int>(columns_.size());
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const auto& column = columns_[i];
+    if (!column.refused_where.empty()) ARROW_RETURN_NOT_OK(CheckRefused(column, *batch->column(refused++)));
+    ARROW_ASSIGN_OR_RAISE(auto values, ReadColumn(column, schema_->field(static_cast<int>(i))->type(),
+                                                  batch->column(static_cast<int>(i))));
+    read.push_back(std::move(values));
+  }
+  return arrow::RecordBatch::Make(schema_, batch->num_rows(), std::move(read));
+}
+
+}  // namespace hyprstream::backend

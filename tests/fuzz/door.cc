@@ -26,7 +26,9 @@ class LocalDoor : public Door {
   arrow::Status Update(const std::string& sql) override { return session_->Update(context_, sql, {}).status(); }
 
   arrow::Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) override {
+    reason_.clear();
     ARROW_ASSIGN_OR_RAISE(const auto started, session_->Start(context_, sql, {}));
+    reason_ = started.reason;
     ARROW_ASSIGN_OR_RAISE(const auto reader, session_->Fetch(context_, started.ticket));
     return reader->ToTable();
   }
@@ -106,7 +108,12 @@ class RemoteDoor : public Door {
 
   arrow::Status Update(const std::string& sql) override { return client_->sql().ExecuteUpdate({}, sql).status(); }
 
-  arrow::Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) override { return client_->Query(sql); }
+  arrow::Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) override {
+    reason_.clear();
+    ARROW_ASSIGN_OR_RAISE(const auto info, client_->sql().Execute({}, sql));
+    reason_ = info->app_metadata();
+    return client_->Read(*info);
+  }
 
   PutOutcome Put(const std::string& table, const Batches& batches) override {
     PutOutcome outcome;

@@ -36,6 +36,8 @@ class Door {
   // One statement of any kind without rows, in the session's transaction if SQL BEGIN opened one.
   virtual arrow::Status Update(const std::string& sql) = 0;
   virtual arrow::Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) = 0;
+  // What the server said of the way that the last Query() went; empty when it was refused.
+  const std::string& reason() const { return reason_; }
   // DoPut: every batch a commit of its own, whatever the session's transaction.
   virtual PutOutcome Put(const std::string& table, const Batches& batches) = 0;
   // Flight SQL ingest, in the session's transaction.
@@ -43,6 +45,9 @@ class Door {
   virtual arrow::Result<LateFacts> Late(const std::string& view) = 0;
   // Ends the server in order and starts it again on its data. False when it has none.
   virtual bool Restart() = 0;
+
+ protected:
+  std::string reason_;
 };
 
 // `folder`: for the database file; empty: in memory.

@@ -65,7 +65,10 @@ class ViewFuzz {
   void CompareAll();
   void CompareIn(const std::string& time_zone);
   void Compare(const RandomView& view);
+  void CompareCoarser(const RandomView& view);
   void CompareTo(const RandomView& view, const std::string& source, const std::string& what);
+  void Judge(const RandomView& view, const std::string& source, const std::string& what, const Columns& columns,
+             const arrow::Result<std::shared_ptr<arrow::Table>>& actual);
   void CompareTypes(const RandomView& view);
   bool EndsTheOracle(const arrow::Status& failure);
   arrow::Result<Columns> ColumnsOf(const RandomView& view);

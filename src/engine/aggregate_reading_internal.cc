@@ -122,6 +122,9 @@ arrow::Result<std::string> CarryKey(const AggregateCall& call, std::size_t argum
   const auto& sql = call.arguments[argument];
   const auto carriage = CarriageOf(*call.function, argument, type);
   if (carriage == Carriage::kArrow) return sql;
+  if (call.function->kind == AggregateKind::kQuantileDisc && !call.of_argument_type) {
+    return CannotBe(call, sql, type, "ask for one quantile at a time, as in quantile_disc(x, 0.5), not for a list");
+  }
   if (!has_key) return CannotBe(call, sql, type, "use an expression of another type, as epoch() or a cast");
   return std::string(carriage == Carriage::kValueKey ? kValueKey : kOrderKey) + "(" + sql + ")";
 }

@@ -1,6 +1,6 @@
-"""No scalar function ends the server, whatever it is given: calls of all that there are, with the ends of their types,
-with times that no calendar has, and with values of kinds they may not expect. Some seconds of them in random order;
-HYPRSTREAM_LONG=1 calls them all."""
+"""No function ends the server, whatever it is given: calls of all that there are (scalar ones, aggregates, also as
+windows, and table functions), with the ends of their types, with times that no calendar has, and with values of kinds
+they may not expect. Some seconds of them in random order; HYPRSTREAM_LONG=1 calls them all."""
 
 import itertools
 import os
@@ -8,6 +8,7 @@ import random
 import time
 
 import adbc_driver_flightsql.dbapi as flight_sql
+import pytest
 from server_process import ServerProcess
 
 SECONDS = 15
@@ -74,11 +75,30 @@ def calls_of(function, chance):
     every = list(itertools.islice(itertools.product(*choices), 200))
     name = '"' + function["name"].replace('"', '""') + '"'
     for values in chance.sample(every, min(len(every), CALLS_OF_A_FUNCTION)):
+        if function["type"] == "table":
+            yield f"SELECT count(*) FROM (FROM {name}({', '.join(values)}) LIMIT 100)"
+            continue
         columns = "".join(f"{value} AS c{i}, " for i, value in enumerate(values))
         call = f"{name}({', '.join(f'c{i}' for i in range(len(values)))})"
-        yield f"SELECT count(x) FROM (SELECT {call} AS x FROM (SELECT {columns} r FROM range(3) t(r) WHERE r >= 0))"
+        rows = f"(SELECT {columns} r FROM range(3) t(r) WHERE r >= 0)"
+        if function["type"] == "scalar":
+            yield f"SELECT count(x) FROM (SELECT {call} AS x FROM {rows})"
+        else:
+            yield from aggregations(name, call, values, rows, chance)
 
 
+def aggregations(name, call, values, rows, chance):
+    """An aggregate's calls: grouped, over a moving frame, of different values, and filtered for several groupings at once."""
+    # Arguments that must be constants are written where they are used; a column in their place is only refused.
+    constants = f"{name}({', '.join(['c0', *values[1:]][:len(values)])})"
+    yield f"SELECT count(x) FROM (SELECT {chance.choice([call, constants])} AS x FROM {rows} GROUP BY r % 2)"
+    yield f"SELECT count(x) FROM (SELECT {constants} OVER (ORDER BY r ROWS 1 PRECEDING) AS x FROM {rows})"
+    inside = constants[len(name) + 1:-1]
+    yield f"SELECT {name}({'DISTINCT ' if inside else ''}{inside}) IS NULL FROM {rows}"
+    yield f"SELECT count(x) FROM (SELECT {constants} FILTER (WHERE r > 0) AS x FROM {rows} GROUP BY ROLLUP (r))"
+
+
+@pytest.mark.timeout(7200 if "HYPRSTREAM_LONG" in os.environ else 300)
 def test_no_function_ends_the_server():
     seed = int(os.environ.get("HYPRSTREAM_SEED", "1"))
     print(f"HYPRSTREAM_SEED={seed}")
@@ -87,7 +107,8 @@ def test_no_function_ends_the_server():
     deadline = time.monotonic() + SECONDS
     with ServerProcess() as server, flight_sql.connect(server.url, autocommit=True) as client, client.cursor() as cursor:
         cursor.execute("SELECT DISTINCT function_name AS name, array_to_string(parameter_types, '|') AS kinds, "
-                       "varargs::VARCHAR AS more FROM duckdb_functions() WHERE function_type = 'scalar' ORDER BY ALL")
+                       "varargs::VARCHAR AS more, function_type AS type FROM duckdb_functions() "
+                       "WHERE function_type IN ('scalar', 'aggregate', 'window', 'table') ORDER BY ALL")
         functions = cursor.fetch_arrow_table().to_pylist()
         chance.shuffle(functions)
         called = 0

@@ -151,9 +151,13 @@ arrow::Status ConnectionPool::Sweep() {
   ended.clear();
   arrow::Status status;
   for (; missing > 0; --missing) {
-    auto slot = status.ok() ? MakeSlot() : arrow::Result<Slot>(status);
-    if (!slot.ok()) status = slot.status();
-    GiveBack(slot.ok() ? std::move(slot).ValueUnsafe() : Slot{}, slot.ok());
+    auto made = status.ok() ? MakeSlot() : arrow::Result<Slot>(status);
+    if (made.ok()) {
+      GiveBack(std::move(made).ValueUnsafe(), true);
+    } else {
+      status = made.status();
+      GiveBack({}, false);
+    }
   }
   return status;
 }

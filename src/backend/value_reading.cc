@@ -174,7 +174,7 @@ arrow::Result<ArrayPtr> ValueReading::ReadColumn(const ColumnLayout& column,
     if (values == list.values()) return array;
     auto data = array->data()->Copy();
     data->child_data[0] = values->data();
-    return arrow::MakeArray(std::move(data));
+    return arrow::MakeArray(data);
   }
   switch (column.reading) {
     case Reading::kAsIs:

@@ -1,5 +1,5 @@
-// The backends that are attached, and the one thread that looks after them: statement timeouts, cancels, idle
-// connections, and another try for those that are down.
+// The backends that are attached. Each has a thread that looks after it: statement timeouts, cancels, idle connections,
+// and another try when it is down.
 //
 // Thread safety: all methods, from any thread; none holds a lock while it waits for a database. Ownership: the registry
 // outlives no statement: those of a detached backend, or of a registry that goes, end with Cancelled.

@@ -117,7 +117,7 @@ std::string CompletePostgresUri(const BackendSpec& spec) {
   add("keepalives_idle", "30");
   add("keepalives_interval", "10");
   add("keepalives_count", "3");
-  add("tcp_user_timeout", "60000");
+  add("tcp_user_timeout", "20000");
   add("client_encoding", "UTF8");
   add("application_name", "hyprstream");
   return uri;

@@ -2,9 +2,10 @@
 //
 // Thread safety: all methods const and callable from any thread; they may wait for the database, never longer than its
 // statement timeout. Ownership: held by shared_ptr while anything reads; what is asked of a detached one is Cancelled.
-// Errors: IOError where the database cannot be reached (at once, while that is known), Cancelled where the caller has
-// gone, CapacityError where no connection came free in time, KeyError for a schema or table that it has not, even when
-// asked anew; anything else is the database's own refusal in its own words. No message has a secret or an URI in it.
+// Errors: IOError where the database cannot be reached (at once, while that is known) or has not answered within its
+// statement timeout, Cancelled where the caller has gone, CapacityError where no connection came free in time, KeyError
+// for a schema or table that it has not, even when asked anew; anything else is the database's own refusal in its own
+// words. No message has a secret or an URI in it.
 #pragma once
 
 #include <memory>

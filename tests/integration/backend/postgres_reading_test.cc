@@ -3,6 +3,8 @@
 #include <arrow/util/key_value_metadata.h>
 #include <gmock/gmock.h>
 
+#include <fstream>
+
 #include "postgres_backend.h"
 
 namespace hyprstream::testing {
@@ -259,6 +261,49 @@ TEST_F(PostgresTypes, OfStatementsArriveOrAreRefused) {
     } else {
       EXPECT_THAT(one.type, AnyOf(HasSubstr("numeric"), HasSubstr("small_sum"))) << type->ToString();
     }
+  }
+}
+
+// The rows of the table of types in the document, each `| types | Arrow's type | ... |`.
+std::vector<std::pair<std::vector<std::string>, std::string>> DocumentedTypes() {
+  std::ifstream document(std::string(HYPRSTREAM_DOCS) + "/backends.md");
+  std::vector<std::pair<std::vector<std::string>, std::string>> types;
+  bool inside = false;
+  for (std::string line; std::getline(document, line);) {
+    if (line.starts_with("## ")) inside = line == "## PostgreSQL types";
+    if (!inside || !line.starts_with("| `")) continue;
+    std::vector<std::string> names;
+    const auto cell = line.find(" | ");
+    for (auto at = line.find('`'); at < cell; at = line.find('`', at + 1)) {
+      const auto end = line.find('`', at + 1);
+      names.push_back(line.substr(at + 1, end - at - 1));
+      at = end;
+    }
+    const auto begin = line.find('`', cell) + 1;
+    types.emplace_back(std::move(names), line.substr(begin, line.find('`', begin) - begin));
+  }
+  return types;
+}
+
+TEST_F(PostgresTypes, AreWhatTheDocumentSays) {
+  ASSERT_OK_AND_ASSIGN(const auto backend, Attach());
+  const auto types = DocumentedTypes();
+  EXPECT_GT(types.size(), 20);
+  std::string columns;
+  std::vector<std::string> expected;
+  for (const auto& [names, arrow] : types) {
+    for (const auto& name : names) {
+      columns += (columns.empty() ? "c" : ", c") + std::to_string(expected.size()) + " " + name;
+      expected.push_back(name + ": " + arrow);
+    }
+  }
+  Sql("CREATE TABLE typed (" + columns + ")");
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Table("public", "typed"));
+  ASSERT_EQ(source->schema()->num_fields(), static_cast<int>(expected.size()));
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const auto& said = expected[i];
+    EXPECT_EQ(said.substr(0, said.find(": ")) + ": " + source->schema()->field(static_cast<int>(i))->type()->ToString(),
+              said);
   }
 }
 

@@ -265,6 +265,10 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::s
 }
 
 arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::string& sql) {
+  if (!dialect_->describes_statements()) {
+    ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}));
+    return running->schema();
+  }
   for (int attempt = 0;; ++attempt) {
     ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, {}));
     running->watched_->Enter();

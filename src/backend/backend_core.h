@@ -77,7 +77,7 @@ class BackendCore {
   // Runs a statement that reads. It is sent again, once, where its connection turns out to be dead before it began.
   // What is returned must not outlive this.
   arrow::Result<std::unique_ptr<RunningStatement>> Start(const std::string& sql, Cancelled cancelled);
-  // The schema of its rows, as the driver gives it, without running it.
+  // The schema of its rows, as the driver gives it, without running it where the driver can.
   arrow::Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& sql);
   // All rows of a statement whose columns are texts.
   arrow::Result<TextRows> ReadTexts(const std::string& sql);

@@ -18,8 +18,9 @@ namespace {
 arrow::Result<std::unique_ptr<const Dialect>> DialectOf(const BackendSpec& spec, const std::string& library) {
   const auto file = library.substr(library.rfind('/') + 1);
   if (file.find("postgresql") != std::string::npos) return MakePostgresDialect();
+  if (file.find("sqlite") != std::string::npos) return MakeSqliteDialect();
   return arrow::Status::NotImplemented("Backend ", spec.name,
-                                       ": there is no dialect for its driver yet (postgresql has one)");
+                                       ": there is no dialect for its driver yet (postgresql and sqlite have one)");
 }
 
 class AdbcRegistry final : public BackendRegistry {

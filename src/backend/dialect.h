@@ -34,6 +34,9 @@ class Dialect {
   // Options of each statement that reads.
   virtual std::vector<std::pair<std::string, std::string>> StatementOptions() const = 0;
 
+  // Does the driver give the schema of a statement without running it?
+  virtual bool describes_statements() const { return true; }
+
   // One column: the name.
   virtual std::string SchemasQuery() const = 0;
   // Name, and `view` or something else.
@@ -51,5 +54,6 @@ class Dialect {
 };
 
 std::unique_ptr<const Dialect> MakePostgresDialect();
+std::unique_ptr<const Dialect> MakeSqliteDialect();
 
 }  // namespace hyprstream::backend

@@ -158,7 +158,7 @@ Placed AsText(ColumnLayout column, const std::string& cast, const TypePtr& type,
 }
 
 Placed PlaceArray(ColumnLayout column, std::string_view element, bool nullable) {
-  column.refused_where = "COALESCE(pg_catalog.array_ndims(" + column.expression + "), 1) > 1";
+  column.check = "COALESCE(pg_catalog.array_ndims(" + column.expression + "), 1) > 1";
   column.refusal =
       "has an array of several dimensions, which cannot be read as a list (read it as text or JSON with backend_query)";
   const auto* direct = IsListElement(element) ? FindDirect(element) : nullptr;

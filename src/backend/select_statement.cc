@@ -28,6 +28,10 @@ const char* OperatorOf(Op op) {
   }
 }
 
+const std::string& ComparedOf(const ColumnLayout& column) {
+  return column.compared.empty() ? column.expression : column.compared;
+}
+
 std::optional<std::string> InCondition(const Dialect& dialect, const ColumnLayout& column, const ColumnFilter& filter) {
   if (filter.values.size() > kValuesMax) return std::nullopt;
   std::string list;
@@ -37,13 +41,13 @@ std::optional<std::string> InCondition(const Dialect& dialect, const ColumnLayou
     if (!literal) return std::nullopt;
     list += (list.empty() ? "" : ", ") + *literal;
   }
-  return list.empty() ? "FALSE" : column.expression + " IN (" + list + ")";
+  return list.empty() ? "FALSE" : ComparedOf(column) + " IN (" + list + ")";
 }
 
 std::optional<std::string> Condition(const Dialect& dialect, const TableLayout& layout, const ColumnFilter& filter) {
   if (filter.column < 0 || static_cast<std::size_t>(filter.column) >= layout.columns.size()) return std::nullopt;
   const auto& column = layout.columns[static_cast<std::size_t>(filter.column)];
-  if (filter.op == Op::kIsNull) return column.expression + " IS NULL";
+  if (filter.op == Op::kIsNull) return ComparedOf(column) + " IS NULL";
   if (column.comparable == Comparable::kNone) return std::nullopt;
   if (filter.op == Op::kIn) return InCondition(dialect, column, filter);
   // Collations order differently than bytes.
@@ -52,18 +56,18 @@ std::optional<std::string> Condition(const Dialect& dialect, const TableLayout& 
   if (!filter.value->is_valid) return "FALSE";
   const auto literal = dialect.Literal(column.comparable, *filter.value);
   if (!literal) return std::nullopt;
-  return column.expression + OperatorOf(filter.op) + *literal;
+  return ComparedOf(column) + OperatorOf(filter.op) + *literal;
 }
 
 std::string Columns(const TableLayout& layout, const std::vector<int>& projection) {
   std::string columns;
-  std::string refused;
+  std::string checks;
   for (const int index : projection) {
     const auto& column = layout.columns[static_cast<std::size_t>(index)];
     columns += (columns.empty() ? "" : ", ") + column.expression;
-    if (!column.refused_where.empty()) refused += ", " + column.refused_where;
+    if (!column.check.empty()) checks += ", " + column.check;
   }
-  return columns + refused;
+  return columns + checks;
 }
 
 }  // namespace

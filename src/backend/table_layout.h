@@ -23,6 +23,9 @@ enum class Reading {
   kTimestamp,    // microseconds; with what the driver makes of infinity and of what Arrow cannot say
   kDate,         // days, likewise
   kDecimalText,  // digits: into the decimal of the schema
+  kBoolean,      // 0 or 1
+  kDateText,     // `2013-01-02`
+  kTimeText,     // `2013-01-02 03:04:05.000006`, the fraction of up to six digits or none, or T for the blank
 };
 
 // How a comparison with a column is said in SQL; kNone where that may mean something else than here.
@@ -47,8 +50,9 @@ struct ColumnLayout {
   std::shared_ptr<arrow::DataType> arriving;  // what the driver gives for it
   Reading reading = Reading::kAsIs;
   Comparable comparable = Comparable::kNone;
-  // Not empty: true for a value that the driver would change, which is an error then.
-  std::string refused_where = {};
+  std::string compared = {};  // in conditions; empty: as what is selected
+  // Not empty: selected beside it. True or 2 for a value that would be changed on its way, an error then; 1 for NULL.
+  std::string check = {};
   std::string refusal = {};
 };
 
@@ -57,6 +61,7 @@ struct TableLayout {
   std::vector<ColumnLayout> columns;  // as the schema's fields
   std::string from;                   // quoted; empty for a statement's rows
   std::optional<std::int64_t> rows;   // an estimate
+  bool types_come_with_rows = false;  // the driver says int64 of every column of no rows
 };
 
 }  // namespace hyprstream::backend

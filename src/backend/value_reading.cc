@@ -6,15 +6,22 @@
 #include <arrow/array/builder_decimal.h>
 #include <arrow/array/builder_primitive.h>
 #include <arrow/array/util.h>
+#include <arrow/buffer.h>
 #include <arrow/c/bridge.h>
 #include <arrow/extension_type.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
 #include <arrow/type.h>
+#include <arrow/util/bit_util.h>
+#include <arrow/util/bitmap_ops.h>
 #include <arrow/util/decimal.h>
 
+#include <charconv>
+#include <chrono>
 #include <limits>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -96,6 +103,11 @@ bool ParseDecimal(std::string_view text, int precision, int scale, arrow::Decima
   return true;
 }
 
+arrow::Status NoSuchValue(const ColumnLayout& column, const arrow::DataType& type, std::string_view text) {
+  return arrow::Status::Invalid("Column ", column.name, " has a value that is no ", type.ToString(), ": ",
+                                text.substr(0, 100), " (read it as text, or leave its row out)");
+}
+
 arrow::Result<ArrayPtr> ReadDecimals(const ColumnLayout& column, const std::shared_ptr<arrow::DataType>& type,
                                      const ArrayPtr& array) {
   const auto& texts = static_cast<const arrow::StringArray&>(*array);
@@ -109,17 +121,120 @@ arrow::Result<ArrayPtr> ReadDecimals(const ColumnLayout& column, const std::shar
     } else if (ParseDecimal(texts.GetView(row), decimal.precision(), decimal.scale(), value)) {
       builder.UnsafeAppend(value);
     } else {
-      return arrow::Status::Invalid("Column ", column.name, " has a value that is no ", type->ToString(), ": ",
-                                    texts.GetView(row).substr(0, 100), " (read it as text, or leave its row out)");
+      return NoSuchValue(column, *type, texts.GetView(row));
     }
   }
   return builder.Finish();
 }
 
-arrow::Status CheckRefused(const ColumnLayout& column, const arrow::Array& refused) {
-  const auto& flags = static_cast<const arrow::BooleanArray&>(refused);
-  return flags.true_count() == 0 ? arrow::Status::OK()
-                                 : arrow::Status::Invalid("Column ", column.name, " ", column.refusal);
+// Digits only, all of them.
+bool ReadDigits(std::string_view text, int& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() && text.front() >= '0' && text.front() <= '9';
+}
+
+// Days since 1970 of `2013-01-02`.
+std::optional<std::int64_t> ParseDate(std::string_view text) {
+  int year = 0;
+  int month = 0;
+  int day = 0;
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-' || !ReadDigits(text.substr(0, 4), year) ||
+      !ReadDigits(text.substr(5, 2), month) || !ReadDigits(text.substr(8, 2), day)) {
+    return std::nullopt;
+  }
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date).time_since_epoch().count();
+}
+
+// Microseconds since 1970 of `2013-01-02`, `2013-01-02 03:04`, `2013-01-02T03:04:05.000006`.
+std::optional<std::int64_t> ParseTime(std::string_view text) {
+  const auto days = ParseDate(text.substr(0, 10));
+  if (!days) return std::nullopt;
+  text.remove_prefix(10);
+  std::int64_t micros = *days * 86'400'000'000;
+  if (text.empty()) return micros;
+  int hour = 0;
+  int minute = 0;
+  int second = 0;
+  if (text.size() < 6 || (text[0] != ' ' && text[0] != 'T') || text[3] != ':' || !ReadDigits(text.substr(1, 2), hour) ||
+      !ReadDigits(text.substr(4, 2), minute) || hour > 23 || minute > 59) {
+    return std::nullopt;
+  }
+  text.remove_prefix(6);
+  if (!text.empty()) {
+    if (text.size() < 3 || text[0] != ':' || !ReadDigits(text.substr(1, 2), second) || second > 59) return std::nullopt;
+    text.remove_prefix(3);
+  }
+  micros += (hour * 3'600LL + minute * 60LL + second) * 1'000'000;
+  if (text.empty()) return micros;
+  int fraction = 0;
+  if (text.size() < 2 || text.size() > 7 || text[0] != '.' || !ReadDigits(text.substr(1), fraction)) {
+    return std::nullopt;
+  }
+  for (auto digits = text.size() - 1; digits < 6; ++digits) fraction *= 10;
+  return micros + fraction;
+}
+
+template <class Builder, class Parse>
+arrow::Result<ArrayPtr> ReadTexts(const ColumnLayout& column, const std::shared_ptr<arrow::DataType>& type,
+                                  const ArrayPtr& array, const Parse& parse) {
+  const auto& texts = static_cast<const arrow::StringArray&>(*array);
+  Builder builder(type, arrow::default_memory_pool());
+  ARROW_RETURN_NOT_OK(builder.Reserve(texts.length()));
+  for (std::int64_t row = 0; row < texts.length(); ++row) {
+    if (texts.IsNull(row)) {
+      builder.UnsafeAppendNull();
+      continue;
+    }
+    const auto value = parse(texts.GetView(row));
+    if (!value) return NoSuchValue(column, *type, texts.GetView(row));
+    builder.UnsafeAppend(static_cast<typename Builder::value_type>(*value));
+  }
+  return builder.Finish();
+}
+
+arrow::Result<ArrayPtr> ReadBooleans(const ColumnLayout& column, const ArrayPtr& array) {
+  const auto& numbers = static_cast<const arrow::Int64Array&>(*array);
+  arrow::BooleanBuilder builder;
+  ARROW_RETURN_NOT_OK(builder.Reserve(numbers.length()));
+  for (std::int64_t row = 0; row < numbers.length(); ++row) {
+    if (numbers.IsNull(row)) {
+      builder.UnsafeAppendNull();
+    } else if (numbers.Value(row) == 0 || numbers.Value(row) == 1) {
+      builder.UnsafeAppend(numbers.Value(row) == 1);
+    } else {
+      return NoSuchValue(column, *arrow::boolean(), std::to_string(numbers.Value(row)));
+    }
+  }
+  return builder.Finish();
+}
+
+// The values, NULL where the check says so; Invalid where it refuses one.
+arrow::Result<ArrayPtr> ApplyCheck(const ColumnLayout& column, ArrayPtr values, const arrow::Array& check) {
+  const auto refused = [&] { return arrow::Status::Invalid("Column ", column.name, " ", column.refusal); };
+  if (check.type_id() == arrow::Type::BOOL) {
+    if (static_cast<const arrow::BooleanArray&>(check).true_count() > 0) return refused();
+    return values;
+  }
+  const auto& codes = static_cast<const arrow::Int64Array&>(check);
+  const auto offset = values->offset();
+  ARROW_ASSIGN_OR_RAISE(auto bitmap, arrow::AllocateEmptyBitmap(offset + codes.length()));
+  std::int64_t nulls = 0;
+  for (std::int64_t row = 0; row < codes.length(); ++row) {
+    if (codes.Value(row) == 2) return refused();
+    if (codes.Value(row) == 1) {
+      ++nulls;
+    } else {
+      arrow::bit_util::SetBit(bitmap->mutable_data(), offset + row);
+    }
+  }
+  if (nulls == 0) return values;
+  auto data = values->data()->Copy();
+  data->buffers[0] = std::move(bitmap);
+  data->SetNullCount(nulls);
+  return arrow::MakeArray(data);
 }
 
 }  // namespace
@@ -140,22 +255,29 @@ arrow::Result<ValueReading> ValueReading::Make(const TableLayout& layout, const 
   ValueReading reading;
   arrow::FieldVector fields;
   arrow::FieldVector storage;
-  const auto expect = [&](const std::string& name, const std::shared_ptr<arrow::DataType>& type) {
-    const auto at = static_cast<int>(storage.size());
-    const auto given = at < arriving.num_fields() ? StorageType(arriving.field(at)->type()) : arrow::null();
-    storage.push_back(arrow::field(name, type));
-    if (given->Equals(*type)) return arrow::Status::OK();
-    return arrow::Status::Invalid("Column ", name, " arrives as ", given->ToString(), " and not as ", type->ToString(),
-                                  ": it has changed at the database; try again");
+  const auto take = [&](const ColumnLayout& column) {
+    const int at = static_cast<int>(storage.size());
+    auto given = at < arriving.num_fields() ? StorageType(arriving.field(at)->type()) : arrow::null();
+    storage.push_back(arrow::field(column.name, given));
+    return given;
   };
   for (const int index : columns) {
     const auto& column = layout.columns[static_cast<std::size_t>(index)];
-    ARROW_RETURN_NOT_OK(expect(column.name, column.arriving));
+    const auto given = take(column);
     fields.push_back(layout.schema->field(index));
     reading.columns_.push_back(column);
+    if (given->Equals(*column.arriving)) continue;
+    auto status = arrow::Status::Invalid("Column ", column.name, " arrives as ", given->ToString(), " and not as ",
+                                         column.arriving->ToString(), ": it has changed at the database; try again");
+    if (!layout.types_come_with_rows || given->id() != arrow::Type::INT64) return status;
+    reading.mismatch_ = status.message();
   }
   for (const auto& column : reading.columns_) {
-    if (!column.refused_where.empty()) ARROW_RETURN_NOT_OK(expect(column.name, arrow::boolean()));
+    if (column.check.empty()) continue;
+    const auto given = take(column);
+    if (given->id() != arrow::Type::BOOL && given->id() != arrow::Type::INT64) {
+      return arrow::Status::Invalid("What checks column ", column.name, " arrives as ", given->ToString());
+    }
   }
   if (arriving.num_fields() != static_cast<int>(storage.size())) {
     return arrow::Status::Invalid(arriving.num_fields(), " columns arrive where ", storage.size(), " were asked for");
@@ -186,19 +308,31 @@ arrow::Result<ArrayPtr> ValueReading::ReadColumn(const ColumnLayout& column,
                                                         kInfiniteDays);
     case Reading::kDecimalText:
       return ReadDecimals(column, type, array);
+    case Reading::kBoolean:
+      return ReadBooleans(column, array);
+    case Reading::kDateText:
+      return ReadTexts<arrow::Date32Builder>(column, type, array, ParseDate);
+    case Reading::kTimeText:
+      return ReadTexts<arrow::TimestampBuilder>(column, type, array, ParseTime);
   }
   return arrow::Status::Invalid("No reading of column ", column.name);
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> ValueReading::Read(ArrowArray* array) const {
   ARROW_ASSIGN_OR_RAISE(const auto batch, arrow::ImportRecordBatch(array, arriving_));
+  if (!mismatch_.empty()) {
+    if (batch->num_rows() > 0) return arrow::Status::Invalid(mismatch_);
+    return arrow::RecordBatch::MakeEmpty(schema_);
+  }
   std::vector<ArrayPtr> read;
-  int refused = static_cast<int>(columns_.size());
+  int check = static_cast<int>(columns_.size());
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     const auto& column = columns_[i];
-    if (!column.refused_where.empty()) ARROW_RETURN_NOT_OK(CheckRefused(column, *batch->column(refused++)));
-    ARROW_ASSIGN_OR_RAISE(auto values, ReadColumn(column, schema_->field(static_cast<int>(i))->type(),
-                                                  batch->column(static_cast<int>(i))));
+    auto values = batch->column(static_cast<int>(i));
+    if (!column.check.empty()) {
+      ARROW_ASSIGN_OR_RAISE(values, ApplyCheck(column, std::move(values), *batch->column(check++)));
+    }
+    ARROW_ASSIGN_OR_RAISE(values, ReadColumn(column, schema_->field(static_cast<int>(i))->type(), std::move(values)));
     read.push_back(std::move(values));
   }
   return arrow::RecordBatch::Make(schema_, batch->num_rows(), std::move(read));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "backend/table_layout.h"
@@ -23,9 +24,9 @@ namespace hyprstream::backend {
 
 class ValueReading {
  public:
-  // Of a scan that gives `columns` of the layout, in this order, and then whatever says which values are refused: one
-  // boolean for each column that has a `refused_where`, in the same order. Invalid: `arriving`, what the driver says
-  // that it gives, is not that; the table has changed since the layout was read.
+  // Of a scan that gives `columns` of the layout, in this order, and then what checks their values: one boolean or
+  // integer for each column that has a `check`, in the same order. Invalid: `arriving`, what the driver says that it
+  // gives, is not that; the table has changed since the layout was read.
   static arrow::Result<ValueReading> Make(const TableLayout& layout, const std::vector<int>& columns,
                                           const arrow::Schema& arriving);
 
@@ -41,6 +42,7 @@ class ValueReading {
   std::shared_ptr<arrow::Schema> schema_;
   std::shared_ptr<arrow::Schema> arriving_;  // storage types only
   std::vector<ColumnLayout> columns_;
+  std::string mismatch_;  // of a driver that knows no types before it has rows: an error once there are some
 };
 
 // The type without extension types, in nested ones as well.

@@ -3,8 +3,7 @@
 #include <arrow/util/key_value_metadata.h>
 #include <gmock/gmock.h>
 
-#include <fstream>
-
+#include "documented_types.h"
 #include "postgres_backend.h"
 
 namespace hyprstream::testing {
@@ -264,30 +263,9 @@ TEST_F(PostgresTypes, OfStatementsArriveOrAreRefused) {
   }
 }
 
-// The rows of the table of types in the document, each `| types | Arrow's type | ... |`.
-std::vector<std::pair<std::vector<std::string>, std::string>> DocumentedTypes() {
-  std::ifstream document(std::string(HYPRSTREAM_DOCS) + "/backends.md");
-  std::vector<std::pair<std::vector<std::string>, std::string>> types;
-  bool inside = false;
-  for (std::string line; std::getline(document, line);) {
-    if (line.starts_with("## ")) inside = line == "## PostgreSQL types";
-    if (!inside || !line.starts_with("| `")) continue;
-    std::vector<std::string> names;
-    const auto cell = line.find(" | ");
-    for (auto at = line.find('`'); at < cell; at = line.find('`', at + 1)) {
-      const auto end = line.find('`', at + 1);
-      names.push_back(line.substr(at + 1, end - at - 1));
-      at = end;
-    }
-    const auto begin = line.find('`', cell) + 1;
-    types.emplace_back(std::move(names), line.substr(begin, line.find('`', begin) - begin));
-  }
-  return types;
-}
-
 TEST_F(PostgresTypes, AreWhatTheDocumentSays) {
   ASSERT_OK_AND_ASSIGN(const auto backend, Attach());
-  const auto types = DocumentedTypes();
+  const auto types = DocumentedTypes("PostgreSQL");
   EXPECT_GT(types.size(), 20);
   std::string columns;
   std::vector<std::string> expected;

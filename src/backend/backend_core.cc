@@ -234,7 +234,8 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std:
   return running;
 }
 
-arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::string& sql, Cancelled cancelled) {
+arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::string& sql, Cancelled cancelled,
+                                                                    Repeat repeat) {
   {
     MutexLock lock(mutex_);
     ++statements_;
@@ -254,9 +255,9 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::s
       NoteLatency(std::chrono::duration_cast<std::chrono::microseconds>(clock_.Now() - began));
       return running;
     }
-    // A connection that had died while it was idle has run nothing of this.
-    const bool stale = attempt == 0 && IsConnectionFailure(status) && !running->lease_.is_new() &&
-                       running->watched_->end() == WatchedStatement::End::kNone;
+    // Most likely it had died while it was idle.
+    const bool stale = repeat == Repeat::kYes && attempt == 0 && IsConnectionFailure(status) &&
+                       !running->lease_.is_new() && running->watched_->end() == WatchedStatement::End::kNone;
     const auto watched = running->watched_;
     running.reset();
     if (!stale) return Explain(status, watched.get());
@@ -266,7 +267,7 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::s
 
 arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::string& sql) {
   if (!dialect_->describes_statements()) {
-    ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}));
+    ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}, Repeat::kNo));
     return running->schema();
   }
   for (int attempt = 0;; ++attempt) {
@@ -287,7 +288,7 @@ arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::s
 }
 
 arrow::Result<TextRows> BackendCore::ReadTexts(const std::string& sql) {
-  ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}));
+  ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}, Repeat::kYes));
   TextRows rows;
   while (true) {
     ArrowArray array{};

@@ -74,9 +74,11 @@ class BackendCore {
   const Dialect& dialect() const { return *dialect_; }
   const Clock& clock() const { return clock_; }
 
-  // Runs a statement that reads. It is sent again, once, where its connection turns out to be dead before it began.
-  // What is returned must not outlive this.
-  arrow::Result<std::unique_ptr<RunningStatement>> Start(const std::string& sql, Cancelled cancelled);
+  // May a statement be sent again, once, where its connection turns out to be dead before it gave anything? Only what
+  // surely changes nothing.
+  enum class Repeat { kNo, kYes };
+  // Runs a statement that gives rows. What is returned must not outlive this.
+  arrow::Result<std::unique_ptr<RunningStatement>> Start(const std::string& sql, Cancelled cancelled, Repeat repeat);
   // The schema of its rows, as the driver gives it, without running it where the driver can.
   arrow::Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& sql);
   // All rows of a statement whose columns are texts.

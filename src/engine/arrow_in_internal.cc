@@ -6,28 +6,50 @@
 
 #include <algorithm>
 #include <duckdb.hpp>
+#include <duckdb/planner/operator/logical_get.hpp>
 #include <utility>
 
 #include "engine/arrow_readable_internal.h"
 #include "engine/declared_schema_internal.h"
+#include "engine/error_internal.h"
 
 namespace hyprstream::engine {
 
 namespace {
 
-void ThrowIfFailed(const arrow::Status& status) {
-  if (!status.ok()) throw duckdb::InvalidInputException(status.message());
-}
+void ThrowIfFailed(const arrow::Status& status) { ThrowIfNotOk(status); }
 
 void ExportSchema(const arrow::Schema& schema, duckdb::ArrowSchemaWrapper& out) {
   ThrowIfFailed(arrow::ExportSchema(schema, &out.arrow_schema));
 }
 
-// A RecordBatchReader as the stream that DuckDB's own Arrow scan pulls from.
+// A RecordBatchReader as the stream that DuckDB's own Arrow scan pulls from. What the reader fails with is thrown as it
+// is: Arrow's own export would leave a text of it.
 class ReaderStream : public duckdb::ArrowArrayStreamWrapper {
  public:
   explicit ReaderStream(std::shared_ptr<arrow::RecordBatchReader> reader) {
-    ThrowIfFailed(arrow::ExportRecordBatchReader(std::move(reader), &arrow_array_stream));
+    arrow_array_stream.get_schema = [](ArrowArrayStream* stream, ArrowSchema* schema) {
+      ThrowIfFailed(arrow::ExportSchema(*ReaderOf(stream).schema(), schema));
+      return 0;
+    };
+    arrow_array_stream.get_next = [](ArrowArrayStream* stream, ArrowArray* array) {
+      std::shared_ptr<arrow::RecordBatch> batch;
+      ThrowIfFailed(ReaderOf(stream).ReadNext(&batch));
+      array->release = nullptr;  // the end
+      if (batch != nullptr) ThrowIfFailed(arrow::ExportRecordBatch(*batch, array));
+      return 0;
+    };
+    arrow_array_stream.get_last_error = [](ArrowArrayStream*) -> const char* { return nullptr; };
+    arrow_array_stream.release = [](ArrowArrayStream* stream) {
+      delete static_cast<std::shared_ptr<arrow::RecordBatchReader>*>(stream->private_data);
+      stream->release = nullptr;
+    };
+    arrow_array_stream.private_data = new std::shared_ptr<arrow::RecordBatchReader>(std::move(reader));
+  }
+
+ private:
+  static arrow::RecordBatchReader& ReaderOf(ArrowArrayStream* stream) {
+    return **static_cast<std::shared_ptr<arrow::RecordBatchReader>*>(stream->private_data);
   }
 };
 
@@ -36,6 +58,7 @@ duckdb::unique_ptr<duckdb::GlobalTableFunctionState> InitGlobal(duckdb::ClientCo
   const auto& data = input.bind_data->Cast<StreamScanData>();
   auto state = duckdb::make_uniq<duckdb::ArrowScanGlobalState>();
   ScanRequest request{.projection = {}, .filters = EvaluateFilters(context, data.filters, data.schema())};
+  request.cancelled = [&context] { return context.IsInterrupted(); };  // which outlives the scan
   for (const auto column : input.column_ids) {
     if (column < data.all_types.size()) request.projection.push_back(static_cast<int>(column));
   }
@@ -69,6 +92,16 @@ void Scan(duckdb::ClientContext& context, duckdb::TableFunctionInput& input, duc
     ToDeclared(context, carriage, scanned.data[i], scanned.size(), output.data[i]);
   }
   output.SetCardinalityUnsafe(scanned.size());
+}
+
+void TakeConditions(duckdb::ClientContext&, duckdb::LogicalGet& get, duckdb::FunctionData* bind_data,
+                    duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& filters) {
+  auto& taken = bind_data->Cast<StreamScanData>().filters;
+  for (auto& filter : PlanFilters(get, filters)) {  // a plan is optimized several times
+    const auto known = std::ranges::any_of(
+        taken, [&](const auto& other) { return other.text == filter.text && other.op == filter.op; });
+    if (!known) taken.push_back(std::move(filter));
+  }
 }
 
 }  // namespace
@@ -113,6 +146,17 @@ StreamScanData::StreamScanData(duckdb::ClientContext& context, std::shared_ptr<a
 
 duckdb::unique_ptr<duckdb::FunctionData> StreamScanData::Copy() const {
   throw duckdb::InternalException("a scan over Arrow batches cannot be copied");
+}
+
+void PushConditions(duckdb::TableFunction& function) { function.pushdown_complex_filter = TakeConditions; }
+
+std::string DescribeConditions(const StreamScanData& data) {
+  std::string conditions;
+  for (const auto& filter : data.filters) {
+    if (conditions.ends_with(filter.text)) continue;  // BETWEEN is two
+    conditions += (conditions.empty() ? "" : "\n") + filter.text;
+  }
+  return conditions;
 }
 
 duckdb::TableFunction MakeStreamFunction(const char* name, const duckdb::vector<duckdb::LogicalType>& arguments,

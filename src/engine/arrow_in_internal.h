@@ -6,6 +6,7 @@
 #include <duckdb/function/table/arrow.hpp>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/table_source.h"
@@ -56,6 +57,12 @@ struct StreamScanData : duckdb::ArrowScanFunctionData {
  private:
   std::shared_ptr<arrow::Schema> stream_schema_;
 };
+
+// Has the function take the conditions that its rows' source may use into its StreamScanData. They stay in the plan as
+// well: a source may ignore any of them.
+void PushConditions(duckdb::TableFunction& function);
+// Those that were taken, for EXPLAIN.
+std::string DescribeConditions(const StreamScanData& data);
 
 // A table function over StreamScanData with this bind function; projection is pushed down.
 duckdb::TableFunction MakeStreamFunction(const char* name, const duckdb::vector<duckdb::LogicalType>& arguments,

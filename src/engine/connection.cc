@@ -174,6 +174,7 @@ class ConnectionImpl : public Connection {
     return Guard([&]() -> arrow::Result<std::unique_ptr<Prepared>> {
       state_->trust = trust;
       state_->plan_is_kept = IsKept(statement.kind());
+      state_->binding = true;
       state_->facts = {};
       auto prepared = connection_.Prepare(CopySql(statement));
       if (prepared->HasError()) return StatusFrom(prepared->GetErrorObject());
@@ -184,7 +185,8 @@ class ConnectionImpl : public Connection {
                         .writes = state_->facts.writes,
                         .changes_rows = state_->facts.changes_rows,
                         .temporary = state_->facts.temporary,
-                        .renaming = state_->facts.renaming};
+                        .renaming = state_->facts.renaming,
+                        .backend_reads = state_->facts.backend_reads};
       if (prepared->GetStatementProperties().return_type == duckdb::StatementReturnType::QUERY_RESULT) {
         info.schema = ToArrowSchema(context(), TypesFor(trust, prepared->GetTypes()), ToNames(prepared->GetNames()));
       }
@@ -206,6 +208,7 @@ class ConnectionImpl : public Connection {
       if (statement.info().kind != StatementKind::kQuery || statement.info().changes_rows) ForgetAppended();
       state_->trust = statement.trust();
       state_->plan_is_kept = IsKept(statement.info().kind);
+      state_->binding = false;
       if (statement.IsStale(context())) ARROW_RETURN_NOT_OK(PlanAgain(statement));
       state_->facts.roll_ups = {};
       auto execution = RunPlan(statement, parameters, mode);
@@ -489,6 +492,7 @@ class ConnectionImpl : public Connection {
 
   arrow::Status PlanAgain(PreparedStatement& statement) {
     state_->facts.roll_ups = {};
+    state_->binding = true;
     auto planned = connection_.Prepare(statement.text().Copy());
     if (planned->HasError()) return StatusFrom(planned->GetErrorObject());
     statement.PlanAgain(std::move(planned));

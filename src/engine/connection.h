@@ -38,8 +38,9 @@ namespace hyprstream::engine {
 
 class Engine;
 
-// Whose statement it is: a client's is held to the gate's list, ours is not.
-enum class Trust { kClient, kInternal };
+// Whose statement it is: a client's is held to the gate's list, ours is not. What is ours sees the tables of this
+// server alone when it lists tables, but for what tells a client which there are.
+enum class Trust { kClient, kInternal, kListing };
 
 // How a query's rows are handed out.
 enum class ResultMode {
@@ -59,6 +60,14 @@ struct Renaming {
   std::string name;    // the new one
 };
 
+// What a statement reads at a backend: a table, or with an empty name what a statement of the backend's own gives.
+struct BackendRead {
+  std::string backend;
+  TableRef table;
+
+  friend bool operator==(const BackendRead&, const BackendRead&) = default;
+};
+
 // What a prepared statement is and touches.
 struct PreparedInfo {
   StatementKind kind;
@@ -69,6 +78,7 @@ struct PreparedInfo {
   bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE, also inside a CTE
   bool temporary = false;        // touches a temporary table: must run on the connection that made it
   std::optional<Renaming> renaming = {};
+  std::vector<BackendRead> backend_reads = {};  // such a plan holds for the transaction that made it
   // Aggregations over a table that views answer, and how; those that none does, and why.
   std::vector<std::string> roll_ups = {};
   std::vector<std::string> no_roll_ups = {};

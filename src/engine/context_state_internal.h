@@ -14,6 +14,7 @@
 
 #include "core/request_context.h"
 #include "core/snapshot.h"
+#include "engine/backend_set_internal.h"
 #include "engine/connection.h"
 #include "engine/engine.h"
 #include "engine/gate_internal.h"
@@ -34,6 +35,7 @@ struct EngineShared {
   const std::shared_ptr<ResultMemory> results;
   std::string database;  // the catalog of the one local database
   std::map<std::string, SystemTable> system_tables;
+  const std::shared_ptr<BackendSet> backends = std::make_shared<BackendSet>();
   Engine::ReadCheck read_check;
 };
 
@@ -55,8 +57,16 @@ struct ContextState : duckdb::ClientContextState {
   bool appending = false;          // what is bound is the insert of Connection::Append
   // PREPARE and EXECUTE of SQL: DuckDB keeps the plan, and nobody looks again whether views still answer it.
   bool plan_is_kept = false;
+  // What a statement names is being looked up; not yet, or no longer: it runs.
+  bool binding = false;
   PlanFacts facts;  // of everything bound since the statement's preparation began
   void Note(PlanFacts more);
+
+  duckdb::RebindQueryInfo OnRebindPreparedStatement(duckdb::ClientContext&, duckdb::BindPreparedStatementCallbackInfo&,
+                                                    duckdb::RebindQueryInfo rebind) override {
+    binding = rebind == duckdb::RebindQueryInfo::ATTEMPT_TO_REBIND;
+    return rebind;
+  }
 };
 
 }  // namespace hyprstream::engine

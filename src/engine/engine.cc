@@ -13,11 +13,13 @@
 #include <duckdb/storage/buffer_manager.hpp>
 #include <utility>
 
+#include "engine/backend_catalog_internal.h"
 #include "engine/combine_internal.h"
 #include "engine/condition_internal.h"
 #include "engine/connection_internal.h"
 #include "engine/contained_errors_internal.h"
 #include "engine/context_state_internal.h"
+#include "engine/error_internal.h"
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
 #include "engine/lockdown_internal.h"
@@ -37,8 +39,9 @@ namespace {
 void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& statement) {
   const auto state = input.context.registered_state->Get<ContextState>(ContextState::kKey);
   if (!state || !statement.plan) return;
+  state->binding = false;
   state->Note(Inspect(input.context, *statement.plan));
-  if (state->trust == Trust::kInternal) return ContainErrors(*statement.plan);
+  if (state->trust != Trust::kClient) return ContainErrors(*statement.plan);
   // What only views can answer is known when they have been asked, before the plan is optimized.
   const auto read_check = [&](const TableRef& table, bool edited) {
     auto read = state->shared->read_check ? state->shared->read_check(table, edited) : arrow::Status::OK();
@@ -49,7 +52,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   const auto status =
       CheckPlan(input.context, *statement.plan,
                 {.database = state->shared->database, .read_check = read_check, .appending = state->appending});
-  if (!status.ok()) throw duckdb::BinderException(status.message());
+  RefuseIfNotOk(status);
   BoundValues(input.context, *statement.plan);
   ContainErrors(*statement.plan);  // what BoundValues has wrapped
 }
@@ -90,6 +93,7 @@ class EngineImpl : public Engine {
       duckdb::OptimizerExtension rewrites;
       rewrites.pre_optimize_function = BeforeOptimizing;
       duckdb::OptimizerExtension::Register(config, rewrites);
+      RegisterBackendStorage(config, shared_->backends);
       database_ = std::make_shared<duckdb::DuckDB>(options_.path.empty() ? nullptr : options_.path.c_str(), &config);
       return Prepare();
     });
@@ -136,6 +140,30 @@ class EngineImpl : public Engine {
 
   void SetReadCheck(ReadCheck check) override { shared_->read_check = std::move(check); }
 
+  arrow::Status AddBackend(std::shared_ptr<const Backend> backend) override {
+    const auto name = backend->name();
+    ARROW_RETURN_NOT_OK(CheckName(name));
+    if (!shared_->backends->Add(std::move(backend))) {
+      return arrow::Status::AlreadyExists("Backend ", name, " exists already; DETACH it first, or choose another name");
+    }
+    auto attached = Guard([&] {
+      duckdb::Connection connection(*database_);
+      AttachDatabase(connection, name);
+      return arrow::Status::OK();
+    });
+    if (!attached.ok()) shared_->backends->Remove(name);
+    return attached;
+  }
+
+  arrow::Status RemoveBackend(const std::string& name) override {
+    if (shared_->backends->Remove(name) == nullptr) return arrow::Status::KeyError("Unknown backend: ", name);
+    return Guard([&] {
+      duckdb::Connection connection(*database_);
+      DetachDatabase(connection, name);
+      return arrow::Status::OK();
+    });
+  }
+
   std::string failure() const override {
     auto& instance = *database_->instance;
     return duckdb::ValidChecker::IsInvalidated(instance) ? duckdb::ValidChecker::InvalidatedMessage(instance) : "";
@@ -157,6 +185,27 @@ class EngineImpl : public Engine {
     ARROW_RETURN_NOT_OK(connection->Begin());
     ARROW_RETURN_NOT_OK(connection->Run(sql).status());
     return connection->Commit();
+  }
+
+  // `name.table` must not mean two things.
+  arrow::Status CheckName(const std::string& name) const {
+    const auto folded = FoldIdentifier(name);
+    for (const auto* taken : {"system", "temp", "main", "pg_catalog", "information_schema", "hyprstream"}) {
+      if (folded == taken) return arrow::Status::Invalid("No backend can be called ", name, "; choose another name");
+    }
+    if (folded == FoldIdentifier(shared_->database) || folded.starts_with("__")) {
+      return arrow::Status::Invalid("No backend can be called ", name, "; choose another name");
+    }
+    return Guard([&] {
+      duckdb::Connection connection(*database_);
+      auto schemas = connection.Query(
+          "SELECT 1 FROM duckdb_schemas() WHERE lower(schema_name) = $1 AND "
+          "database_name = $2",
+          folded, shared_->database);
+      if (schemas->HasError()) return StatusFrom(schemas->GetErrorObject());
+      if (schemas->Fetch() == nullptr) return arrow::Status::OK();
+      return arrow::Status::Invalid("There is a schema ", name, " here already; choose another name for the backend");
+    });
   }
 
   // Registers what is ours and locks the configuration.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/aggregate_query.h"
+#include "core/backend.h"
 #include "core/request_context.h"
 #include "core/table_source.h"
 #include "engine/connection.h"
@@ -83,6 +84,11 @@ class Engine {
   // DELETE or MERGE of the plan changes it.
   using ReadCheck = std::function<arrow::Status(const TableRef&, bool edited)>;
   virtual void SetReadCheck(ReadCheck check) = 0;
+
+  // Makes the backend's tables readable as `name.schema.table`, and takes them away again. AlreadyExists when there is
+  // one of that name, Invalid where the name would mean two things, KeyError when there is none. What runs goes on.
+  virtual arrow::Status AddBackend(std::shared_ptr<const Backend> backend) = 0;
+  virtual arrow::Status RemoveBackend(const std::string& name) = 0;
 
   // Why the database takes no more statements since a fatal error, in DuckDB's words; empty: it takes them. What fails
   // for it gives CapacityError and says that the operator must restart the server.

@@ -1,13 +1,24 @@
 #include "engine/error_internal.h"
 
+#include <cstdlib>
 #include <duckdb/common/error_data.hpp>
 #include <new>
+#include <unordered_map>
 
 namespace hyprstream::engine {
 
 namespace {
 
 constexpr std::size_t kErrorDetailBytesMax = 300;
+
+// Among an exception's further information: the code of the status that it was made of.
+constexpr const char* kStatusCode = "hyprstream_status";
+
+[[noreturn]] void Throw(const arrow::Status& status, duckdb::ExceptionType type) {
+  const std::unordered_map<std::string, std::string> code{
+      {kStatusCode, std::to_string(static_cast<int>(status.code()))}};
+  throw duckdb::Exception(code, type, status.message());
+}
 
 bool Contains(const std::string& text, const char* words) { return text.find(words) != std::string::npos; }
 
@@ -85,15 +96,18 @@ std::string WithoutInternalNames(std::string text) {
   return text;
 }
 
-// DuckDB shows where in the statement it stumbled ("LINE 1: ..." and a caret), and a stack trace with internal errors.
+// DuckDB shows where in the statement it stumbled ("LINE 1: ..." and a caret).
+std::string_view WithoutPlace(std::string_view text) {
+  text = text.substr(0, text.find("\nLINE "));
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  return text;
+}
+
+// Nor does anybody need the stack trace that comes with internal errors.
 std::string WithoutEcho(const duckdb::ErrorData& error, arrow::StatusCode code) {
   std::string_view text = error.RawMessage();
-  if (code == arrow::StatusCode::UnknownError) {
-    text = text.substr(0, text.find('\n'));
-  } else {
-    text = text.substr(0, text.find("\nLINE "));
-  }
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  if (code == arrow::StatusCode::UnknownError) text = text.substr(0, text.find('\n'));
+  text = WithoutPlace(text);
   if (code != arrow::StatusCode::UnknownError) return CutText(WithoutInternalNames(std::string(text)));
   return CutText(text.empty() ? std::string_view("the engine failed without a message") : text);
 }
@@ -108,7 +122,20 @@ std::string CutText(std::string_view text, std::size_t bytes_max) {
   return std::string(text.substr(0, end)).append(kEllipsis);
 }
 
+// DuckDB's type says whether the transaction goes on: after a binder's error it does.
+void ThrowIfNotOk(const arrow::Status& status) {
+  if (!status.ok()) Throw(status, duckdb::ExceptionType::INVALID_INPUT);
+}
+
+void RefuseIfNotOk(const arrow::Status& status) {
+  if (!status.ok()) Throw(status, duckdb::ExceptionType::BINDER);
+}
+
 arrow::Status StatusFrom(const duckdb::ErrorData& error) {
+  if (const auto known = error.ExtraInfo().find(kStatusCode); known != error.ExtraInfo().end()) {
+    return arrow::Status(static_cast<arrow::StatusCode>(std::atoi(known->second.c_str())),
+                         CutText(WithoutPlace(error.RawMessage())));
+  }
   const auto code = CodeOf(error);
   if (code == arrow::StatusCode::OutOfMemory) return arrow::Status::OutOfMemory(OutOfMemoryText(error));
   if (error.Type() == duckdb::ExceptionType::FATAL) {  // its text is the operator's; Engine::failure() has it

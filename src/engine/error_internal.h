@@ -21,6 +21,11 @@ namespace hyprstream::engine {
 
 inline constexpr std::size_t kErrorBytesMax = 4096;
 
+// What another room failed with, on its way through DuckDB: StatusFrom() gives it back, code and all. The first is for
+// rows on their way, and aborts the transaction; the second for binding, when nothing has been done yet.
+void ThrowIfNotOk(const arrow::Status& status);
+void RefuseIfNotOk(const arrow::Status& status);
+
 arrow::Status StatusFrom(const duckdb::ErrorData& error);
 arrow::Status StatusFrom(const std::exception& error);
 

@@ -11,7 +11,7 @@ duckdb_columns duckdb_constraints duckdb_coordinate_systems duckdb_databases duc
 duckdb_indexes duckdb_keywords duckdb_optimizers duckdb_schemas duckdb_sequences duckdb_tables duckdb_triggers
 duckdb_types duckdb_views generate_series icu_calendar_names json_each json_tree pg_timezone_names pragma_collations
 pragma_platform pragma_show pragma_table_info pragma_user_agent pragma_version range repeat repeat_row seq_scan
-summary test_all_types unnest query query_table view_scan states hyprstream_system
+summary test_all_types unnest query query_table view_scan states hyprstream_system backend_query
 )~~";
 
 constexpr std::string_view kRefusedTableFunctions = R"~~(

@@ -7,6 +7,7 @@
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
+#include <duckdb/catalog/catalog_search_path.hpp>
 #include <duckdb/catalog/entry_lookup_info.hpp>
 #include <duckdb/common/type_visitor.hpp>
 #include <duckdb/execution/expression_executor.hpp>
@@ -27,6 +28,8 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/backend_catalog_internal.h"
+#include "engine/backend_scan_internal.h"
 #include "engine/error_internal.h"
 #include "engine/function_lists_internal.h"
 #include "engine/guard_internal.h"
@@ -42,7 +45,8 @@ using duckdb::LogicalOperatorType;
 
 bool IsTableName(const TableRef& table) { return !table.name.empty(); }
 
-void AddOnce(std::vector<TableRef>& tables, TableRef table) {
+template <class Table>
+void AddOnce(std::vector<Table>& tables, Table table) {
   if (std::ranges::find(tables, table) == tables.end()) tables.push_back(std::move(table));
 }
 
@@ -136,7 +140,10 @@ class Gate {
 
   void NoteEdited(const duckdb::LogicalOperator& op) {
     if (!ChangesRows(op.type) || op.type == LogicalOperatorType::LOGICAL_INSERT) return;
-    if (auto target = TargetOf(op)) AddOnce(edited_, std::move(target->table));
+    auto target = TargetOf(op);
+    if (!target) return;
+    changes_backend_ |= NamesBackend(target->database);
+    AddOnce(edited_, std::move(target->table));
   }
 
   arrow::Status CheckOperator(const duckdb::LogicalOperator& op) {
@@ -179,6 +186,7 @@ class Gate {
   arrow::Status CheckGet(const duckdb::LogicalGet& get) {
     if (const auto table = get.GetTable()) {
       if (table->temporary) return arrow::Status::OK();
+      if (IsBackend(table->ParentCatalog())) return CheckBackendColumns(get, *table);
       return CheckRead(
           table->ParentCatalog().GetName().GetIdentifierName(),
           {.schema = table->ParentSchema().name.GetIdentifierName(), .name = table->name.GetIdentifierName()});
@@ -195,6 +203,14 @@ class Gate {
     if (FoldIdentifier(table.schema) == kInternalSchema) return NotAllowed("Reading the server's own tables");
     const bool edited = std::ranges::find(edited_, table) != edited_.end();
     return policy_.read_check ? policy_.read_check(table, edited) : arrow::Status::OK();
+  }
+
+  // Whatever changes a backend's table asks for its row ids, and is refused in words of its own.
+  arrow::Status CheckBackendColumns(const duckdb::LogicalGet& get, const duckdb::TableCatalogEntry& table) const {
+    const bool virtual_ones = std::ranges::any_of(get.GetColumnIds(), &duckdb::ColumnIndex::IsVirtualColumn);
+    if (!virtual_ones || changes_backend_) return arrow::Status::OK();
+    return arrow::Status::NotImplemented("Table ", CutText(table.name.GetIdentifierName(), 80), " of backend ",
+                                         table.ParentCatalog().GetName().GetIdentifierName(), " has no row ids");
   }
 
   static arrow::Status CheckNoPath(const duckdb::LogicalGet& get) {
@@ -237,11 +253,21 @@ class Gate {
                                   " bytes; at most ", kValueBytesMax, " are taken");
   }
 
-  static arrow::Status CheckSearchPath(const duckdb::LogicalSet& set) {
+  arrow::Status CheckSearchPath(const duckdb::LogicalSet& set) const {
     const auto name = FoldIdentifier(set.name.GetIdentifierName());
     if (name != "schema" && name != "search_path") return arrow::Status::OK();
-    if (FoldIdentifier(set.value.ToString()).find(kInternalSchema) == std::string::npos) return arrow::Status::OK();
-    return NotAllowed("The schema of the server's own tables");
+    if (FoldIdentifier(set.value.ToString()).find(kInternalSchema) != std::string::npos) {
+      return NotAllowed("The schema of the server's own tables");
+    }
+    for (const auto& entry : duckdb::CatalogSearchEntry::ParseList(set.value.ToString())) {
+      for (const auto* part : {&entry.GetCatalog(), &entry.GetSchema()}) {
+        if (!NamesBackend(part->GetIdentifierName())) continue;
+        return arrow::Status::NotImplemented("Backend ", part->GetIdentifierName(),
+                                             " cannot be the current database; name its tables as ",
+                                             part->GetIdentifierName(), ".schema.table");
+      }
+    }
+    return arrow::Status::OK();
   }
 
   // A macro hides a built-in function of its name, operators too, from every session and every view that is maintained.
@@ -265,6 +291,7 @@ class Gate {
     const auto target = TargetOf(op);
     if (!target || target->temporary) return arrow::Status::OK();
     if (!target->database.empty() && target->database != policy_.database) {
+      if (NamesBackend(target->database)) return CannotWrite(target->database);
       return NotAllowed("Changing another database (" + CutText(target->database, 80) + ")");
     }
     const auto schema = FoldIdentifier(target->table.schema);
@@ -438,9 +465,15 @@ class Gate {
                                   " can be joined in one statement");
   }
 
+  bool NamesBackend(const std::string& database) const {
+    const auto catalog = duckdb::Catalog::GetCatalogEntry(context_, duckdb::Identifier(database));
+    return catalog && IsBackend(*catalog);
+  }
+
   duckdb::ClientContext& context_;
   const Policy& policy_;
   std::vector<TableRef> edited_;
+  bool changes_backend_ = false;
   arrow::Status status_;
 };
 
@@ -470,7 +503,9 @@ PlanFacts Inspect(duckdb::ClientContext&, const duckdb::LogicalOperator& plan) {
       [&](const duckdb::LogicalOperator& op) {
         if (op.type == LogicalOperatorType::LOGICAL_GET) {
           const auto& get = op.Cast<duckdb::LogicalGet>();
-          if (const auto table = get.GetTable()) {
+          if (const auto* rows = BackendRowsOf(get)) {
+            AddOnce(facts.backend_reads, {.backend = rows->backend, .table = rows->table});
+          } else if (const auto table = get.GetTable()) {
             facts.temporary |= table->temporary;
             if (!table->temporary) {
               AddOnce(facts.reads, {.schema = table->ParentSchema().name.GetIdentifierName(),
@@ -506,7 +541,7 @@ arrow::Status CheckReads(const duckdb::LogicalOperator& plan, const PlanFacts& f
   const auto check = [&](const duckdb::LogicalOperator& op) {
     if (op.type != LogicalOperatorType::LOGICAL_GET || !status.ok()) return;
     const auto table = op.Cast<duckdb::LogicalGet>().GetTable();
-    if (!table || table->temporary) return;
+    if (!table || table->temporary || IsBackend(table->ParentCatalog())) return;
     const TableRef ref{.schema = table->ParentSchema().name.GetIdentifierName(),
                        .name = table->name.GetIdentifierName()};
     const auto found = std::ranges::find(facts.views_only, ref, [](const auto& entry) { return entry.first; });

@@ -52,8 +52,9 @@ struct PlanFacts {
   std::vector<TableRef> reads;   // local tables scanned, and materialized views (by their view_scan arguments)
   std::vector<TableRef> writes;  // local tables whose rows change, and targets of CREATE, DROP and ALTER;
                                  // a schema as a target has no name
-  bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE anywhere in the plan
-  bool temporary = false;        // touches something temporary
+  std::vector<BackendRead> backend_reads = {};
+  bool changes_rows = false;  // INSERT, UPDATE, DELETE, MERGE anywhere in the plan
+  bool temporary = false;     // touches something temporary
   std::optional<Renaming> renaming = {};
   RollUpFacts roll_ups = {};                     // what was made of it before it was optimized
   std::optional<LookUp> look_up = std::nullopt;  // what it is, if it is one

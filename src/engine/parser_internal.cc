@@ -14,6 +14,7 @@
 #include <utility>
 #include <variant>
 
+#include "engine/attach_grammar_internal.h"
 #include "engine/error_internal.h"
 #include "engine/guard_internal.h"
 #include "engine/materialized_view_grammar_internal.h"
@@ -156,6 +157,11 @@ class TextParser {
     const auto begin = iterator.Position();
     try {
       if (StartsMaterializedView(tokens_, begin)) return ParseOwn(iterator);
+      if (StartsBackendStatement(tokens_, begin)) {
+        ARROW_ASSIGN_OR_RAISE(auto parsed, ParseBackendStatement(sql_, tokens_, begin));
+        iterator.SetPosition(parsed.end);
+        return std::move(parsed.statement);
+      }
       const bool use = IsWord(tokens_[begin], "use");
       auto parsed = parser.ParseTopLevelStatement(iterator);
       if (!parsed) return nullptr;
@@ -163,7 +169,7 @@ class TextParser {
       parsed->stmt_location = duckdb::QueryLocation(0, parsed->query.size());
       return Finish(std::move(parsed), use);
     } catch (const duckdb::Exception& error) {
-      return Refusal(duckdb::ErrorData(error), begin);
+      return Refusal(duckdb::ErrorData(error));
     }
   }
 
@@ -199,24 +205,17 @@ class TextParser {
   }
 
   // DuckDB's error with its place in the text. What may hold a password is not shown.
-  arrow::Status Refusal(const duckdb::ErrorData& error, std::size_t begin) const {
+  arrow::Status Refusal(const duckdb::ErrorData& error) const {
     const auto status = StatusFrom(error);
     const auto found = error.ExtraInfo().find("position");
     std::string place;
     if (found != error.ExtraInfo().end()) {
       place = " at " + PlaceOf(sql_, static_cast<std::size_t>(std::strtoull(found->second.c_str(), nullptr, 10)));
     }
-    if (IsWord(tokens_[begin], "attach") || IsSecret(begin)) {
-      return status.WithMessage("Syntax error", place, " (the text is not shown: it may hold a password)");
+    if (MayNameSecrets(tokens_)) {
+      return status.WithMessage("Syntax error", place, kNotShown);
     }
     return status.WithMessage(CutText(status.message(), 400), place);
-  }
-
-  bool IsSecret(std::size_t begin) const {
-    const auto end = std::min(begin + 5, tokens_.size());
-    return std::any_of(tokens_.begin() + static_cast<std::ptrdiff_t>(begin),
-                       tokens_.begin() + static_cast<std::ptrdiff_t>(end),
-                       [](const auto& token) { return IsWord(token, "secret"); });
   }
 
   std::string sql_;
@@ -234,7 +233,13 @@ arrow::Result<std::vector<std::shared_ptr<const Statement>>> ParseStatements(std
                                   " are taken. Bind values as parameters, or ingest rows instead of writing them out");
   }
   return Guard([&]() -> arrow::Result<std::vector<std::shared_ptr<const Statement>>> {
-    return TextParser(duckdb::Parser::NormalizeSQLString(std::string(sql)), limits).Parse(limits.expression_depth_max);
+    try {
+      return TextParser(duckdb::Parser::NormalizeSQLString(std::string(sql)), limits)
+          .Parse(limits.expression_depth_max);
+    } catch (const duckdb::Exception&) {  // the tokens are not even told apart, and the error shows where
+      if (!MayNameSecrets(sql)) throw;
+      return arrow::Status::Invalid("Syntax error, such as a quote that is not closed", kNotShown);
+    }
   });
 }
 

@@ -80,7 +80,11 @@ TEST(Parser, ForbidsWhatLeavesTheDatabase) {
                           "EXPORT DATABASE 'x'",
                           "IMPORT DATABASE 'x'",
                           "ATTACH 'x' AS y",
-                          "DETACH y",
+                          "ATTACH 'x'",
+                          "ATTACH 'x' (TYPE adbc)",
+                          "ATTACH ':memory:' AS y (READ_ONLY)",
+                          "ATTACH 'x' AS y (TYPE sqlite)",
+                          "ATTACH OR REPLACE 'x' AS y (TYPE adbc)",
                           "LOAD httpfs",
                           "INSTALL httpfs",
                           "PRAGMA database_list",
@@ -177,6 +181,48 @@ TEST(Parser, NeverShowsWhatMayHoldAPassword) {
   EXPECT_THAT(ErrorOf("ATTACH AS 'postgres://u:pass@h/d' 'postgres://u:pass@h/d'"),
               AllOf(Not(HasSubstr("pass@")), HasSubstr("not shown")));
   EXPECT_THAT(ErrorOf("CREATE SECRET s (TYPE s3, SECRET) 'hunter2' 3"), Not(HasSubstr("hunter2")));
+  for (const char* sql : {
+           "ATTACH 'pg://u:hunter2@h/d' AS (TYPE adbc)",
+           "ATTACH 'pg://u:hunter2@h/d' AS w (TYPE adbc, PASSWORD 'hunter2' 'hunter2')",
+           "ATTACH 'pg://u:hunter2@h/d' AS w (TYPE adbc, PASSWORD hunter2.hunter2)",
+           "ATTACH 'pg://u:hunter2@h/d' AS w (TYPE adbc, \"hunter2\" 'x', \"hunter2\" 'y'",
+           "ATTACH 'pg://u:hunter2@h/d' AS w (TYPE adbc) hunter2",
+           "ATTACH pg://u:hunter2@h/d AS w (TYPE adbc)",
+           "ATTACH 'pg://u:hunter2@h/d AS w (TYPE adbc)",
+           "EXPLAIN ATTACH 'pg://u:hunter2@h/d' AS w (TYPE adbc)",
+           "PREPARE p AS ATTACH 'pg://u:hunter2@h/d' AS w (TYPE adbc)",
+           "SELECT 1 ATTACH 'pg://u:hunter2@h/d' AS w (TYPE adbc)",
+       }) {
+    EXPECT_THAT(ErrorOf(sql), AllOf(Not(HasSubstr("hunter2")), HasSubstr("not shown"))) << sql;
+  }
+  EXPECT_THAT(ErrorOf("ATACH 'pg://u:hunter2@h/d' AS w (TYPE adbc)"), Not(HasSubstr("hunter2")));
+  EXPECT_THAT(Parse("ATTACH 'pg://u:hunter2@h/d' AS w (TYPE adbc, \"password\" 'hunter2')")->text(),
+              AllOf(Not(HasSubstr("hunter2")), HasSubstr("\"w\"")));
+  EXPECT_THAT(Parse("ATTACH 'pg://u:hunter2@h/d' AS w")->text(), Not(HasSubstr("hunter2")));
+  EXPECT_EQ(Parse("ATTACH \"pg://u:hunter2@h/d\" w (TYPE adbc)")->kind(), StatementKind::kForbidden);
+}
+
+TEST(Parser, UnderstandsAttachAndDetach) {
+  const auto statement = Parse(
+      "attach database if not exists 'it''s' as \"Ware\" (type ADBC, Driver 'postgresql', pool_max = 4, "
+      "\"adbc.Opt\" $$v$$, isolate)");
+  ASSERT_EQ(statement->kind(), StatementKind::kAttachBackend);
+  const auto& attach = *statement->attach_backend();
+  EXPECT_EQ(attach.uri, "it's");
+  EXPECT_EQ(attach.name, "ware");
+  EXPECT_TRUE(attach.if_not_exists);
+  ASSERT_EQ(attach.options.size(), 4U);
+  EXPECT_EQ(attach.options[0].name, "driver");
+  EXPECT_EQ(attach.options[1].value, "4");
+  EXPECT_EQ(attach.options[2].name, "adbc.Opt");
+  EXPECT_TRUE(attach.options[2].quoted);
+  EXPECT_EQ(attach.options[2].value, "v");
+  EXPECT_EQ(attach.options[3].value, "true");
+  const auto detach = Parse("DETACH DATABASE IF EXISTS Ware");
+  ASSERT_EQ(detach->kind(), StatementKind::kDetachBackend);
+  EXPECT_EQ(detach->detach_backend()->name, "ware");
+  EXPECT_TRUE(detach->detach_backend()->if_exists);
+  EXPECT_THAT(ErrorOf("DETACH a b"), HasSubstr("DETACH [IF EXISTS] name"));
 }
 
 TEST(Parser, RefusesExplainAnalyzeOfWrites) {

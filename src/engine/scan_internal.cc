@@ -11,6 +11,7 @@
 
 #include "engine/arrow_in_internal.h"
 #include "engine/arrow_readable_internal.h"
+#include "engine/backend_scan_internal.h"
 #include "engine/combine_internal.h"
 #include "engine/context_state_internal.h"
 #include "engine/decay_functions_internal.h"
@@ -68,26 +69,11 @@ duckdb::unique_ptr<duckdb::FunctionData> BindView(duckdb::ClientContext& context
   return DescribeView(std::move(data), static_cast<std::size_t>(schema->num_fields()), types, names);
 }
 
-// The conditions stay in the plan: a source may ignore any of them.
-void PushFilters(duckdb::ClientContext&, duckdb::LogicalGet& get, duckdb::FunctionData* bind_data,
-                 duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& filters) {
-  auto& pushed = bind_data->Cast<StreamScanData>().filters;
-  for (auto& filter : PlanFilters(get, filters)) {  // a plan is optimized several times
-    const auto known = std::ranges::any_of(
-        pushed, [&](const auto& other) { return other.text == filter.text && other.op == filter.op; });
-    if (!known) pushed.push_back(std::move(filter));
-  }
-}
-
 // For EXPLAIN.
 duckdb::InsertionOrderPreservingMap<std::string> DescribeViewScan(duckdb::TableFunctionToStringInput& input) {
   duckdb::InsertionOrderPreservingMap<std::string> description;
   description["Function"] = input.table_function.GetName().GetIdentifierName();
-  std::string conditions;
-  for (const auto& filter : input.bind_data->Cast<StreamScanData>().filters) {
-    if (conditions.ends_with(filter.text)) continue;  // BETWEEN is two
-    conditions += (conditions.empty() ? "" : "\n") + filter.text;
-  }
+  const auto conditions = DescribeConditions(input.bind_data->Cast<StreamScanData>());
   if (!conditions.empty()) description["Looked up by"] = conditions;
   return description;
 }
@@ -149,12 +135,13 @@ ContextState& ContextState::Of(duckdb::ClientContext& context) {
 }
 
 void ContextState::Note(PlanFacts more) {
-  const auto add = [](std::vector<TableRef>& to, std::vector<TableRef>& from) {
+  const auto add = [](auto& to, auto& from) {
     for (auto& table : from) {
       if (std::ranges::find(to, table) == to.end()) to.push_back(std::move(table));
     }
   };
   add(facts.reads, more.reads);
+  add(facts.backend_reads, more.backend_reads);
   add(facts.writes, more.writes);
   facts.changes_rows |= more.changes_rows;
   facts.temporary |= more.temporary;
@@ -165,13 +152,14 @@ void RegisterScans(duckdb::Connection& connection) {
   auto& catalog = duckdb::Catalog::GetSystemCatalog(*connection.context);
   auto view_scan =
       MakeStreamFunction("view_scan", {duckdb::LogicalType::VARCHAR, duckdb::LogicalType::VARCHAR}, BindView);
-  view_scan.pushdown_complex_filter = PushFilters;
+  PushConditions(view_scan);
   view_scan.to_string = DescribeViewScan;
   for (auto& function : {view_scan, MakeStreamFunction("hyprstream_system", {duckdb::LogicalType::VARCHAR}, BindSystem),
                          MakeStreamFunction("hyprstream_input", {}, BindInput)}) {
     duckdb::CreateTableFunctionInfo info(function);
     catalog.CreateTableFunction(*connection.context, info);
   }
+  RegisterBackendQuery(connection);
   RegisterStatesFunction(connection);
   RegisterOrderKeys(connection);
   RegisterCombine(connection);

@@ -61,6 +61,10 @@ std::string_view ToString(StatementKind kind) {
       return "REFRESH MATERIALIZED VIEW";
     case StatementKind::kInsertStates:
       return "INSERT";
+    case StatementKind::kAttachBackend:
+      return "ATTACH";
+    case StatementKind::kDetachBackend:
+      return "DETACH";
     case StatementKind::kForbidden:
       return "FORBIDDEN";
   }

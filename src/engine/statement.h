@@ -39,7 +39,9 @@ enum class StatementKind {
   kAlterMaterializedView,    // ours
   kRefreshMaterializedView,  // ours
   kInsertStates,             // ours
-  kForbidden,                // a kind that no client may run: COPY, ATTACH, LOAD, PRAGMA, CALL, CHECKPOINT, ...
+  kAttachBackend,            // ours: ATTACH ... (TYPE adbc, ...)
+  kDetachBackend,            // ours: DETACH
+  kForbidden,                // a kind that no client may run: COPY, LOAD, PRAGMA, CALL, CHECKPOINT, other ATTACHs, ...
 };
 
 // Does the statement give rows to its caller (as far as the text alone can tell)?
@@ -92,6 +94,24 @@ struct InsertStates {
   std::shared_ptr<const Statement> rows;  // a query
 };
 
+// ATTACH '<uri>' AS name (TYPE adbc, ...). May hold secrets: it is never printed, logged or put into an error.
+struct AttachBackend {
+  struct Option {
+    std::string name;  // folded, unless it is quoted
+    bool quoted = false;
+    std::string value;
+  };
+  std::string name;
+  std::string uri;
+  bool if_not_exists = false;
+  std::vector<Option> options;  // but for the type
+};
+
+struct DetachBackend {
+  std::string name;
+  bool if_exists = false;
+};
+
 // What CREATE TABLE ... WITH (...) said beyond what DuckDB understands.
 struct CreateTableOptions {
   TableRef table;
@@ -105,7 +125,7 @@ class Statement {
  public:
   virtual ~Statement() = default;
   virtual StatementKind kind() const = 0;
-  virtual const std::string& text() const = 0;  // this statement's own text
+  virtual const std::string& text() const = 0;  // this statement's own text; of an ATTACH without what may be secret
   virtual int parameter_count() const = 0;
   // The target of a SET, USE, PREPARE, EXECUTE or DROP, for the session's book-keeping; of kForbidden what to do
   // instead, where there is something; empty otherwise.
@@ -116,6 +136,8 @@ class Statement {
   virtual const AlterMaterializedView* alter_view() const { return nullptr; }
   virtual const RefreshMaterializedView* refresh_view() const { return nullptr; }
   virtual const InsertStates* insert_states() const { return nullptr; }
+  virtual const AttachBackend* attach_backend() const { return nullptr; }
+  virtual const DetachBackend* detach_backend() const { return nullptr; }
   virtual const CreateTableOptions* table_options() const { return nullptr; }
 };
 

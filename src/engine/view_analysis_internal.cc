@@ -25,6 +25,7 @@
 
 #include "engine/aggregate_reading_internal.h"
 #include "engine/arrow_out_internal.h"
+#include "engine/backend_catalog_internal.h"
 #include "engine/declared_schema_internal.h"
 #include "engine/error_internal.h"
 #include "engine/expression_shape_internal.h"
@@ -129,6 +130,11 @@ class ViewAnalysis {
     query_.base = {.schema = table.ParentSchema().name.GetIdentifierName(), .name = table.name.GetIdentifierName()};
     if (table.temporary) {
       return arrow::Status::NotImplemented(name, " is a temporary table; a materialized view needs a lasting one");
+    }
+    if (IsBackend(table.ParentCatalog())) {
+      return arrow::Status::NotImplemented(
+          name, " is a table of backend ", table.ParentCatalog().GetName().GetIdentifierName(),
+          ", whose changes this server does not see; a materialized view needs a table that rows are ingested into");
     }
     if (table.ParentCatalog().GetName().GetIdentifierName() != text_.database ||
         FoldIdentifier(query_.base.schema) == kInternalSchema) {

@@ -1,0 +1,47 @@
+// Scans of a backend's rows: of its tables, and of what a statement in its own language gives.
+//
+// Throws DuckDB's exceptions; stays inside the room.
+#pragma once
+
+#include <duckdb/common/unique_ptr.hpp>
+#include <duckdb/function/table_function.hpp>
+#include <memory>
+#include <string>
+
+#include "core/table_ref.h"
+#include "core/table_source.h"
+
+namespace arrow {
+class Schema;
+}
+
+namespace duckdb {
+class ClientContext;
+class Connection;
+class LogicalGet;
+class TableCatalogEntry;
+}  // namespace duckdb
+
+namespace hyprstream::engine {
+
+// A table, or with an empty name the rows of a statement.
+struct BackendRows {
+  std::string backend;
+  TableRef table;
+  std::shared_ptr<const TableSource> source;
+  duckdb::TableCatalogEntry* entry = nullptr;  // of a table
+};
+
+// As DuckDB reads them.
+std::shared_ptr<const arrow::Schema> DeclareRows(duckdb::ClientContext& context, const TableSource& source);
+
+duckdb::TableFunction MakeBackendScan(duckdb::ClientContext& context, BackendRows rows,
+                                      duckdb::unique_ptr<duckdb::FunctionData>& bind_data);
+
+// backend_query('backend', 'statement')
+void RegisterBackendQuery(duckdb::Connection& connection);
+
+// What it reads, if it reads a backend.
+const BackendRows* BackendRowsOf(const duckdb::LogicalGet& get);
+
+}  // namespace hyprstream::engine

@@ -8,7 +8,8 @@ namespace hyprstream::session {
 engine::Prepared* Lane::FindPlan(std::string_view sql, std::uint64_t catalog_version) {
   const auto found = std::ranges::find_if(plans_, [&](const auto& plan) { return plan.sql == sql; });
   if (found == plans_.end()) return nullptr;
-  if (found->catalog_version != catalog_version) {
+  // A backend's tables change without anybody's telling.
+  if (found->catalog_version != catalog_version || !found->prepared->info().backend_reads.empty()) {
     plans_.erase(found);
     return nullptr;
   }

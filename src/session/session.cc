@@ -113,7 +113,7 @@ arrow::Result<Batches> SessionImpl::Metadata(const RequestContext& context, std:
   const bool own = !lease.connection().in_transaction();
   if (own) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
   const auto rows = [&]() -> arrow::Result<Batches> {
-    ARROW_ASSIGN_OR_RAISE(auto plan, lease.connection().Prepare(*statements[0], engine::Trust::kInternal));
+    ARROW_ASSIGN_OR_RAISE(auto plan, lease.connection().Prepare(*statements[0], engine::Trust::kListing));
     arrow::FieldVector fields;
     arrow::ArrayVector columns;
     for (const auto& parameter : parameters) {

@@ -219,6 +219,7 @@ arrow::Result<PreparedHandle> SessionImpl::DescribeHandle(const RequestContext& 
   PreparedHandle prepared{
       .statement = statement, .transaction = transaction, .description = {}, .catalog_version = version};
   prepared.open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
+  prepared.reads_backend = !info.backend_reads.empty();
   prepared.provenance = ProvenanceOf(info);
   prepared.description.dataset_schema = info.schema;
   prepared.description.parameter_schema = ParameterSchema(info.parameters);
@@ -252,7 +253,8 @@ arrow::Result<PreparedDescription> SessionImpl::Prepare(const RequestContext& co
 arrow::Result<PreparedDescription> SessionImpl::DescribePrepared(const RequestContext& context, const Handle& handle) {
   ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
   const auto transaction = TransactionOf(prepared);
-  if (prepared.catalog_version == services_.commits.catalog_version() && !in_transaction(transaction)) {
+  if (!prepared.reads_backend && prepared.catalog_version == services_.commits.catalog_version() &&
+      !in_transaction(transaction)) {
     return prepared.description;
   }
   ARROW_ASSIGN_OR_RAISE(auto again, DescribeHandle(context, prepared.statement, transaction));

@@ -15,6 +15,7 @@
 #include "base/random_handle.h"
 #include "base/thread_annotations.h"
 #include "commit/commit_path.h"
+#include "session/backend_attachments.h"
 #include "session/cancel_watcher.h"
 #include "session/lane.h"
 #include "session/open_subscriptions.h"
@@ -33,6 +34,7 @@ struct SessionServices {
   engine::Engine& engine;
   commit::CommitPath& commits;
   const SessionLimits limits;
+  BackendAttachments* const backends = nullptr;
   CancelWatcher watcher{limits.statement_max, limits.memory_is_short};
   QueryLog log = QueryLog(1000);
   OpenSubscriptions subscriptions{limits.subscriptions_max, limits.subscription_stall_max};
@@ -80,7 +82,8 @@ struct PreparedHandle {
   PreparedDescription description;
   bool follows = false;  // in no transaction yet, or its own has ended: runs in the one that the session has open then
   std::uint64_t catalog_version = 0;
-  bool open_types = false;  // some parameter's type, and so perhaps the schema, depends on the value
+  bool open_types = false;     // some parameter's type, and so perhaps the schema, depends on the value
+  bool reads_backend = false;  // where tables may change without anybody's telling
   Provenance provenance = {};
   Batches parameters = {};
   std::chrono::steady_clock::time_point used = std::chrono::steady_clock::now();
@@ -181,6 +184,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   // Runs a statement on the lane; opens and commits a transaction of its own unless the lane is inside one.
   arrow::Result<Outcome> RunStatement(LaneLease& lease, const engine::Statement& statement, const Batches& parameters);
   arrow::Result<Outcome> InsertStates(engine::Connection& connection, const engine::InsertStates& insert);
+  arrow::Result<Outcome> RunBackendStatement(LaneLease& lease, const engine::Statement& statement);
   arrow::Result<Outcome> RunViewStatement(engine::Connection& connection, const engine::Statement& statement);
   arrow::Result<Outcome> RunInTransaction(LaneLease& lease, const engine::Statement& statement,
                                           const Batches& parameters);

@@ -30,8 +30,10 @@ struct Held {
 
 class SessionRegistryImpl : public SessionRegistry {
  public:
-  SessionRegistryImpl(engine::Engine& engine, commit::CommitPath& commits, SessionLimits limits)
-      : services_{.engine = engine, .commits = commits, .limits = limits}, sweeper_([this] { Sweep(); }) {}
+  SessionRegistryImpl(engine::Engine& engine, commit::CommitPath& commits, SessionLimits limits,
+                      BackendAttachments* backends)
+      : services_{.engine = engine, .commits = commits, .limits = limits, .backends = backends},
+        sweeper_([this] { Sweep(); }) {}
 
   ~SessionRegistryImpl() override {
     {
@@ -243,9 +245,9 @@ class SessionRegistryImpl : public SessionRegistry {
 }  // namespace
 
 arrow::Result<std::unique_ptr<SessionRegistry>> SessionRegistry::Make(engine::Engine& engine,
-                                                                      commit::CommitPath& commits,
-                                                                      SessionLimits limits) {
-  return std::make_unique<SessionRegistryImpl>(engine, commits, limits);
+                                                                      commit::CommitPath& commits, SessionLimits limits,
+                                                                      BackendAttachments* backends) {
+  return std::make_unique<SessionRegistryImpl>(engine, commits, limits, backends);
 }
 
 }  // namespace hyprstream::session

@@ -18,6 +18,8 @@
 
 namespace hyprstream::session {
 
+class BackendAttachments;
+
 struct SessionLimits {
   // At which a user's session makes room for his next one: the longest unused of those without a connection, else of
   // those with nothing uncommitted.
@@ -68,8 +70,10 @@ struct QueryInfo {
 
 class SessionRegistry {
  public:
+  // Without `backends` ATTACH and DETACH are refused; they outlive the registry.
   static arrow::Result<std::unique_ptr<SessionRegistry>> Make(engine::Engine& engine, commit::CommitPath& commits,
-                                                              SessionLimits limits);
+                                                              SessionLimits limits,
+                                                              BackendAttachments* backends = nullptr);
   virtual ~SessionRegistry() = default;
 
   // The session of `key`, made when there is none, for a call that came through the connection from `peer`.

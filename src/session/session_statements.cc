@@ -7,6 +7,7 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "session/result_reader.h"
@@ -28,12 +29,18 @@ bool IsViewStatement(StatementKind kind) {
          kind == StatementKind::kInsertStates;
 }
 
+bool IsBackendStatement(StatementKind kind) {
+  return kind == StatementKind::kAttachBackend || kind == StatementKind::kDetachBackend;
+}
+
 // Its text does not say what it does: EXECUTE may change rows, and EXPLAIN's last row names the route. Neither waits
 // for its fetch.
 bool RunsWhenStarted(StatementKind kind) { return kind == StatementKind::kExplain || kind == StatementKind::kExecute; }
 
 // Can it be planned without running it?
-bool CanPlan(StatementKind kind) { return !EndsOrBeginsTransaction(kind) && !IsViewStatement(kind); }
+bool CanPlan(StatementKind kind) {
+  return !EndsOrBeginsTransaction(kind) && !IsViewStatement(kind) && !IsBackendStatement(kind);
+}
 
 bool IsReadOnlyQuery(const engine::PreparedInfo& info) {
   return info.schema->num_fields() > 0 && !info.changes_rows &&
@@ -53,6 +60,30 @@ arrow::Status Forbidden(const engine::Statement& statement) {
 std::string SettingName(const engine::Statement& statement) {
   const auto name = FoldIdentifier(statement.target());
   return statement.kind() == StatementKind::kUse || name == "schema" ? "search_path" : name;
+}
+
+std::string Listed(const std::vector<std::string>& names) {
+  std::string list;
+  for (const auto& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+// Which tables were scanned where. `here`: what answers the rest, if it is more than tables.
+Provenance WithBackends(const engine::PreparedInfo& info, const std::string& here) {
+  std::map<std::string, std::vector<std::string>> scanned;
+  for (const auto& read : info.backend_reads) {
+    scanned[read.backend].push_back(read.table.name.empty() ? "a query of its own"
+                                                            : read.table.schema + "." + read.table.name);
+  }
+  std::string reason;
+  for (const auto& [backend, tables] : scanned)
+    reason += (reason.empty() ? "" : "; ") + backend + ": " + Listed(tables);
+  std::vector<std::string> local;
+  for (const auto& table : info.reads) local.push_back(table.ToString());
+  if (scanned.size() == 1 && local.empty()) return {.route = "backend", .reason = "scans at " + reason};
+  if (!local.empty()) reason += "; here: " + Listed(local);
+  if (!here.empty()) reason += " (" + here + ")";
+  return {.route = "federated", .reason = "scans at " + reason};
 }
 
 // Every row of the batches as a batch of its own; one null for no parameters at all.
@@ -154,6 +185,17 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::InsertStates(engine::Connection
   return Outcome{.rows = nullptr, .schema = arrow::schema({}), .rows_changed = rows};
 }
 
+// Takes effect at once, for everybody, and nothing takes it back.
+arrow::Result<SessionImpl::Outcome> SessionImpl::RunBackendStatement(LaneLease& lease,
+                                                                     const engine::Statement& statement) {
+  if (lease->transaction || lease.connection().in_transaction()) {
+    return arrow::Status::Invalid("ATTACH and DETACH are not part of a transaction; COMMIT or ROLLBACK it first");
+  }
+  if (services_.backends == nullptr) return arrow::Status::NotImplemented("This server has no backends");
+  ARROW_RETURN_NOT_OK(services_.backends->Run(identity_, statement));
+  return Outcome{.rows = nullptr, .schema = arrow::schema({}), .rows_changed = 0};
+}
+
 arrow::Result<SessionImpl::Outcome> SessionImpl::RunViewStatement(engine::Connection& connection,
                                                                   const engine::Statement& statement) {
   if (const auto* create = statement.create_view()) {
@@ -207,6 +249,7 @@ void SessionImpl::NoteEffects(Lane& lane, const engine::Statement& statement, co
 
 arrow::Result<SessionImpl::Outcome> SessionImpl::RunStatement(LaneLease& lease, const engine::Statement& statement,
                                                               const Batches& parameters) {
+  if (IsBackendStatement(statement.kind())) return RunBackendStatement(lease, statement);
   ARROW_RETURN_NOT_OK(BeginIfOpened(lease));
   if (EndsOrBeginsTransaction(statement.kind())) return RunTransactionStatement(lease, statement);
   if (lease->transaction) return RunInTransaction(lease, statement, parameters);
@@ -249,6 +292,7 @@ Provenance SessionImpl::ProvenanceOf(const engine::PreparedInfo& info) const {
   }
   std::string reason = views.empty() ? "" : "states of materialized view " + views;
   for (const auto& rolled_up : info.roll_ups) reason += (reason.empty() ? "" : "; ") + rolled_up;
+  if (!info.backend_reads.empty()) return WithBackends(info, std::move(reason));
   if (!reason.empty()) return {.route = "aggregate", .reason = std::move(reason)};
   Provenance local;
   for (const auto& why : info.no_roll_ups) local.reason += "; no view answers it: " + why;
@@ -285,8 +329,8 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
     started.reason = provenance.reason;
     ticket.provenance = std::move(provenance);
   };
-  const bool known = prepared != nullptr && prepared->description.is_query && !prepared->open_types && !transactional &&
-                     !RunsWhenStarted(statement->kind()) &&
+  const bool known = prepared != nullptr && prepared->description.is_query && !prepared->open_types &&
+                     !prepared->reads_backend && !transactional && !RunsWhenStarted(statement->kind()) &&
                      prepared->catalog_version == services_.commits.catalog_version();
   if (known) {  // planned when it was prepared, and nothing it depends on has changed since
     ticket.schema = started.schema = prepared->description.dataset_schema;
@@ -362,8 +406,9 @@ arrow::Result<std::int64_t> SessionImpl::Update(const RequestContext& context, s
 arrow::Result<std::int64_t> SessionImpl::UpdateSeveral(
     const RequestContext& context, const std::vector<std::shared_ptr<const engine::Statement>>& statements,
     LaneLease& lease) {
-  const bool brings_own =
-      std::ranges::any_of(statements, [](const auto& statement) { return EndsOrBeginsTransaction(statement->kind()); });
+  const bool brings_own = std::ranges::any_of(statements, [](const auto& statement) {
+    return EndsOrBeginsTransaction(statement->kind()) || IsBackendStatement(statement->kind());
+  });
   const bool together = statements.size() > 1 && !brings_own && !lease->transaction;
   if (together) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
   std::int64_t rows = 0;

@@ -92,17 +92,17 @@ ConfigField Choice(std::string name, std::vector<std::pair<std::string, Enum>> c
               }};
 }
 
-ConfigField Insecure() {
-  return {.name = "insecure",
+ConfigField Switch(std::string name, bool ServerConfig::* member, std::string help) {
+  return {.name = std::move(name),
           .type = FieldType::kBoolean,
           .default_value = "false",
-          .help = "Allow an address that others can reach without any users, so that everybody there is let in.",
+          .help = std::move(help),
           .set =
-              [](ServerConfig& config, std::string_view text) {
-                ARROW_ASSIGN_OR_RAISE(config.insecure, ParseBoolean(text));
+              [member](ServerConfig& config, std::string_view text) {
+                ARROW_ASSIGN_OR_RAISE(config.*member, ParseBoolean(text));
                 return arrow::Status::OK();
               },
-          .get = [](const ServerConfig& config) { return std::string(config.insecure ? "true" : "false"); }};
+          .get = [member](const ServerConfig& config) { return std::string(config.*member ? "true" : "false"); }};
 }
 
 ConfigField HttpPort() {
@@ -158,7 +158,12 @@ std::vector<ConfigField> NetworkFields() {
       HttpPort(),
       Path("tls_cert", &ServerConfig::tls_cert, "PEM file with the server's certificate chain; turns TLS on."),
       Path("tls_key", &ServerConfig::tls_key, "PEM file with the certificate's private key."),
-      Insecure(),
+      Switch("insecure", &ServerConfig::insecure,
+             "Allow an address that others can reach without any users, so that everybody there is let in."),
+      Path("adbc_drivers", &ServerConfig::adbc_drivers,
+           "Folder with the ADBC drivers of backends. Empty: lib/hyprstream beside the program's own folder."),
+      Switch("client_attach", &ServerConfig::client_attach,
+             "Let everybody ATTACH and DETACH backends, not only users with admin = true."),
   };
 }
 

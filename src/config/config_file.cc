@@ -9,6 +9,7 @@
 #include <toml++/toml.hpp>
 
 #include "base/nearest_name.h"
+#include "config/backend_file_internal.h"
 #include "config/config_fields.h"
 #include "config/config_file_internal.h"
 #include "config/credentials.h"
@@ -38,16 +39,6 @@ arrow::Result<toml::table> Parse(std::string_view text, const std::string& origi
 
 std::string Where(const std::string& origin, const toml::node& node) {
   return origin + ", line " + std::to_string(node.source().begin.line);
-}
-
-// A secret out of a file: its first line, without the end of the line.
-arrow::Result<std::string> ReadSecret(const std::string& path, const std::string& folder, const std::string& where) {
-  const fs::path full = fs::path(path).is_absolute() ? fs::path(path) : fs::path(folder) / path;
-  auto text = ReadAll(full.string(), "the secret");
-  if (!text.ok()) return arrow::Status::Invalid(where, ": ", text.status().message());
-  std::string secret = text->substr(0, text->find_first_of("\r\n"));
-  if (secret.empty()) return arrow::Status::Invalid(where, ": the file ", full.string(), " begins with an empty line");
-  return secret;
 }
 
 arrow::Status SetUserKey(User& user, std::string_view key, const toml::node& value, const std::string& folder,
@@ -106,11 +97,21 @@ arrow::Result<std::string> ScalarText(const toml::node& node, const std::string&
 
 }  // namespace
 
+arrow::Result<std::string> ReadSecret(const std::string& path, const std::string& folder, const std::string& where) {
+  const fs::path full = fs::path(path).is_absolute() ? fs::path(path) : fs::path(folder) / path;
+  auto text = ReadAll(full.string(), "the secret");
+  if (!text.ok()) return arrow::Status::Invalid(where, ": ", text.status().message());
+  std::string secret = text->substr(0, text->find_first_of("\r\n"));
+  if (secret.empty()) return arrow::Status::Invalid(where, ": the file ", full.string(), " begins with an empty line");
+  return secret;
+}
+
 arrow::Result<ConfigFile> ReadConfigFile(const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(const std::string text, ReadAll(path, "the configuration file"));
   ARROW_ASSIGN_OR_RAISE(const toml::table table, Parse(text, path));
   std::vector<std::string> known = FieldNames();
   known.emplace_back("users");
+  known.emplace_back("backends");
   ConfigFile file;
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
@@ -122,6 +123,15 @@ arrow::Result<ConfigFile> ReadConfigFile(const std::string& path) {
       if (users == nullptr) return arrow::Status::Invalid(Where(path, node), ": write users as tables, [users.NAME]");
       ARROW_ASSIGN_OR_RAISE(file.users, UsersOf(*users, path, fs::path(path).parent_path().string()));
       file.users_line = users->empty() ? node.source().begin.line : users->begin()->second.source().begin.line;
+      continue;
+    }
+    if (name == "backends") {
+      const toml::table* backends = node.as_table();
+      if (backends == nullptr) {
+        return arrow::Status::Invalid(Where(path, node), ": write backends as tables, [backends.NAME]");
+      }
+      ARROW_ASSIGN_OR_RAISE(file.backends, BackendsOf(*backends, path, fs::path(path).parent_path().string()));
+      file.backends_line = backends->empty() ? node.source().begin.line : backends->begin()->second.source().begin.line;
       continue;
     }
     ARROW_ASSIGN_OR_RAISE(std::string value, ScalarText(node, Where(path, node), name));

@@ -24,6 +24,8 @@ struct ConfigFile {
   std::map<std::string, FileValue> values;  // field name -> text
   std::vector<User> users;
   unsigned users_line = 0;  // 0: the file has no [users]
+  std::vector<BackendSettings> backends;
+  unsigned backends_line = 0;  // 0: the file has no [backends]
 };
 
 // IOError when it cannot be read; Invalid, naming path and line, for bad TOML and unknown keys.

@@ -95,14 +95,31 @@ arrow::Status LoadUsers(const ConfigInputs& inputs, const ConfigFile& file, cons
   return arrow::Status::OK();
 }
 
-std::string Literal(const ConfigField& field, const std::string& value) {
-  if (field.type == FieldType::kInteger || field.type == FieldType::kBoolean) return value;
+std::string Quoted(const std::string& value) {
   std::string quoted = "\"";
   for (const char c : value) {
     if (c == '"' || c == '\\') quoted += '\\';
     quoted += c;
   }
   return quoted + '"';
+}
+
+std::string Literal(const ConfigField& field, const std::string& value) {
+  if (field.type == FieldType::kInteger || field.type == FieldType::kBoolean) return value;
+  return Quoted(value);
+}
+
+// Of a driver's options only the names: any of them may be a secret.
+std::string RenderBackend(const BackendSettings& backend, const LoadedConfig& config) {
+  const std::string name = "backends." + Quoted(backend.name);
+  std::string out = std::format("\n{:<40}  # {}\n", "[" + name + "]", config.origins.at("backends"));
+  if (!backend.uri.empty()) out += "uri = \"***\"\n";
+  std::string own;
+  for (const auto& option : backend.options) {
+    (option.of_driver ? own : out) +=
+        std::format("{} = {}\n", Quoted(option.name), option.shown ? Quoted(option.value) : "\"***\"");
+  }
+  return own.empty() ? out : out + "[" + name + ".options]\n" + own;
 }
 
 }  // namespace
@@ -127,6 +144,10 @@ arrow::Result<LoadedConfig> LoadConfig(const ConfigInputs& inputs) {
     loaded.origins[field.name] = choice.origin;
   }
   ARROW_RETURN_NOT_OK(LoadUsers(inputs, file, path, loaded));
+  if (file.backends_line > 0) {
+    loaded.values.backends = file.backends;
+    loaded.origins["backends"] = std::format("file {}, line {}", path, file.backends_line);
+  }
   ARROW_RETURN_NOT_OK(Validate(loaded.values));
   return loaded;
 }
@@ -143,6 +164,7 @@ std::string RenderConfig(const LoadedConfig& config) {
     if (!user.password_hash.empty()) out += "password_hash = \"***\"\n";
     out += std::format("admin = {}\n", user.admin);
   }
+  for (const BackendSettings& backend : config.values.backends) out += RenderBackend(backend, config);
   return out;
 }
 

@@ -20,6 +20,19 @@ struct User {
   bool admin = false;
 };
 
+// A database that is attached at the start, as `[backends.NAME]` names it. May hold secrets: never printed or logged.
+struct BackendSettings {
+  struct Option {
+    std::string name;
+    bool of_driver = false;  // an ADBC name, from [backends.NAME.options]; else one of ours
+    std::string value;
+    bool shown = false;  // by `hyprstream config`: it cannot be a secret
+  };
+  std::string name;
+  std::string uri;
+  std::vector<Option> options;
+};
+
 struct ServerConfig {
   std::string host;
   int port = 0;
@@ -34,6 +47,8 @@ struct ServerConfig {
   std::string tls_cert;
   std::string tls_key;
   bool insecure = false;
+  bool client_attach = false;
+  std::string adbc_drivers;
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
   int connections_max = 0;
@@ -49,6 +64,7 @@ struct ServerConfig {
   int drain_ms = 0;
 
   std::vector<User> users;
+  std::vector<BackendSettings> backends;
 };
 
 // How memory_max is divided.

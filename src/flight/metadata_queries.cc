@@ -17,7 +17,8 @@ namespace {
 
 // Everything with rows that a client may see: (catalog, schema, name, type).
 constexpr std::string_view kRelations = R"(
-  SELECT database_name::VARCHAR AS c, schema_name::VARCHAR AS s, table_name::VARCHAR AS t, 'TABLE' AS kind
+  SELECT database_name::VARCHAR AS c, schema_name::VARCHAR AS s, table_name::VARCHAR AS t,
+         CASE WHEN map_contains(tags, 'backend_view') THEN 'VIEW' ELSE 'TABLE' END AS kind
   FROM duckdb_tables() WHERE NOT internal AND schema_name <> '__hyprstream'
   UNION ALL
   SELECT database_name::VARCHAR, schema_name::VARCHAR, view_name::VARCHAR,

@@ -61,6 +61,9 @@ std::shared_ptr<arrow::Schema> SchemaOf(const SessionCall& call, const std::stri
       call.context,
       "SELECT * FROM " + QuoteIdentifier(catalog) + "." + QuoteIdentifier(schema) + "." + QuoteIdentifier(table), {});
   if (described.ok()) return *described;
+  const auto lasting = call.session->LastingName(call.context, TableRef{.schema = schema, .name = table});
+  const bool is_here = lasting.ok() && lasting->starts_with(QuoteIdentifier(catalog) + ".");
+  if (!is_here) return arrow::schema({});  // a backend's
   const auto known = call.session->TableSchema(call.context, TableRef{.schema = schema, .name = table});
   return known.ok() ? *known : arrow::schema({});
 }

@@ -7,6 +7,7 @@
 #include <format>
 #include <utility>
 
+#include "backend/backend_registry.h"
 #include "base/log.h"
 #include "base/masked_values.h"
 #include "base/memory_budget.h"
@@ -15,10 +16,12 @@
 #include "engine/engine.h"
 #include "flight/flight_server.h"
 #include "http/http_server.h"
+#include "server/configured_backends.h"
 #include "server/data_folder.h"
 #include "server/ready_file.h"
 #include "server/server_metrics.h"
 #include "server/system_tables.h"
+#include "session/backend_attachments.h"
 #include "session/session_registry.h"
 
 namespace hyprstream::server {
@@ -89,14 +92,25 @@ arrow::Status Server::BuildRooms() {
   const engine::EngineOptions options = OptionsOfEngine(config);
   if (!config.data.empty()) ARROW_RETURN_NOT_OK(PrepareFolder(config.data, "data"));
   if (!options.temp_directory.empty()) ARROW_RETURN_NOT_OK(PrepareFolder(options.temp_directory, "temp_directory"));
+  backends_ = backend::BackendRegistry::Make({.driver_folder = DriverFolder(config)});
   auto engine = engine::Engine::Make(options);
   ARROW_RETURN_NOT_OK(ExplainLock(engine.status(), config.data));
   engine_ = std::move(*engine);
   ARROW_ASSIGN_OR_RAISE(commits_, commit::CommitPath::Make(*engine_, {.state_bytes_max = shares.states}));
-  ARROW_ASSIGN_OR_RAISE(sessions_, session::SessionRegistry::Make(*engine_, *commits_, LimitsOfSessions(config)));
-  for (engine::SystemTable& table : SystemTables(*commits_, *sessions_, settings_)) {
+  return BuildSessions();
+}
+
+arrow::Status Server::BuildSessions() {
+  const config::ServerConfig& config = settings_.values;
+  ARROW_ASSIGN_OR_RAISE(const auto specs, SpecsOf(config.backends));
+  attachments_ = std::make_unique<session::BackendAttachments>(*backends_, *engine_, config.client_attach);
+  ARROW_ASSIGN_OR_RAISE(
+      sessions_, session::SessionRegistry::Make(*engine_, *commits_, LimitsOfSessions(config), attachments_.get()));
+  for (engine::SystemTable& table :
+       SystemTables(*commits_, *sessions_, [this] { return backends_->Backends(); }, settings_)) {
     ARROW_RETURN_NOT_OK(engine_->AddSystemTable(std::move(table)));
   }
+  AttachAll(specs, *attachments_, log_);
   return arrow::Status::OK();
 }
 

@@ -23,6 +23,9 @@ class Result;
 namespace hyprstream {
 class Logger;
 class MemoryBudget;
+namespace backend {
+class BackendRegistry;
+}
 namespace commit {
 class CommitPath;
 }
@@ -37,8 +40,9 @@ namespace http {
 class HttpServer;
 }
 namespace session {
+class BackendAttachments;
 class SessionRegistry;
-}
+}  // namespace session
 }  // namespace hyprstream
 
 namespace hyprstream::server {
@@ -63,6 +67,7 @@ class Server {
  private:
   Server(const config::LoadedConfig& settings, Logger& log);
   arrow::Status BuildRooms();
+  arrow::Status BuildSessions();
   arrow::Status BuildFlight();
   arrow::Status StartHttp();
   void LogCall(const flight::RpcEvent& event);
@@ -80,8 +85,10 @@ class Server {
   bool drained_ = false;
   // In the order of their making; destroyed in reverse.
   std::unique_ptr<MemoryBudget> memory_;
+  std::unique_ptr<backend::BackendRegistry> backends_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<commit::CommitPath> commits_;
+  std::unique_ptr<session::BackendAttachments> attachments_;
   std::unique_ptr<session::SessionRegistry> sessions_;
   std::unique_ptr<flight::FlightServer> flight_;
   std::unique_ptr<http::HttpServer> http_;

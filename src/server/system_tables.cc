@@ -291,6 +291,37 @@ engine::SystemTable Subscriptions(session::SessionRegistry& sessions) {
       [&sessions](const Identity& reader) { return ShownTo(reader, sessions.Subscriptions()); });
 }
 
+std::string StateText(backend::BackendState state) {
+  return state == backend::BackendState::kAvailable ? "available" : "unavailable";
+}
+
+double Milliseconds(std::chrono::microseconds time) { return std::chrono::duration<double, std::milli>(time).count(); }
+
+engine::SystemTable Backends(BackendsNow backends) {
+  using Row = backend::BackendInfo;
+  const auto time = [](const char* name, std::chrono::microseconds Row::* member) {
+    return BuiltColumn<arrow::DoubleBuilder, Row>(name, arrow::float64(),
+                                                  [member](const Row& row) { return Milliseconds(row.*member); });
+  };
+  return TableOf<Row>(
+      "backends",
+      {TextColumn<Row>("name", [](const Row& row) { return row.name; }),
+       TextColumn<Row>("driver", [](const Row& row) { return row.driver; }),
+       TextColumn<Row>("driver_version", [](const Row& row) { return row.driver_version; }),
+       TextColumn<Row>("target", [](const Row& row) { return row.target; }),
+       TextColumn<Row>("state", [](const Row& row) { return StateText(row.state); }),
+       TextColumn<Row>("breaker", [](const Row& row) { return row.breaker; }),
+       CountColumn<Row>("pool_in_use", &Row::pool_in_use), CountColumn<Row>("pool_idle", &Row::pool_idle),
+       CountColumn<Row>("statements", &Row::statements), CountColumn<Row>("errors", &Row::errors),
+       time("latency_p50_ms", &Row::latency_p50), time("latency_p99_ms", &Row::latency_p99),
+       TextColumn<Row>("last_error", [](const Row& row) { return row.last_error; })},
+      [backends = std::move(backends)](const Identity& reader) {
+        // Without users everybody is the operator.
+        const bool shown = reader.admin || reader.user.empty();
+        return shown ? backends() : std::vector<Row>{};
+      });
+}
+
 struct Setting {
   std::string name, value, origin, help;
 };
@@ -320,9 +351,10 @@ engine::SystemTable Settings(const config::LoadedConfig& settings) {
 }  // namespace
 
 std::vector<engine::SystemTable> SystemTables(commit::CommitPath& commits, session::SessionRegistry& sessions,
-                                              const config::LoadedConfig& settings) {
+                                              BackendsNow backends, const config::LoadedConfig& settings) {
   return {Tables(commits),   Views(commits),     Windows(commits),        Watermarks(commits),
-          Queries(sessions), Sessions(sessions), Subscriptions(sessions), Settings(settings)};
+          Queries(sessions), Sessions(sessions), Subscriptions(sessions), Backends(std::move(backends)),
+          Settings(settings)};
 }
 
 }  // namespace hyprstream::server

@@ -42,7 +42,7 @@ class SystemTablesTest : public ::testing::Test {
 
   std::shared_ptr<arrow::RecordBatch> Read(const std::string& name, const config::LoadedConfig& settings,
                                            const Identity& reader = {.user = "root", .admin = true}) {
-    const auto tables = SystemTables(commits_, sessions_, settings);
+    const auto tables = SystemTables(commits_, sessions_, [this] { return backends_; }, settings);
     const auto table = std::ranges::find(tables, name, &engine::SystemTable::name);
     EXPECT_NE(table, tables.end()) << name;
     auto batches = table->rows(reader).ValueOrDie();
@@ -57,6 +57,7 @@ class SystemTablesTest : public ::testing::Test {
 
   FakeCommitPath commits_;
   FakeSessionRegistry sessions_;
+  std::vector<backend::BackendInfo> backends_;
   config::LoadedConfig settings_ = config::LoadConfig({}).ValueOrDie();
 };
 
@@ -84,6 +85,26 @@ TEST_F(SystemTablesTest, OnlyAnAdminSeesWhatOthersDo) {
   EXPECT_EQ(Read("sessions", settings_, {.user = "eve", .admin = false})->num_rows(), 0);
   EXPECT_EQ(Read("queries", settings_)->num_rows(), 2);
   EXPECT_EQ(Read("sessions", settings_)->num_rows(), 2);
+}
+
+TEST_F(SystemTablesTest, BackendsAreTheOperators) {
+  backends_ = {{.name = "warehouse",
+                .driver = "postgresql",
+                .driver_version = "1.13.0",
+                .target = "postgresql at h:5432/d",
+                .state = backend::BackendState::kUnavailable,
+                .breaker = "open",
+                .pool_in_use = 1,
+                .pool_idle = 2,
+                .statements = 3,
+                .errors = 4,
+                .latency_p50 = std::chrono::microseconds(1500),
+                .latency_p99 = std::chrono::microseconds(2500),
+                .last_error = "cannot be reached"}};
+  EXPECT_EQ(Cell(*Read("backends", settings_), "state", 0), "unavailable");
+  EXPECT_EQ(Cell(*Read("backends", settings_), "latency_p50_ms", 0), "1.5");
+  EXPECT_EQ(Read("backends", settings_, {.user = "bob", .admin = false})->num_rows(), 0);
+  EXPECT_EQ(Read("backends", settings_, {.user = "", .admin = false})->num_rows(), 1);
 }
 
 TEST_F(SystemTablesTest, SettingsHidePathsAndUsers) {

@@ -263,6 +263,10 @@ def test_every_system_table_is_documented_and_tested(client):
         assert re.search(rf"hyprstream\.{table}\b", tests), f"no test reads {table}"
 
 
+def test_a_server_without_backends_shows_none(client):
+    assert wire.query(client, "SELECT * FROM hyprstream.backends") == []
+
+
 def test_system_tables_cannot_be_changed(client):
     for table in system_tables(client):
         for sql in (f"DELETE FROM hyprstream.{table}", f"DROP VIEW hyprstream.{table}",

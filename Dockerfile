@@ -14,6 +14,7 @@ RUN HYPRSTREAM_CACHE=/cache ./dev build release
 # The packages again rather than a hand-kept list of run-time libraries: one list can not drift from another.
 FROM build
 RUN install -m 755 build/release/hyprstream /usr/local/bin/ && cp -r /cache/adbc/*/drivers /usr/local/lib/hyprstream && \
+    install -m 755 build/release/drivers/*.so /usr/local/lib/hyprstream/ && \
     rm -rf build /cache && useradd --create-home hyprstream
 USER hyprstream
 WORKDIR /home/hyprstream

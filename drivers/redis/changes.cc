@@ -1,0 +1,269 @@
+#include "changes.h"
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "cell.h"
+#include "failure.h"
+#include "row_writer.h"
+#include "select_plan.h"
+
+namespace adbc_redis {
+namespace {
+
+arrow::Status AtPlace(const arrow::Status& status, const std::string& column, int64_t row) {
+  return Fail(CodeOf(status), "Column " + column + ", row " + std::to_string(row) + ": " + status.message());
+}
+
+arrow::Status ReadCell(const arrow::Array& array, int64_t row, const arrow::DataType& type, Cell& cell) {
+  cell.null = array.type_id() == arrow::Type::NA || array.IsNull(row);
+  if (!cell.null && array.type_id() == arrow::Type::DICTIONARY) {  // the value that the code stands for may be null
+    const auto& coded = static_cast<const arrow::DictionaryArray&>(array);
+    cell.null = coded.dictionary()->IsNull(coded.GetValueIndex(row));
+  }
+  return cell.null ? arrow::Status::OK() : WriteCell(array, row, type, cell.text);
+}
+
+// Somebody replaced the table meanwhile: what was appended went into rows that nobody reads any more.
+arrow::Status CheckStillThere(const Tables& tables, const Table& table) {
+  ARROW_ASSIGN_OR_RAISE(const auto now, tables.Find(table.name));
+  if (now != nullptr && now->version == table.version) return arrow::Status::OK();
+  return Fail(ADBC_STATUS_INVALID_STATE,
+              "Table " + table.name + " was replaced or dropped while rows were written: write them again");
+}
+
+// For each column of the table the column of the data, or -1.
+arrow::Result<std::vector<int>> MatchColumns(const Table& table, const arrow::Schema& data) {
+  std::vector<int> sources(static_cast<size_t>(table.schema->num_fields()), -1);
+  for (int i = 0; i < data.num_fields(); ++i) {
+    const arrow::Result<int> column = FindColumn(table, data.field(i)->name());
+    if (!column.ok()) return Fail(ADBC_STATUS_ALREADY_EXISTS, column.status().message());
+    int& source = sources[static_cast<size_t>(*column)];
+    if (source >= 0)
+      return Fail(ADBC_STATUS_INVALID_ARGUMENT, "Two columns of the data are called " + data.field(i)->name());
+    source = i;
+  }
+  return sources;
+}
+
+arrow::Status WriteBatch(const Table& table, const arrow::RecordBatch& batch, const std::vector<int>& sources,
+                         RowWriter& writer) {
+  std::vector<Cell> cells(sources.size());
+  for (int64_t row = 0; row < batch.num_rows(); ++row) {
+    for (size_t i = 0; i < sources.size(); ++i) {
+      if (sources[i] < 0) continue;
+      const auto& field = table.schema->field(static_cast<int>(i));
+      const arrow::Status read = ReadCell(*batch.column(sources[i]), row, *field->type(), cells[i]);
+      if (!read.ok()) return AtPlace(read, field->name(), writer.rows());
+    }
+    ARROW_RETURN_NOT_OK(writer.Add(cells));
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Result<int64_t> WriteAll(const Tables& tables, const Table& table, BoundRows& rows, bool fresh,
+                                const ChangeOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const std::vector<int> sources, MatchColumns(table, rows.schema()));
+  RowWriter writer(tables, table, {.pipeline_rows = options.pipeline_rows, .fresh = fresh}, options.cancel);
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const auto batch, rows.Next());
+    if (batch == nullptr) break;
+    ARROW_RETURN_NOT_OK(WriteBatch(table, *batch, sources, writer));
+  }
+  ARROW_RETURN_NOT_OK(writer.Finish());
+  return writer.rows();
+}
+
+// The table that an ingest makes of its data's schema.
+arrow::Result<Table> TableOf(const IngestTarget& target, const arrow::Schema& data) {
+  Table table;
+  table.name = target.table;
+  table.retention_ms = target.retention_ms;
+  arrow::FieldVector fields;
+  for (const auto& field : data.fields()) {
+    const auto type = StoredType(*field->type());
+    if (!type.ok()) return Fail(CodeOf(type.status()), "Column " + field->name() + ": " + type.status().message());
+    const bool nullable = field->nullable() && field->name() != target.key && field->name() != target.time;
+    fields.push_back(arrow::field(field->name(), *type, nullable));
+  }
+  table.schema = arrow::schema(std::move(fields));
+  if (!target.key.empty()) {
+    ARROW_ASSIGN_OR_RAISE(table.key, FindColumn(table, target.key));
+  }
+  if (!target.time.empty()) {
+    ARROW_ASSIGN_OR_RAISE(table.time, FindColumn(table, target.time));
+  }
+  ARROW_RETURN_NOT_OK(CheckTable(table));
+  return table;
+}
+
+arrow::Status AlreadyThere(const std::string& name) {
+  return Fail(ADBC_STATUS_ALREADY_EXISTS, "Table " + name + " exists already (DROP it, or append to it)");
+}
+
+// Writes a version beside the one that is read, and makes it that one.
+arrow::Result<int64_t> WriteWhole(const Tables& tables, Table table, const Table* before, BoundRows& rows,
+                                  const ChangeOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(table.version, tables.NewVersion(table.name));
+  const arrow::Result<int64_t> written = WriteAll(tables, table, rows, true, options);
+  const arrow::Status published = written.ok() ? tables.Publish(table, before == nullptr) : written.status();
+  if (!published.ok()) {
+    (void)tables.Retire(table, 0);  // the first error counts; rows that stay are seen by nobody
+    return published;
+  }
+  if (before != nullptr) ARROW_RETURN_NOT_OK(tables.Retire(*before, options.replace_grace_ms));
+  return written;
+}
+
+// Calls `each` once for every bound row, or once where the statement takes no parameters.
+arrow::Status ForEachRow(int parameters, BoundRows* bound,
+                         const std::function<arrow::Status(const arrow::RecordBatch*, int64_t)>& each) {
+  if (parameters == 0) return each(nullptr, 0);
+  if (bound == nullptr) return CheckBound(parameters, nullptr);
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const auto batch, bound->Next());
+    if (batch == nullptr) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(CheckBound(parameters, batch.get()));
+    for (int64_t row = 0; row < batch->num_rows(); ++row) ARROW_RETURN_NOT_OK(each(batch.get(), row));
+  }
+}
+
+arrow::Result<std::vector<int>> InsertColumns(const Table& table, const sql::Insert& insert) {
+  std::vector<int> columns;
+  for (const std::string& name : insert.columns) {
+    ARROW_ASSIGN_OR_RAISE(const int column, FindColumn(table, name));
+    for (const int other : columns) {
+      if (other == column) return Fail(ADBC_STATUS_INVALID_ARGUMENT, "Column " + name + " is named twice");
+    }
+    columns.push_back(column);
+  }
+  for (int i = 0; insert.columns.empty() && i < table.schema->num_fields(); ++i) columns.push_back(i);
+  for (const std::vector<sql::Value>& row : insert.rows) {
+    if (row.size() == columns.size()) continue;
+    return Fail(ADBC_STATUS_INVALID_ARGUMENT, "VALUES gives " + std::to_string(row.size()) + " values for " +
+                                                  std::to_string(columns.size()) + " columns");
+  }
+  return columns;
+}
+
+arrow::Status InsertOne(const Table& table, const std::vector<int>& columns, const std::vector<sql::Value>& values,
+                        const arrow::RecordBatch* parameters, int64_t row, RowWriter& writer) {
+  std::vector<Cell> cells(static_cast<size_t>(table.schema->num_fields()));
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const auto& field = table.schema->field(columns[i]);
+    Cell& cell = cells[static_cast<size_t>(columns[i])];
+    arrow::Status read;
+    if (values[i].kind == sql::Value::Kind::kParameter) {
+      read = ReadCell(*parameters->column(values[i].parameter), row, *field->type(), cell);
+    } else if (values[i].kind != sql::Value::Kind::kNull) {
+      cell.null = false;
+      read = WriteCell(values[i], *field->type(), cell.text);
+    }
+    if (!read.ok()) return AtPlace(read, field->name(), writer.rows());
+  }
+  return writer.Add(cells);
+}
+
+// DELETE without WHERE: an empty version takes the table's place.
+arrow::Result<int64_t> RemoveAll(const Tables& tables, Table table, const ChangeOptions& options) {
+  const Table before = table;
+  ARROW_ASSIGN_OR_RAISE(const Reply count,
+                        tables.wire()->Run({"ZCARD", tables.Names(table.name).Index(table.version)}));
+  ARROW_ASSIGN_OR_RAISE(table.version, tables.NewVersion(table.name));
+  ARROW_RETURN_NOT_OK(tables.Publish(table, false));
+  ARROW_RETURN_NOT_OK(tables.Retire(before, options.replace_grace_ms));
+  return count->integer;
+}
+
+}  // namespace
+
+arrow::Status RunCreate(const Tables& tables, const sql::CreateTable& create) {
+  Table table;
+  table.name = create.table;
+  table.retention_ms = create.retention_ms;
+  arrow::FieldVector fields;
+  for (const sql::Column& column : create.columns) {
+    const bool nullable = column.nullable && column.name != create.key && column.name != create.time;
+    fields.push_back(arrow::field(column.name, column.type, nullable));
+  }
+  table.schema = arrow::schema(std::move(fields));
+  if (!create.key.empty()) {
+    ARROW_ASSIGN_OR_RAISE(table.key, FindColumn(table, create.key));
+  }
+  if (!create.time.empty()) {
+    ARROW_ASSIGN_OR_RAISE(table.time, FindColumn(table, create.time));
+  }
+  ARROW_RETURN_NOT_OK(CheckTable(table));
+  ARROW_ASSIGN_OR_RAISE(const auto existing, tables.Find(create.table));
+  if (existing != nullptr) return create.if_not_exists ? arrow::Status::OK() : AlreadyThere(create.table);
+  ARROW_ASSIGN_OR_RAISE(table.version, tables.NewVersion(table.name));
+  const arrow::Status published = tables.Publish(table, true);
+  if (create.if_not_exists && CodeOf(published) == ADBC_STATUS_ALREADY_EXISTS) return arrow::Status::OK();
+  return published;
+}
+
+arrow::Status RunDrop(const Tables& tables, const sql::DropTable& drop) {
+  ARROW_ASSIGN_OR_RAISE(const auto table, tables.Find(drop.table));
+  if (table != nullptr) return tables.Drop(*table);
+  if (drop.if_exists) return arrow::Status::OK();
+  return tables.Load(drop.table).status();
+}
+
+arrow::Result<int64_t> RunIngest(const Tables& tables, const IngestTarget& target, BoundRows& rows,
+                                 const ChangeOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const auto existing, tables.Find(target.table));
+  const bool appends =
+      target.mode == IngestMode::kAppend || (target.mode == IngestMode::kCreateAppend && existing != nullptr);
+  if (appends) {
+    if (existing == nullptr) return tables.Load(target.table).status();
+    ARROW_ASSIGN_OR_RAISE(const int64_t written, WriteAll(tables, *existing, rows, false, options));
+    ARROW_RETURN_NOT_OK(CheckStillThere(tables, *existing));
+    return written;
+  }
+  if (target.mode == IngestMode::kCreate && existing != nullptr) return AlreadyThere(target.table);
+  ARROW_ASSIGN_OR_RAISE(Table table, TableOf(target, rows.schema()));
+  return WriteWhole(tables, std::move(table), existing.get(), rows, options);
+}
+
+arrow::Result<int64_t> RunInsert(const Tables& tables, const sql::Statement& statement, BoundRows* bound,
+                                 const ChangeOptions& options) {
+  const auto& insert = std::get<sql::Insert>(statement.command);
+  ARROW_ASSIGN_OR_RAISE(const Table table, tables.Load(insert.table));
+  ARROW_ASSIGN_OR_RAISE(const std::vector<int> columns, InsertColumns(table, insert));
+  RowWriter writer(tables, table, {.pipeline_rows = options.pipeline_rows}, options.cancel);
+  ARROW_RETURN_NOT_OK(ForEachRow(statement.parameters, bound, [&](const arrow::RecordBatch* parameters, int64_t row) {
+    for (const std::vector<sql::Value>& values : insert.rows) {
+      ARROW_RETURN_NOT_OK(InsertOne(table, columns, values, parameters, row, writer));
+    }
+    return arrow::Status::OK();
+  }));
+  ARROW_RETURN_NOT_OK(writer.Finish());
+  ARROW_RETURN_NOT_OK(CheckStillThere(tables, table));
+  return writer.rows();
+}
+
+arrow::Result<int64_t> RunDelete(const Tables& tables, const sql::Statement& statement, BoundRows* bound,
+                                 const ChangeOptions& options) {
+  const auto& removal = std::get<sql::Delete>(statement.command);
+  ARROW_ASSIGN_OR_RAISE(Table table, tables.Load(removal.table));
+  if (!removal.where) return RemoveAll(tables, std::move(table), options);
+  ARROW_ASSIGN_OR_RAISE(const int column, FindColumn(table, removal.where->column));
+  if (column != table.key) {
+    return Fail(ADBC_STATUS_NOT_IMPLEMENTED,
+                "DELETE takes conditions on the primary key only, not on " + removal.where->column);
+  }
+  std::vector<std::string> keys;
+  ARROW_RETURN_NOT_OK(ForEachRow(statement.parameters, bound, [&](const arrow::RecordBatch* parameters, int64_t row) {
+    ARROW_ASSIGN_OR_RAISE(std::vector<std::string> more, ResolveKeys(table, {*removal.where}, parameters, row));
+    std::move(more.begin(), more.end(), std::back_inserter(keys));
+    return arrow::Status::OK();
+  }));
+  return RemoveRows(tables, table, keys, options.cancel);
+}
+
+}  // namespace adbc_redis

@@ -1,0 +1,117 @@
+// What stands behind the handles of ADBC: a database is options, a connection has the wire, a statement runs.
+//
+// Thread safety: as ADBC asks: one thread at a time for each object, but for Cancel(), from any thread. Objects of one
+// database may be used by different threads at once. Ownership: a statement and its streams keep the wire.
+#pragma once
+
+#include <arrow-adbc/adbc.h>
+#include <arrow/result.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bound_rows.h"
+#include "catalog_results.h"
+#include "changes.h"
+#include "select_stream.h"
+#include "sql.h"
+#include "table.h"
+
+namespace adbc_redis {
+
+// Options of databases, which statements may change for themselves.
+struct TransferOptions {
+  int64_t batch_rows = 65536;
+  int64_t pipeline_rows = 1000;
+  int64_t replace_grace_ms = 60'000;
+
+  // False: `name` is none of them.
+  arrow::Result<bool> Set(const std::string& name, const std::string& value);
+};
+
+class Database {
+ public:
+  arrow::Status SetOption(const std::string& name, const std::string& value);
+  // NOT_FOUND: it was not set, or is a secret.
+  arrow::Result<std::string> GetOption(const std::string& name) const;
+  arrow::Status Init();
+
+  bool is_initialized() const { return initialized_; }
+  const ServerAddress& address() const { return address_; }
+  const std::string& prefix() const { return prefix_; }
+  const TransferOptions& transfer() const { return transfer_; }
+
+ private:
+  arrow::Status Apply(const std::string& name, const std::string& value);
+
+  std::map<std::string, std::string> options_;
+  ServerAddress address_;
+  std::string prefix_ = "adbc";
+  TransferOptions transfer_;
+  bool initialized_ = false;
+};
+
+class Connection {
+ public:
+  arrow::Status SetOption(const std::string& name, const std::string& value);
+  arrow::Result<std::string> GetOption(const std::string& name) const;
+  arrow::Status Init(const Database& database);
+  arrow::Status EndTransaction() const;  // there never is one
+  void Cancel();
+
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Info(std::span<const uint32_t> codes) const;
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Objects(const ObjectsFilter& filter) const;
+  arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const std::string& table) const;
+
+  // INVALID_STATE before Init().
+  arrow::Result<Tables> tables() const;
+  const TransferOptions& transfer() const { return transfer_; }
+  // A flag that Cancel() sets, for one execution.
+  std::shared_ptr<CancelFlag> NewCancelFlag();
+
+ private:
+  std::optional<Tables> tables_;
+  TransferOptions transfer_;
+  std::mutex mutex_;  // over flags_
+  std::vector<std::weak_ptr<CancelFlag>> flags_;
+};
+
+class Statement {
+ public:
+  explicit Statement(Connection& connection) : connection_(connection), transfer_(connection.transfer()) {}
+
+  arrow::Status SetOption(const std::string& name, const std::string& value);
+  arrow::Result<std::string> GetOption(const std::string& name) const;
+  arrow::Status SetQuery(const std::string& text);
+  // Checks the query against the tables that there are.
+  arrow::Status Prepare();
+  void Bind(std::unique_ptr<BoundRows> rows) { bound_ = std::move(rows); }
+
+  struct Outcome {
+    std::unique_ptr<SelectStream> stream;  // of a SELECT
+    int64_t rows = -1;                     // changed
+  };
+  arrow::Result<Outcome> Execute();
+  arrow::Result<std::shared_ptr<arrow::Schema>> ExecuteSchema();
+  arrow::Result<std::shared_ptr<arrow::Schema>> Parameters();
+  void Cancel();
+
+ private:
+  arrow::Status SetIngestOption(const std::string& name, const std::string& value);
+  arrow::Result<const sql::Statement*> Query() const;
+  arrow::Result<int64_t> Change(const Tables& tables, const sql::Statement& query, const CancelFlag* cancel);
+
+  Connection& connection_;
+  TransferOptions transfer_;
+  std::optional<sql::Statement> query_;
+  std::optional<IngestTarget> ingest_;  // bulk ingest instead of a query
+  std::unique_ptr<BoundRows> bound_;
+  std::mutex mutex_;  // over cancel_
+  std::shared_ptr<CancelFlag> cancel_;
+};
+
+}  // namespace adbc_redis

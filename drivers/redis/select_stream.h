@@ -1,0 +1,75 @@
+// The rows of a SELECT, batch by batch: keys from the index, then pipelines of HMGET of the columns that are asked for.
+//
+// Thread safety: one thread. Ownership: keeps what it reads from; the cancel flag is shared with its statement.
+#pragma once
+
+#include <arrow/result.h>
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bound_rows.h"
+#include "key_cursor.h"
+#include "select_plan.h"
+
+namespace adbc_redis {
+
+struct ReadOptions {
+  int64_t batch_rows = 65536;
+  int64_t batch_bytes = int64_t{16} << 20;  // of text; a batch ends with the row that reaches it
+  int64_t pipeline_rows = 1000;
+};
+
+class SelectStream {
+ public:
+  // `bound` may be null. Each of its rows runs the statement once; the rows follow each other.
+  static arrow::Result<std::unique_ptr<SelectStream>> Make(Tables tables, sql::Statement statement,
+                                                           std::unique_ptr<BoundRows> bound, ReadOptions options,
+                                                           std::shared_ptr<CancelFlag> cancel);
+
+  const std::shared_ptr<arrow::Schema>& schema() const { return plan_.schema; }
+  // Null at the end. INVALID_DATA names key and column of a text that is no value of the column.
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next();
+
+ private:
+  struct Row {
+    std::string key;
+    Reply fields;
+    int64_t time = 0;
+  };
+
+  SelectStream(Tables tables, SelectPlan plan, ReadOptions options, std::shared_ptr<CancelFlag> cancel);
+  arrow::Result<bool> StartNextScan();
+  std::unique_ptr<KeyCursor> OpenCursor();
+  arrow::Status LoadPage();
+  arrow::Status Fetch(const std::vector<std::string>& keys);
+  void Release(const std::optional<double>& open_score);
+  arrow::Result<bool> Matches(const Row& row) const;
+  arrow::Status Append(const Row& row);
+  arrow::Status Describe(const arrow::Status& status, const Row& row, int column) const;
+
+  Tables tables_;
+  SelectPlan plan_;
+  const ReadOptions options_;
+  const std::shared_ptr<CancelFlag> cancel_;
+  const KeyNames names_;
+  std::vector<std::unique_ptr<ColumnReader>> readers_;
+  int parameters_ = 0;
+  bool needs_time_ = false;
+
+  std::unique_ptr<BoundRows> bound_;
+  std::shared_ptr<arrow::RecordBatch> parameter_batch_;
+  int64_t parameter_row_ = 0;
+  bool scans_ended_ = false;
+
+  Scan scan_;
+  std::unique_ptr<KeyCursor> cursor_;
+  std::vector<Row> held_;  // of a run of times whose order is not known before its end
+  std::deque<Row> ready_;
+  int64_t left_ = 0;  // of LIMIT
+  int64_t batch_bytes_ = 0;
+};
+
+}  // namespace adbc_redis

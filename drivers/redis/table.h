@@ -1,0 +1,95 @@
+// Tables as keys of the server. A table t under the prefix p has
+//   {p:t}:#schema      STRING  its columns and options as JSON; a table exists while this key does
+//   {p:t}:#version     STRING  counts versions of its rows, for ever
+//   {p:t}:V:KEY        HASH    a row of version V: a field for each value that is not NULL
+//   {p:t}:#index:V     ZSET    keys of its rows; the score is the time column's count, or 0 for all
+//   p:#tables          SET     names of tables
+// KEY is the primary key's text, or a count of 16 hexadecimal digits where there is none; such a row's hash has an
+// empty field as well. Replacing a table writes another version and then changes #schema: readers see one or the other.
+#pragma once
+
+#include <arrow/result.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wire.h"
+
+namespace arrow {
+class Schema;
+}
+
+namespace adbc_redis {
+
+struct Table {
+  std::string name;
+  std::shared_ptr<arrow::Schema> schema;
+  int key = -1;   // the column; -1: none
+  int time = -1;  // likewise
+  int64_t retention_ms = 0;
+  int64_t version = 0;
+
+  bool has_key() const { return key >= 0; }
+  // The field that every row has.
+  const std::string& present_field() const;
+};
+
+// INVALID_ARGUMENT: what CREATE TABLE or ingest says makes no table (names, key, time column, types).
+arrow::Status CheckTable(const Table& table);
+
+// Names of keys.
+class KeyNames {
+ public:
+  KeyNames(std::string_view prefix, std::string_view table);
+  std::string Schema() const { return base_ + "#schema"; }
+  std::string Version() const { return base_ + "#version"; }
+  std::string Counter() const { return base_ + "#counter"; }
+  std::string Index(int64_t version) const { return base_ + "#index:" + std::to_string(version); }
+  std::string Row(int64_t version, std::string_view key) const;
+
+ private:
+  std::string base_;  // {p:t}:
+};
+
+// The tables under one prefix.
+//
+// Thread safety: as Wire.
+class Tables {
+ public:
+  Tables(std::shared_ptr<Wire> wire, std::string prefix) : wire_(std::move(wire)), prefix_(std::move(prefix)) {}
+
+  // INVALID_ARGUMENT for a prefix that could run into another's keys.
+  static arrow::Status CheckPrefix(const std::string& prefix);
+
+  // NOT_FOUND: there is none of that name.
+  arrow::Result<Table> Load(const std::string& name) const;
+  // Null: there is none.
+  arrow::Result<std::unique_ptr<Table>> Find(const std::string& name) const;
+  arrow::Result<std::vector<std::string>> List() const;  // sorted
+
+  // A number for rows that nobody sees until Publish().
+  arrow::Result<int64_t> NewVersion(const std::string& name) const;
+  // Makes the table's version the one that is read. With `must_be_new` ALREADY_EXISTS where there is a table.
+  arrow::Status Publish(const Table& table, bool must_be_new) const;
+  // Removes the rows of a version after `grace_ms`, so that those who read it may end.
+  arrow::Status Retire(const Table& table, int64_t grace_ms) const;
+  arrow::Status Drop(const Table& table) const;
+
+  KeyNames Names(const std::string& table) const { return {prefix_, table}; }
+  const std::shared_ptr<Wire>& wire() const { return wire_; }
+
+ private:
+  std::string ListKey() const { return prefix_ + ":#tables"; }
+
+  std::shared_ptr<Wire> wire_;
+  std::string prefix_;
+};
+
+// #schema's text and back; INVALID_DATA: it is none.
+arrow::Result<std::string> TableToJson(const Table& table);
+arrow::Result<Table> TableFromJson(const std::string& name, std::string_view json);
+
+}  // namespace adbc_redis

@@ -1,0 +1,103 @@
+// The connection to one server: commands in pipelines, answers in order.
+//
+// Thread safety: Run() from any thread, one pipeline at a time. Ownership: replies are freed with their Replies.
+#pragma once
+
+#include <arrow/result.h>
+#include <hiredis/hiredis.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server_address.h"
+
+namespace adbc_redis {
+
+// Stops what runs for one statement, from any thread; it stays set until Clear().
+class CancelFlag {
+ public:
+  CancelFlag();
+  ~CancelFlag();
+  CancelFlag(const CancelFlag&) = delete;
+  CancelFlag& operator=(const CancelFlag&) = delete;
+
+  void Set();
+  void Clear();
+  bool is_set() const { return set_.load(); }
+  int descriptor() const { return descriptor_; }  // readable while it is set
+
+ private:
+  std::atomic<bool> set_ = false;
+  int descriptor_;
+};
+
+// Commands as bytes, each argument with its length: nothing in an argument can end it.
+class Pipeline {
+ public:
+  // A command of `arguments` words, which the next calls of Word() give.
+  Pipeline& Command(size_t arguments);
+  Pipeline& Word(std::string_view word);
+  Pipeline& Word(int64_t number) { return Word(std::string_view(std::to_string(number))); }
+  // All at once.
+  Pipeline& Add(std::initializer_list<std::string_view> words);
+
+  size_t commands() const { return commands_; }
+  const std::string& bytes() const { return bytes_; }
+  void Clear();
+
+ private:
+  std::string bytes_;
+  size_t commands_ = 0;
+};
+
+struct ReplyDeleter {
+  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+};
+using Reply = std::unique_ptr<redisReply, ReplyDeleter>;
+using Replies = std::vector<Reply>;
+
+inline std::string_view TextOf(const redisReply& reply) { return {reply.str, reply.len}; }
+
+class Wire {
+ public:
+  // Connects and signs in. IO: no server there; UNAUTHENTICATED: the password is wrong or missing.
+  static arrow::Result<std::unique_ptr<Wire>> Connect(ServerAddress address);
+  ~Wire();
+
+  // Sends all commands and returns as many replies; a reply that is an error fails it, after all have been read. A
+  // connection that is lost (IO), has been silent too long (TIMEOUT) or is cancelled (CANCELLED) is made anew by the
+  // next call: the server holds no state for us.
+  arrow::Result<Replies> Run(const Pipeline& pipeline, const CancelFlag* cancel = nullptr);
+  // The same for one command.
+  arrow::Result<Reply> Run(std::initializer_list<std::string_view> words, const CancelFlag* cancel = nullptr);
+
+  const ServerAddress& address() const { return address_; }
+
+ private:
+  explicit Wire(ServerAddress address) : address_(std::move(address)) {}
+  arrow::Status Open();
+  arrow::Status StartTls();
+  arrow::Status SignIn();
+  arrow::Status Send(const Pipeline& pipeline, const CancelFlag* cancel);
+  arrow::Result<Reply> Receive(const CancelFlag* cancel);
+  arrow::Status Wait(short events, const CancelFlag* cancel);
+  arrow::Status Lost(std::string_view what) const;
+
+  struct ContextDeleter {
+    void operator()(redisContext* context) const { redisFree(context); }
+  };
+
+  const ServerAddress address_;
+  std::mutex mutex_;  // over one pipeline: answers come in the order of commands
+  std::unique_ptr<redisContext, ContextDeleter> context_;
+};
+
+// What an error reply means. Cluster redirects are NOT_IMPLEMENTED, permissions UNAUTHORIZED.
+arrow::Status StatusOfError(std::string_view error);
+
+}  // namespace adbc_redis

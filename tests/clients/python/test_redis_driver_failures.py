@@ -1,0 +1,209 @@
+"""The Redis driver where things go wrong: passwords, servers that go or hang, cancels, clusters, transactions."""
+
+import subprocess
+import threading
+
+import adbc_driver_manager
+import adbc_driver_manager.dbapi as dbapi
+import pyarrow as pa
+import pytest
+from adbc_calls import rows, run
+from redis_driver import LIBRARY, connect, read_on
+from server_process import wait_until
+from valkey_server import ValkeyServer
+
+Code = adbc_driver_manager.AdbcStatusCode
+MARKER = "m4rker-of-the-password"
+
+
+@pytest.fixture(scope="module")
+def valkey():
+    with ValkeyServer(password=MARKER, settings=[("enable-debug-command", "yes")]) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(valkey, unique):
+    with connect(valkey, prefix=unique) as connection:
+        yield connection
+
+
+def failure(call):
+    """The error of a call, which shows nothing of the password."""
+    with pytest.raises(adbc_driver_manager.Error) as caught:
+        call()
+    assert MARKER not in str(caught.value)
+    return caught.value
+
+
+def big_table(connection, rows=20_000):
+    with connection.cursor() as cursor:
+        cursor.adbc_ingest("t", pa.table({"a": pa.array(range(rows)), "s": ["x" * 100] * rows}), mode="create")
+
+
+def open_stream(cursor, batch_rows=1000):
+    cursor.adbc_statement.set_options(**{"adbc.redis.batch_rows": batch_rows})
+    cursor.execute("SELECT * FROM t")
+    stream = cursor.fetch_record_batch()
+    stream.read_next_batch()
+    return stream
+
+
+class TestSigningIn:
+    @pytest.mark.parametrize("uri, options", [
+        ("redis://127.0.0.1:{port}", {}), ("redis://:wrong@127.0.0.1:{port}", {}), ("redis://nobody:" + MARKER + "@127.0.0.1:{port}", {}),
+        ("redis://127.0.0.1:{port}", {"password": "wrong"})])
+    def test_needs_the_password(self, valkey, uri, options):
+        error = failure(lambda: connect(valkey, uri=uri.format(port=valkey.port), **options))
+        assert error.status_code == Code.UNAUTHENTICATED
+
+    def test_takes_the_password_as_an_option(self, valkey):
+        with connect(valkey, uri=f"redis://:wrong@127.0.0.1:{valkey.port}", password=MARKER, username="default") as connection:
+            assert connection.adbc_get_table_types() == ["table"]
+
+    def test_with_a_password_where_there_is_none(self):
+        with ValkeyServer() as open_server:
+            error = failure(lambda: connect(open_server, password=MARKER))
+            assert error.status_code == Code.UNAUTHENTICATED
+
+    def test_without_permission(self, valkey, redis, unique):
+        valkey.run("ACL", "SETUSER", unique, "on", ">" + MARKER, "~*", "+@read", "+select")
+        with connect(valkey, username=unique, prefix=unique) as reader:
+            assert failure(lambda: run(reader, "CREATE TABLE t (a INT)")).status_code == Code.UNAUTHORIZED
+
+    def test_shows_no_secret(self, valkey):
+        with adbc_driver_manager.AdbcDatabase(driver=str(LIBRARY), uri=valkey.uri, password=MARKER) as database:
+            for name in ("uri", "password"):
+                assert failure(lambda name=name: database.get_option(name)).status_code == Code.NOT_FOUND
+        for uri in (f"redis://:{MARKER}@127.0.0.1:{valkey.port}/x", f"redis://:{MARKER}@127.0.0.1:1", f"nonsense:{MARKER}"):
+            failure(lambda uri=uri: connect(valkey, uri=uri))
+
+
+class TestServer:
+    def test_that_is_not_there(self, valkey):
+        error = failure(lambda: connect(valkey, uri="redis://127.0.0.1:1"))
+        assert error.status_code == Code.IO and "127.0.0.1:1" in str(error)
+
+    def test_that_stops_in_mid_stream(self):
+        with ValkeyServer() as server, connect(server) as connection, connection.cursor() as cursor:
+            big_table(connection)
+            stream = open_stream(cursor)
+            server.stop()
+            with pytest.raises((OSError, pa.ArrowException), match="Connection to 127.0.0.1"):
+                read_on(stream)
+            assert failure(lambda: rows(connection, "SELECT * FROM t")).status_code == Code.IO
+            server.restart()
+            assert failure(lambda: rows(connection, "SELECT * FROM t")).status_code == Code.NOT_FOUND
+            big_table(connection, 10)
+            assert len(rows(connection, "SELECT * FROM t")) == 10
+
+    def test_that_hangs(self):
+        with ValkeyServer() as server, connect(server, timeout_ms=200) as connection:
+            server.freeze()
+            assert failure(lambda: rows(connection, "SELECT * FROM t")).status_code == Code.TIMEOUT
+            server.thaw()
+            assert failure(lambda: rows(connection, "SELECT * FROM t")).status_code == Code.NOT_FOUND
+
+    def test_that_is_part_of_a_cluster(self):
+        with ValkeyServer(settings=[("cluster-enabled", "yes")]) as server, connect(server) as connection:
+            error = failure(lambda: rows(connection, "SELECT * FROM t"))
+            assert error.status_code == Code.NOT_IMPLEMENTED and "cluster" in str(error)
+
+    def test_that_speaks_tls(self, tmp_path):
+        for command in (
+                "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.pem",
+                "req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout server.key -out server.csr -addext subjectAltName=IP:127.0.0.1",
+                "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copyall -out server.pem"):
+            subprocess.run(["openssl", *command.split()], cwd=tmp_path, check=True, capture_output=True)
+        with ValkeyServer(tls_folder=tmp_path) as server:
+            assert "TLS with" in str(failure(lambda: connect(server)))
+            with connect(server, tls__ca_file=tmp_path / "ca.pem") as connection:
+                big_table(connection)
+                assert len(rows(connection, "SELECT * FROM t")) == 20_000
+            wrong_name = server.uri.replace("127.0.0.1", "localhost")
+            assert "TLS with" in str(failure(lambda: connect(server, uri=wrong_name, tls__ca_file=tmp_path / "ca.pem")))
+            with connect(server, uri=wrong_name, tls__verify="false") as connection:
+                assert connection.adbc_get_table_types() == ["table"]
+
+
+class TestCancelling:
+    def test_a_stream_and_going_on(self, redis):
+        big_table(redis)
+        with redis.cursor() as cursor:
+            stream = open_stream(cursor)
+            cursor.adbc_cancel()
+            with pytest.raises((OSError, pa.ArrowException), match="cancelled"):
+                read_on(stream)
+        assert len(rows(redis, "SELECT a FROM t")) == 20_000
+
+    def test_what_waits_for_the_server(self):
+        with ValkeyServer() as server, connect(server) as connection, connection.cursor() as cursor:
+            big_table(connection)
+            stream = open_stream(cursor)
+            server.freeze()
+            failures = []
+
+            def read():
+                try:
+                    read_on(stream)
+                except (OSError, pa.ArrowException) as error:
+                    failures.append(str(error))
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            cursor.adbc_cancel()
+            reader.join(20)
+            assert not reader.is_alive() and "cancelled" in failures[0]
+            server.thaw()
+            assert len(rows(connection, "SELECT a FROM t LIMIT 5")) == 5
+
+    def test_leaves_no_connection_behind(self, valkey, unique):
+        def connections():
+            return valkey.run("CLIENT", "LIST", "TYPE", "normal").count("id=")
+
+        before = connections()
+        for _ in range(50):
+            with connect(valkey, prefix=unique) as connection, connection.cursor() as cursor:
+                cursor.adbc_ingest("t", pa.table({"a": range(3000)}), mode="replace")
+                stream = open_stream(cursor, 100)
+                cursor.adbc_cancel()
+                with pytest.raises((OSError, pa.ArrowException)):
+                    read_on(stream)
+        wait_until(lambda: connections() == before, what="the end of the connections")
+
+
+class TestTransactions:
+    def test_are_refused_honestly(self, redis):
+        error = failure(lambda: redis.adbc_connection.set_autocommit(False))
+        assert error.status_code == Code.NOT_IMPLEMENTED and "no transactions" in str(error)
+        for call in (redis.adbc_connection.commit, redis.adbc_connection.rollback):
+            assert failure(call).status_code == Code.INVALID_STATE
+
+    def test_the_dbapi_says_so_too(self, valkey):
+        with pytest.warns(Warning, match="Cannot disable autocommit"):
+            dbapi.connect(driver=str(LIBRARY), db_kwargs={"uri": valkey.uri}).close()
+
+
+class TestOptions:
+    @pytest.mark.parametrize("options, text", [
+        ({"adbc.redis.colour": "red"}, "Unknown option: adbc.redis.colour"), ({"timeout_ms": "soon"}, "takes a number from 1"),
+        ({"prefix": "a:b"}, "letters, digits"), ({"tls": "maybe"}, "true or false")])
+    def test_are_checked(self, valkey, options, text):
+        assert text in str(failure(lambda: connect(valkey, **options)))
+
+    def test_of_statements_are_read_back(self, redis):
+        with redis.cursor() as cursor:
+            cursor.adbc_statement.set_options(**{"adbc.redis.batch_rows": 77})
+            assert cursor.adbc_statement.get_option_int("adbc.redis.batch_rows") == 77
+            assert failure(lambda: cursor.adbc_statement.set_options(**{"adbc.ingest.temporary": "true"})).status_code == Code.NOT_IMPLEMENTED
+
+    def test_a_uri_is_needed(self):
+        with pytest.raises(adbc_driver_manager.Error, match="Option uri is missing"):
+            dbapi.connect(driver=str(LIBRARY), autocommit=True)
+
+
+def test_functions_that_the_driver_lacks_say_so(redis):
+    with redis.cursor() as cursor:
+        for call in (cursor.adbc_statement.execute_partitions, lambda: cursor.adbc_statement.set_substrait_plan(b"x")):
+            assert failure(call).status_code == Code.NOT_IMPLEMENTED
+    assert failure(lambda: redis.adbc_get_statistics()).status_code == Code.NOT_IMPLEMENTED

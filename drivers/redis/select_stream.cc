@@ -15,6 +15,7 @@ namespace adbc_redis {
 namespace {
 
 constexpr size_t kHeldRowsMax = 1'000'000;
+constexpr int64_t kPipelinesPerIndexPage = 10;
 
 Wide FloorDivide(Wide number, Wide by) { return number / by - (number % by < 0 ? 1 : 0); }
 
@@ -68,6 +69,7 @@ arrow::Result<bool> SelectStream::StartNextScan() {
   }
   ARROW_ASSIGN_OR_RAISE(scan_, ResolveScan(plan_, parameter_batch_.get(), parameter_row_++));
   left_ = scan_.limit;
+  keys_.clear();
   cursor_ = scan_.empty ? nullptr : OpenCursor();
   return true;
 }
@@ -85,13 +87,29 @@ std::unique_ptr<KeyCursor> SelectStream::OpenCursor() {
                     cancel_.get());
 }
 
+// More keys from the index where none are left. What has an order is read page by page, since the end of a page may
+// belong before the start of the next; else one look at the index serves several pipelines.
+arrow::Status SelectStream::LoadKeys() {
+  if (!keys_.empty()) return arrow::Status::OK();
+  int64_t count = plan_.ordered ? options_.pipeline_rows : options_.pipeline_rows * kPipelinesPerIndexPage;
+  count = std::max<int64_t>(std::min(count, left_), 1);
+  if (scan_.keys && plan_.ordered) count = static_cast<int64_t>(scan_.keys->size());  // no order before all are read
+  ARROW_ASSIGN_OR_RAISE(std::vector<std::string> keys, cursor_->Next(static_cast<size_t>(count)));
+  keys_ended_ = static_cast<int64_t>(keys.size()) < count || (scan_.keys && plan_.ordered);
+  keys_.assign(std::make_move_iterator(keys.begin()), std::make_move_iterator(keys.end()));
+  return arrow::Status::OK();
+}
+
 arrow::Status SelectStream::LoadPage() {
-  size_t count = static_cast<size_t>(std::min(options_.pipeline_rows, left_));
-  if (scan_.keys && plan_.ordered) count = scan_.keys->size();  // they have no order before all are read
-  ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> keys, cursor_->Next(std::max<size_t>(count, 1)));
-  ARROW_RETURN_NOT_OK(Fetch(keys));
-  const bool ended = keys.size() < count || (scan_.keys && plan_.ordered);
-  Release(ended ? std::nullopt : cursor_->open_score());
+  ARROW_RETURN_NOT_OK(LoadKeys());
+  const auto count = plan_.ordered
+                         ? keys_.size()
+                         : std::min(keys_.size(), static_cast<size_t>(std::min(options_.pipeline_rows, left_)));
+  const auto end = keys_.begin() + static_cast<std::ptrdiff_t>(count);
+  ARROW_RETURN_NOT_OK(Fetch({std::make_move_iterator(keys_.begin()), std::make_move_iterator(end)}));
+  keys_.erase(keys_.begin(), end);
+  const bool ended = keys_.empty() && keys_ended_;
+  Release(ended || !plan_.ordered ? std::nullopt : cursor_->open_score());
   if (ended) cursor_.reset();
   if (held_.size() <= kHeldRowsMax) return arrow::Status::OK();
   return Fail(ADBC_STATUS_NOT_IMPLEMENTED, "More than a million rows of table " + plan_.table->name +

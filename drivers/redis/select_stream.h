@@ -43,6 +43,7 @@ class SelectStream {
   SelectStream(Tables tables, SelectPlan plan, ReadOptions options, std::shared_ptr<CancelFlag> cancel);
   arrow::Result<bool> StartNextScan();
   std::unique_ptr<KeyCursor> OpenCursor();
+  arrow::Status LoadKeys();
   arrow::Status LoadPage();
   arrow::Status Fetch(const std::vector<std::string>& keys);
   void Release(const std::optional<double>& open_score);
@@ -66,6 +67,8 @@ class SelectStream {
 
   Scan scan_;
   std::unique_ptr<KeyCursor> cursor_;
+  std::deque<std::string> keys_;  // whose rows are not read yet
+  bool keys_ended_ = false;
   std::vector<Row> held_;  // of a run of times whose order is not known before its end
   std::deque<Row> ready_;
   int64_t left_ = 0;  // of LIMIT

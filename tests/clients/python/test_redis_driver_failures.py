@@ -136,6 +136,21 @@ class TestCancelling:
                 read_on(stream)
         assert len(rows(redis, "SELECT a FROM t")) == 20_000
 
+    def test_keeps_its_code_in_the_stream(self, redis):
+        big_table(redis)
+        with redis.cursor() as cursor:
+            cursor.execute("SELECT * FROM t")
+            cursor.adbc_cancel()
+            assert failure(cursor.fetchall).status_code == Code.CANCELLED
+
+    def test_of_a_connection_ends_its_statements(self, redis):
+        big_table(redis)
+        with redis.cursor() as cursor:
+            stream = open_stream(cursor)
+            redis.adbc_cancel()
+            with pytest.raises((OSError, pa.ArrowException), match="cancelled"):
+                read_on(stream)
+
     def test_what_waits_for_the_server(self):
         with ValkeyServer() as server, connect(server) as connection, connection.cursor() as cursor:
             big_table(connection)
@@ -200,6 +215,26 @@ class TestOptions:
     def test_a_uri_is_needed(self):
         with pytest.raises(adbc_driver_manager.Error, match="Option uri is missing"):
             dbapi.connect(driver=str(LIBRARY), autocommit=True)
+
+
+def test_threads_share_a_connection(redis):
+    """Each with statements of its own, as ADBC allows."""
+    big_table(redis, 5000)
+    found = []
+
+    def read():
+        with redis.cursor() as cursor:
+            for _ in range(5):
+                cursor.adbc_statement.set_options(**{"adbc.redis.batch_rows": 500})
+                cursor.execute("SELECT a FROM t")
+                found.append([row[0] for row in cursor.fetchall()])
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [list(range(5000))] * 20
 
 
 def test_functions_that_the_driver_lacks_say_so(redis):

@@ -9,8 +9,13 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <optional>
 #include <random>
 #include <utility>
+
+#include "backend/connection_socket.h"
 
 namespace hyprstream::backend {
 namespace {
@@ -25,13 +30,14 @@ constexpr milliseconds kCheckTimeout{5'000};
 
 class Session final : public PooledConnection {
  public:
-  Session(std::unique_ptr<DriverConnection> connection, StatementWatch& watch)
-      : connection_(std::move(connection)), watch_(watch) {}
+  Session(std::unique_ptr<DriverConnection> connection, ConnectionPorts ports, StatementWatch& watch)
+      : connection_(std::move(connection)), ports_(ports), watch_(watch) {}
 
   arrow::Status Check() override {
     ARROW_ASSIGN_OR_RAISE(const auto statement, connection_->Prepare("SELECT 1"));
-    const auto watched =
-        watch_.Add({.cancel = [&] { static_cast<void>(statement->Cancel()); }, .cancelled = {}}, kCheckTimeout);
+    const auto watched = watch_.Add(
+        {.cancel = [&] { static_cast<void>(statement->Cancel()); }, .cancelled = {}, .abort = [&] { End(); }},
+        kCheckTimeout);
     watched->Enter();
     const auto status = statement->ExecuteUpdate().status();
     watched->Release();
@@ -39,11 +45,50 @@ class Session final : public PooledConnection {
   }
 
   DriverConnection& connection() { return *connection_; }
+  // Whoever waits in the driver sees the end of the connection.
+  void End() const { ShutDownSocket(ports_); }
 
  private:
   const std::unique_ptr<DriverConnection> connection_;
+  const ConnectionPorts ports_;
   StatementWatch& watch_;
 };
+
+// The rows of a short answer, all of them texts.
+arrow::Result<TextRows> TextsOf(ArrowArray& array, const std::shared_ptr<arrow::Schema>& schema) {
+  ARROW_ASSIGN_OR_RAISE(const auto batch, arrow::ImportRecordBatch(&array, schema));
+  TextRows rows;
+  for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
+    TextRow texts;
+    for (const auto& column : batch->columns()) {
+      if (column->type_id() != arrow::Type::STRING) {
+        return arrow::Status::Invalid("The catalog answered with ", column->type()->ToString());
+      }
+      const auto& values = static_cast<const arrow::StringArray&>(*column);
+      texts.push_back(values.IsNull(row) ? std::nullopt : std::optional(values.GetString(row)));
+    }
+    rows.push_back(std::move(texts));
+  }
+  return rows;
+}
+
+// None where the database does not say.
+arrow::Result<ConnectionPorts> AskPorts(DriverConnection& connection, const std::string& query) {
+  ConnectionPorts ports;
+  if (query.empty()) return ports;
+  ARROW_ASSIGN_OR_RAISE(const auto statement, connection.Prepare(query));
+  ARROW_ASSIGN_OR_RAISE(auto stream, statement->ExecuteQuery());
+  ARROW_ASSIGN_OR_RAISE(const auto schema, stream.ReadSchema());
+  while (true) {
+    ArrowArray array{};
+    ARROW_RETURN_NOT_OK(stream.Next(array));
+    if (array.release == nullptr) return ports;
+    ARROW_ASSIGN_OR_RAISE(const auto rows, TextsOf(array, schema));
+    for (const auto& row : rows) {
+      ports = {.local = std::atoi(row.at(0).value_or("0").c_str()), .peer = std::atoi(row.at(1).value_or("0").c_str())};
+    }
+  }
+}
 
 PoolOptions PoolOptionsOf(const BackendSpec& spec) {
   return {.name = spec.name,
@@ -68,7 +113,10 @@ void RunningStatement::Finish(bool reusable) {
   finished_ = true;
   if (watched_ != nullptr) watched_->Release();
   // Rows that nobody wants would else be read to their end.
-  if (!reusable && statement_ != nullptr) static_cast<void>(statement_->Cancel());
+  if (!reusable && statement_ != nullptr) {
+    static_cast<void>(statement_->Cancel());
+    static_cast<const Session&>(lease_.connection()).End();
+  }
   stream_ = DriverStream();
   statement_.reset();
   if (reusable) {
@@ -153,7 +201,8 @@ arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::Connect() {
     ARROW_ASSIGN_OR_RAISE(auto connection, DriverConnection::Connect(std::move(database)));
     const std::string statements = dialect_->SessionStatements();
     if (!statements.empty()) ARROW_RETURN_NOT_OK(connection->Run(statements));
-    return std::make_unique<Session>(std::move(connection), watch_);
+    ARROW_ASSIGN_OR_RAISE(const auto ports, AskPorts(*connection, dialect_->PortsQuery()));
+    return std::make_unique<Session>(std::move(connection), ports, watch_);
   };
   auto connection = connect();
   if (connection.ok()) {
@@ -229,7 +278,8 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std:
   }
   running->watched_ =
       watch_.Add({.cancel = [statement = running->statement_.get()] { static_cast<void>(statement->Cancel()); },
-                  .cancelled = std::move(cancelled)},
+                  .cancelled = std::move(cancelled),
+                  .abort = [&session] { session.End(); }},
                  spec_.statement_timeout);
   return running;
 }
@@ -294,18 +344,8 @@ arrow::Result<TextRows> BackendCore::ReadTexts(const std::string& sql) {
     ArrowArray array{};
     ARROW_RETURN_NOT_OK(running->Next(array));
     if (array.release == nullptr) return rows;
-    ARROW_ASSIGN_OR_RAISE(const auto batch, arrow::ImportRecordBatch(&array, running->schema()));
-    for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
-      TextRow texts;
-      for (const auto& column : batch->columns()) {
-        if (column->type_id() != arrow::Type::STRING) {
-          return arrow::Status::Invalid(spec_.name, ": its catalog answered with ", column->type()->ToString());
-        }
-        const auto& values = static_cast<const arrow::StringArray&>(*column);
-        texts.push_back(values.IsNull(row) ? std::nullopt : std::optional(values.GetString(row)));
-      }
-      rows.push_back(std::move(texts));
-    }
+    ARROW_ASSIGN_OR_RAISE(auto more, TextsOf(array, running->schema()));
+    std::ranges::move(more, std::back_inserter(rows));
   }
 }
 

@@ -31,6 +31,9 @@ class Dialect {
 
   // Statements that each new connection runs; may be empty.
   virtual std::string SessionStatements() const = 0;
+  // One row: the ports of its connection, the client's and the server's, as texts; NULL where it has none. Empty:
+  // never.
+  virtual std::string PortsQuery() const { return {}; }
   // Options of each statement that reads.
   virtual std::vector<std::pair<std::string, std::string>> StatementOptions() const = 0;
 

@@ -45,19 +45,25 @@ bool WatchedStatement::Poll(bool closed) {
   }
   const bool cancelled = calls_.cancelled && calls_.cancelled();
   bool cancel = false;
+  bool abort = false;
   {
     MutexLock lock(mutex_);
     const auto now = clock_.Now();
     if (end_ == End::kNone) {
       end_ = closed ? End::kClosed : cancelled ? End::kCancelled : IsOverdue(now) ? End::kTimedOut : End::kNone;
       cancel_at_ = now;
+      abort_at_ = now + kAbortAfter;
     }
+    abort = end_ != End::kNone && now >= abort_at_ && !aborted_ && calls_.abort != nullptr;
+    aborted_ = aborted_ || abort;
     cancel = end_ != End::kNone && now >= cancel_at_ && !released_;
     if (cancel) {
       cancel_at_ = now + cancel_pause_;
       cancel_pause_ = std::min(cancel_pause_ * 2, milliseconds{1'000});
     }
   }
+  // First: a cancel may itself wait for a database that says nothing.
+  if (abort) calls_.abort();
   if (cancel) calls_.cancel();
   MutexLock lock(mutex_);
   polling_ = false;

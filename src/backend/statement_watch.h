@@ -16,10 +16,14 @@ namespace hyprstream::backend {
 struct WatchedCalls {
   std::function<void()> cancel;     // may wait for the database, a bounded time
   std::function<bool()> cancelled;  // empty: never
+  // Once, where the statement goes on for kAbortAfter although it was cancelled; waits for nothing. Empty: never.
+  std::function<void()> abort = {};
 };
 
 class WatchedStatement {
  public:
+  static constexpr std::chrono::milliseconds kAbortAfter{3'000};
+
   enum class End { kNone, kCancelled, kTimedOut, kClosed };
 
   WatchedStatement(WatchedCalls calls, std::chrono::milliseconds timeout, const Clock& clock);
@@ -51,6 +55,8 @@ class WatchedStatement {
   End end_ GUARDED_BY(mutex_) = End::kNone;
   // A cancel between two steps of a driver's call ends neither: it is sent again until the statement is released.
   Clock::TimePoint cancel_at_ GUARDED_BY(mutex_);
+  Clock::TimePoint abort_at_ GUARDED_BY(mutex_);
+  bool aborted_ GUARDED_BY(mutex_) = false;
   std::chrono::milliseconds cancel_pause_ GUARDED_BY(mutex_){50};
 };
 

@@ -51,6 +51,23 @@ TEST(StatementWatch, CancelsAgainUntilItIsReleased) {
   EXPECT_TRUE(watch.empty());
 }
 
+TEST(StatementWatch, AbortsOnceWhatACancelDoesNotEnd) {
+  FakeClock clock;
+  StatementWatch watch(clock);
+  int aborts = 0;
+  const auto statement =
+      watch.Add({.cancel = [] {}, .cancelled = [] { return true; }, .abort = [&] { ++aborts; }}, milliseconds{1'000});
+  watch.Poll();
+  clock.Advance(WatchedStatement::kAbortAfter - milliseconds{1});
+  watch.Poll();
+  EXPECT_EQ(aborts, 0);
+  clock.Advance(milliseconds{1});
+  watch.Poll();
+  clock.Advance(milliseconds{60'000});
+  watch.Poll();
+  EXPECT_EQ(aborts, 1);
+}
+
 TEST(StatementWatch, CountsOnlyWaitsForTheDatabaseAgainstTheTimeOut) {
   FakeClock clock;
   StatementWatch watch(clock);

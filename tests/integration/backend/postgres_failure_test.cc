@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <future>
 #include <thread>
 
@@ -71,6 +73,42 @@ TEST_F(PostgresFailures, AStatementThatTakesTooLongEnds) {
   EXPECT_TRUE(Eventually([&] { return !IsActive(); }));
   EXPECT_EQ(Info().breaker, "closed") << "one alone says little";
   EXPECT_EQ(Info().errors, 1);
+}
+
+TEST_F(PostgresFailures, AServerThatHangsHoldsNobody) {
+  auto spec = Spec();
+  spec.statement_timeout = milliseconds(300);
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec));
+  ASSERT_OK_AND_ASSIGN(auto reader, Begin(*backend, kEndless));
+  ASSERT_OK(reader->Next());
+  const auto pids = Sql("SELECT pid FROM pg_stat_activity WHERE application_name = '" + application() + "'");
+  const pid_t pid = std::atoi(pids.c_str());
+  ASSERT_GT(pid, 1);
+  ASSERT_EQ(kill(pid, SIGSTOP), 0);
+  const auto began = std::chrono::steady_clock::now();
+  const auto status = reader->ToTable().status();
+  reader.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(10));
+  EXPECT_TRUE(status.IsIOError());
+  EXPECT_THAT(status.message(), HasSubstr("statement_timeout of 300 ms"));
+  EXPECT_EQ(Info().pool_in_use, 0);
+  EXPECT_OK(ReadAll(*backend, "SELECT 1 AS one"));
+  kill(pid, SIGCONT);
+  EXPECT_TRUE(Eventually([&] { return !IsActive(); }));
+}
+
+TEST_F(PostgresFailures, AReaderOfAServerThatHangsCanLeave) {
+  ASSERT_OK_AND_ASSIGN(const auto backend, Attach());
+  ASSERT_OK_AND_ASSIGN(auto reader, Begin(*backend, kEndless));
+  ASSERT_OK(reader->Next());
+  const pid_t pid =
+      std::atoi(Sql("SELECT pid FROM pg_stat_activity WHERE application_name = '" + application() + "'").c_str());
+  ASSERT_GT(pid, 1);
+  ASSERT_EQ(kill(pid, SIGSTOP), 0);
+  const auto began = std::chrono::steady_clock::now();
+  reader.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(5));
+  kill(pid, SIGCONT);
 }
 
 TEST_F(PostgresFailures, ARowThatIsNotReadDoesNotCountAgainstTheTimeOut) {

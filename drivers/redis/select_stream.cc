@@ -133,6 +133,10 @@ arrow::Status SelectStream::Fetch(const std::vector<std::string>& keys) {
   pipeline.Add({"GET", names_.Schema()});
   ARROW_ASSIGN_OR_RAISE(Replies replies, tables_.wire()->Run(pipeline, cancel_.get()));
   for (size_t i = 0; i < keys.size(); ++i) {
+    if (replies[i]->type != REDIS_REPLY_ARRAY || replies[i]->elements != first + plan_.columns.size()) {
+      return Fail(ADBC_STATUS_INVALID_DATA,
+                  "The server answered HMGET of row " + Printable(keys[i]) + " with something else");
+    }
     if (replies[i]->element[0]->type == REDIS_REPLY_NIL) {
       ARROW_RETURN_NOT_OK(CheckVersion(table, *replies.back()));
       continue;

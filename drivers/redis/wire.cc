@@ -18,6 +18,9 @@
 namespace adbc_redis {
 namespace {
 
+// Memory for a reply's elements is taken when their number has been read. No command of ours has that many.
+constexpr long long kReplyElementsMax = 1 << 23;
+
 timeval AsTimeval(int64_t milliseconds) {
   return {.tv_sec = milliseconds / 1000, .tv_usec = (milliseconds % 1000) * 1000};
 }
@@ -151,6 +154,7 @@ arrow::Status Wire::Open() {
     fcntl(context_->fd, F_SETFL, fcntl(context_->fd, F_GETFL) | O_NONBLOCK);
     context_->flags &= ~REDIS_BLOCK;
     redisEnableKeepAlive(context_.get());
+    context_->reader->maxelements = kReplyElementsMax;
     opened = SignIn();
   }
   if (!opened.ok()) context_.reset();

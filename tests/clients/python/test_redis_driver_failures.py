@@ -1,5 +1,6 @@
 """The Redis driver where things go wrong: passwords, servers that go or hang, cancels, clusters, transactions."""
 
+import socket
 import subprocess
 import threading
 
@@ -124,6 +125,66 @@ class TestServer:
             assert "TLS with" in str(failure(lambda: connect(server, uri=wrong_name, tls__ca_file=tmp_path / "ca.pem")))
             with connect(server, uri=wrong_name, tls__verify="false") as connection:
                 assert connection.adbc_get_table_types() == ["table"]
+
+
+class Impostor:
+    """Answers each command with what `answer` makes of its words, in a thread; None hangs up."""
+
+    def __init__(self, answer):
+        self._answer = answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.uri = f"redis://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            with client, client.makefile("rb") as stream:
+                while line := stream.readline():
+                    words = [stream.read(int(stream.readline()[1:]) + 2)[:-2] for _ in range(int(line[1:]))]
+                    reply = b"+OK\r\n" if words[0] == b"SELECT" else self._answer(words)
+                    if reply is None:
+                        break
+                    client.sendall(reply)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(20)
+
+
+SCHEMA = b'{"format":1,"version":1,"columns":[{"name":"a","type":"l"}]}'
+
+
+class TestServersThatSendGarbage:
+    @pytest.mark.parametrize("reply", [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n", b":1\r\n", b"*1\r\n*1\r\n:1\r\n", b"$4\r\nnull\r\n", b"*-1\r\n", b"$2147483648\r\n",
+        b"*2147483647\r\n", b"-\r\n", b"\0\0\0\0", b"$3\r\nab", None])
+    def test_instead_of_a_description(self, reply):
+        with Impostor(lambda words: reply) as impostor, connect(None, uri=impostor.uri, timeout_ms=300) as connection:
+            for call in (lambda: rows(connection, "SELECT * FROM t"), lambda: run(connection, "CREATE TABLE t (a INT)")):
+                failure(call)
+
+    @pytest.mark.parametrize("reply", [b":1\r\n", b"*0\r\n", b"*3\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n", b"$1\r\na\r\n", b"*-1\r\n", None])
+    @pytest.mark.parametrize("command", [b"ZRANGE", b"HMGET"])
+    def test_instead_of_rows(self, command, reply):
+        def answer(words):
+            if words[0] == command:
+                return reply
+            return {b"GET": b"$%d\r\n%s\r\n" % (len(SCHEMA), SCHEMA), b"ZRANGE": b"*1\r\n$1\r\nk\r\n"}.get(words[0], b":1\r\n")
+
+        with Impostor(answer) as impostor, connect(None, uri=impostor.uri, timeout_ms=300) as connection:
+            try:
+                assert rows(connection, "SELECT * FROM t") == []
+            except adbc_driver_manager.Error as error:
+                assert error.status_code in (Code.INVALID_DATA, Code.IO, Code.TIMEOUT)
 
 
 class TestCancelling:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import threading
 
@@ -299,3 +300,32 @@ def test_a_hanging_backend_hangs_nobody_else(server, client):
         assert wire.query(client, "SELECT 1 AS one", BOB) == [{"one": 1}]
         hanging.join(60)
         assert len(said) == 1 and "silent" in said[0]
+
+
+def test_one_that_stops_answering_keeps_nobody_else(server, client):
+    """Its processes stop where they are: connections stay open, and nothing comes any more."""
+    with PostgresServer(password=PASSWORD) as stopped:
+        stopped.run("CREATE TABLE t AS SELECT i FROM generate_series(1, 10) g(i)")
+        attach(client, stopped, "stopped")
+        sql = "SELECT sum(i)::BIGINT AS s FROM stopped.public.t"
+        assert wire.query(client, sql, BOB) == [{"s": 55}]
+        processes = stopped.pids()
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        answered = []
+        try:
+            with flight.connect(server.url) as other:
+                asking = threading.Thread(target=lambda: answered.extend(wire.query(other, sql, BOB)))
+                asking.start()
+                assert wire.query(client, "SELECT count(*) AS n FROM warehouse.crm.customers", BOB) == [{"n": 3}]
+                assert "oness" in refusal(wire.query, client, "SELECT * FROM oness", BOB)  # it is not asked for names
+                wire.update(client, "CREATE TABLE made_meanwhile (i INT)", ADA)
+                assert answered == []
+                for pid in processes:
+                    os.kill(pid, signal.SIGCONT)
+                asking.join(60)
+        finally:
+            for pid in processes:
+                os.kill(pid, signal.SIGCONT)
+        assert answered == [{"s": 55}]
+        wire.update(client, "DETACH stopped", ADA)

@@ -138,6 +138,12 @@ class PostgresServer:
                 self._process.wait()
         self._process = None
 
+    def pids(self):
+        """Of the server and of those that serve its connections now."""
+        server = self._process.pid
+        children = pathlib.Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        return [server, *map(int, children)]
+
     def close(self):
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -43,6 +43,13 @@ bool StartsLike(std::string_view word, std::string_view start) {
          });
 }
 
+// No history keeps what may hold a password: an ATTACH, or whatever speaks of one.
+bool MayHoldPassword(std::string_view text) {
+  return std::ranges::any_of(std::array<std::string_view, 3>{"attach", "password", "secret"}, [&](auto word) {
+    return !std::ranges::search(text, word, {}, [](unsigned char c) { return std::tolower(c); }).empty();
+  });
+}
+
 std::string_view Trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return {};
@@ -81,7 +88,7 @@ bool SqlShell::TakeLine(LineEditor& editor, const std::string& line) {
   entry_ += line;
   splitter_.Add(line);
   while (const auto statement = splitter_.Next()) {
-    if (!entry_.empty()) editor.Remember(std::string(Trimmed(entry_)));
+    if (!entry_.empty() && !MayHoldPassword(entry_)) editor.Remember(std::string(Trimmed(entry_)));
     entry_.clear();
     RunStatement(*statement);
   }

@@ -160,6 +160,22 @@ def test_the_history_is_kept(server, tmp_path):
     assert "remem" in history.read_text() and history.stat().st_mode & 0o77 == 0
 
 
+def test_the_history_has_no_passwords(server, tmp_path):
+    with Terminal("sql", "--url", server.url, environment={"XDG_STATE_HOME": str(tmp_path)}) as terminal:
+        terminal.expect("hyprstream> ")
+        terminal.type("Attach 'postgresql://u:hush@localhost/db'\n")
+        terminal.expect("...> ")
+        terminal.type("AS there (TYPE adbc, DRIVER 'postgresql');\n")
+        terminal.expect("hyprstream> ")
+        terminal.type("SELECT 'remem' || 'bered';\n")
+        terminal.expect("remembered")
+        terminal.expect("hyprstream> ")
+        terminal.press(CTRL_D)
+        assert terminal.wait() == 0
+    history = (tmp_path / "hyprstream" / "history").read_text()
+    assert "remem" in history and "hush" not in history and "there" not in history
+
+
 # Only what Flight SQL demands: no prepared statements, sessions, cookies or metadata of ours.
 FOREIGN_SERVER = """
     import pyarrow as pa, pyarrow.flight as flight, sys

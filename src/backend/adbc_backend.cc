@@ -30,16 +30,21 @@ class AdbcBackend final : public Backend {
   }
 
   arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement) const override {
+    ARROW_RETURN_NOT_OK(WithName(core_->dialect().CheckPassedOn(statement)));
     ARROW_ASSIGN_OR_RAISE(const auto schema, core_->SchemaOf(statement));
     if (schema->num_fields() == 0) {
       return arrow::Status::Invalid(core_->name(), ": the statement gives no rows; only what does can be read");
     }
     auto layout = core_->dialect().LayoutOfStatement(*schema);
-    if (!layout.ok()) return layout.status().WithMessage(core_->name(), ": ", layout.status().message());
+    if (!layout.ok()) return WithName(layout.status());
     return ScanOfStatement(core_, statement, std::move(layout).ValueUnsafe());
   }
 
  private:
+  arrow::Status WithName(const arrow::Status& status) const {
+    return status.ok() ? status : status.WithMessage(core_->name(), ": ", status.message());
+  }
+
   const std::shared_ptr<BackendCore> core_;
   const std::shared_ptr<LayoutCache> cache_;
 };

@@ -119,7 +119,7 @@ void RunningStatement::Finish(bool reusable) {
   }
   stream_ = DriverStream();
   statement_.reset();
-  if (reusable) {
+  if (reusable && !is_clients_) {
     lease_.Return();
   } else {
     lease_ = ConnectionPool::Lease();
@@ -199,8 +199,7 @@ arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::Connect() {
   const auto connect = [&]() -> arrow::Result<std::unique_ptr<PooledConnection>> {
     ARROW_ASSIGN_OR_RAISE(auto database, OpenDatabase());
     ARROW_ASSIGN_OR_RAISE(auto connection, DriverConnection::Connect(std::move(database)));
-    const std::string statements = dialect_->SessionStatements();
-    if (!statements.empty()) ARROW_RETURN_NOT_OK(connection->Run(statements));
+    for (const auto& statement : dialect_->SessionStatements()) ARROW_RETURN_NOT_OK(connection->Run(statement));
     ARROW_ASSIGN_OR_RAISE(const auto ports, AskPorts(*connection, dialect_->PortsQuery()));
     return std::make_unique<Session>(std::move(connection), ports, watch_);
   };
@@ -285,13 +284,14 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std:
 }
 
 arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::string& sql, Cancelled cancelled,
-                                                                    Repeat repeat) {
+                                                                    Author author) {
   {
     MutexLock lock(mutex_);
     ++statements_;
   }
   for (int attempt = 0;; ++attempt) {
     ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, cancelled));
+    running->is_clients_ = author == Author::kClient;
     const auto began = clock_.Now();
     running->watched_->Enter();
     const auto run = [&] {
@@ -306,7 +306,7 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::s
       return running;
     }
     // Most likely it had died while it was idle.
-    const bool stale = repeat == Repeat::kYes && attempt == 0 && IsConnectionFailure(status) &&
+    const bool stale = author == Author::kServer && attempt == 0 && IsConnectionFailure(status) &&
                        !running->lease_.is_new() && running->watched_->end() == WatchedStatement::End::kNone;
     const auto watched = running->watched_;
     running.reset();
@@ -317,7 +317,7 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::s
 
 arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::string& sql) {
   if (!dialect_->describes_statements()) {
-    ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}, Repeat::kNo));
+    ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}, Author::kClient));
     return running->schema();
   }
   for (int attempt = 0;; ++attempt) {
@@ -338,7 +338,7 @@ arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::s
 }
 
 arrow::Result<TextRows> BackendCore::ReadTexts(const std::string& sql) {
-  ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}, Repeat::kYes));
+  ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}, Author::kServer));
   TextRows rows;
   while (true) {
     ArrowArray array{};

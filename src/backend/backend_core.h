@@ -30,7 +30,8 @@ class BackendCore;
 
 // A statement that gives rows. One thread at a time.
 //
-// Its connection goes back to the pool at the end of its rows, and is ended when it fails or is destroyed before.
+// Its connection goes back to the pool at the end of its rows; it is ended when the statement fails, is destroyed
+// before, or was a client's.
 class RunningStatement {
  public:
   ~RunningStatement();
@@ -52,6 +53,7 @@ class RunningStatement {
   DriverStream stream_;
   std::shared_ptr<WatchedStatement> watched_;
   std::shared_ptr<arrow::Schema> schema_;
+  bool is_clients_ = false;
   bool finished_ = false;
 };
 
@@ -74,11 +76,12 @@ class BackendCore {
   const Dialect& dialect() const { return *dialect_; }
   const Clock& clock() const { return clock_; }
 
-  // May a statement be sent again, once, where its connection turns out to be dead before it gave anything? Only what
-  // surely changes nothing.
-  enum class Repeat { kNo, kYes };
+  // Whose words a statement has. Ours change nothing: they are sent again, once, where their connection turns out to be
+  // dead before it gave anything. A client's may do anything: they are sent once, on a connection that nobody uses
+  // after them, since they may have changed its settings.
+  enum class Author { kServer, kClient };
   // Runs a statement that gives rows. What is returned must not outlive this.
-  arrow::Result<std::unique_ptr<RunningStatement>> Start(const std::string& sql, Cancelled cancelled, Repeat repeat);
+  arrow::Result<std::unique_ptr<RunningStatement>> Start(const std::string& sql, Cancelled cancelled, Author author);
   // The schema of its rows, as the driver gives it, without running it where the driver can.
   arrow::Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& sql);
   // All rows of a statement whose columns are texts.

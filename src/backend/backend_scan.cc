@@ -133,7 +133,7 @@ class TableScan final : public TableSource {
 
   arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override {
     auto started = core_->Start(SelectStatement(core_->dialect(), *layout_, request), request.cancelled,
-                                BackendCore::Repeat::kYes);
+                                BackendCore::Author::kServer);
     if (!started.ok()) {
       if (!SaysItChanged(started.status())) return started.status();
       cache_->Forget(schema_name_, table_);
@@ -185,7 +185,7 @@ class StatementScan final : public TableSource {
   const std::shared_ptr<arrow::Schema>& schema() const override { return layout_.schema; }
 
   arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override {
-    ARROW_ASSIGN_OR_RAISE(auto running, core_->Start(statement_, request.cancelled, BackendCore::Repeat::kNo));
+    ARROW_ASSIGN_OR_RAISE(auto running, core_->Start(statement_, request.cancelled, BackendCore::Author::kClient));
     ARROW_ASSIGN_OR_RAISE(auto reading, ValueReading::Make(layout_, AllColumns(layout_), *running->schema()));
     ScanReader::Wanted wanted{.columns = request.projection,
                               .rows_max = request.filters.empty() ? request.rows_max : std::nullopt};

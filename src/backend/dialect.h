@@ -29,8 +29,8 @@ class Dialect {
  public:
   virtual ~Dialect() = default;
 
-  // Statements that each new connection runs; may be empty.
-  virtual std::string SessionStatements() const = 0;
+  // What each new connection runs, one after the other.
+  virtual std::vector<std::string> SessionStatements() const = 0;
   // One row: the ports of its connection, the client's and the server's, as texts; NULL where it has none. Empty:
   // never.
   virtual std::string PortsQuery() const { return {}; }
@@ -48,6 +48,8 @@ class Dialect {
   virtual std::string ColumnsQuery(const std::string& schema, const std::string& table) const = 0;
   virtual arrow::Result<TableLayout> Layout(const std::string& schema, const std::string& table,
                                             const TextRows& columns) const = 0;
+  // May a client's statement be passed on? Invalid, saying what may: it would do more than read.
+  virtual arrow::Status CheckPassedOn(const std::string& statement) const = 0;
   // Of the rows of a statement, by what the driver says of them. Invalid, naming the column: a value might be changed
   // on its way.
   virtual arrow::Result<TableLayout> LayoutOfStatement(const arrow::Schema& schema) const = 0;

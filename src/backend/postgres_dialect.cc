@@ -32,7 +32,8 @@ constexpr std::int64_t kFirstMicros = kFirstDay * 86'400'000'000;
 
 constexpr std::string_view kSession =
     "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; "
-    "SET standard_conforming_strings = on; SET bytea_output = 'hex'; SET client_connection_check_interval = '10s'";
+    "SET standard_conforming_strings = on; SET bytea_output = 'hex'; SET client_connection_check_interval = '10s'; "
+    "SET default_transaction_read_only = on";
 
 constexpr std::string_view kSchemas =
     "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' "
@@ -237,7 +238,7 @@ arrow::Result<Placed> PlaceResult(const arrow::Field& given) {
 
 class PostgresDialect final : public Dialect {
  public:
-  std::string SessionStatements() const override { return std::string(kSession); }
+  std::vector<std::string> SessionStatements() const override { return {std::string(kSession)}; }
 
   std::string PortsQuery() const override {
     return "SELECT pg_catalog.inet_client_port()::text, pg_catalog.inet_server_port()::text";
@@ -281,6 +282,9 @@ class PostgresDialect final : public Dialect {
     layout.from = QuoteIdentifier(schema) + "." + QuoteIdentifier(table);
     return layout;
   }
+
+  // Its transaction only reads, and that cannot be changed any more once it has begun.
+  arrow::Status CheckPassedOn(const std::string&) const override { return arrow::Status::OK(); }
 
   arrow::Result<TableLayout> LayoutOfStatement(const arrow::Schema& schema) const override {
     TableLayout layout;

@@ -10,7 +10,9 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <string_view>
 #include <utility>
 
@@ -36,6 +38,25 @@ struct Declared {
 };
 
 bool Has(const std::string& type, std::string_view part) { return type.find(part) != std::string::npos; }
+
+// The first word of a statement behind blanks and comments, in lower case.
+std::string FirstWord(std::string_view statement) {
+  for (std::size_t begin = 0;;) {
+    begin = std::min(statement.find_first_not_of(" \t\n\f\r", begin), statement.size());
+    statement.remove_prefix(begin);
+    const bool line = statement.starts_with("--");
+    if (!line && !statement.starts_with("/*")) break;
+    const auto end = line ? statement.find('\n') : statement.find("*/", 2);
+    if (end == std::string_view::npos) return {};
+    begin = end + (line ? 1 : 2);
+  }
+  std::string word;
+  for (const char c : statement) {
+    if (!std::isalpha(static_cast<unsigned char>(c))) break;
+    word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return word;
+}
 
 // SQLite's own rules of affinity, after the names that mean a boolean or a time to everybody else.
 Declared DeclaredOf(const std::string& type) {
@@ -91,7 +112,10 @@ std::string With(std::string_view pattern, const std::string& column) {
 
 class SqliteDialect final : public Dialect {
  public:
-  std::string SessionStatements() const override { return "PRAGMA busy_timeout = 5000"; }
+  std::vector<std::string> SessionStatements() const override {
+    return {"PRAGMA busy_timeout = 5000", "PRAGMA query_only = on"};
+  }
+
   std::vector<std::pair<std::string, std::string>> StatementOptions() const override { return {}; }
   bool describes_statements() const override { return false; }
 
@@ -140,6 +164,14 @@ class SqliteDialect final : public Dialect {
     layout.from = QuoteIdentifier(schema) + "." + QuoteIdentifier(table) + " AS t";
     layout.types_come_with_rows = true;
     return layout;
+  }
+
+  // Other statements write files (VACUUM INTO), open them (ATTACH) or take back that this connection only reads
+  // (PRAGMA).
+  arrow::Status CheckPassedOn(const std::string& statement) const override {
+    const std::string word = FirstWord(statement);
+    if (word == "select" || word == "with" || word == "values" || word == "explain") return arrow::Status::OK();
+    return arrow::Status::Invalid("a statement begins with SELECT, WITH, VALUES or EXPLAIN here: it is there to read");
   }
 
   arrow::Result<TableLayout> LayoutOfStatement(const arrow::Schema& schema) const override {

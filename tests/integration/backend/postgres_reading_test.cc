@@ -404,6 +404,28 @@ TEST_F(PostgresBackend, CountsRowsAndStopsAtAMost) {
   }
 }
 
+TEST_F(PostgresBackend, LetsNoStatementThatIsPassedOnChangeAnything) {
+  Sql("CREATE TABLE precious (i int, at timestamptz); INSERT INTO precious VALUES (1, '2024-01-01 00:00+00')");
+  auto spec = Spec();
+  spec.pool_max = 1;
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec));
+  const auto text = [&](const std::string& sql) {
+    const auto table = ReadQuery(*backend, sql);
+    return table.ok() && (*table)->num_rows() == 1 ? Row(**table, 0).at(0) : table.status().message();
+  };
+  EXPECT_THAT(text("INSERT INTO precious VALUES (2) RETURNING i"), HasSubstr("read-only transaction"));
+  EXPECT_THAT(text("WITH gone AS (DELETE FROM precious RETURNING i) SELECT i FROM gone"),
+              HasSubstr("read-only transaction"));
+  EXPECT_THAT(text("SELECT set_config('transaction_read_only', 'off', false)"), HasSubstr("read-write mode"));
+  // What it changes of its connection nobody meets who comes after it.
+  EXPECT_EQ(text("SELECT set_config('TimeZone', 'Asia/Tokyo', false)"), "Asia/Tokyo");
+  EXPECT_EQ(text("SELECT set_config('default_transaction_read_only', 'off', false)"), "off");
+  EXPECT_EQ(text("SELECT current_setting('TimeZone')"), "UTC");
+  EXPECT_THAT(text("DELETE FROM precious RETURNING i"), HasSubstr("read-only transaction"));
+  EXPECT_EQ(text("SELECT at::text FROM precious"), "2024-01-01 00:00:00+00");
+  EXPECT_EQ(Sql("SELECT count(*) FROM precious"), "1");
+}
+
 TEST_F(PostgresBackend, RefusesStatementsWithoutRows) {
   Sql("CREATE TABLE kept (i int)");
   ASSERT_OK_AND_ASSIGN(const auto backend, Attach());

@@ -202,7 +202,25 @@ TEST_F(SqliteBackend, PassesStatementsOn) {
   ASSERT_OK_AND_ASSIGN(const auto source, backend->Query("SELECT 1 AS one, 'a' AS text, 0.5 AS half"));
   ASSERT_OK_AND_ASSIGN(const auto rows, Read(*source, WholeOf(*source)));
   EXPECT_EQ(Column(*rows, 1)[0], "a");
-  EXPECT_THAT(backend->Query("SELEC 1").status().message(), AllOf(HasSubstr("local: "), HasSubstr("syntax error")));
+  EXPECT_THAT(backend->Query("SELECT FROM").status().message(), AllOf(HasSubstr("local: "), HasSubstr("syntax error")));
+}
+
+TEST_F(SqliteBackend, LetsNoStatementThatIsPassedOnChangeAnything) {
+  Sql({"CREATE TABLE t (i INTEGER)", "INSERT INTO t VALUES (1)"});
+  const std::string other = path_ + "-other";
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  for (const std::string& sql :
+       {"VACUUM INTO '" + other + "'", "ATTACH '" + other + "' AS o", std::string("PRAGMA query_only = off"),
+        "/* */ -- \n /**/vacuum into '" + other + "'", std::string("INSERT INTO t VALUES (2) RETURNING i"),
+        std::string("-- SELECT"), std::string("/* SELECT")}) {
+    EXPECT_THAT(backend->Query(sql).status().message(), HasSubstr("local: a statement begins with")) << sql;
+  }
+  EXPECT_FALSE(std::filesystem::exists(other));
+  const auto deletes = backend->Query("WITH one AS (SELECT 1) DELETE FROM t RETURNING i");
+  EXPECT_THAT(deletes.status().message(), HasSubstr("readonly"));
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(" /* all */ -- of them\n SELECT count(*) AS n FROM t"));
+  ASSERT_OK_AND_ASSIGN(const auto rows, Read(*source, WholeOf(*source)));
+  EXPECT_EQ(Column(*rows, 0)[0], "1");
 }
 
 TEST_F(SqliteBackend, StopsForWhoIsGoneBetweenBatches) {

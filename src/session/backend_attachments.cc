@@ -8,6 +8,20 @@
 
 namespace hyprstream::session {
 
+namespace {
+
+// A library by its path would run as the server, and what opens files opens the server's.
+arrow::Status CheckReachesOverANetwork(const backend::BackendSpec& spec) {
+  if (spec.driver.contains('/')) {
+    return arrow::Status::Invalid("A driver by its path is for users with admin = true; name one that the server has");
+  }
+  if (spec.driver == "postgresql") return arrow::Status::OK();
+  return arrow::Status::Invalid("Driver ", spec.driver,
+                                " opens files of the server, which is for users with admin = true");
+}
+
+}  // namespace
+
 arrow::Status BackendAttachments::Attach(const backend::BackendSpec& spec) {
   ARROW_ASSIGN_OR_RAISE(auto attached, registry_.Attach(spec));
   auto named = engine_.AddBackend(std::move(attached));
@@ -41,9 +55,7 @@ arrow::Status BackendAttachments::Run(const Identity& identity, const engine::St
     options.push_back({.name = option.name, .quoted = option.quoted, .value = option.value});
   }
   ARROW_ASSIGN_OR_RAISE(const auto spec, backend::MakeSpec(attach.name, attach.uri, options));
-  if (!identity.admin && spec.driver.contains('/')) {  // the library would run as the server
-    return arrow::Status::Invalid("A driver by its path is for users with admin = true; name one that the server has");
-  }
+  if (!identity.admin) ARROW_RETURN_NOT_OK(CheckReachesOverANetwork(spec));
   return Attach(spec);
 }
 

@@ -136,6 +136,8 @@ TEST_F(SessionBackendsTest, OrEverybodysButForDriversByTheirPath) {
   OpenWith(true);
   EXPECT_EQ(AsClient(kAttach), "");
   EXPECT_THAT(AsClient("ATTACH 'x' AS other (TYPE adbc, DRIVER '/tmp/evil.so')"), HasSubstr("admin = true"));
+  EXPECT_THAT(AsClient("ATTACH 'file:x.db' AS other (TYPE adbc, DRIVER 'sqlite')"), HasSubstr("opens files"));
+  EXPECT_EQ(reached_.specs.size(), 1U);
   EXPECT_EQ(AsClient("DETACH warehouse"), "");
 }
 

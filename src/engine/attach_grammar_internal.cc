@@ -16,8 +16,8 @@ namespace {
 
 constexpr const char* kAttachForm = "ATTACH '<uri>' AS name (TYPE adbc, DRIVER 'postgresql', ...)";
 constexpr const char* kOnlyBackends =
-    "ATTACH names a database behind an ADBC driver, ATTACH '<uri>' AS name (TYPE adbc, DRIVER 'postgresql', ...); "
-    "database files and other types are out of reach of SQL here";
+    "ATTACH is not allowed for database files and other types: it names a database behind an ADBC driver, "
+    "ATTACH '<uri>' AS name (TYPE adbc, DRIVER 'postgresql', ...)";
 
 class AttachStatement : public Statement {
  public:

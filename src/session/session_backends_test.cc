@@ -132,6 +132,17 @@ TEST_F(SessionBackendsTest, AttachIsTheOperatorsRight) {
   EXPECT_EQ(AsAdmin("DETACH IF EXISTS warehouse"), "");
 }
 
+TEST_F(SessionBackendsTest, StandBeforeAllOtherStatementsOfAScript) {
+  const auto update = [&](const std::string& sql) { return admin_->Update(context_, sql, {}).status().message(); };
+  EXPECT_THAT(update("CREATE TABLE half (i INT); DETACH nothing"), HasSubstr("before all other statements"));
+  EXPECT_THAT(AsAdmin("SELECT count(*)::INT FROM duckdb_tables() WHERE table_name = 'half'"), "0\n");
+  EXPECT_EQ(update(std::string(kAttach) + "; ATTACH 'x' AS other (TYPE adbc, DRIVER 'postgresql')"), "");
+  EXPECT_EQ(update("DETACH warehouse; DETACH other"), "");
+  EXPECT_THAT(update(std::string(kAttach) + "; CREATE TABLE half (i INT); CREATE TABLE half (i INT)"),
+              AllOf(HasSubstr("Statement 3 of 3"), HasSubstr("only ATTACH and DETACH took effect")));
+  EXPECT_THAT(AsAdmin("SELECT count(*)::INT FROM duckdb_tables() WHERE table_name = 'half'"), "0\n");
+}
+
 TEST_F(SessionBackendsTest, OrEverybodysButForDriversByTheirPath) {
   OpenWith(true);
   EXPECT_EQ(AsClient(kAttach), "");

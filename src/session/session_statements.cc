@@ -292,7 +292,7 @@ Provenance SessionImpl::ProvenanceOf(const engine::PreparedInfo& info) const {
   }
   std::string reason = views.empty() ? "" : "states of materialized view " + views;
   for (const auto& rolled_up : info.roll_ups) reason += (reason.empty() ? "" : "; ") + rolled_up;
-  if (!info.backend_reads.empty()) return WithBackends(info, std::move(reason));
+  if (!info.backend_reads.empty()) return WithBackends(info, reason);
   if (!reason.empty()) return {.route = "aggregate", .reason = std::move(reason)};
   Provenance local;
   for (const auto& why : info.no_roll_ups) local.reason += "; no view answers it: " + why;
@@ -402,32 +402,40 @@ arrow::Result<std::int64_t> SessionImpl::Update(const RequestContext& context, s
   return UpdateSeveral(context, statements, lease);
 }
 
-// Several statements outside a transaction are one transaction, unless they bring their own BEGIN or COMMIT.
+// Several statements outside a transaction are one transaction, unless they bring their own BEGIN or COMMIT. Backends
+// come and go outside of any, and so before everything else.
 arrow::Result<std::int64_t> SessionImpl::UpdateSeveral(
     const RequestContext& context, const std::vector<std::shared_ptr<const engine::Statement>>& statements,
     LaneLease& lease) {
-  const bool brings_own = std::ranges::any_of(statements, [](const auto& statement) {
-    return EndsOrBeginsTransaction(statement->kind()) || IsBackendStatement(statement->kind());
-  });
-  const bool together = statements.size() > 1 && !brings_own && !lease->transaction;
-  if (together) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
+  const auto of_backend = [](const auto& statement) { return IsBackendStatement(statement->kind()); };
+  const auto first = std::ranges::find_if_not(statements, of_backend);
+  if (std::any_of(first, statements.end(), of_backend)) {
+    return arrow::Status::Invalid("ATTACH and DETACH are not part of a transaction: in a script they stand before all ",
+                                  "other statements");
+  }
+  const bool brings_own = std::any_of(first, statements.end(),
+                                      [](const auto& statement) { return EndsOrBeginsTransaction(statement->kind()); });
+  const bool one = statements.end() - first > 1 && !brings_own && !lease->transaction;
+  const char* none =
+      first == statements.begin() ? " (none of them was applied)" : " (of them, only ATTACH and DETACH took effect)";
   std::int64_t rows = 0;
-  for (const auto& statement : statements) {
-    auto log = services_.log.Begin(context, id_, statement->text());
+  for (auto at = statements.begin(); at != statements.end(); ++at) {
+    const bool together = one && at >= first;
+    if (together && at == first) ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
+    auto log = services_.log.Begin(context, id_, (*at)->text());
     const auto watch = services_.watcher.Begin(context, lease.connection(), this);
-    auto outcome = together ? RunInTransaction(lease, *statement, {}) : RunStatement(lease, *statement, {});
+    auto outcome = together ? RunInTransaction(lease, **at, {}) : RunStatement(lease, **at, {});
     const auto status = watch->Explain(outcome.status());
     log->Finish(status, outcome.ok() ? outcome->rows_changed : 0);
     if (!status.ok()) {
       if (together) ARROW_RETURN_NOT_OK(lease.connection().Rollback());
       if (statements.size() == 1) return status;
-      const auto number = &statement - statements.data() + 1;
-      return status.WithMessage("Statement ", number, " of ", statements.size(), ": ", status.message(),
-                                together ? " (none of them was applied)" : "");
+      return status.WithMessage("Statement ", at - statements.begin() + 1, " of ", statements.size(), ": ",
+                                status.message(), together ? none : "");
     }
     rows += outcome->rows_changed;
   }
-  if (together) ARROW_RETURN_NOT_OK(services_.commits.Commit(lease.connection()).status());
+  if (one) ARROW_RETURN_NOT_OK(services_.commits.Commit(lease.connection()).status());
   return rows;
 }
 

@@ -215,7 +215,7 @@ def test_what_no_client_may_touch_is_refused_through_every_door(fortress, client
             for name, value in names.items():
                 sql = sql.replace(name, value)
             last = number == len(attack) - 1
-            if door == "schema" and "MATERIALIZED VIEW" in sql:
+            if door == "schema" and ("MATERIALIZED VIEW" in sql or sql.startswith("DETACH")):
                 assert client.get_schema(wire.statement_query(sql)).schema == pa.schema([])  # looks at nothing
                 break
             answer = is_refused(DOORS[door] if last else wire.update, client, sql)

@@ -106,6 +106,7 @@ compose_bwrap() {  # build|test sealed|open
     done
   else
     private_tmp=$(mktemp -d "${TMPDIR:-/tmp}/hyprstream.XXXXXX")
+    chmod 711 "$private_tmp"  # PostgreSQL's server runs as a user of its own
     bwrap_arguments+=(--bind "$private_tmp" /tmp --setenv HOME /tmp --setenv TMPDIR /tmp)
   fi
   if [ "$1" = test ]; then bind_toolchains; fi

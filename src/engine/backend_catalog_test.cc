@@ -1,6 +1,5 @@
 // A backend's tables are read as `name.schema.table` like tables of the server's own; nothing else of it is.
 #include <arrow/array.h>
-#include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/scalar.h>
@@ -25,21 +24,13 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-std::shared_ptr<arrow::RecordBatch> Rows(const arrow::FieldVector& fields, const std::vector<std::string>& columns) {
-  arrow::ArrayVector arrays;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    arrays.push_back(arrow::json::ArrayFromJSONString(fields[i]->type(), columns[i]).ValueOrDie());
-  }
-  return arrow::RecordBatch::Make(arrow::schema(fields), arrays.at(0)->length(), arrays);
-}
-
 class Backends : public testing::Test {
  protected:
   void SetUp() override {
     backend_->Put("public", "customers",
-                  Rows({arrow::field("id", arrow::int64(), false), arrow::field("name", arrow::utf8())},
-                       {"[1, 2, 3]", R"(["ann", "bob", null])"}));
-    backend_->Put("public", "Mixed", Rows({arrow::field("Value", arrow::float64())}, {"[0.5]"}));
+                  RowsOf({arrow::field("id", arrow::int64(), false), arrow::field("name", arrow::utf8())},
+                         {"[1, 2, 3]", R"(["ann", "bob", null])"}));
+    backend_->Put("public", "Mixed", RowsOf({arrow::field("Value", arrow::float64())}, {"[0.5]"}));
     ASSERT_TRUE(engine_->AddBackend(backend_).ok());
     ASSERT_EQ(Text("CREATE TABLE orders AS SELECT * FROM (VALUES (1, 10), (1, 20), (3, 5)) t(customer, amount)"), "");
     backend_->TakeAsked();
@@ -107,7 +98,7 @@ TEST_F(Backends, GiveOnlyTheColumnsAndGetTheConditions) {
 
 TEST_F(Backends, NamesAreFoundWhateverTheirCase) {
   EXPECT_EQ(Text("SELECT value FROM Warehouse.PUBLIC.mixed"), "0.5");
-  backend_->Put("public", "mixed", Rows({arrow::field("other", arrow::int32())}, {"[7]"}));
+  backend_->Put("public", "mixed", RowsOf({arrow::field("other", arrow::int32())}, {"[7]"}));
   EXPECT_EQ(Text("SELECT * FROM warehouse.public.mixed"), "7");
   EXPECT_EQ(Text("SELECT * FROM warehouse.public.\"Mixed\""), "0.5");
   EXPECT_THAT(Text("SELECT * FROM warehouse.public.MIXED"), HasSubstr("has both Mixed and mixed"));
@@ -212,7 +203,7 @@ TEST_F(Backends, ChangedTablesAreBoundAnew) {
   EXPECT_EQ(Text("PREPARE p AS SELECT * FROM warehouse.public.\"Mixed\""), "");
   EXPECT_EQ(Text("EXECUTE p"), "0.5");
   backend_->Put("public", "Mixed",
-                Rows({arrow::field("Value", arrow::float64()), arrow::field("n", arrow::int64())}, {"[1.5]", "[9]"}));
+                RowsOf({arrow::field("Value", arrow::float64()), arrow::field("n", arrow::int64())}, {"[1.5]", "[9]"}));
   EXPECT_EQ(Text("EXECUTE p"), "1.5,9");
   backend_->Drop("public", "Mixed");
   EXPECT_THAT(Text("EXECUTE p"), HasSubstr("Mixed"));
@@ -256,7 +247,7 @@ TEST_F(Backends, AnswerInTheirOwnLanguage) {
 
 TEST_F(Backends, OneTableThatCannotBeReadHidesNoOther) {
   backend_->Put("public", "twins",
-                Rows({arrow::field("a", arrow::int32()), arrow::field("A", arrow::int32())}, {"[1]", "[2]"}));
+                RowsOf({arrow::field("a", arrow::int32()), arrow::field("A", arrow::int32())}, {"[1]", "[2]"}));
   EXPECT_THAT(Text("SELECT * FROM warehouse.public.twins"), HasSubstr("differ in case alone"));
   EXPECT_EQ(Text("SELECT table_name FROM duckdb_tables() WHERE database_name = 'warehouse' ORDER BY ALL"),
             "Mixed; customers; twins");

@@ -1,6 +1,8 @@
 // A backend of Arrow tables, for tests of the engine: says what it was asked for, and fails when it is told to.
 #pragma once
 
+#include <arrow/array.h>
+#include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
@@ -16,6 +18,16 @@
 #include "core/backend.h"
 
 namespace hyprstream::engine {
+
+// A batch of columns that are given as JSON lists.
+inline std::shared_ptr<arrow::RecordBatch> RowsOf(const arrow::FieldVector& fields,
+                                                  const std::vector<std::string>& columns) {
+  arrow::ArrayVector arrays;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    arrays.push_back(arrow::json::ArrayFromJSONString(fields[i]->type(), columns[i]).ValueOrDie());
+  }
+  return arrow::RecordBatch::Make(arrow::schema(fields), arrays.at(0)->length(), arrays);
+}
 
 class MemoryBackend : public Backend {
  public:

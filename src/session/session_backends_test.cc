@@ -1,9 +1,9 @@
 // ATTACH and DETACH as a session runs them, and what it says of statements that read a backend.
-#include <arrow/json/from_string.h>
 #include <gmock/gmock.h>
 
 #include <map>
 
+#include "engine/backend_test_support.h"
 #include "session/backend_attachments.h"
 #include "session/session_test_support.h"
 
@@ -16,19 +16,11 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-std::shared_ptr<arrow::RecordBatch> Rows(const arrow::FieldVector& fields, const std::vector<std::string>& columns) {
-  arrow::ArrayVector arrays;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    arrays.push_back(arrow::json::ArrayFromJSONString(fields[i]->type(), columns[i]).ValueOrDie());
-  }
-  return arrow::RecordBatch::Make(arrow::schema(fields), arrays.at(0)->length(), arrays);
-}
-
 // One table, `public.customers`, which may become another.
 class OneTable : public Backend {
  public:
   explicit OneTable(std::string name) : name_(std::move(name)) {}
-  std::shared_ptr<arrow::RecordBatch> rows = Rows({arrow::field("id", arrow::int64())}, {"[1, 2, 3]"});
+  std::shared_ptr<arrow::RecordBatch> rows = engine::RowsOf({arrow::field("id", arrow::int64())}, {"[1, 2, 3]"});
 
   const std::string& name() const override { return name_; }
   arrow::Result<std::vector<std::string>> Schemas() const override { return std::vector<std::string>{"public"}; }
@@ -209,8 +201,8 @@ TEST_F(SessionBackendsTest, ChangedTablesAreReadAsTheyAre) {
   const std::string sql = "SELECT * FROM warehouse.public.customers ORDER BY 1";
   EXPECT_EQ(AsClient(sql), "1\n2\n3\n");
   const auto prepared = session_->Prepare(context_, sql, {}).ValueOrDie();
-  reached_.backends["warehouse"]->rows = ::hyprstream::session::Rows(
-      {arrow::field("id", arrow::int64()), arrow::field("name", arrow::utf8())}, {"[7]", R"(["ann"])"});
+  reached_.backends["warehouse"]->rows =
+      engine::RowsOf({arrow::field("id", arrow::int64()), arrow::field("name", arrow::utf8())}, {"[7]", R"(["ann"])"});
   EXPECT_EQ(AsClient(sql), "7|ann\n");
   EXPECT_EQ(session_->DescribePrepared(context_, prepared.handle).ValueOrDie().dataset_schema->num_fields(), 2);
   const auto started = session_->StartPrepared(context_, prepared.handle).ValueOrDie();

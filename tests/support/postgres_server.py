@@ -12,13 +12,11 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 
+from free_port import start_on_a_free_port
 from server_process import wait_until
-
-ATTEMPTS = 5
 
 
 def programs():
@@ -27,12 +25,6 @@ def programs():
     if not versions:
         raise RuntimeError("No PostgreSQL under /usr/lib/postgresql: run this in the test root")
     return max(versions, key=lambda path: int(path.parent.name))
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 class PostgresServer:
@@ -47,7 +39,7 @@ class PostgresServer:
         self._process = None
         try:
             self._initialize()
-            self._start_on_a_free_port()
+            start_on_a_free_port(self._start_at)
         except BaseException:
             self.close()
             raise
@@ -72,14 +64,9 @@ class PostgresServer:
         if done.returncode != 0:
             raise RuntimeError(f"initdb failed: {done.stdout}{done.stderr}")
 
-    def _start_on_a_free_port(self):
-        for attempt in range(ATTEMPTS):  # somebody else may take the port before the server does
-            self.port = _free_port()
-            try:
-                return self.restart()
-            except RuntimeError:
-                if attempt + 1 == ATTEMPTS:
-                    raise
+    def _start_at(self, port):
+        self.port = port
+        self.restart()
 
     def restart(self):
         """After stop(): on the same port, over the same data. Returns once it accepts connections."""

@@ -11,19 +11,11 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 
+from free_port import start_on_a_free_port
 from server_process import wait_until
-
-ATTEMPTS = 5
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 class ValkeyServer:
@@ -38,19 +30,14 @@ class ValkeyServer:
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="hyprstream-valkey-"))
         self._process = None
         try:
-            self._start_on_a_free_port()
+            start_on_a_free_port(self._start_at)
         except BaseException:
             self.close()
             raise
 
-    def _start_on_a_free_port(self):
-        for attempt in range(ATTEMPTS):  # somebody else may take the port before the server does
-            self.port = _free_port()
-            try:
-                return self.restart()
-            except RuntimeError:
-                if attempt + 1 == ATTEMPTS:
-                    raise
+    def _start_at(self, port):
+        self.port = port
+        self.restart()
 
     def _command(self):
         port = ["--port", self.port]

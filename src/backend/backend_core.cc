@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "backend/connection_socket.h"
+#include "backend/duckdb_opening.h"
 
 namespace hyprstream::backend {
 namespace {
@@ -143,10 +144,12 @@ arrow::Status RunningStatement::Next(ArrowArray& array) {
   return core_.Explain(status, watched_.get());
 }
 
-BackendCore::BackendCore(BackendSpec spec, std::string library, std::unique_ptr<const Dialect> dialect)
+BackendCore::BackendCore(BackendSpec spec, std::string library, std::unique_ptr<const Dialect> dialect,
+                         std::shared_ptr<OpenFiles> files)
     : spec_(std::move(spec)),
       library_(std::move(library)),
       dialect_(std::move(dialect)),
+      files_(std::move(files)),
       breaker_({}, clock_, std::random_device{}()),
       watch_(clock_),
       pool_(
@@ -186,12 +189,28 @@ void BackendCore::Close() {
 arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenDatabase() {
   {
     MutexLock lock(mutex_);
+    const bool another = opening_;
+    while (opening_) opening_ended_.Wait(mutex_);
     if (database_ != nullptr) return database_;
+    if (another) return opened_;
+    opening_ = true;
   }
-  // Two may open it at once; the later one is kept.
-  ARROW_ASSIGN_OR_RAISE(auto database, DriverDatabase::Open(spec_, library_));
+  auto database = OpenAnew();
   MutexLock lock(mutex_);
-  database_ = database;
+  opening_ = false;
+  opened_ = database.status();
+  if (database.ok()) database_ = *database;
+  opening_ended_.NotifyAll();
+  return database;
+}
+
+arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenAnew() {
+  if (library_ != kDuckdb) return DriverDatabase::Open(spec_, library_);
+  ARROW_ASSIGN_OR_RAISE(const auto path, DuckdbFile(spec_));
+  file_ = OpenFiles::Claim();
+  ARROW_ASSIGN_OR_RAISE(file_, files_->Take(path, spec_.name));
+  auto database = DriverDatabase::Open(spec_, library_);
+  if (!database.ok()) file_ = OpenFiles::Claim();
   return database;
 }
 

@@ -21,6 +21,7 @@
 #include "backend/connection_pool.h"
 #include "backend/dialect.h"
 #include "backend/driver.h"
+#include "backend/open_files.h"
 #include "backend/statement_watch.h"
 #include "base/clock.h"
 
@@ -61,7 +62,9 @@ class BackendCore {
  public:
   using Cancelled = std::function<bool()>;
 
-  BackendCore(BackendSpec spec, std::string library, std::unique_ptr<const Dialect> dialect);
+  // `files`: where the file of a DuckDB backend is taken for as long as this lives.
+  BackendCore(BackendSpec spec, std::string library, std::unique_ptr<const Dialect> dialect,
+              std::shared_ptr<OpenFiles> files);
   ~BackendCore();
   BackendCore(const BackendCore&) = delete;
   BackendCore& operator=(const BackendCore&) = delete;
@@ -93,7 +96,9 @@ class BackendCore {
   friend class RunningStatement;
 
   arrow::Result<std::unique_ptr<PooledConnection>> Connect() EXCLUDES(mutex_);
+  // One at a time; who came meanwhile gets what that one got.
   arrow::Result<std::shared_ptr<DriverDatabase>> OpenDatabase() EXCLUDES(mutex_);
+  arrow::Result<std::shared_ptr<DriverDatabase>> OpenAnew() EXCLUDES(mutex_);
   arrow::Result<std::unique_ptr<RunningStatement>> Prepare(const std::string& sql, Cancelled cancelled);
   // With the statement's end and the backend's name in its words; counted.
   arrow::Status Explain(const arrow::Status& status, const WatchedStatement* watched) EXCLUDES(mutex_);
@@ -106,6 +111,8 @@ class BackendCore {
   const BackendSpec spec_;
   const std::string library_;
   const std::unique_ptr<const Dialect> dialect_;
+  const std::shared_ptr<OpenFiles> files_;
+  OpenFiles::Claim file_;  // of whoever opens the database, one at a time; given back when nothing of it is left
   const SystemClock clock_;
   Breaker breaker_;
   StatementWatch watch_;
@@ -113,6 +120,9 @@ class BackendCore {
 
   mutable Mutex mutex_;
   std::shared_ptr<DriverDatabase> database_ GUARDED_BY(mutex_);
+  bool opening_ GUARDED_BY(mutex_) = false;
+  arrow::Status opened_ GUARDED_BY(mutex_);  // of the last attempt
+  CondVar opening_ended_;
   std::string version_ GUARDED_BY(mutex_);
   std::string last_error_ GUARDED_BY(mutex_);
   bool reachable_ GUARDED_BY(mutex_) = false;

@@ -10,22 +10,25 @@
 #include "backend/backend_core.h"
 #include "backend/dialect.h"
 #include "backend/driver.h"
+#include "backend/open_files.h"
 #include "base/nearest_name.h"
 
 namespace hyprstream::backend {
 namespace {
 
 arrow::Result<std::unique_ptr<const Dialect>> DialectOf(const BackendSpec& spec, const std::string& library) {
+  if (library == kDuckdb) return MakeDuckdbDialect();
   const auto file = library.substr(library.rfind('/') + 1);
   if (file.find("postgresql") != std::string::npos) return MakePostgresDialect();
   if (file.find("sqlite") != std::string::npos) return MakeSqliteDialect();
-  return arrow::Status::NotImplemented("Backend ", spec.name,
-                                       ": there is no dialect for its driver yet (postgresql and sqlite have one)");
+  return arrow::Status::NotImplemented(
+      "Backend ", spec.name, ": there is no dialect for its driver yet (postgresql, sqlite and duckdb have one)");
 }
 
 class AdbcRegistry final : public BackendRegistry {
  public:
-  explicit AdbcRegistry(RegistryOptions options) : options_(std::move(options)) {}
+  explicit AdbcRegistry(RegistryOptions options)
+      : options_(std::move(options)), files_(std::make_shared<OpenFiles>(options_.own_database)) {}
 
   ~AdbcRegistry() override {
     MutexLock lock(mutex_);
@@ -45,7 +48,7 @@ class AdbcRegistry final : public BackendRegistry {
       }
     }
     // The name is taken while it connects.
-    auto core = std::make_shared<BackendCore>(spec, *library, std::move(dialect));
+    auto core = std::make_shared<BackendCore>(spec, *library, std::move(dialect), files_);
     const auto opened = core->Open();
     MutexLock lock(mutex_);
     if (!opened.ok() && !(spec.may_be_down && opened.IsIOError())) {
@@ -103,6 +106,7 @@ class AdbcRegistry final : public BackendRegistry {
   }
 
   const RegistryOptions options_;
+  const std::shared_ptr<OpenFiles> files_;
   mutable Mutex mutex_;
   std::map<std::string, Entry> entries_ GUARDED_BY(mutex_);
 };

@@ -40,6 +40,7 @@ struct BackendInfo {
 
 struct RegistryOptions {
   std::string driver_folder;  // where the drivers known by name are
+  std::string own_database;   // the file of the server's own; empty: it has none
 };
 
 class BackendRegistry {

@@ -60,5 +60,6 @@ class Dialect {
 
 std::unique_ptr<const Dialect> MakePostgresDialect();
 std::unique_ptr<const Dialect> MakeSqliteDialect();
+std::unique_ptr<const Dialect> MakeDuckdbDialect();
 
 }  // namespace hyprstream::backend

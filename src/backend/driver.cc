@@ -17,6 +17,11 @@
 #include <string_view>
 #include <utility>
 
+#include "backend/duckdb_opening.h"
+
+// DuckDB's own, which no header declares.
+extern "C" AdbcStatusCode duckdb_adbc_init(int version, void* driver, AdbcError* error);
+
 namespace hyprstream::backend {
 namespace {
 
@@ -33,7 +38,7 @@ struct OwnedError : AdbcError {
   OwnedError& operator=(const OwnedError&) = delete;
 };
 
-// The server's own message without its context: that repeats the statement.
+// The database's own message without its context: that repeats the statement.
 std::string MessageOf(const AdbcError& error) {
   const int details = AdbcErrorGetDetailCount(&error);
   for (int i = 0; i < details; ++i) {
@@ -43,9 +48,21 @@ std::string MessageOf(const AdbcError& error) {
               strnlen(reinterpret_cast<const char*>(detail.value), detail.value_length)};
     }
   }
-  std::string message = error.message == nullptr ? "" : error.message;
-  message.resize(std::min(message.find("\nQuery was:"), message.size()));
-  return message;
+  std::string_view message = error.message == nullptr ? "" : error.message;
+  if (constexpr std::string_view kManager = "[Driver Manager] "; message.starts_with(kManager)) {
+    message.remove_prefix(kManager.size());
+  }
+  for (const std::string_view context : {"\nQuery was:", "\n\nLINE "}) {
+    message = message.substr(0, std::min(message.find(context), message.size()));
+  }
+  return std::string(message);
+}
+
+// What DuckDB has no SQLSTATE for: a table or a column that is not there any more.
+std::string StateOfWords(std::string_view message) {
+  if (message.starts_with("Catalog Error: ")) return "42P01";
+  if (message.starts_with("Binder Error: ")) return "42703";
+  return {};
 }
 
 std::string_view SqlClass(std::string_view sqlstate) { return sqlstate.substr(0, 2); }
@@ -87,7 +104,9 @@ arrow::Status ToStatus(AdbcStatusCode code, const AdbcError& error, const Redact
   if (message.size() > kMessageBytesMax) message = message.substr(0, kMessageBytesMax) + "...";
   if (message.empty()) message = AdbcStatusCodeMessage(code);
   if (!sqlstate.empty()) message += " (SQLSTATE " + sqlstate + ")";
+  if (code == ADBC_STATUS_INTERNAL && message.starts_with("IO Error: ")) code = ADBC_STATUS_IO;  // DuckDB's
   const auto status_code = StatusCodeOf(code, sqlstate);
+  if (sqlstate.empty()) sqlstate = StateOfWords(message);
   return {status_code, std::move(message), std::make_shared<DriverErrorDetail>(code, std::move(sqlstate))};
 }
 
@@ -143,21 +162,24 @@ std::string SqlStateOf(const arrow::Status& status) {
 }
 
 arrow::Result<std::string> DriverLibrary(const std::string& driver, const std::string& folder) {
-  if (driver.starts_with('/')) return driver;
+  if (driver.starts_with('/') || driver == kDuckdb) return driver;
   for (const char* known : {"postgresql", "sqlite"}) {
     if (driver == known) return folder + "/libadbc_driver_" + driver + ".so";
   }
   return arrow::Status::Invalid(
-      "Unknown driver (postgresql and sqlite are known by name; any other is named by the "
-      "absolute path of its library)");
+      "Unknown driver (postgresql, sqlite and duckdb are known by name; any other is named by the absolute path of its "
+      "library)");
 }
 
 DriverStream::DriverStream(DriverStream&& other) noexcept
-    : stream_(std::exchange(other.stream_, {})), redaction_(std::move(other.redaction_)) {}
+    : stream_(std::exchange(other.stream_, {})),
+      redaction_(std::move(other.redaction_)),
+      in_process_(other.in_process_) {}
 
 DriverStream& DriverStream::operator=(DriverStream&& other) noexcept {
   std::swap(stream_, other.stream_);
   std::swap(redaction_, other.redaction_);
+  std::swap(in_process_, other.in_process_);
   return *this;
 }
 
@@ -174,9 +196,9 @@ arrow::Status DriverStream::ErrorOf(int error) {
   OwnedError plain;
   std::string message = text == nullptr ? std::strerror(error) : text;
   plain.message = message.data();
-  return ToStatus(error == ECANCELED ? ADBC_STATUS_CANCELLED
-                  : error == EINVAL  ? ADBC_STATUS_INVALID_DATA
-                                     : ADBC_STATUS_IO,
+  return ToStatus(error == ECANCELED               ? ADBC_STATUS_CANCELLED
+                  : error == EINVAL || in_process_ ? ADBC_STATUS_INVALID_DATA
+                                                   : ADBC_STATUS_IO,
                   plain, *redaction_);
 }
 
@@ -212,6 +234,7 @@ arrow::Result<DriverStream> DriverStatement::ExecuteQuery() {
   OwnedError error;
   DriverStream stream;
   stream.redaction_ = redaction_;
+  stream.in_process_ = in_process_;
   ARROW_RETURN_NOT_OK(
       ToStatus(AdbcStatementExecuteQuery(&statement_, &stream.stream_, nullptr, &error), error, *redaction_));
   return stream;
@@ -233,23 +256,40 @@ arrow::Result<std::shared_ptr<DriverDatabase>> DriverDatabase::Open(const Backen
                                                                     const std::string& library) {
   std::shared_ptr<DriverDatabase> database(new DriverDatabase(spec));
   ARROW_RETURN_NOT_OK(database->Initialize(spec, library));
+  if (library == kDuckdb) {
+    ARROW_ASSIGN_OR_RAISE(const auto first, DriverConnection::Connect(database));
+    for (const auto& statement : DuckdbLockDown()) ARROW_RETURN_NOT_OK(first->Run(statement));
+  }
   return database;
+}
+
+arrow::Status DriverDatabase::SetOption(const std::string& name, const std::string& value) {
+  OwnedError error;
+  return ToStatus(AdbcDatabaseSetOption(&database_, name.c_str(), value.c_str(), &error), error, *redaction_);
+}
+
+arrow::Status DriverDatabase::InitializeDuckdb(const BackendSpec& spec) {
+  in_process_ = true;
+  ARROW_ASSIGN_OR_RAISE(const auto options, DuckdbOptions(spec));
+  OwnedError error;
+  ARROW_RETURN_NOT_OK(
+      ToStatus(AdbcDriverManagerDatabaseSetInitFunc(&database_, duckdb_adbc_init, &error), error, *redaction_));
+  for (const auto& [name, value] : options) ARROW_RETURN_NOT_OK(SetOption(name, value));
+  return ToStatus(AdbcDatabaseInit(&database_, &error), error, *redaction_);
 }
 
 arrow::Status DriverDatabase::Initialize(const BackendSpec& spec, const std::string& library) {
   OwnedError error;
-  const auto set = [&](const std::string& name, const std::string& value) {
-    return ToStatus(AdbcDatabaseSetOption(&database_, name.c_str(), value.c_str(), &error), error, *redaction_);
-  };
   ARROW_RETURN_NOT_OK(ToStatus(AdbcDatabaseNew(&database_, &error), error, *redaction_));
-  ARROW_RETURN_NOT_OK(set("driver", library));
-  if (!spec.entrypoint.empty()) ARROW_RETURN_NOT_OK(set("entrypoint", spec.entrypoint));
+  if (library == kDuckdb) return InitializeDuckdb(spec);
+  ARROW_RETURN_NOT_OK(SetOption("driver", library));
+  if (!spec.entrypoint.empty()) ARROW_RETURN_NOT_OK(SetOption("entrypoint", spec.entrypoint));
   const bool postgres = IsPostgres(library);
   for (const auto& [name, value] : spec.driver_options) {
     if (postgres && (name == "uri" || name == "username" || name == "password")) continue;
-    ARROW_RETURN_NOT_OK(set(name, value));
+    ARROW_RETURN_NOT_OK(SetOption(name, value));
   }
-  if (postgres) ARROW_RETURN_NOT_OK(set("uri", CompletePostgresUri(spec)));
+  if (postgres) ARROW_RETURN_NOT_OK(SetOption("uri", CompletePostgresUri(spec)));
   return ToStatus(AdbcDatabaseInit(&database_, &error), error, *redaction_);
 }
 
@@ -276,6 +316,7 @@ DriverConnection::~DriverConnection() {
 arrow::Result<std::unique_ptr<DriverStatement>> DriverConnection::Prepare(const std::string& sql) {
   std::unique_ptr<DriverStatement> statement(new DriverStatement());
   statement->redaction_ = database_->redaction_;
+  statement->in_process_ = database_->in_process_;
   OwnedError error;
   ARROW_RETURN_NOT_OK(
       ToStatus(AdbcStatementNew(&connection_, &statement->statement_, &error), error, *database_->redaction_));

@@ -11,6 +11,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "backend/backend_spec.h"
 #include "backend/redaction.h"
@@ -43,7 +45,11 @@ bool IsConnectionFailure(const arrow::Status& status);
 // Five letters, or empty.
 std::string SqlStateOf(const arrow::Status& status);
 
-// The path of the library of a driver, given by its name in `folder` or as an absolute path. Invalid: neither.
+// The driver that is linked in; all others are libraries.
+inline constexpr std::string_view kDuckdb = "duckdb";
+
+// The path of the library of a driver, given by its name in `folder` or as an absolute path; `duckdb` as it is.
+// Invalid: none of them.
 arrow::Result<std::string> DriverLibrary(const std::string& driver, const std::string& folder);
 
 // A stream of batches that has the driver's errors. Move-only.
@@ -65,6 +71,7 @@ class DriverStream {
 
   ArrowArrayStream stream_{};
   std::shared_ptr<const Redaction> redaction_;
+  bool in_process_ = false;
 };
 
 class DriverConnection;
@@ -90,12 +97,14 @@ class DriverStatement {
 
   AdbcStatement statement_{};
   std::shared_ptr<const Redaction> redaction_;
+  bool in_process_ = false;
 };
 
 // An open database of a driver, from which connections are made.
 class DriverDatabase {
  public:
-  // Loads the library and opens the database as the spec's driver options say.
+  // Loads the library and opens the database as the spec's driver options say. The file of a DuckDB database is the
+  // caller's to take (open_files.h).
   static arrow::Result<std::shared_ptr<DriverDatabase>> Open(const BackendSpec& spec, const std::string& library);
   ~DriverDatabase();
   DriverDatabase(const DriverDatabase&) = delete;
@@ -105,9 +114,12 @@ class DriverDatabase {
   friend class DriverConnection;
   explicit DriverDatabase(const BackendSpec& spec) : redaction_(std::make_shared<Redaction>(spec)) {}
   arrow::Status Initialize(const BackendSpec& spec, const std::string& library);
+  arrow::Status InitializeDuckdb(const BackendSpec& spec);
+  arrow::Status SetOption(const std::string& name, const std::string& value);
 
   AdbcDatabase database_{};
   std::shared_ptr<const Redaction> redaction_;
+  bool in_process_ = false;  // there is no connection that could be lost
 };
 
 class DriverConnection {

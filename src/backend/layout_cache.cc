@@ -2,9 +2,13 @@
 
 #include <arrow/result.h>
 #include <arrow/status.h>
+#include <arrow/type.h>
 
 #include <algorithm>
+#include <numeric>
 
+#include "backend/select_statement.h"
+#include "backend/value_reading.h"
 #include "base/nearest_name.h"
 
 namespace hyprstream::backend {
@@ -65,11 +69,31 @@ arrow::Result<std::shared_ptr<const TableLayout>> LayoutCache::Layout(const std:
   ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(core_->dialect().ColumnsQuery(schema, table)));
   if (rows.empty()) return NoSuchTable(schema, table);
   ARROW_ASSIGN_OR_RAISE(auto read, core_->dialect().Layout(schema, table, rows));
+  ARROW_RETURN_NOT_OK(AskTypes(read));
   auto layout = std::make_shared<const TableLayout>(std::move(read));
   MutexLock lock(mutex_);
   if (layouts_.size() >= kEntriesMax) layouts_.clear();
   layouts_[{schema, table}] = {.value = layout, .until = Until()};
   return layout;
+}
+
+arrow::Status LayoutCache::AskTypes(TableLayout& layout) {
+  const auto unknown = [](const ColumnLayout& column) { return column.arriving == nullptr; };
+  if (std::ranges::none_of(layout.columns, unknown)) return arrow::Status::OK();
+  ScanRequest request;
+  request.projection.resize(layout.columns.size());
+  std::iota(request.projection.begin(), request.projection.end(), 0);
+  ARROW_ASSIGN_OR_RAISE(const auto given, core_->SchemaOf(SelectStatement(core_->dialect(), layout, request)));
+  auto fields = layout.schema->fields();
+  for (std::size_t i = 0; i < layout.columns.size(); ++i) {
+    if (!unknown(layout.columns[i])) continue;
+    if (given->num_fields() <= static_cast<int>(i))
+      return arrow::Status::Invalid("The driver described too few columns");
+    layout.columns[i].arriving = StorageType(given->field(static_cast<int>(i))->type());
+    fields[i] = fields[i]->WithType(layout.columns[i].arriving);
+  }
+  layout.schema = arrow::schema(std::move(fields));
+  return arrow::Status::OK();
 }
 
 arrow::Status LayoutCache::NoSuchTable(const std::string& schema, const std::string& table) {

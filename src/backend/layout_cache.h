@@ -36,6 +36,8 @@ class LayoutCache {
   };
 
   arrow::Result<std::vector<std::string>> AskSchemas() EXCLUDES(mutex_);
+  // Of the columns that the dialect left to the driver.
+  arrow::Status AskTypes(TableLayout& layout);
   arrow::Status NoSuchTable(const std::string& schema, const std::string& table);
   Clock::TimePoint Until() const { return core_->clock().Now() + core_->spec().metadata_ttl; }
   template <class T>

@@ -25,6 +25,7 @@ enum class Reading {
   kDecimalText,  // digits: into the decimal of the schema
   kBoolean,      // 0 or 1
   kDateText,     // `2013-01-02`
+  kUuidText,     // `550e8400-e29b-41d4-a716-446655440000`
   kTimeText,     // `2013-01-02 03:04:05.000006`, the fraction of up to six digits or none, or T for the blank
 };
 
@@ -47,7 +48,7 @@ enum class Comparable {
 struct ColumnLayout {
   std::string name;
   std::string expression;                     // what is selected
-  std::shared_ptr<arrow::DataType> arriving;  // what the driver gives for it
+  std::shared_ptr<arrow::DataType> arriving;  // what the driver gives for it; null: the driver is asked
   Reading reading = Reading::kAsIs;
   Comparable comparable = Comparable::kNone;
   std::string compared = {};  // in conditions; empty: as what is selected

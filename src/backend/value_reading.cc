@@ -3,6 +3,7 @@
 #include <arrow/array/array_binary.h>
 #include <arrow/array/array_nested.h>
 #include <arrow/array/array_primitive.h>
+#include <arrow/array/builder_binary.h>
 #include <arrow/array/builder_decimal.h>
 #include <arrow/array/builder_primitive.h>
 #include <arrow/array/util.h>
@@ -17,6 +18,7 @@
 #include <arrow/util/bitmap_ops.h>
 #include <arrow/util/decimal.h>
 
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <limits>
@@ -195,6 +197,38 @@ arrow::Result<ArrayPtr> ReadTexts(const ColumnLayout& column, const std::shared_
   return builder.Finish();
 }
 
+// The sixteen bytes of `550e8400-e29b-41d4-a716-446655440000`.
+std::optional<std::array<std::uint8_t, 16>> ParseUuid(std::string_view text) {
+  std::array<std::uint8_t, 16> bytes{};
+  std::size_t digits = 0;
+  for (const char c : text) {
+    if (c == '-') continue;
+    std::uint8_t digit = 0;
+    const auto [end, error] = std::from_chars(&c, &c + 1, digit, 16);
+    if (error != std::errc() || digits == 32) return std::nullopt;
+    bytes[digits / 2] = static_cast<std::uint8_t>(bytes[digits / 2] << 4 | digit);
+    ++digits;
+  }
+  return digits == 32 ? std::optional(bytes) : std::nullopt;
+}
+
+arrow::Result<ArrayPtr> ReadUuids(const ColumnLayout& column, const std::shared_ptr<arrow::DataType>& type,
+                                  const ArrayPtr& array) {
+  const auto& texts = static_cast<const arrow::StringArray&>(*array);
+  arrow::FixedSizeBinaryBuilder builder(type);
+  ARROW_RETURN_NOT_OK(builder.Reserve(texts.length()));
+  for (std::int64_t row = 0; row < texts.length(); ++row) {
+    if (texts.IsNull(row)) {
+      builder.UnsafeAppendNull();
+      continue;
+    }
+    const auto uuid = ParseUuid(texts.GetView(row));
+    if (!uuid) return NoSuchValue(column, *type, texts.GetView(row));
+    builder.UnsafeAppend(uuid->data());
+  }
+  return builder.Finish();
+}
+
 arrow::Result<ArrayPtr> ReadBooleans(const ColumnLayout& column, const ArrayPtr& array) {
   const auto& numbers = static_cast<const arrow::Int64Array&>(*array);
   arrow::BooleanBuilder builder;
@@ -312,6 +346,8 @@ arrow::Result<ArrayPtr> ValueReading::ReadColumn(const ColumnLayout& column,
       return ReadBooleans(column, array);
     case Reading::kDateText:
       return ReadTexts<arrow::Date32Builder>(column, type, array, ParseDate);
+    case Reading::kUuidText:
+      return ReadUuids(column, type, array);
     case Reading::kTimeText:
       return ReadTexts<arrow::TimestampBuilder>(column, type, array, ParseTime);
   }

@@ -93,6 +93,17 @@ TEST(ValueReading, OfTextsOfTimes) {
   }
 }
 
+TEST(ValueReading, OfTextsOfUuids) {
+  const auto layout = Layout(arrow::utf8(), Reading::kUuidText, arrow::fixed_size_binary(16));
+  ASSERT_OK_AND_ASSIGN(const auto read,
+                       Read(layout, {Json(arrow::utf8(), R"(["61626364-6566-6768-696A-6b6c6d6e6f70", null])")}));
+  EXPECT_TRUE(read->Equals(Json(arrow::fixed_size_binary(16), R"(["abcdefghijklmnop", null])"))) << read->ToString();
+  for (const auto* bad : {"", "61626364-6566-6768-696A-6b6c6d6e6f7", "61626364-6566-6768-696A-6b6c6d6e6f7011",
+                          "x1626364-6566-6768-696A-6b6c6d6e6f70"}) {
+    EXPECT_FALSE(Read(layout, {Json(arrow::utf8(), "[\"" + std::string(bad) + "\"]")}).ok()) << bad;
+  }
+}
+
 TEST(ValueReading, TakesNullsFromTheCheckWhereverTheValuesBegin) {
   const auto layout = Layout(arrow::int64(), Reading::kAsIs, arrow::int64(), "check");
   const auto values = Json(arrow::int64(), "[9, 1, 0, 3]");

@@ -92,7 +92,7 @@ arrow::Status Server::BuildRooms() {
   const engine::EngineOptions options = OptionsOfEngine(config);
   if (!config.data.empty()) ARROW_RETURN_NOT_OK(PrepareFolder(config.data, "data"));
   if (!options.temp_directory.empty()) ARROW_RETURN_NOT_OK(PrepareFolder(options.temp_directory, "temp_directory"));
-  backends_ = backend::BackendRegistry::Make({.driver_folder = DriverFolder(config)});
+  backends_ = backend::BackendRegistry::Make({.driver_folder = DriverFolder(config), .own_database = options.path});
   auto engine = engine::Engine::Make(options);
   ARROW_RETURN_NOT_OK(ExplainLock(engine.status(), config.data));
   engine_ = std::move(*engine);

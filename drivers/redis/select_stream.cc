@@ -195,6 +195,13 @@ arrow::Status SelectStream::Append(const Row& row) {
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> SelectStream::Next() {
+  ARROW_RETURN_NOT_OK(failed_);
+  auto batch = ReadBatch();
+  failed_ = batch.status();
+  return batch;
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> SelectStream::ReadBatch() {
   if (cancel_->is_set()) return Fail(ADBC_STATUS_CANCELLED, "The statement was cancelled");
   int64_t rows = 0;
   batch_bytes_ = 0;

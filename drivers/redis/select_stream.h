@@ -30,7 +30,8 @@ class SelectStream {
                                                            std::shared_ptr<CancelFlag> cancel);
 
   const std::shared_ptr<arrow::Schema>& schema() const { return plan_.schema; }
-  // Null at the end. INVALID_DATA names key and column of a text that is no value of the column.
+  // Null at the end. INVALID_DATA names key and column of a text that is no value of the column. A stream that has
+  // failed says so again: rows that were on their way are lost.
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next();
 
  private:
@@ -41,6 +42,7 @@ class SelectStream {
   };
 
   SelectStream(Tables tables, SelectPlan plan, ReadOptions options, std::shared_ptr<CancelFlag> cancel);
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> ReadBatch();
   arrow::Result<bool> StartNextScan();
   std::unique_ptr<KeyCursor> OpenCursor();
   arrow::Status LoadKeys();
@@ -64,6 +66,7 @@ class SelectStream {
   std::shared_ptr<arrow::RecordBatch> parameter_batch_;
   int64_t parameter_row_ = 0;
   bool scans_ended_ = false;
+  arrow::Status failed_;
 
   Scan scan_;
   std::unique_ptr<KeyCursor> cursor_;

@@ -105,6 +105,20 @@ class TestServer:
             server.thaw()
             assert failure(lambda: rows(connection, "SELECT * FROM t")).status_code == Code.NOT_FOUND
 
+    def test_that_hangs_in_mid_stream_and_comes_back(self):
+        with ValkeyServer() as server, connect(server, timeout_ms=200) as connection, connection.cursor() as cursor:
+            big_table(connection)
+            stream = open_stream(cursor)
+            server.freeze()
+            with pytest.raises((OSError, pa.ArrowException), match="sent nothing"):
+                read_on(stream)
+            server.thaw()
+            # A stream that has failed has no more rows, whatever the server could give.
+            for _ in range(3):
+                with pytest.raises((OSError, pa.ArrowException), match="sent nothing"):
+                    stream.read_next_batch()
+            assert len(rows(connection, "SELECT * FROM t")) == 20_000
+
     def test_that_is_part_of_a_cluster(self):
         with ValkeyServer(settings=[("cluster-enabled", "yes")]) as server, connect(server) as connection:
             error = failure(lambda: rows(connection, "SELECT * FROM t"))

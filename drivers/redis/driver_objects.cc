@@ -3,6 +3,7 @@
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
 #include <charconv>
@@ -188,7 +189,10 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Connection::Objects(const Obj
 arrow::Result<std::shared_ptr<arrow::Schema>> Connection::TableSchema(const std::string& name) const {
   ARROW_ASSIGN_OR_RAISE(const Tables tables, this->tables());
   ARROW_ASSIGN_OR_RAISE(const Table table, tables.Load(name));
-  return table.schema;
+  std::unordered_map<std::string, std::string> roles;
+  if (table.has_key()) roles["adbc.redis.primary_key"] = table.present_field();
+  if (table.time >= 0) roles["adbc.redis.time"] = table.schema->field(table.time)->name();
+  return table.schema->WithMetadata(arrow::key_value_metadata(roles));
 }
 
 arrow::Status Statement::SetIngestOption(const std::string& name, const std::string& value) {

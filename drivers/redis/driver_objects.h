@@ -65,6 +65,7 @@ class Connection {
 
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Info(std::span<const uint32_t> codes) const;
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Objects(const ObjectsFilter& filter) const;
+  // Its metadata name the primary key and the time column: adbc.redis.primary_key, adbc.redis.time.
   arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const std::string& table) const;
 
   // INVALID_STATE before Init().

@@ -153,7 +153,7 @@ arrow::Status Wire::Open() {
   if (opened.ok()) {  // from here on every wait is ours, so that it can be cancelled
     fcntl(context_->fd, F_SETFL, fcntl(context_->fd, F_GETFL) | O_NONBLOCK);
     context_->flags &= ~REDIS_BLOCK;
-    redisEnableKeepAlive(context_.get());
+    if (address_.socket_path.empty()) redisEnableKeepAlive(context_.get());  // a Unix socket has no such thing
     context_->reader->maxelements = kReplyElementsMax;
     opened = SignIn();
   }

@@ -31,18 +31,18 @@ constexpr milliseconds kCheckTimeout{5'000};
 
 class Session final : public PooledConnection {
  public:
-  Session(std::unique_ptr<DriverConnection> connection, ConnectionPorts ports, StatementWatch& watch)
-      : connection_(std::move(connection)), ports_(ports), watch_(watch) {}
+  Session(std::unique_ptr<DriverConnection> connection, ConnectionPorts ports, std::string check, StatementWatch& watch)
+      : connection_(std::move(connection)), ports_(ports), check_(std::move(check)), watch_(watch) {}
 
   arrow::Status Check() override {
-    ARROW_ASSIGN_OR_RAISE(const auto statement, connection_->Prepare("SELECT 1"));
+    ARROW_ASSIGN_OR_RAISE(const auto statement, connection_->Prepare(check_));
     const auto watched = watch_.Add(
         {.cancel = [&] { static_cast<void>(statement->Cancel()); }, .cancelled = {}, .abort = [&] { End(); }},
         kCheckTimeout);
     watched->Enter();
     const auto status = statement->ExecuteUpdate().status();
     watched->Release();
-    return status;
+    return status.IsKeyError() ? arrow::Status::OK() : status;
   }
 
   DriverConnection& connection() { return *connection_; }
@@ -52,6 +52,7 @@ class Session final : public PooledConnection {
  private:
   const std::unique_ptr<DriverConnection> connection_;
   const ConnectionPorts ports_;
+  const std::string check_;
   StatementWatch& watch_;
 };
 
@@ -220,7 +221,7 @@ arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::Connect() {
     ARROW_ASSIGN_OR_RAISE(auto connection, DriverConnection::Connect(std::move(database)));
     for (const auto& statement : dialect_->SessionStatements()) ARROW_RETURN_NOT_OK(connection->Run(statement));
     ARROW_ASSIGN_OR_RAISE(const auto ports, AskPorts(*connection, dialect_->PortsQuery()));
-    return std::make_unique<Session>(std::move(connection), ports, watch_);
+    return std::make_unique<Session>(std::move(connection), ports, dialect_->CheckQuery(), watch_);
   };
   auto connection = connect();
   if (connection.ok()) {
@@ -366,6 +367,32 @@ arrow::Result<TextRows> BackendCore::ReadTexts(const std::string& sql) {
     ARROW_ASSIGN_OR_RAISE(auto more, TextsOf(array, running->schema()));
     std::ranges::move(more, std::back_inserter(rows));
   }
+}
+
+template <class Ask>
+auto BackendCore::AskDriver(const Ask& ask) -> decltype(ask(std::declval<DriverConnection&>())) {
+  for (int attempt = 0;; ++attempt) {
+    if (!breaker_.is_closed()) return Unavailable();
+    auto lease = pool_.Acquire({});
+    if (!lease.ok()) return WithName(spec_.name, lease.status());
+    auto answer = ask(static_cast<Session&>(lease->connection()).connection());
+    if (answer.ok() || answer.status().IsKeyError()) {
+      breaker_.Succeeded();
+      lease->Return();
+      return answer.ok() ? std::move(answer) : WithName(spec_.name, answer.status());
+    }
+    const bool stale = attempt == 0 && IsConnectionFailure(answer.status()) && !lease->is_new();
+    if (!stale) return Explain(answer.status(), nullptr);
+    pool_.Suspect();
+  }
+}
+
+arrow::Result<std::vector<NamedTable>> BackendCore::ReadTables() {
+  return AskDriver([](DriverConnection& connection) { return connection.Tables(); });
+}
+
+arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::ReadTableSchema(const std::string& table) {
+  return AskDriver([&](DriverConnection& connection) { return connection.TableSchema(table); });
 }
 
 BackendInfo BackendCore::info() const {

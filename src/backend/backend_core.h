@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "backend/backend_registry.h"
@@ -90,6 +91,10 @@ class BackendCore {
   // All rows of a statement whose columns are texts.
   arrow::Result<TextRows> ReadTexts(const std::string& sql);
 
+  // What the driver says of tables (driver.h), where there is no catalog to ask. The driver ends what takes too long.
+  arrow::Result<std::vector<NamedTable>> ReadTables();
+  arrow::Result<std::shared_ptr<arrow::Schema>> ReadTableSchema(const std::string& table);
+
   BackendInfo info() const EXCLUDES(mutex_);
 
  private:
@@ -99,6 +104,8 @@ class BackendCore {
   // One at a time; who came meanwhile gets what that one got.
   arrow::Result<std::shared_ptr<DriverDatabase>> OpenDatabase() EXCLUDES(mutex_);
   arrow::Result<std::shared_ptr<DriverDatabase>> OpenAnew() EXCLUDES(mutex_);
+  template <class Ask>
+  auto AskDriver(const Ask& ask) -> decltype(ask(std::declval<DriverConnection&>()));
   arrow::Result<std::unique_ptr<RunningStatement>> Prepare(const std::string& sql, Cancelled cancelled);
   // With the statement's end and the backend's name in its words; counted.
   arrow::Status Explain(const arrow::Status& status, const WatchedStatement* watched) EXCLUDES(mutex_);

@@ -18,11 +18,13 @@ namespace {
 
 arrow::Result<std::unique_ptr<const Dialect>> DialectOf(const BackendSpec& spec, const std::string& library) {
   if (library == kDuckdb) return MakeDuckdbDialect();
+  if (library == kRedis) return MakeRedisDialect();
   const auto file = library.substr(library.rfind('/') + 1);
   if (file.find("postgresql") != std::string::npos) return MakePostgresDialect();
   if (file.find("sqlite") != std::string::npos) return MakeSqliteDialect();
   return arrow::Status::NotImplemented(
-      "Backend ", spec.name, ": there is no dialect for its driver yet (postgresql, sqlite and duckdb have one)");
+      "Backend ", spec.name,
+      ": there is no dialect for its driver yet (postgresql, sqlite, duckdb and redis have one)");
 }
 
 class AdbcRegistry final : public BackendRegistry {

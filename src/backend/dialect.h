@@ -40,6 +40,16 @@ class Dialect {
   // Does the driver give the schema of a statement without running it?
   virtual bool describes_statements() const { return true; }
 
+  // Shows that the database answers, be it that there is no such table.
+  virtual std::string CheckQuery() const { return "SELECT 1"; }
+
+  // Has it a catalog that SQL asks? Else its one schema is `main`, the driver says the rest, and LayoutAsDescribed()
+  // reads it.
+  virtual bool has_catalog() const { return true; }
+  // Does it take any expression where a condition or a column may stand? Else a SELECT has names of columns, and
+  // conditions as their ColumnLayout allows them.
+  virtual bool takes_expressions() const { return true; }
+
   // One column: the name.
   virtual std::string SchemasQuery() const = 0;
   // Name, and `view` or something else.
@@ -48,6 +58,7 @@ class Dialect {
   virtual std::string ColumnsQuery(const std::string& schema, const std::string& table) const = 0;
   virtual arrow::Result<TableLayout> Layout(const std::string& schema, const std::string& table,
                                             const TextRows& columns) const = 0;
+  virtual arrow::Result<TableLayout> LayoutAsDescribed(const std::string& table, const arrow::Schema& schema) const;
   // May a client's statement be passed on? Invalid, saying what may: it would do more than read.
   virtual arrow::Status CheckPassedOn(const std::string& statement) const = 0;
   // Of the rows of a statement, by what the driver says of them. Invalid, naming the column: a value might be changed
@@ -61,5 +72,6 @@ class Dialect {
 std::unique_ptr<const Dialect> MakePostgresDialect();
 std::unique_ptr<const Dialect> MakeSqliteDialect();
 std::unique_ptr<const Dialect> MakeDuckdbDialect();
+std::unique_ptr<const Dialect> MakeRedisDialect();
 
 }  // namespace hyprstream::backend

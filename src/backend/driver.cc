@@ -14,13 +14,15 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
 #include "backend/duckdb_opening.h"
 
-// DuckDB's own, which no header declares.
+// DuckDB's own, and that of drivers/redis; no header declares them.
 extern "C" AdbcStatusCode duckdb_adbc_init(int version, void* driver, AdbcError* error);
+extern "C" AdbcStatusCode AdbcDriverRedisInit(int version, void* driver, AdbcError* error);
 
 namespace hyprstream::backend {
 namespace {
@@ -146,6 +148,32 @@ bool IsPostgres(const std::string& library) {
   return std::filesystem::path(library).filename().string().find("postgresql") != std::string::npos;
 }
 
+// The lists within lists that GetObjects gives: of catalogs, schemas, tables.
+arrow::Result<std::vector<NamedTable>> TablesIn(const arrow::RecordBatch& catalogs) {
+  const auto within = [](const std::shared_ptr<arrow::Array>& lists) -> std::shared_ptr<arrow::Array> {
+    if (lists == nullptr || lists->type_id() != arrow::Type::LIST) return nullptr;
+    return static_cast<const arrow::ListArray&>(*lists).values();
+  };
+  const auto field = [](const std::shared_ptr<arrow::Array>& rows, const std::string& name) {
+    return rows == nullptr || rows->type_id() != arrow::Type::STRUCT
+               ? nullptr
+               : static_cast<const arrow::StructArray&>(*rows).GetFieldByName(name);
+  };
+  const auto tables = within(field(within(catalogs.GetColumnByName("catalog_db_schemas")), "db_schema_tables"));
+  const auto names = field(tables, "table_name");
+  const auto types = field(tables, "table_type");
+  if (names == nullptr || names->type_id() != arrow::Type::STRING || types == nullptr ||
+      types->type_id() != arrow::Type::STRING) {
+    return arrow::Status::Invalid("The driver described its tables in another shape");
+  }
+  std::vector<NamedTable> found;
+  for (std::int64_t row = 0; row < names->length(); ++row) {
+    found.push_back({.name = static_cast<const arrow::StringArray&>(*names).GetString(row),
+                     .is_view = static_cast<const arrow::StringArray&>(*types).GetString(row) == "view"});
+  }
+  return found;
+}
+
 }  // namespace
 
 const DriverErrorDetail* DriverErrorDetail::Of(const arrow::Status& status) {
@@ -162,13 +190,14 @@ std::string SqlStateOf(const arrow::Status& status) {
 }
 
 arrow::Result<std::string> DriverLibrary(const std::string& driver, const std::string& folder) {
-  if (driver.starts_with('/') || driver == kDuckdb) return driver;
+  if (driver.starts_with('/') || driver == kDuckdb || driver == kRedis) return driver;
   for (const char* known : {"postgresql", "sqlite"}) {
     if (driver == known) return folder + "/libadbc_driver_" + driver + ".so";
   }
   return arrow::Status::Invalid(
-      "Unknown driver (postgresql, sqlite and duckdb are known by name; any other is named by the absolute path of its "
-      "library)");
+      "Unknown driver (postgresql, sqlite, duckdb and redis are known by name; any other is named by the absolute path "
+      "of "
+      "its library)");
 }
 
 DriverStream::DriverStream(DriverStream&& other) noexcept
@@ -268,20 +297,26 @@ arrow::Status DriverDatabase::SetOption(const std::string& name, const std::stri
   return ToStatus(AdbcDatabaseSetOption(&database_, name.c_str(), value.c_str(), &error), error, *redaction_);
 }
 
-arrow::Status DriverDatabase::InitializeDuckdb(const BackendSpec& spec) {
-  in_process_ = true;
-  ARROW_ASSIGN_OR_RAISE(const auto options, DuckdbOptions(spec));
+arrow::Status DriverDatabase::InitializeLinked(const BackendSpec& spec, const std::string& name) {
+  in_process_ = name == kDuckdb;
+  auto options = spec.driver_options;
+  if (in_process_) {
+    ARROW_ASSIGN_OR_RAISE(options, DuckdbOptions(spec));
+  } else {
+    options.try_emplace("adbc.redis.timeout_ms", std::to_string(spec.statement_timeout.count()));
+  }
   OwnedError error;
-  ARROW_RETURN_NOT_OK(
-      ToStatus(AdbcDriverManagerDatabaseSetInitFunc(&database_, duckdb_adbc_init, &error), error, *redaction_));
-  for (const auto& [name, value] : options) ARROW_RETURN_NOT_OK(SetOption(name, value));
+  ARROW_RETURN_NOT_OK(ToStatus(
+      AdbcDriverManagerDatabaseSetInitFunc(&database_, in_process_ ? duckdb_adbc_init : AdbcDriverRedisInit, &error),
+      error, *redaction_));
+  for (const auto& [option, value] : options) ARROW_RETURN_NOT_OK(SetOption(option, value));
   return ToStatus(AdbcDatabaseInit(&database_, &error), error, *redaction_);
 }
 
 arrow::Status DriverDatabase::Initialize(const BackendSpec& spec, const std::string& library) {
   OwnedError error;
   ARROW_RETURN_NOT_OK(ToStatus(AdbcDatabaseNew(&database_, &error), error, *redaction_));
-  if (library == kDuckdb) return InitializeDuckdb(spec);
+  if (library == kDuckdb || library == kRedis) return InitializeLinked(spec, library);
   ARROW_RETURN_NOT_OK(SetOption("driver", library));
   if (!spec.entrypoint.empty()) ARROW_RETURN_NOT_OK(SetOption("entrypoint", spec.entrypoint));
   const bool postgres = IsPostgres(library);
@@ -328,6 +363,31 @@ arrow::Result<std::unique_ptr<DriverStatement>> DriverConnection::Prepare(const 
 arrow::Status DriverConnection::Run(const std::string& sql) {
   ARROW_ASSIGN_OR_RAISE(const auto statement, Prepare(sql));
   return statement->ExecuteUpdate().status();
+}
+
+arrow::Result<std::vector<NamedTable>> DriverConnection::Tables() {
+  OwnedError error;
+  ArrowArrayStream stream{};
+  ARROW_RETURN_NOT_OK(ToStatus(AdbcConnectionGetObjects(&connection_, ADBC_OBJECT_DEPTH_TABLES, nullptr, nullptr,
+                                                        nullptr, nullptr, nullptr, &stream, &error),
+                               error, *database_->redaction_));
+  ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::ImportRecordBatchReader(&stream));
+  std::vector<NamedTable> tables;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const auto catalogs, reader->Next());
+    if (catalogs == nullptr) return tables;
+    ARROW_ASSIGN_OR_RAISE(auto found, TablesIn(*catalogs));
+    std::ranges::move(found, std::back_inserter(tables));
+  }
+}
+
+arrow::Result<std::shared_ptr<arrow::Schema>> DriverConnection::TableSchema(const std::string& table) {
+  OwnedError error;
+  ArrowSchema schema{};
+  ARROW_RETURN_NOT_OK(
+      ToStatus(AdbcConnectionGetTableSchema(&connection_, nullptr, nullptr, table.c_str(), &schema, &error), error,
+               *database_->redaction_));
+  return arrow::ImportSchema(&schema);
 }
 
 std::string DriverConnection::ProductVersion() {

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "backend/backend_spec.h"
 #include "backend/redaction.h"
@@ -45,11 +46,12 @@ bool IsConnectionFailure(const arrow::Status& status);
 // Five letters, or empty.
 std::string SqlStateOf(const arrow::Status& status);
 
-// The driver that is linked in; all others are libraries.
+// The drivers that are linked in; all others are libraries.
 inline constexpr std::string_view kDuckdb = "duckdb";
+inline constexpr std::string_view kRedis = "redis";
 
-// The path of the library of a driver, given by its name in `folder` or as an absolute path; `duckdb` as it is.
-// Invalid: none of them.
+// The path of the library of a driver, given by its name in `folder` or as an absolute path; the name of one that is
+// linked in. Invalid: none of them.
 arrow::Result<std::string> DriverLibrary(const std::string& driver, const std::string& folder);
 
 // A stream of batches that has the driver's errors. Move-only.
@@ -75,6 +77,11 @@ class DriverStream {
 };
 
 class DriverConnection;
+
+struct NamedTable {
+  std::string name;
+  bool is_view = false;
+};
 
 class DriverStatement {
  public:
@@ -114,7 +121,7 @@ class DriverDatabase {
   friend class DriverConnection;
   explicit DriverDatabase(const BackendSpec& spec) : redaction_(std::make_shared<Redaction>(spec)) {}
   arrow::Status Initialize(const BackendSpec& spec, const std::string& library);
-  arrow::Status InitializeDuckdb(const BackendSpec& spec);
+  arrow::Status InitializeLinked(const BackendSpec& spec, const std::string& name);
   arrow::Status SetOption(const std::string& name, const std::string& value);
 
   AdbcDatabase database_{};
@@ -134,6 +141,10 @@ class DriverConnection {
   arrow::Status Run(const std::string& sql);
   // The version of the database product; empty where the driver does not say.
   std::string ProductVersion();
+  // What the driver itself says of a database without a catalog in SQL: its tables, and the columns of one. KeyError:
+  // there is none of that name.
+  arrow::Result<std::vector<NamedTable>> Tables();
+  arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const std::string& table);
 
  private:
   explicit DriverConnection(std::shared_ptr<DriverDatabase> database) : database_(std::move(database)) {}

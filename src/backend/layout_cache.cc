@@ -16,10 +16,13 @@ namespace {
 
 // A catalog larger than this is not worth its memory.
 constexpr std::size_t kEntriesMax = 10'000;
+// The schema of a database without schemas.
+constexpr const char* kMain = "main";
 
 }  // namespace
 
 arrow::Result<std::vector<std::string>> LayoutCache::AskSchemas() {
+  if (!core_->dialect().has_catalog()) return std::vector<std::string>{kMain};
   ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(core_->dialect().SchemasQuery()));
   std::vector<std::string> schemas;
   for (const auto& row : rows) schemas.push_back(row.at(0).value_or(""));
@@ -42,21 +45,48 @@ arrow::Result<std::vector<BackendTable>> LayoutCache::Tables(const std::string& 
     const auto found = tables_.find(schema);
     if (found != tables_.end() && IsFresh(found->second)) return found->second.value;
   }
-  ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(core_->dialect().TablesQuery(schema)));
-  if (rows.empty()) {
+  ARROW_ASSIGN_OR_RAISE(auto tables, AskTables(schema));
+  if (tables.empty()) {
     ARROW_ASSIGN_OR_RAISE(const auto schemas, AskSchemas());
     if (std::ranges::find(schemas, schema) == schemas.end()) {
       return arrow::Status::KeyError("Unknown schema: ", core_->name(), ".", schema, DidYouMean(schema, schemas));
     }
   }
-  std::vector<BackendTable> tables;
-  for (const auto& row : rows) {
-    tables.push_back({.schema = schema, .name = row.at(0).value_or(""), .is_view = row.at(1).value_or("") == "view"});
-  }
   MutexLock lock(mutex_);
   if (tables_.size() >= kEntriesMax) tables_.clear();
   tables_[schema] = {.value = tables, .until = Until()};
   return tables;
+}
+
+arrow::Result<std::vector<BackendTable>> LayoutCache::AskTables(const std::string& schema) {
+  std::vector<BackendTable> tables;
+  if (!core_->dialect().has_catalog()) {
+    if (schema != kMain) return tables;
+    ARROW_ASSIGN_OR_RAISE(const auto named, core_->ReadTables());
+    for (const auto& table : named) tables.push_back({.schema = kMain, .name = table.name, .is_view = table.is_view});
+    return tables;
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(core_->dialect().TablesQuery(schema)));
+  for (const auto& row : rows) {
+    tables.push_back({.schema = schema, .name = row.at(0).value_or(""), .is_view = row.at(1).value_or("") == "view"});
+  }
+  return tables;
+}
+
+arrow::Result<TableLayout> LayoutCache::AskLayout(const std::string& schema, const std::string& table) {
+  const auto& dialect = core_->dialect();
+  if (!dialect.has_catalog()) {
+    if (schema != kMain) return NoSuchTable(schema, table);
+    const auto described = core_->ReadTableSchema(table);
+    if (described.status().IsKeyError()) return NoSuchTable(schema, table);
+    ARROW_RETURN_NOT_OK(described.status());
+    return dialect.LayoutAsDescribed(table, **described);
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(dialect.ColumnsQuery(schema, table)));
+  if (rows.empty()) return NoSuchTable(schema, table);
+  ARROW_ASSIGN_OR_RAISE(auto layout, dialect.Layout(schema, table, rows));
+  ARROW_RETURN_NOT_OK(AskTypes(layout));
+  return layout;
 }
 
 arrow::Result<std::shared_ptr<const TableLayout>> LayoutCache::Layout(const std::string& schema,
@@ -66,10 +96,7 @@ arrow::Result<std::shared_ptr<const TableLayout>> LayoutCache::Layout(const std:
     const auto found = layouts_.find({schema, table});
     if (found != layouts_.end() && IsFresh(found->second)) return found->second.value;
   }
-  ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(core_->dialect().ColumnsQuery(schema, table)));
-  if (rows.empty()) return NoSuchTable(schema, table);
-  ARROW_ASSIGN_OR_RAISE(auto read, core_->dialect().Layout(schema, table, rows));
-  ARROW_RETURN_NOT_OK(AskTypes(read));
+  ARROW_ASSIGN_OR_RAISE(auto read, AskLayout(schema, table));
   auto layout = std::make_shared<const TableLayout>(std::move(read));
   MutexLock lock(mutex_);
   if (layouts_.size() >= kEntriesMax) layouts_.clear();

@@ -36,6 +36,8 @@ class LayoutCache {
   };
 
   arrow::Result<std::vector<std::string>> AskSchemas() EXCLUDES(mutex_);
+  arrow::Result<std::vector<BackendTable>> AskTables(const std::string& schema);
+  arrow::Result<TableLayout> AskLayout(const std::string& schema, const std::string& table);
   // Of the columns that the dialect left to the driver.
   arrow::Status AskTypes(TableLayout& layout);
   arrow::Status NoSuchTable(const std::string& schema, const std::string& table);

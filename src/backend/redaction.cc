@@ -145,9 +145,19 @@ std::string PercentEncoded(std::string_view text) {
 }
 
 bool MayBeSecret(std::string_view option) {
-  static constexpr std::array<std::string_view, 6> kPublic = {
-      "path",    "adbc.snowflake.sql.db", "adbc.snowflake.sql.schema", "adbc.snowflake.sql.account",
-      "threads", "memory_limit"};
+  static constexpr std::array<std::string_view, 13> kPublic = {"path",
+                                                               "adbc.snowflake.sql.db",
+                                                               "adbc.snowflake.sql.schema",
+                                                               "adbc.snowflake.sql.account",
+                                                               "threads",
+                                                               "memory_limit",
+                                                               "access_mode",
+                                                               "temp_directory",
+                                                               "adbc.redis.prefix",
+                                                               "adbc.redis.db",
+                                                               "adbc.redis.timeout_ms",
+                                                               "adbc.redis.connect_timeout_ms",
+                                                               "adbc.redis.tls"};
   return std::ranges::find(kPublic, option) == kPublic.end();
 }
 

@@ -44,9 +44,26 @@ std::optional<std::string> InCondition(const Dialect& dialect, const ColumnLayou
   return list.empty() ? "FALSE" : ComparedOf(column) + " IN (" + list + ")";
 }
 
+// FALSE, IS NULL and the rest are expressions.
+bool Takes(const Dialect& dialect, const ColumnLayout& column, const ColumnFilter& filter) {
+  if (dialect.takes_expressions()) return true;
+  const auto is_null = [](const auto& value) { return value == nullptr || !value->is_valid; };
+  switch (filter.op) {
+    case Op::kIsNull:
+      return false;
+    case Op::kIn:
+      return column.conditions == Conditions::kKey && !std::ranges::all_of(filter.values, is_null);
+    case Op::kEqual:
+      return !is_null(filter.value);
+    default:
+      return column.conditions == Conditions::kRange && !is_null(filter.value);
+  }
+}
+
 std::optional<std::string> Condition(const Dialect& dialect, const TableLayout& layout, const ColumnFilter& filter) {
   if (filter.column < 0 || static_cast<std::size_t>(filter.column) >= layout.columns.size()) return std::nullopt;
   const auto& column = layout.columns[static_cast<std::size_t>(filter.column)];
+  if (!Takes(dialect, column, filter)) return std::nullopt;
   if (filter.op == Op::kIsNull) return ComparedOf(column) + " IS NULL";
   if (column.comparable == Comparable::kNone) return std::nullopt;
   if (filter.op == Op::kIn) return InCondition(dialect, column, filter);
@@ -90,6 +107,7 @@ std::string SelectStatement(const Dialect& dialect, const TableLayout& layout, c
   }
   if (all && request.rows_max) rest += " LIMIT " + std::to_string(*request.rows_max);
   if (!request.projection.empty()) return "SELECT " + Columns(layout, request.projection) + rest;
+  if (!dialect.takes_expressions()) return "SELECT " + Columns(layout, {0}) + rest;  // whose rows are counted here
   return "SELECT count(*) FROM (SELECT 1 AS one" + rest + ") AS counted";
 }
 

@@ -16,7 +16,8 @@ namespace hyprstream::backend {
 bool AllPushed(const Dialect& dialect, const TableLayout& layout, const std::vector<ColumnFilter>& filters);
 
 // The projected columns and what is refused of them, as ValueReading takes them; of a projection of none, the number of
-// rows. With the conditions that can be said, and with rows_max where that is all of them.
+// rows, or one column of them where the database does not count. With the conditions that can be said, and with
+// rows_max where that is all of them.
 std::string SelectStatement(const Dialect& dialect, const TableLayout& layout, const ScanRequest& request);
 
 }  // namespace hyprstream::backend

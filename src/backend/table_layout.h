@@ -45,6 +45,13 @@ enum class Comparable {
   kUuid,
 };
 
+// Which conditions on a column a database takes that has no expressions.
+enum class Conditions {
+  kAll,
+  kKey,    // equality and IN
+  kRange,  // all comparisons, no IN
+};
+
 struct ColumnLayout {
   std::string name;
   std::string expression;                     // what is selected
@@ -55,6 +62,7 @@ struct ColumnLayout {
   // Not empty: selected beside it. True or 2 for a value that would be changed on its way, an error then; 1 for NULL.
   std::string check = {};
   std::string refusal = {};
+  Conditions conditions = Conditions::kAll;
 };
 
 struct TableLayout {

@@ -81,6 +81,13 @@ class TestSigningIn:
 
 
 class TestServer:
+    def test_behind_a_unix_socket(self, tmp_path):
+        path = tmp_path / "socket"
+        with ValkeyServer(password=MARKER, settings=[("unixsocket", str(path))]):
+            with connect(None, uri=f"unix://:{MARKER}@{path}") as connection:
+                big_table(connection, 10)
+                assert len(rows(connection, "SELECT * FROM t")) == 10
+
     def test_that_is_not_there(self, valkey):
         error = failure(lambda: connect(valkey, uri="redis://127.0.0.1:1"))
         assert error.status_code == Code.IO and "127.0.0.1:1" in str(error)

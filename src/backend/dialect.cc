@@ -1,0 +1,12 @@
+#include "backend/dialect.h"
+
+#include <arrow/result.h>
+#include <arrow/status.h>
+
+namespace hyprstream::backend {
+
+arrow::Result<TableLayout> Dialect::LayoutAsDescribed(const std::string& table, const arrow::Schema&) const {
+  return arrow::Status::NotImplemented("Table ", table, " is described by the database's catalog, not by its driver");
+}
+
+}  // namespace hyprstream::backend

@@ -13,6 +13,7 @@
 #include "cli/sql_command.h"
 #include "config/command_line.h"
 #include "config/load_config.h"
+#include "server/backend_check.h"
 #include "server/serve.h"
 
 namespace {
@@ -36,6 +37,7 @@ struct RunCommand {
     if (!settings.ok()) return Refuse(settings.status());
     return Print(config::RenderConfig(*settings));
   }
+  int operator()(const config::BackendsCheckCommand& command) const { return server::CheckBackends(command); }
   int operator()(const config::VersionCommand&) const { return Print("hyprstream " HYPRSTREAM_VERSION "\n"); }
   int operator()(const config::HelpCommand& command) const { return Print(command.text); }
   int operator()(const config::SqlCommand& command) const { return cli::RunSql(command); }

@@ -1,5 +1,5 @@
 """What the demo keeps current: one table of flights, ten views over it (five window sizes by two keys), one of windows
-that overlap, one of calendar months, and one of models that are fitted while data flows."""
+that overlap, one of calendar months, one of running totals, and one of models that are fitted while data flows."""
 
 TABLE = "flights"
 
@@ -39,7 +39,7 @@ SELECT time_bucket({width}, ts) AS window_start, {key},
 FROM flights GROUP BY ALL"""
 
 
-# Windows that overlap, windows of the calendar, and a model for each carrier and day.
+# Windows that overlap, windows of the calendar, all of history, and a model for each carrier and day.
 OTHERS = [
     ("flights_rush", """
 SELECT window_start, window_end, origin, count(*) AS flights, sum(dep_delay) AS delay_minutes
@@ -47,6 +47,10 @@ FROM hop(flights, ts, INTERVAL '15 minutes', INTERVAL '2 hours') GROUP BY ALL"""
     ("flights_month", """
 SELECT date_trunc('month', ts) AS month, carrier, count(*) AS flights, count(dep_delay) AS departed,
        avg(dep_delay) AS mean_delay, stddev_samp(dep_delay) AS spread
+FROM flights GROUP BY ALL"""),
+    ("flights_of_plane", """
+SELECT tailnum, count(*) AS flights, count(dep_delay) AS departed, sum(dep_delay) AS delay_minutes,
+       sum(distance) AS miles
 FROM flights GROUP BY ALL"""),
     ("flights_fit", """
 SELECT time_bucket(INTERVAL '1 day', ts) AS day, carrier, linear_fit(arr_delay, [dep_delay, distance]) AS fit

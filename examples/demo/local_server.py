@@ -13,20 +13,25 @@ START_SECONDS_MAX = 30
 class LocalServer:
     """Runs `hyprstream serve` until the `with` block is left.
 
-    Port 0 takes a free one. `url` is where it answers, `start_seconds` how long it took to.
+    Port 0 takes a free one; `configuration` is TOML. `url` is where it answers, `start_seconds` how long it took to.
     """
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, configuration=""):
         self.port = port
+        self.configuration = configuration
         self._folder = tempfile.TemporaryDirectory(prefix="hyprstream-demo-")
         self._log = pathlib.Path(self._folder.name, "log")
 
     def __enter__(self):
         ready_file = pathlib.Path(self._folder.name, "ready")
+        config = pathlib.Path(self._folder.name, "hyprstream.toml")
+        config.write_text(self.configuration)
+        drivers = os.environ.get("HYPRSTREAM_ADBC_DRIVERS")
         started = time.monotonic()
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--port", str(self.port), "--ready-file", ready_file],
+                [BINARY, "serve", "--config", config, "--port", str(self.port), "--ready-file", ready_file,
+                 *(["--adbc-drivers", drivers] if drivers else [])],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment(),
                 start_new_session=True,  # Ctrl-C is ours to pass on, once we have closed our connections
             )

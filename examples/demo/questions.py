@@ -1,4 +1,7 @@
-"""Questions that a person would ask about the flights, each put to the views and to the raw rows."""
+"""Questions that a person would ask about the flights, each put to the views and to the raw rows.
+
+What stands for {reference} is the schema of the backend that has the tables of reference_data.
+"""
 
 import dataclasses
 
@@ -30,11 +33,11 @@ LAST_WEEK = "(SELECT max(window_start) FROM flights_hour_by_origin) - INTERVAL '
 WORST_HOUR = Question(
     "What was each airport's worst hour in the last week (10 departures or more)?",
     f"""
-SELECT origin, window_start, departed, round(mean_delay, 1) AS mean_delay, worst_delay
-FROM flights_hour_by_origin
+SELECT name AS airport, window_start, departed, round(mean_delay, 1) AS mean_delay, worst_delay
+FROM flights_hour_by_origin JOIN {{reference}}.airports ON faa = origin
 WHERE window_start > {LAST_WEEK} AND departed >= 10
 QUALIFY row_number() OVER (PARTITION BY origin ORDER BY flights_hour_by_origin.mean_delay DESC, window_start) = 1
-ORDER BY origin""",
+ORDER BY airport""",
     """
 WITH hours AS (
   SELECT origin, date_trunc('hour', ts) AS window_start, count(dep_delay) AS departed,
@@ -42,23 +45,23 @@ WITH hours AS (
   FROM flights
   WHERE date_trunc('hour', ts) > (SELECT date_trunc('hour', max(ts)) FROM flights) - INTERVAL '7 days'
   GROUP BY ALL)
-SELECT origin, window_start, departed, round(mean_delay, 1) AS mean_delay, worst_delay
-FROM hours WHERE departed >= 10
+SELECT name AS airport, window_start, departed, round(mean_delay, 1) AS mean_delay, worst_delay
+FROM hours JOIN {reference}.airports ON faa = origin WHERE departed >= 10
 QUALIFY row_number() OVER (PARTITION BY origin ORDER BY hours.mean_delay DESC, window_start) = 1
-ORDER BY origin""",
+ORDER BY airport""",
 )
 
 WEEK_BY_CARRIER = Question(
     "How did the carriers do in the week before Christmas?",
     """
 SELECT name, flights, round(mean_delay, 1) AS mean_delay, round(100 * late / departed, 1) AS late_percent
-FROM flights_week_by_carrier JOIN airlines USING (carrier)
+FROM flights_week_by_carrier JOIN {reference}.airlines USING (carrier)
 WHERE window_start = TIMESTAMP '2013-12-16'
 ORDER BY flights DESC LIMIT 8""",
     """
 SELECT any_value(name) AS name, count(*) AS flights, round(avg(dep_delay), 1) AS mean_delay,
        round(100 * count(*) FILTER (WHERE dep_delay >= 15) / count(dep_delay), 1) AS late_percent
-FROM flights JOIN airlines USING (carrier)
+FROM flights JOIN {reference}.airlines USING (carrier)
 WHERE ts >= TIMESTAMP '2013-12-16' AND ts < TIMESTAMP '2013-12-23'
 GROUP BY carrier
 ORDER BY flights DESC LIMIT 8""",
@@ -76,6 +79,36 @@ SELECT time_bucket(INTERVAL '1 day', ts) AS window_start, count(*) AS flights,
        count(*) - count(dep_delay) AS never_left, round(sum(dep_delay) / 60) AS hours_of_delay
 FROM flights GROUP BY ALL
 ORDER BY hours_of_delay DESC LIMIT 3""",
+)
+
+WEATHER = Question(
+    "How much later do flights leave when there is little to see?",
+    """
+SELECT CASE WHEN visib < 1 THEN 'under 1 mile' WHEN visib < 5 THEN '1 to 5 miles' ELSE '5 miles or more' END AS visibility,
+       sum(flights)::BIGINT AS flights, round(sum(delay_minutes) / sum(departed), 1) AS mean_delay,
+       round(100 * sum(late) / sum(departed), 1) AS late_percent
+FROM flights_hour_by_origin AS delays JOIN {reference}.weather AS w ON w.origin = delays.origin AND w.ts = window_start
+GROUP BY ALL ORDER BY mean_delay DESC""",
+    """
+SELECT CASE WHEN visib < 1 THEN 'under 1 mile' WHEN visib < 5 THEN '1 to 5 miles' ELSE '5 miles or more' END AS visibility,
+       count(*) AS flights, round(avg(dep_delay), 1) AS mean_delay,
+       round(100 * count(*) FILTER (WHERE dep_delay >= 15) / count(dep_delay), 1) AS late_percent
+FROM flights JOIN {reference}.weather AS w ON w.origin = flights.origin AND w.ts = date_trunc('hour', flights.ts)
+GROUP BY ALL ORDER BY mean_delay DESC""",
+)
+
+PLANES = Question(
+    "Whose planes flew the most miles?",
+    """
+SELECT manufacturer, count(*) AS planes, sum(flights)::BIGINT AS flights, sum(miles)::BIGINT AS miles,
+       round(sum(delay_minutes) / sum(departed), 1) AS mean_delay
+FROM flights_of_plane JOIN {reference}.planes USING (tailnum)
+GROUP BY ALL ORDER BY miles DESC LIMIT 5""",
+    """
+SELECT manufacturer, count(DISTINCT tailnum) AS planes, count(*) AS flights, sum(distance)::BIGINT AS miles,
+       round(avg(dep_delay), 1) AS mean_delay
+FROM flights JOIN {reference}.planes USING (tailnum)
+GROUP BY ALL ORDER BY miles DESC LIMIT 5""",
 )
 
 RUSH = Question(
@@ -123,7 +156,7 @@ OF_THE_TABLE = [
      "SELECT dayname(ts) AS weekday, max(dep_delay) AS worst_delay FROM flights GROUP BY ALL ORDER BY ALL"),
 ]
 
-QUESTIONS = [BUSIEST, WORST_HOUR, WEEK_BY_CARRIER, WORST_DAY, RUSH, QUARTERS, MODEL]
+QUESTIONS = [BUSIEST, WORST_HOUR, WEEK_BY_CARRIER, WORST_DAY, WEATHER, PLANES, RUSH, QUARTERS, MODEL]
 
 
 def differing_groups():

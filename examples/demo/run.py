@@ -5,13 +5,14 @@ Exit status 1 when an answer from the views differs from the same question asked
 """
 
 import argparse
+import contextlib
 import datetime
 import math
-import pathlib
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import adbc_driver_flightsql.dbapi
@@ -22,8 +23,8 @@ from live_panel import LivePanel
 from live_subscription import LiveSubscription
 from local_server import BINARY, LocalServer, environment
 from questions import OF_THE_TABLE, QUESTIONS, differing_groups
+from reference_data import DATA, TABLES, PostgresReference, SqliteReference
 
-DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 USUAL_PORT = 31337
 PANEL_SECONDS = 0.2
 
@@ -33,10 +34,11 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM):  # either ends the server with us, also where a shell had it ignored
         signal.signal(number, signal.default_int_handler)
     try:
-        with LocalServer(free_port(USUAL_PORT) if options.keep else 0) as server:
-            failed = run(server, options)
-            if options.keep:
-                wait_for_end(server)
+        with reference_of(options) as reference:
+            with LocalServer(free_port(USUAL_PORT) if options.keep else 0, reference.configuration()) as server:
+                failed = run(server, reference, options)
+                if options.keep:
+                    wait_for_end(server)
     except (KeyboardInterrupt, StreamingFailed) as stopped:
         print(f"\nStopped{f': {stopped}' if str(stopped) else ''}", file=sys.stderr)
         return 1
@@ -47,22 +49,36 @@ def parse_options():
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__.split("\n")[0])
     parser.add_argument("--keep", action="store_true", help="leave the server running until Ctrl-C")
     parser.add_argument("--rate", type=int, default=30_000, help="flights a second; 0: as fast as it goes [30000]")
+    parser.add_argument("--postgres", metavar="URI", help="keep airlines, airports, planes and weather in this PostgreSQL, "
+                        "in a schema hyprstream_demo, instead of a SQLite file; ./dev starts one when no URI is given")
     return parser.parse_args()
 
 
-def run(server, options):
+@contextlib.contextmanager
+def reference_of(options):
+    """The database beside the stream, for as long as the `with` block lasts."""
+    with tempfile.TemporaryDirectory(prefix="hyprstream-demo-") as folder:
+        reference = PostgresReference(options.postgres) if options.postgres else SqliteReference(folder)
+        try:
+            yield reference
+        finally:
+            reference.close()
+
+
+def run(server, reference, options):
     """The whole demo against a fresh server; returns the number of failed checks."""
     started = time.monotonic()
     print(f"\n  Hyprstream answers at {server.url} (in memory, started in {server.start_seconds:.1f} s)\n")
     with adbc_driver_flightsql.dbapi.connect(server.url, autocommit=True) as connection:
         create(connection)
+        print(f"  Behind it {reference.people_say} keeps {', '.join(TABLES)}: schema {reference.tables}\n")
         with LiveSubscription(server.url, view_name("day", "origin"), rows="groups") as live:
             stream(server, connection, options.rate)
             failed = compare_subscription(connection, live)
         with adbc_driver_flightsql.dbapi.connect(server.url, autocommit=True) as plain:
             with plain.cursor() as cursor:
                 cursor.execute("SET use_views = false")  # so that its answers come from the raw rows
-            failed += ask(connection, plain) + ask_the_table(connection, plain) + compare_views(plain)
+            failed += ask(connection, plain, reference.tables) + ask_the_table(connection, plain) + compare_views(plain)
     took = time.monotonic() - started
     print(f"\n  {'All checks passed' if failed == 0 else f'{failed} checks FAILED'} in {took:.0f} s.")
     print_connecting(server if options.keep else None)
@@ -89,9 +105,7 @@ def ingest_command(server, table, file, *more):
 
 
 def stream(server, connection, rate):
-    """Sends both files with the real command line, the flights while the panel watches the views."""
-    subprocess.run(ingest_command(server, "airlines", "airlines.parquet", "--create"), check=True, env=environment(),
-                   capture_output=True)
+    """Sends the flights with the real command line, while the panel watches the views."""
     rows = pyarrow.parquet.read_metadata(DATA / "flights.parquet").num_rows
     pace = ["--rate", str(rate)] if rate > 0 else []
     print(f"  hyprstream ingest --table {TABLE} {' '.join(pace + ['examples/data/flights.parquet'])}\n")
@@ -138,12 +152,12 @@ def timed(connection, sql):
         return (time.perf_counter() - began) * 1000, [column[0] for column in cursor.description], rows
 
 
-def ask(connection, plain):
+def ask(connection, plain, reference):
     """Puts each question to the views and to the raw rows; returns how many answers differ."""
     differing = 0
     for question in QUESTIONS:
-        view_ms, names, answer = timed(connection, question.of_views)
-        row_ms, _, truth = timed(plain, question.of_rows)
+        view_ms, names, answer = timed(connection, question.of_views.replace("{reference}", reference))
+        row_ms, _, truth = timed(plain, question.of_rows.replace("{reference}", reference))
         same = answer == truth and len(answer) > 0
         differing += not same
         print(f"  {question.title}")

@@ -395,6 +395,14 @@ arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::ReadTableSchema(const
   return AskDriver([&](DriverConnection& connection) { return connection.TableSchema(table); });
 }
 
+arrow::Result<DriverAbilities> BackendCore::Abilities() {
+  auto lease = pool_.Acquire({});
+  if (!lease.ok()) return WithName(spec_.name, lease.status());
+  const auto abilities = static_cast<Session&>(lease->connection()).connection().Abilities();
+  lease->Return();
+  return abilities;
+}
+
 BackendInfo BackendCore::info() const {
   const auto counts = pool_.counts();
   const auto breaker = breaker_.state();

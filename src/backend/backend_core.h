@@ -94,6 +94,7 @@ class BackendCore {
   // What the driver says of tables (driver.h), where there is no catalog to ask. The driver ends what takes too long.
   arrow::Result<std::vector<NamedTable>> ReadTables();
   arrow::Result<std::shared_ptr<arrow::Schema>> ReadTableSchema(const std::string& table);
+  arrow::Result<DriverAbilities> Abilities();
 
   BackendInfo info() const EXCLUDES(mutex_);
 

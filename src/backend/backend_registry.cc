@@ -8,6 +8,7 @@
 
 #include "backend/adbc_backend.h"
 #include "backend/backend_core.h"
+#include "backend/backend_report.h"
 #include "backend/dialect.h"
 #include "backend/driver.h"
 #include "backend/open_files.h"
@@ -80,6 +81,17 @@ class AdbcRegistry final : public BackendRegistry {
     MutexLock lock(mutex_);
     const auto found = entries_.find(name);
     return found == entries_.end() ? nullptr : found->second.backend;
+  }
+
+  arrow::Result<BackendReport> Inspect(const std::string& name, std::size_t tables_max) const override {
+    std::shared_ptr<BackendCore> core;
+    {
+      MutexLock lock(mutex_);
+      const auto found = entries_.find(name);
+      if (found != entries_.end()) core = found->second.core;
+      if (core == nullptr) return NoSuch(name);
+    }
+    return backend::Inspect(core, tables_max);
   }
 
   std::vector<BackendInfo> Backends() const override {

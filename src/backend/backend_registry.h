@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,6 +16,8 @@
 #include "core/backend.h"
 
 namespace hyprstream::backend {
+
+struct BackendReport;
 
 enum class BackendState {
   kAvailable,
@@ -55,6 +58,8 @@ class BackendRegistry {
   // Null: there is none.
   virtual std::shared_ptr<Backend> Find(const std::string& name) const = 0;
   virtual std::vector<BackendInfo> Backends() const = 0;
+  // Looks at the database itself, at the columns of so many tables at most (see Inspect()). KeyError: there is none.
+  virtual arrow::Result<BackendReport> Inspect(const std::string& name, std::size_t tables_max) const = 0;
 };
 
 }  // namespace hyprstream::backend

@@ -110,6 +110,12 @@ TEST(Redaction, OfWordsAndOfNothing) {
   spec.driver_options = {{"uri", "host=db user=ada password='s3cret' sslkey=k3y"}};
   EXPECT_EQ(Redaction(spec).Redact("ada at db: s3cret, k3y"), "ada at db: ***, ***");
   EXPECT_EQ(Redaction().Redact("as it was"), "as it was");
+  spec.driver_options = {{"uri", "host=db s3cret"}};
+  EXPECT_EQ(Redaction(spec).Redact("missing \"=\" after \"s3cret\""), "missing \"=\" after \"***\"");
+  spec.driver_options = {{"uri", "s3cret"}};
+  EXPECT_EQ(Redaction(spec).Redact("missing \"=\" after \"s3cret\""), "missing \"=\" after \"***\"");
+  EXPECT_EQ(Described("s3cret"), "postgresql");
+  EXPECT_EQ(Described("/var/lib/x.db", "sqlite"), "sqlite at /var/lib/x.db");
 }
 
 TEST(PercentEncoding, GoesBothWays) {

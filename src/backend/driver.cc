@@ -409,4 +409,18 @@ std::string DriverConnection::ProductVersion() {
   return inner->ToString();
 }
 
+DriverAbilities DriverConnection::Abilities() {
+  DriverAbilities abilities;
+  OwnedError error;
+  AdbcStatement statement{};
+  if (AdbcStatementNew(&connection_, &statement, &error) == ADBC_STATUS_OK) {
+    abilities.cancels = AdbcStatementCancel(&statement, &error) != ADBC_STATUS_NOT_IMPLEMENTED;
+    AdbcStatementRelease(&statement, &error);
+  }
+  ArrowArrayStream names{};
+  if (AdbcConnectionGetStatisticNames(&connection_, &names, &error) == ADBC_STATUS_OK) abilities.statistics = true;
+  if (names.release != nullptr) names.release(&names);
+  return abilities;
+}
+
 }  // namespace hyprstream::backend

@@ -129,6 +129,12 @@ class DriverDatabase {
   bool in_process_ = false;  // there is no connection that could be lost
 };
 
+// What a driver has beside statements and their rows.
+struct DriverAbilities {
+  bool cancels = false;     // AdbcStatementCancel
+  bool statistics = false;  // AdbcConnectionGetStatistics
+};
+
 class DriverConnection {
  public:
   static arrow::Result<std::unique_ptr<DriverConnection>> Connect(std::shared_ptr<DriverDatabase> database);
@@ -145,6 +151,8 @@ class DriverConnection {
   // there is none of that name.
   arrow::Result<std::vector<NamedTable>> Tables();
   arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const std::string& table);
+  // Asked of the driver alone.
+  DriverAbilities Abilities();
 
  private:
   explicit DriverConnection(std::shared_ptr<DriverDatabase> database) : database_(std::move(database)) {}

@@ -131,6 +131,7 @@ Placed Place(const TextRow& row) {
   const std::string type = text(kType);
   const bool nullable = text(kNullable) != "false";
   ColumnLayout column{.name = text(kName), .expression = "t." + QuoteIdentifier(text(kName)), .arriving = nullptr};
+  column.declared = type;
   const auto done = [&](const TypePtr& becomes) {
     auto field = arrow::field(column.name, becomes, nullable);
     return Placed{.column = std::move(column), .field = std::move(field)};

@@ -64,7 +64,8 @@ SELECT c.attname::text, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '
   CASE WHEN e.oid IS NOT NULL AND t.typcategory = 'A' AND t.typlen = -1 AND en.nspname = 'pg_catalog'
     THEN e.typname ELSE '' END::text,
   (t.typcategory = 'A' AND t.typlen = -1)::text, c.modifier::text, c.filled::text,
-  COALESCE(l.collisdeterministic, true)::text, f.reltuples::int8::text
+  COALESCE(l.collisdeterministic, true)::text, f.reltuples::int8::text,
+  pg_catalog.format_type(t.oid, c.modifier)
 FROM found f LEFT JOIN columns c ON true LEFT JOIN pg_catalog.pg_type t ON t.oid = c.type
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
@@ -73,7 +74,7 @@ LEFT JOIN pg_catalog.pg_collation l ON l.oid = c.attcollation
 WHERE t.typtype IS DISTINCT FROM 'd' ORDER BY c.attnum)";
 
 // The columns of that query.
-enum { kName, kType, kElement, kIsArray, kModifier, kFilled, kDeterministic, kRows, kColumnFields };
+enum { kName, kType, kElement, kIsArray, kModifier, kFilled, kDeterministic, kRows, kDeclared, kColumnFields };
 
 // A type whose values the driver gives as they are.
 struct DirectType {
@@ -174,6 +175,7 @@ Placed Place(const TextRow& row) {
   const auto text = [&](int field) { return row[static_cast<std::size_t>(field)].value_or(""); };
   const bool nullable = text(kFilled) != "true";
   ColumnLayout column{.name = text(kName), .expression = QuoteIdentifier(text(kName)), .arriving = nullptr};
+  column.declared = text(kDeclared);
   if (text(kIsArray) == "true") return PlaceArray(std::move(column), text(kElement), nullable);
   const std::string type = text(kType);
   std::int64_t modifier = -1;

@@ -57,6 +57,12 @@ std::vector<std::string_view> Split(std::string_view text, std::string_view sepa
   return pieces;
 }
 
+// Of a file, rather than words that a driver will not understand and repeat.
+bool IsPath(std::string_view uri) {
+  return (uri.starts_with("file:") || uri.starts_with('/') || uri.starts_with('.')) &&
+         uri.find('=') == std::string_view::npos;
+}
+
 // Values of `name=value` pieces that may be secret.
 void CollectParameters(std::string_view parameters, std::string_view separators, std::vector<std::string>& secrets) {
   for (const auto piece : Split(parameters, separators)) {
@@ -80,7 +86,7 @@ void CollectUri(std::string_view uri, std::vector<std::string>& secrets) {
     const auto parameters = uri.find('?');
     if (parameters != std::string_view::npos) {
       CollectParameters(uri.substr(parameters + 1), "&#", secrets);
-    } else if (uri.find('=') != std::string_view::npos) {
+    } else if (!IsPath(uri)) {
       CollectParameters(uri, " \t\n", secrets);
     }
     return;
@@ -164,8 +170,7 @@ bool MayBeSecret(std::string_view option) {
 std::string AddressOf(std::string_view uri) {
   const auto scheme = uri.find(kScheme);
   if (scheme == std::string_view::npos) {
-    if (uri.find('=') != std::string_view::npos && uri.find('?') == std::string_view::npos) return {};
-    if (uri.find('@') != std::string_view::npos) return {};
+    if (uri.find('@') != std::string_view::npos || !IsPath(uri.substr(0, uri.find('?')))) return {};
     if (uri.starts_with("file:")) uri.remove_prefix(5);
     return std::string(uri.substr(0, uri.find_first_of("?#")));
   }

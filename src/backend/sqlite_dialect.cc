@@ -157,7 +157,8 @@ class SqliteDialect final : public Dialect {
                std::string("CASE WHEN $ IS NULL THEN 1 WHEN typeof($) IN (") + declared.classes + ") THEN 0 ELSE 2 END",
                column),
            .refusal = "has a value of another class than its declared type " + type +
-                      " (read it with a CAST through backend_query)"});
+                      " (read it with a CAST through backend_query)",
+           .declared = type});
       fields.push_back(arrow::field(name, declared.type, row[2].value_or("0") == "0"));
     }
     layout.schema = arrow::schema(std::move(fields));

@@ -63,6 +63,7 @@ struct ColumnLayout {
   std::string check = {};
   std::string refusal = {};
   Conditions conditions = Conditions::kAll;
+  std::string declared = {};  // the database's name of its type, for people; empty: not known
 };
 
 struct TableLayout {

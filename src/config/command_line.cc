@@ -107,6 +107,21 @@ void AddIngestFlags(CLI::App& app, IngestCommand& ingest) {
   app.add_flag("--quiet", ingest.quiet, "No progress, only the summary");
 }
 
+// A command that has commands of its own.
+CLI::App* AddBackendsCommand(CLI::App& app, BackendsCheckCommand& check) {
+  CLI::App* backends = app.add_subcommand("backends", "Look at the databases of the configuration file");
+  backends->require_subcommand(1);
+  CLI::App* check_app =
+      backends->add_subcommand("check", "Connect, read a row of each table, and show what becomes of its types");
+  check_app->add_option("names", check.names, "Backends of the configuration file [all of them]")->type_name("NAME");
+  check_app->add_option("--tables", check.tables_max, "Look at so many tables of a backend")
+      ->check(CLI::Range(1, 1'000'000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  AddServerFlags(*check_app, check.inputs);
+  return check_app;
+}
+
 std::map<std::string, std::string> AllVariables(const char* const* environment) {
   std::map<std::string, std::string> variables;
   for (; environment != nullptr && *environment != nullptr; ++environment) {
@@ -141,9 +156,14 @@ std::vector<std::string> KnownWords(const CLI::App& app) {
 
 // The error in our words: one line, with the nearest flag for one that is unknown.
 arrow::Status Explain(const CLI::App& app, const CLI::ParseError& error) {
-  const auto chosen = app.get_subcommands();
-  const CLI::App& at = chosen.empty() ? app : *chosen.front();
-  const std::string see = "; see " + (&at == &app ? std::string() : app.get_name() + " ") + at.get_name() + " --help";
+  const CLI::App* deepest = &app;
+  std::string path = app.get_name();
+  for (auto chosen = app.get_subcommands(); !chosen.empty(); chosen = deepest->get_subcommands()) {
+    deepest = chosen.front();
+    path += " " + deepest->get_name();
+  }
+  const CLI::App& at = *deepest;
+  const std::string see = "; see " + path + " --help";
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
     const std::vector<std::string> extras = app.remaining(true);
     std::string word = extras.empty() ? std::string() : extras.front();
@@ -166,6 +186,7 @@ arrow::Result<Command> ParseCommandLine(std::span<const char* const> arguments, 
   ConfigCommand config;
   SqlCommand sql;
   IngestCommand ingest;
+  BackendsCheckCommand backends_check;
   std::map<std::string, std::string> variables = AllVariables(environment);
   sql.history_file = HistoryFile(variables);
   std::erase_if(variables, [](const auto& variable) { return !variable.first.starts_with("HYPRSTREAM_"); });
@@ -180,6 +201,7 @@ arrow::Result<Command> ParseCommandLine(std::span<const char* const> arguments, 
   AddIngestFlags(*ingest_app, ingest);
   CLI::App* config_app = app.add_subcommand("config", "Print the effective settings and where each comes from");
   AddServerFlags(*config_app, config.inputs);
+  const CLI::App* check_app = AddBackendsCommand(app, backends_check);
   app.add_subcommand("version", "Print the version");
   bool version = false;
   app.add_flag("--version", version, "Print the version");
@@ -193,11 +215,12 @@ arrow::Result<Command> ParseCommandLine(std::span<const char* const> arguments, 
   } catch (const CLI::ParseError& error) {
     return Explain(app, error);
   }
-  serve.inputs.environment = config.inputs.environment = variables;
+  serve.inputs.environment = config.inputs.environment = backends_check.inputs.environment = variables;
   if (*serve_app) return serve;
   if (*sql_app) return sql;
   if (*ingest_app) return ingest;
   if (*config_app) return config;
+  if (*check_app) return backends_check;
   if (version || app.got_subcommand("version")) return VersionCommand{};
   return HelpCommand{app.help()};
 }

@@ -1,6 +1,7 @@
 // What was asked for on the command line: the only reader of argv.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -23,6 +24,12 @@ struct ServeCommand {
 
 struct ConfigCommand {
   ConfigInputs inputs;
+};
+
+struct BackendsCheckCommand {
+  ConfigInputs inputs;
+  std::vector<std::string> names = {};  // none: all of them
+  std::size_t tables_max = 100;         // whose columns are shown
 };
 
 struct VersionCommand {};
@@ -67,7 +74,8 @@ struct IngestCommand {
   bool quiet = false;
 };
 
-using Command = std::variant<ServeCommand, ConfigCommand, VersionCommand, HelpCommand, SqlCommand, IngestCommand>;
+using Command = std::variant<ServeCommand, ConfigCommand, BackendsCheckCommand, VersionCommand, HelpCommand, SqlCommand,
+                             IngestCommand>;
 
 // Invalid, in one line that says what to do, for anything that is not a command of ours. `environment` is environ's
 // form, NAME=VALUE.

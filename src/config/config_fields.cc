@@ -164,6 +164,10 @@ std::vector<ConfigField> NetworkFields() {
            "Folder with the ADBC drivers of backends. Empty: lib/hyprstream beside the program's own folder."),
       Switch("client_attach", &ServerConfig::client_attach,
              "Let everybody ATTACH and DETACH backends, not only users with admin = true."),
+      Switch("core_dumps", &ServerConfig::core_dumps,
+             "Let the system write the process's memory to a file when it crashes. It holds clients' rows and "
+             "passwords of "
+             "backends."),
   };
 }
 

@@ -48,6 +48,7 @@ struct ServerConfig {
   std::string tls_key;
   bool insecure = false;
   bool client_attach = false;
+  bool core_dumps = false;
   std::string adbc_drivers;
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;

@@ -3,6 +3,7 @@
 #include <arrow/result.h>
 #include <arrow/status.h>
 #include <malloc.h>
+#include <sys/prctl.h>
 
 #include <cstdio>
 
@@ -24,6 +25,9 @@ void KeepFreedMemory() {
   mallopt(M_MMAP_THRESHOLD, kGiB);
 }
 
+// Memory holds what no file should: passwords, keys, clients' rows. Nor may another process of the same user read it.
+void KeepMemoryPrivate() { prctl(PR_SET_DUMPABLE, 0); }
+
 int Refuse(const arrow::Status& status) {
   std::fprintf(stderr, "hyprstream: %s\n", status.message().c_str());
   return kCannotStart;
@@ -33,6 +37,7 @@ int Refuse(const arrow::Status& status) {
 
 int Serve(const config::LoadedConfig& settings) {
   KeepFreedMemory();
+  if (!settings.values.core_dumps) KeepMemoryPrivate();
   BlockShutdownSignals();
   Logger log(settings.values.log_format, settings.values.log_level);
   auto server = Server::Make(settings, log);

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "backend/backend_report.h"
 #include "engine/backend_test_support.h"
 #include "session/backend_attachments.h"
 #include "session/session_test_support.h"
@@ -69,6 +70,9 @@ class Registry : public backend::BackendRegistry {
     return found == backends.end() ? nullptr : found->second;
   }
   std::vector<backend::BackendInfo> Backends() const override { return {}; }
+  arrow::Result<backend::BackendReport> Inspect(const std::string& name, std::size_t) const override {
+    return arrow::Status::KeyError("no backend ", name);
+  }
 
   std::vector<backend::BackendSpec> specs;
   std::map<std::string, std::shared_ptr<OneTable>> backends;

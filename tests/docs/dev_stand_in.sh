@@ -6,7 +6,7 @@ set -euo pipefail
 command=${1:-help}
 shift || true
 case $command in
-  sql | ingest | config) exec hyprstream "$command" "$@" ;;
+  sql | ingest | config | backends) exec hyprstream "$command" "$@" ;;
   serve)  # starts with these flags, and ends when it is told to
     ready=$(mktemp -u)
     env -u HYPRSTREAM_URL hyprstream serve "$@" --port 0 --ready-file "$ready" &

@@ -76,7 +76,8 @@ class DocumentRunner:
             if entry.name not in ("dev", "build", ".git"):
                 (folder / entry.name).symlink_to(entry)
         (folder / "dev").symlink_to(STAND_IN)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("HYPRSTREAM_")}
+        inherited = {name: value for name, value in os.environ.items()
+                     if not name.startswith("HYPRSTREAM_") or name == "HYPRSTREAM_ADBC_DRIVERS"}
         self._environment = {
             **inherited,
             "PATH": f"{self._binary.parent}:{pathlib.Path(sys.executable).parent}:{inherited['PATH']}",

@@ -28,12 +28,14 @@ def test_what_config_prints_is_a_config_file(tmp_path):
 
 def test_what_is_wrong_is_one_line(tmp_path):
     for arguments in (["config", "--port", "x"], ["config", "--prot", "1"], ["sevre"], ["sql", "--format", "xml"],
-                      ["ingest", "file"], ["config", "--config", "/nowhere.toml"]):
+                      ["ingest", "file"], ["config", "--config", "/nowhere.toml"], ["backends"],
+                      ["backends", "chekc"], ["backends", "check", "--prot", "1"]):
         status, out, error = run_hyprstream(*arguments)
         assert (status, out) == (2, "") and error.startswith("hyprstream: ") and error.count("\n") == 1, error
 
 
-@pytest.mark.parametrize("arguments", [[], ["serve"], ["sql"], ["ingest"], ["config"], ["version"]])
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["sql"], ["ingest"], ["config"], ["version"], ["backends"],
+                                       ["backends", "check"]])
 def test_help_is_everywhere(arguments):
     status, out, error = run_hyprstream(*arguments, "--help")
     assert (status, error) == (0, "")

@@ -4,6 +4,8 @@
         postgres.run("CREATE TABLE t (i int)")
         postgres.uri        # postgresql://postgres:s3cret@127.0.0.1:41234/postgres
 
+As a program it prints the URI of one and keeps it until standard input ends.
+
 The programs are those of the newest version under /usr/lib/postgresql; as root it runs as the user `postgres`, which
 its package makes. It ends with the test, also where that dies of a signal.
 """
@@ -13,7 +15,9 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
+import urllib.parse
 
 from free_port import start_on_a_free_port
 from server_process import wait_until
@@ -100,7 +104,7 @@ class PostgresServer:
         return self.uri_of("postgres")
 
     def uri_of(self, database):
-        password = f":{self.password}" if self.password else ""
+        password = f":{urllib.parse.quote(self.password, safe='')}" if self.password else ""
         return f"postgresql://{self.user}{password}@127.0.0.1:{self.port}/{database}"
 
     def run(self, sql, database="postgres"):
@@ -140,3 +144,9 @@ class PostgresServer:
 
     def __exit__(self, kind, value, trace):
         self.close()
+
+
+if __name__ == "__main__":
+    with PostgresServer() as served:
+        print(served.uri, flush=True)
+        sys.stdin.read()

@@ -20,6 +20,7 @@ run_script() {  # path under the repository, arguments...
   shift
   [ -f "$script" ] || die "${script#"$repo"/} does not exist yet"
   ensure_python
+  ensure_adbc
   HYPRSTREAM_BINARY=$repo/build/release/hyprstream HYPRSTREAM_BUILD=$repo/build/release \
     "${test_python:-python3}" "$script" "$@"
 }

@@ -8,9 +8,16 @@
 
 #include "backend/backend_scan.h"
 #include "backend/layout_cache.h"
+#include "backend/remote_statement.h"
+#include "backend/select_statement.h"
 
 namespace hyprstream::backend {
 namespace {
+
+void CollectTables(const RemoteRelation& query, std::vector<std::shared_ptr<const TableSource>>& tables) {
+  if (query.table != nullptr) tables.push_back(query.table);
+  for (const auto& input : query.inputs) CollectTables(input, tables);
+}
 
 class AdbcBackend final : public Backend {
  public:
@@ -38,6 +45,21 @@ class AdbcBackend final : public Backend {
     auto layout = core_->dialect().LayoutOfStatement(*schema);
     if (!layout.ok()) return WithName(layout.status());
     return ScanOfStatement(core_, statement, std::move(layout).ValueUnsafe());
+  }
+
+  arrow::Result<RemotePlan> Plan(const RemoteRelation& query) const override {
+    const auto* queries = core_->dialect().queries();
+    if (queries == nullptr) return Backend::Plan(query);
+    ARROW_ASSIGN_OR_RAISE(auto layout, LayoutOfQuery(*queries, query, [this](const TableSource& table) {
+                            return LayoutOfScan(*core_, table);
+                          }));
+    ScanRequest all;
+    for (int i = 0; i < layout.schema->num_fields(); ++i) all.projection.push_back(i);
+    auto statement = SelectStatement(core_->dialect(), layout, all);
+    std::vector<std::shared_ptr<const TableSource>> tables;
+    CollectTables(query, tables);
+    return RemotePlan{.rows = ScanOfQuery(core_, cache_, std::move(tables), std::move(layout)),
+                      .statement = std::move(statement)};
   }
 
  private:

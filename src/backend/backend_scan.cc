@@ -114,7 +114,7 @@ std::vector<int> AllColumns(const TableLayout& layout) {
   return columns;
 }
 
-class TableScan final : public TableSource {
+class TableScan : public TableSource {
  public:
   TableScan(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache, std::string schema,
             std::string table, std::shared_ptr<const TableLayout> layout)
@@ -132,12 +132,16 @@ class TableScan final : public TableSource {
 
   std::optional<std::int64_t> EstimatedRows() const override { return layout_->rows; }
 
+  const BackendCore& core() const { return *core_; }
+  const TableLayout& layout() const { return *layout_; }
+  virtual void Forget() const { cache_->Forget(schema_name_, table_); }
+
   arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override {
     auto started = core_->Start(SelectStatement(core_->dialect(), *layout_, request), request.cancelled,
                                 BackendCore::Author::kServer);
     if (!started.ok()) {
       if (!SaysItChanged(started.status())) return started.status();
-      cache_->Forget(schema_name_, table_);
+      Forget();
       return started.status().WithMessage(started.status().message(),
                                           " (the table has changed at the database: try again)");
     }
@@ -145,9 +149,9 @@ class TableScan final : public TableSource {
     if (request.projection.empty()) return Count(*running);
     auto reading = ValueReading::Make(*layout_, request.projection, *running->schema());
     if (!reading.ok()) {
-      cache_->Forget(schema_name_, table_);
-      return reading.status().WithMessage(core_->name(), ".", schema_name_, ".", table_, ": ",
-                                          reading.status().message());
+      Forget();
+      return reading.status().WithMessage(core_->name(), schema_name_.empty() ? "" : "." + schema_name_ + "." + table_,
+                                          ": ", reading.status().message());
     }
     ScanReader::Wanted wanted{.columns = {}, .rows_max = std::nullopt};
     wanted.columns.resize(request.projection.size());
@@ -183,6 +187,23 @@ class TableScan final : public TableSource {
   const std::shared_ptr<const TableLayout> layout_;
 };
 
+// A query over several tables.
+class QueryScan final : public TableScan {
+ public:
+  QueryScan(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache,
+            std::vector<std::shared_ptr<const TableSource>> tables, std::shared_ptr<const TableLayout> layout)
+      : TableScan(std::move(core), std::move(cache), "", "", std::move(layout)), tables_(std::move(tables)) {}
+
+  void Forget() const override {
+    for (const auto& table : tables_) {
+      if (const auto* scan = dynamic_cast<const TableScan*>(table.get())) scan->Forget();
+    }
+  }
+
+ private:
+  const std::vector<std::shared_ptr<const TableSource>> tables_;
+};
+
 class StatementScan final : public TableSource {
  public:
   StatementScan(std::shared_ptr<BackendCore> core, std::string statement, TableLayout layout)
@@ -211,6 +232,17 @@ std::shared_ptr<TableSource> ScanOfTable(std::shared_ptr<BackendCore> core, std:
                                          std::shared_ptr<const TableLayout> layout) {
   return std::make_shared<TableScan>(std::move(core), std::move(cache), std::move(schema), std::move(table),
                                      std::move(layout));
+}
+
+const TableLayout* LayoutOfScan(const BackendCore& core, const TableSource& source) {
+  const auto* scan = dynamic_cast<const TableScan*>(&source);
+  return scan == nullptr || &scan->core() != &core ? nullptr : &scan->layout();
+}
+
+std::shared_ptr<TableSource> ScanOfQuery(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache,
+                                         std::vector<std::shared_ptr<const TableSource>> tables, TableLayout layout) {
+  return std::make_shared<QueryScan>(std::move(core), std::move(cache), std::move(tables),
+                                     std::make_shared<const TableLayout>(std::move(layout)));
 }
 
 std::shared_ptr<TableSource> ScanOfStatement(std::shared_ptr<BackendCore> core, std::string statement,

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend/backend_core.h"
 #include "backend/layout_cache.h"
@@ -16,6 +17,13 @@ namespace hyprstream::backend {
 std::shared_ptr<TableSource> ScanOfTable(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache,
                                          std::string schema, std::string table,
                                          std::shared_ptr<const TableLayout> layout);
+
+// The layout of a table that ScanOfTable() gave for the same database; null: it is something else.
+const TableLayout* LayoutOfScan(const BackendCore& core, const TableSource& source);
+
+// The rows of a query over `tables`, each of which was given by ScanOfTable(), as a table of this layout.
+std::shared_ptr<TableSource> ScanOfQuery(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache,
+                                         std::vector<std::shared_ptr<const TableSource>> tables, TableLayout layout);
 
 std::shared_ptr<TableSource> ScanOfStatement(std::shared_ptr<BackendCore> core, std::string statement,
                                              TableLayout layout);

@@ -25,9 +25,14 @@ namespace hyprstream::backend {
 using TextRow = std::vector<std::optional<std::string>>;
 using TextRows = std::vector<TextRow>;
 
+class QueryDialect;
+
 class Dialect {
  public:
   virtual ~Dialect() = default;
+
+  // How it is asked more than the rows of one table; null: it is not.
+  virtual const QueryDialect* queries() const { return nullptr; }
 
   // What each new connection runs, one after the other.
   virtual std::vector<std::string> SessionStatements() const = 0;

@@ -17,6 +17,7 @@
 
 #include "backend/dialect.h"
 #include "backend/literals.h"
+#include "backend/query_dialect.h"
 #include "core/table_ref.h"
 
 namespace hyprstream::backend {
@@ -65,7 +66,9 @@ SELECT c.attname::text, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '
     THEN e.typname ELSE '' END::text,
   (t.typcategory = 'A' AND t.typlen = -1)::text, c.modifier::text, c.filled::text,
   COALESCE(l.collisdeterministic, true)::text, f.reltuples::int8::text,
-  pg_catalog.format_type(t.oid, c.modifier)
+  pg_catalog.format_type(t.oid, c.modifier),
+  CASE WHEN pg_catalog.getdatabaseencoding() <> 'UTF8' THEN '' WHEN c.attcollation IN (100, 950) THEN 'plain'
+    ELSE 'other' END::text
 FROM found f LEFT JOIN columns c ON true LEFT JOIN pg_catalog.pg_type t ON t.oid = c.type
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
@@ -74,7 +77,7 @@ LEFT JOIN pg_catalog.pg_collation l ON l.oid = c.attcollation
 WHERE t.typtype IS DISTINCT FROM 'd' ORDER BY c.attnum)";
 
 // The columns of that query.
-enum { kName, kType, kElement, kIsArray, kModifier, kFilled, kDeterministic, kRows, kDeclared, kColumnFields };
+enum { kName, kType, kElement, kIsArray, kModifier, kFilled, kDeterministic, kRows, kDeclared, kTexts, kColumnFields };
 
 // A type whose values the driver gives as they are.
 struct DirectType {
@@ -171,7 +174,7 @@ Placed PlaceArray(ColumnLayout column, std::string_view element, bool nullable) 
   return {.column = std::move(column), .field = std::move(field)};
 }
 
-Placed Place(const TextRow& row) {
+Placed PlaceRead(const TextRow& row) {
   const auto text = [&](int field) { return row[static_cast<std::size_t>(field)].value_or(""); };
   const bool nullable = text(kFilled) != "true";
   ColumnLayout column{.name = text(kName), .expression = QuoteIdentifier(text(kName)), .arriving = nullptr};
@@ -202,6 +205,25 @@ Placed Place(const TextRow& row) {
   column.comparable = compares ? direct->comparable : Comparable::kNone;
   auto field = FieldOf(column.name, direct->type, nullable, direct->extension);
   return {.column = std::move(column), .field = std::move(field)};
+}
+
+// With what a query makes of it. Texts of other encodings are in another order there; a collation that is not the
+// database's own is put aside, since two of them could not be compared. A NaN is no decimal, here as where it is read.
+Placed Place(const TextRow& row) {
+  auto placed = PlaceRead(row);
+  auto& column = placed.column;
+  if (!column.check.empty()) return placed;
+  column.value = column.expression;
+  column.computed = column.comparable;
+  if (column.comparable == Comparable::kDecimal) {
+    column.value = "CASE WHEN " + column.expression + " = 'NaN' THEN (" + column.expression +
+                   "::text || ' has no digits')::numeric ELSE " + column.expression + " END";
+  } else if (column.comparable == Comparable::kText) {
+    const auto texts = row[kTexts].value_or("");
+    if (texts.empty()) column.computed = Comparable::kNone;
+    if (texts == "other") column.value += " COLLATE \"C\"";
+  }
+  return placed;
 }
 
 // What a statement's column is, by the driver's metadata; its statement cannot be changed, so that what would need a
@@ -240,6 +262,8 @@ arrow::Result<Placed> PlaceResult(const arrow::Field& given) {
 
 class PostgresDialect final : public Dialect {
  public:
+  const QueryDialect* queries() const override { return &PostgresQueries(); }
+
   std::vector<std::string> SessionStatements() const override { return {std::string(kSession)}; }
 
   std::string PortsQuery() const override {

@@ -18,6 +18,7 @@
 
 #include "backend/dialect.h"
 #include "backend/literals.h"
+#include "backend/query_dialect.h"
 #include "core/table_ref.h"
 
 namespace hyprstream::backend {
@@ -110,8 +111,32 @@ std::string With(std::string_view pattern, const std::string& column) {
   return text;
 }
 
+// What a query makes of values of a declared type, each of which is looked at: of a boolean that it is 0 or 1, of a
+// date that it is one, as they are where they are read.
+Comparable ComputedOf(const Declared& declared) {
+  if (declared.reading == Reading::kBoolean) return Comparable::kBoolean;
+  if (declared.type->id() == arrow::Type::DOUBLE) return Comparable::kDouble;
+  return declared.comparable;
+}
+
+std::string ValueOf(const Declared& declared, const std::string& name, const std::string& type) {
+  std::string further;
+  if (declared.reading == Reading::kBoolean) further = " AND $ IN (0, 1)";
+  if (declared.reading == Reading::kDateText) further = " AND length($) = 10 AND date($) IS $ COLLATE BINARY";
+  // What is no path of JSON is an error, and its text is told.
+  const auto told =
+      QuoteLiteral("column " + name + " has a value of another class than its declared type " + type + ": ");
+  const auto column = "t." + QuoteIdentifier(name);
+  const auto fits = std::string("typeof($) IN (") + declared.classes + ")" + further;
+  return With("CASE WHEN $ IS NULL THEN NULL WHEN " + fits + " THEN " + declared.value + " ELSE json_extract('{}', ",
+              column) +
+         told + " || typeof(" + column + ")) END";
+}
+
 class SqliteDialect final : public Dialect {
  public:
+  const QueryDialect* queries() const override { return &SqliteQueries(); }
+
   std::vector<std::string> SessionStatements() const override {
     return {"PRAGMA busy_timeout = 5000", "PRAGMA query_only = on"};
   }
@@ -129,7 +154,9 @@ class SqliteDialect final : public Dialect {
   }
 
   std::string ColumnsQuery(const std::string& schema, const std::string& table) const override {
-    return "SELECT name, lower(coalesce(type, '')), CAST(\"notnull\" AS TEXT) FROM pragma_table_xinfo(" +
+    return "SELECT name, lower(coalesce(type, '')), CAST(\"notnull\" AS TEXT), (SELECT encoding FROM pragma_encoding) "
+           "FROM "
+           "pragma_table_xinfo(" +
            QuoteLiteral(table) + ", 'main') WHERE hidden <> 1 AND " + QuoteLiteral(schema) + " = 'main' ORDER BY cid";
   }
 
@@ -138,7 +165,7 @@ class SqliteDialect final : public Dialect {
     TableLayout layout;
     arrow::FieldVector fields;
     for (const auto& row : columns) {
-      if (row.size() != 3) return arrow::Status::Invalid("The catalog answered in another shape");
+      if (row.size() != 4) return arrow::Status::Invalid("The catalog answered in another shape");
       const std::string name = row[0].value_or("");
       const std::string type = row[1].value_or("");
       const auto declared = DeclaredOf(type);
@@ -158,7 +185,10 @@ class SqliteDialect final : public Dialect {
                column),
            .refusal = "has a value of another class than its declared type " + type +
                       " (read it with a CAST through backend_query)",
-           .declared = type});
+           .declared = type,
+           .value = ValueOf(declared, name, type),
+           // Texts are in the order of their bytes, whichever these are.
+           .computed = row[3].value_or("") == "UTF-8" ? ComputedOf(declared) : Comparable::kNone});
       fields.push_back(arrow::field(name, declared.type, row[2].value_or("0") == "0"));
     }
     layout.schema = arrow::schema(std::move(fields));

@@ -27,6 +27,7 @@ enum class Reading {
   kDateText,     // `2013-01-02`
   kUuidText,     // `550e8400-e29b-41d4-a716-446655440000`
   kTimeText,     // `2013-01-02 03:04:05.000006`, the fraction of up to six digits or none, or T for the blank
+  kSumParts,     // `high:low`, two integers: high * 2^32 + low
 };
 
 // How a comparison with a column is said in SQL; kNone where that may mean something else than here.
@@ -64,6 +65,10 @@ struct ColumnLayout {
   std::string refusal = {};
   Conditions conditions = Conditions::kAll;
   std::string declared = {};  // the database's name of its type, for people; empty: not known
+  // Within a larger query: NULL where it is NULL, and the statement fails where it would be refused. Empty: it is not
+  // part of any.
+  std::string value = {};
+  Comparable computed = Comparable::kNone;  // what may be done with it there; kNone: it is handed on
 };
 
 struct TableLayout {

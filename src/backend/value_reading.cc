@@ -192,7 +192,11 @@ arrow::Result<ArrayPtr> ReadTexts(const ColumnLayout& column, const std::shared_
     }
     const auto value = parse(texts.GetView(row));
     if (!value) return NoSuchValue(column, *type, texts.GetView(row));
-    builder.UnsafeAppend(static_cast<typename Builder::value_type>(*value));
+    if constexpr (std::is_same_v<Builder, arrow::Decimal128Builder>) {
+      builder.UnsafeAppend(*value);
+    } else {
+      builder.UnsafeAppend(static_cast<typename Builder::value_type>(*value));
+    }
   }
   return builder.Finish();
 }
@@ -227,6 +231,20 @@ arrow::Result<ArrayPtr> ReadUuids(const ColumnLayout& column, const std::shared_
     builder.UnsafeAppend(uuid->data());
   }
   return builder.Finish();
+}
+
+// Two integers with a colon between, as one of 128 bits.
+std::optional<arrow::Decimal128> ParseSumParts(std::string_view text) {
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::int64_t high = 0;
+  std::int64_t low = 0;
+  const auto read = [](std::string_view digits, std::int64_t& number) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    return error == std::errc() && end == digits.data() + digits.size();
+  };
+  if (!read(text.substr(0, colon), high) || !read(text.substr(colon + 1), low)) return std::nullopt;
+  return arrow::Decimal128(high) * arrow::Decimal128(std::int64_t{1} << 32) + arrow::Decimal128(low);
 }
 
 arrow::Result<ArrayPtr> ReadBooleans(const ColumnLayout& column, const ArrayPtr& array) {
@@ -350,6 +368,8 @@ arrow::Result<ArrayPtr> ValueReading::ReadColumn(const ColumnLayout& column,
       return ReadUuids(column, type, array);
     case Reading::kTimeText:
       return ReadTexts<arrow::TimestampBuilder>(column, type, array, ParseTime);
+    case Reading::kSumParts:
+      return ReadTexts<arrow::Decimal128Builder>(column, type, array, ParseSumParts);
   }
   return arrow::Status::Invalid("No reading of column ", column.name);
 }

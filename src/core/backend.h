@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/remote_query.h"
 #include "core/table_source.h"
 
 namespace hyprstream {
@@ -20,6 +21,12 @@ struct BackendTable {
   std::string schema;
   std::string name;
   bool is_view = false;
+};
+
+// A query that the database answers as a whole.
+struct RemotePlan {
+  std::shared_ptr<const TableSource> rows;  // of the query's columns, in their order
+  std::string statement;                    // as it is sent, but for what a scan adds to it
 };
 
 class Backend {
@@ -40,6 +47,10 @@ class Backend {
 
   // The rows of one statement in the database's own language, passed on untouched. Each scan runs it again.
   virtual arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement) const = 0;
+
+  // A query over tables that Table() gave, where it is certain that the database means the same by it. NotImplemented,
+  // saying of what it is not.
+  virtual arrow::Result<RemotePlan> Plan(const RemoteRelation& query) const;
 };
 
 }  // namespace hyprstream

@@ -58,6 +58,13 @@ duckdb::unique_ptr<duckdb::GlobalTableFunctionState> InitGlobal(duckdb::ClientCo
   const auto& data = input.bind_data->Cast<StreamScanData>();
   auto state = duckdb::make_uniq<duckdb::ArrowScanGlobalState>();
   ScanRequest request{.projection = {}, .filters = EvaluateFilters(context, data.filters, data.schema())};
+  if (data.rows_max) {
+    auto all = EvaluateFilters(context, data.limited_by, data.schema());
+    if (all.size() == data.limited_by.size()) {
+      request.filters = std::move(all);
+      request.rows_max = data.rows_max;
+    }
+  }
   request.cancelled = [&context] { return context.IsInterrupted(); };  // which outlives the scan
   for (const auto column : input.column_ids) {
     if (column < data.all_types.size()) request.projection.push_back(static_cast<int>(column));

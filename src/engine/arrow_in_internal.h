@@ -3,9 +3,11 @@
 // Thread safety: none; one thread at a time. The batches are referred to, not copied, wherever their layout allows.
 #pragma once
 
+#include <cstdint>
 #include <duckdb/function/table/arrow.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,9 @@ struct StreamScanData : duckdb::ArrowScanFunctionData {
   // Set before the scan starts, or left empty by functions that find their stream themselves.
   StreamMaker make_stream;
   std::vector<PlannedFilter> filters;  // what the plan asks of the rows
+  // No more rows than these are looked at, of those for which all `limited_by` hold: there are no other conditions.
+  std::optional<std::int64_t> rows_max;
+  std::vector<PlannedFilter> limited_by;
   const arrow::Schema& schema() const { return *stream_schema_; }
   duckdb::unique_ptr<duckdb::FunctionData> Copy() const override;
   bool Equals(const duckdb::FunctionData& other) const override { return this == &other; }

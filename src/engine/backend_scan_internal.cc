@@ -69,7 +69,8 @@ class ReadableRows : public arrow::RecordBatchReader {
 };
 
 std::shared_ptr<arrow::RecordBatchReader> Open(const BackendRows& rows, const arrow::Schema& schema,
-                                               const ScanRequest& request) {
+                                               ScanRequest request) {
+  if (!rows.source->FindsExactly(request.filters)) request.rows_max.reset();
   auto opened = rows.source->Scan(request);
   ThrowIfNotOk(At(rows.backend, opened.status()));
   arrow::FieldVector fields;
@@ -103,6 +104,7 @@ duckdb::InsertionOrderPreservingMap<std::string> DescribeScan(duckdb::TableFunct
   duckdb::InsertionOrderPreservingMap<std::string> description;
   description["Backend"] = data.rows.backend;
   if (!data.rows.table.name.empty()) description["Table"] = data.rows.table.schema + "." + data.rows.table.name;
+  if (!data.rows.statement.empty()) description["Statement sent"] = data.rows.statement;
   const auto conditions = DescribeConditions(data);
   if (!conditions.empty()) description["Conditions sent"] = conditions;
   return description;

@@ -30,6 +30,7 @@ struct BackendRows {
   TableRef table;
   std::shared_ptr<const TableSource> source;
   duckdb::TableCatalogEntry* entry = nullptr;  // of a table
+  std::string statement = {};                  // what a part of the plan was made into
 };
 
 // As DuckDB reads them.

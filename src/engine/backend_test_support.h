@@ -8,6 +8,7 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -53,7 +54,12 @@ class MemoryBackend : public Backend {
     const MutexLock lock(mutex_);
     late_failure_ = std::move(with);
   }
-  // "schemas", "tables s", "table s.t", "scan s.t [columns] filters" since the last call.
+  // What queries over its tables are answered with; NotImplemented before.
+  void Answer(std::function<arrow::Result<Rows>(const RemoteRelation&)> answer) {
+    const MutexLock lock(mutex_);
+    answer_ = std::move(answer);
+  }
+  // "schemas", "tables s", "table s.t", "scan s.t [columns] filters[, at most n rows]" since the last call.
   std::vector<std::string> TakeAsked() const {
     const MutexLock lock(mutex_);
     return std::exchange(asked_, {});
@@ -98,6 +104,13 @@ class MemoryBackend : public Backend {
     return std::make_shared<Source>(*this, "query", tables_.begin()->second);
   }
 
+  arrow::Result<RemotePlan> Plan(const RemoteRelation& query) const override {
+    const MutexLock lock(mutex_);
+    if (!answer_) return Backend::Plan(query);
+    ARROW_ASSIGN_OR_RAISE(auto rows, answer_(query));
+    return RemotePlan{.rows = std::make_shared<Source>(*this, "answer", std::move(rows)), .statement = "SELECT 'it'"};
+  }
+
  private:
   class Source : public TableSource {
    public:
@@ -111,7 +124,9 @@ class MemoryBackend : public Backend {
       for (const int column : request.projection) {
         asked += (asked.ends_with('[') ? "" : ", ") + schema_->field(column)->name();
       }
-      backend_.asked_.push_back(asked + "] " + std::to_string(request.filters.size()) + " filters");
+      asked += "] " + std::to_string(request.filters.size()) + " filters";
+      if (request.rows_max) asked += ", at most " + std::to_string(*request.rows_max) + " rows";
+      backend_.asked_.push_back(std::move(asked));
       ARROW_RETURN_NOT_OK(backend_.failure_);
       ARROW_ASSIGN_OR_RAISE(auto columns, rows_->SelectColumns(request.projection));
       return std::make_shared<Reader>(std::move(columns), backend_.late_failure_);
@@ -146,6 +161,7 @@ class MemoryBackend : public Backend {
   arrow::Status failure_ GUARDED_BY(mutex_);
   arrow::Status late_failure_ GUARDED_BY(mutex_);
   mutable std::vector<std::string> asked_ GUARDED_BY(mutex_);
+  std::function<arrow::Result<Rows>(const RemoteRelation&)> answer_ GUARDED_BY(mutex_);
 };
 
 }  // namespace hyprstream::engine

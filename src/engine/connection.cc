@@ -57,6 +57,10 @@ class PreparedStatement : public Prepared {
     }
     info_.no_roll_ups = std::move(facts.unanswered);
   }
+  void NotePushdown(PushdownFacts facts) {
+    info_.pushed = std::move(facts.pushed);
+    info_.not_pushed = std::move(facts.kept);
+  }
   // To plan it again when views no longer answer.
   void KeepText(duckdb::unique_ptr<duckdb::SQLStatement> text) { text_ = std::move(text); }
   void ForgetPlan() {
@@ -193,6 +197,7 @@ class ConnectionImpl : public Connection {
       info.parameters = ParametersOf(context(), *prepared);
       auto made = std::make_unique<PreparedStatement>(std::move(prepared), std::move(info), trust);
       made->NotePlan(std::move(state_->facts.roll_ups));
+      made->NotePushdown(std::move(state_->facts.pushdown));
       if (trust == Trust::kClient && statement.kind() == StatementKind::kQuery) {
         made->KeepText(CopySql(statement));
         made->KeepLookUp(std::move(state_->facts.look_up));

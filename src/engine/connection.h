@@ -82,6 +82,9 @@ struct PreparedInfo {
   // Aggregations over a table that views answer, and how; those that none does, and why.
   std::vector<std::string> roll_ups = {};
   std::vector<std::string> no_roll_ups = {};
+  // Parts of it that a backend answers as a whole (`warehouse: public.a, public.b`), and why others are not.
+  std::vector<std::string> pushed = {};
+  std::vector<std::string> not_pushed = {};
 };
 
 class Prepared {

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engine/backend_catalog_internal.h"
+#include "engine/backend_pushdown_internal.h"
 #include "engine/combine_internal.h"
 #include "engine/condition_internal.h"
 #include "engine/connection_internal.h"
@@ -68,6 +69,7 @@ void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr
   auto roll_ups = AnswerFromViews(input.optimizer, *plan);
   roll_ups.bounds = std::move(bounds);
   state->facts.roll_ups.Add(std::move(roll_ups));  // DuckDB may plan a statement more than once
+  state->facts.pushdown.Add(PushDown(input.optimizer, plan));
   const auto status = CheckReads(*plan, state->facts);
   if (!status.ok()) throw duckdb::BinderException(status.message());
 }

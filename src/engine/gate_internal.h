@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/table_ref.h"
+#include "engine/backend_pushdown_internal.h"
 #include "engine/connection.h"
 #include "engine/look_up_internal.h"
 #include "engine/rollup_internal.h"
@@ -56,6 +57,7 @@ struct PlanFacts {
   bool changes_rows = false;  // INSERT, UPDATE, DELETE, MERGE anywhere in the plan
   bool temporary = false;     // touches something temporary
   std::optional<Renaming> renaming = {};
+  PushdownFacts pushdown = {};                   // which parts a backend answers
   RollUpFacts roll_ups = {};                     // what was made of it before it was optimized
   std::optional<LookUp> look_up = std::nullopt;  // what it is, if it is one
   // Tables that it may read only through their views, and what to say where it does not.

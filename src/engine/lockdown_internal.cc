@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/table_ref.h"
+#include "engine/backend_pushdown_internal.h"
 #include "engine/error_internal.h"
 #include "engine/function_lists_internal.h"
 #include "engine/guard_internal.h"
@@ -42,6 +43,7 @@ void Configure(const EngineOptions& options, duckdb::DBConfig& config) {
   config.SetOptionByName("autoload_known_extensions", duckdb::Value::BOOLEAN(false));
   config.SetOptionByName("allow_community_extensions", duckdb::Value::BOOLEAN(false));
   AddUseViews(config);
+  AddUsePushdown(config);
 }
 
 arrow::Status LockDown(const EngineOptions& options, duckdb::Connection& connection) {

@@ -80,10 +80,13 @@ Provenance WithBackends(const engine::PreparedInfo& info, const std::string& her
     reason += (reason.empty() ? "" : "; ") + backend + ": " + Listed(tables);
   std::vector<std::string> local;
   for (const auto& table : info.reads) local.push_back(table.ToString());
-  if (scanned.size() == 1 && local.empty()) return {.route = "backend", .reason = "scans at " + reason};
+  std::string parts;
+  for (const auto& pushed : info.pushed) parts += "; answered there as a whole: " + pushed;
+  for (const auto& why : info.not_pushed) parts += "; not as a whole: " + why;
+  if (scanned.size() == 1 && local.empty()) return {.route = "backend", .reason = "scans at " + reason + parts};
   if (!local.empty()) reason += "; here: " + Listed(local);
   if (!here.empty()) reason += " (" + here + ")";
-  return {.route = "federated", .reason = "scans at " + reason};
+  return {.route = "federated", .reason = "scans at " + reason + parts};
 }
 
 // Every row of the batches as a batch of its own; one null for no parameters at all.

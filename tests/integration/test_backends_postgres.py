@@ -1,5 +1,6 @@
 """PostgreSQL behind the server: named by ATTACH or by the configuration file, read and joined through the same port."""
 
+import decimal
 import json
 import os
 import signal
@@ -107,6 +108,9 @@ def test_routes_are_told(client):
         return json.loads(info.app_metadata)
 
     assert route("SELECT count(*) FROM warehouse.crm.customers") == {
+        "route": "backend",
+        "reason": "scans at warehouse: crm.customers; answered there as a whole: warehouse: crm.customers"}
+    assert route("SELECT id FROM warehouse.crm.customers") == {
         "route": "backend", "reason": "scans at warehouse: crm.customers"}
     assert route("SELECT count(*) FROM warehouse.crm.customers, (SELECT 1 AS one)")["route"] == "backend"
     wire.update(client, "CREATE TABLE IF NOT EXISTS here (region VARCHAR)", ADA)
@@ -115,6 +119,20 @@ def test_routes_are_told(client):
     rows = wire.query(client, "EXPLAIN SELECT name FROM warehouse.crm.customers WHERE id = 2", BOB)
     text = json.dumps(rows)
     assert "backend (scans at warehouse: crm.customers)" in text and "id = 2" in text
+
+
+def test_joins_and_aggregates_are_answered_there(client):
+    query = ("SELECT region, count(*) AS customers, sum(credit) AS credit FROM warehouse.crm.customers "
+             "JOIN warehouse.crm.northern USING (id) WHERE name LIKE 'a%' GROUP BY region ORDER BY region LIMIT 3")
+    assert wire.query(client, query, BOB) == [
+        {"region": "north", "customers": 1, "credit": decimal.Decimal("10.50")}]
+    told = json.dumps(wire.query(client, "EXPLAIN " + query, BOB))
+    assert "INNER JOIN" in told and "GROUP BY 1" in told and "LIKE 'a%'::text" in told and PASSWORD not in told
+    assert "answered there as a whole: warehouse: crm.customers, crm.northern" in told
+    kept = "SELECT upper(region) AS region, count(*) AS n FROM warehouse.crm.customers GROUP BY ALL ORDER BY ALL"
+    assert wire.query(client, kept, BOB) == [{"region": "NORTH", "n": 2}, {"region": "SOUTH", "n": 1}]
+    assert "not as a whole: warehouse: upper of text is not known to mean the same there" in json.dumps(
+        wire.query(client, "EXPLAIN " + kept, BOB))
 
 
 def test_metadata_lists_schemas_tables_columns(server, client):

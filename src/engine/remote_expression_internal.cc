@@ -297,8 +297,9 @@ bool ExpressionReader::ReadConditions(const duckdb::Expression& condition, std::
     return true;
   }
   auto read = Read(condition);
-  if (read) conditions.push_back(*std::move(read));
-  return read.has_value();
+  if (!read) return false;
+  conditions.push_back(*std::move(read));
+  return true;
 }
 
 }  // namespace hyprstream::engine

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "backend/backend_scan.h"
+#include "backend/backend_transaction.h"
 #include "backend/layout_cache.h"
 #include "backend/remote_statement.h"
 #include "backend/select_statement.h"
@@ -60,6 +61,11 @@ class AdbcBackend final : public Backend {
     CollectTables(query, tables);
     return RemotePlan{.rows = ScanOfQuery(core_, cache_, std::move(tables), std::move(layout)),
                       .statement = std::move(statement)};
+  }
+
+  arrow::Result<std::unique_ptr<BackendWriter>> BeginWriting(std::function<bool()> cancelled) const override {
+    if (core_->dialect().writing() == nullptr) return Backend::BeginWriting(std::move(cancelled));
+    return BeginTransaction(core_, cache_, std::move(cancelled));
   }
 
  private:

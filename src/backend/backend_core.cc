@@ -280,14 +280,27 @@ arrow::Status BackendCore::Explain(const arrow::Status& status, const WatchedSta
   return WithName(spec_.name, status);
 }
 
-arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std::string& sql, Cancelled cancelled) {
+arrow::Result<ConnectionPool::Lease> BackendCore::Lease(const Cancelled& cancelled) {
   if (!breaker_.is_closed()) return Unavailable();
   auto leased = pool_.Acquire(cancelled);
-  if (!leased.ok()) {
-    const bool ours = leased.status().IsCancelled() || leased.status().IsCapacityError();
-    return ours ? leased.status() : WithName(spec_.name, leased.status());
-  }
-  std::unique_ptr<RunningStatement> running(new RunningStatement(*this, std::move(leased).ValueUnsafe()));
+  if (leased.ok() || leased.status().IsCancelled() || leased.status().IsCapacityError()) return leased;
+  return WithName(spec_.name, leased.status());
+}
+
+DriverConnection& BackendCore::ConnectionOf(const ConnectionPool::Lease& lease) {
+  return static_cast<Session&>(lease.connection()).connection();
+}
+
+void BackendCore::Cut(const ConnectionPool::Lease& lease) { static_cast<const Session&>(lease.connection()).End(); }
+
+void BackendCore::NoteStatement() {
+  MutexLock lock(mutex_);
+  ++statements_;
+}
+
+arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std::string& sql, Cancelled cancelled) {
+  ARROW_ASSIGN_OR_RAISE(auto leased, Lease(cancelled));
+  std::unique_ptr<RunningStatement> running(new RunningStatement(*this, std::move(leased)));
   auto& session = static_cast<Session&>(running->lease_.connection());
   auto statement = session.connection().Prepare(sql);
   if (!statement.ok()) return Explain(statement.status(), nullptr);
@@ -305,10 +318,7 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std:
 
 arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::string& sql, Cancelled cancelled,
                                                                     Author author) {
-  {
-    MutexLock lock(mutex_);
-    ++statements_;
-  }
+  NoteStatement();
   for (int attempt = 0;; ++attempt) {
     ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, cancelled));
     running->is_clients_ = author == Author::kClient;
@@ -359,12 +369,16 @@ arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::s
 
 arrow::Result<TextRows> BackendCore::ReadTexts(const std::string& sql) {
   ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}, Author::kServer));
+  return AllTexts(*running);
+}
+
+arrow::Result<TextRows> BackendCore::AllTexts(StatementRows& running) {
   TextRows rows;
   while (true) {
     ArrowArray array{};
-    ARROW_RETURN_NOT_OK(running->Next(array));
+    ARROW_RETURN_NOT_OK(running.Next(array));
     if (array.release == nullptr) return rows;
-    ARROW_ASSIGN_OR_RAISE(auto more, TextsOf(array, running->schema()));
+    ARROW_ASSIGN_OR_RAISE(auto more, TextsOf(array, running.schema()));
     std::ranges::move(more, std::back_inserter(rows));
   }
 }

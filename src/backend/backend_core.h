@@ -30,19 +30,27 @@ namespace hyprstream::backend {
 
 class BackendCore;
 
-// A statement that gives rows. One thread at a time.
+// Rows of a statement that runs. One thread at a time.
+class StatementRows {
+ public:
+  virtual ~StatementRows() = default;
+  virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
+  // A released array: the end.
+  virtual arrow::Status Next(ArrowArray& array) = 0;
+};
+
+// A statement that gives rows, on a connection of its own.
 //
 // Its connection goes back to the pool at the end of its rows; it is ended when the statement fails, is destroyed
 // before, or was a client's.
-class RunningStatement {
+class RunningStatement : public StatementRows {
  public:
-  ~RunningStatement();
+  ~RunningStatement() override;
   RunningStatement(const RunningStatement&) = delete;
   RunningStatement& operator=(const RunningStatement&) = delete;
 
-  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
-  // A released array: the end.
-  arrow::Status Next(ArrowArray& array);
+  const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
+  arrow::Status Next(ArrowArray& array) override;
 
  private:
   friend class BackendCore;
@@ -90,6 +98,7 @@ class BackendCore {
   arrow::Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& sql);
   // All rows of a statement whose columns are texts.
   arrow::Result<TextRows> ReadTexts(const std::string& sql);
+  static arrow::Result<TextRows> AllTexts(StatementRows& rows);
 
   // What the driver says of tables (driver.h), where there is no catalog to ask. The driver ends what takes too long.
   arrow::Result<std::vector<NamedTable>> ReadTables();
@@ -97,6 +106,17 @@ class BackendCore {
   arrow::Result<DriverAbilities> Abilities();
 
   BackendInfo info() const EXCLUDES(mutex_);
+
+  // ---- for whoever runs several statements on one connection (write_connection.h)
+  // A connection that the caller has for itself. Errors as Start().
+  arrow::Result<ConnectionPool::Lease> Lease(const Cancelled& cancelled);
+  static DriverConnection& ConnectionOf(const ConnectionPool::Lease& lease);
+  // Whoever waits in the driver sees the end of the connection.
+  static void Cut(const ConnectionPool::Lease& lease);
+  StatementWatch& watch() { return watch_; }
+  void NoteStatement() EXCLUDES(mutex_);
+  // With the statement's end and the backend's name in its words; counted.
+  arrow::Status Explain(const arrow::Status& status, const WatchedStatement* watched) EXCLUDES(mutex_);
 
  private:
   friend class RunningStatement;
@@ -108,8 +128,6 @@ class BackendCore {
   template <class Ask>
   auto AskDriver(const Ask& ask) -> decltype(ask(std::declval<DriverConnection&>()));
   arrow::Result<std::unique_ptr<RunningStatement>> Prepare(const std::string& sql, Cancelled cancelled);
-  // With the statement's end and the backend's name in its words; counted.
-  arrow::Status Explain(const arrow::Status& status, const WatchedStatement* watched) EXCLUDES(mutex_);
   void NoteError(const arrow::Status& status) EXCLUDES(mutex_);
   void NoteLatency(std::chrono::microseconds latency) EXCLUDES(mutex_);
   arrow::Status Unavailable() const EXCLUDES(mutex_);

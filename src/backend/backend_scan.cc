@@ -30,7 +30,7 @@ class ScanReader final : public arrow::RecordBatchReader {
     std::optional<std::int64_t> rows_max;
   };
 
-  ScanReader(std::shared_ptr<BackendCore> core, std::unique_ptr<RunningStatement> running, ValueReading reading,
+  ScanReader(std::shared_ptr<BackendCore> core, std::unique_ptr<StatementRows> running, ValueReading reading,
              Wanted wanted)
       : core_(std::move(core)), running_(std::move(running)), reading_(std::move(reading)), wanted_(std::move(wanted)) {
     arrow::FieldVector fields;
@@ -77,7 +77,7 @@ class ScanReader final : public arrow::RecordBatchReader {
   }
 
   const std::shared_ptr<BackendCore> core_;  // outlives running_
-  std::unique_ptr<RunningStatement> running_;
+  std::unique_ptr<StatementRows> running_;
   const ValueReading reading_;
   Wanted wanted_;
   std::shared_ptr<arrow::Schema> schema_;
@@ -116,11 +116,12 @@ std::vector<int> AllColumns(const TableLayout& layout) {
 
 class TableScan : public TableSource {
  public:
-  TableScan(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache, std::string schema,
-            std::string table, std::shared_ptr<const TableLayout> layout)
+  // Without a cache: `start` runs its statements, in a transaction that looked the table up itself.
+  TableScan(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache, StartStatement start, TableRef table,
+            std::shared_ptr<const TableLayout> layout)
       : core_(std::move(core)),
         cache_(std::move(cache)),
-        schema_name_(std::move(schema)),
+        start_(std::move(start)),
         table_(std::move(table)),
         layout_(std::move(layout)) {}
 
@@ -134,11 +135,14 @@ class TableScan : public TableSource {
 
   const BackendCore& core() const { return *core_; }
   const TableLayout& layout() const { return *layout_; }
-  virtual void Forget() const { cache_->Forget(schema_name_, table_); }
+  // Another connection would not see what its transaction has written.
+  bool of_transaction() const { return start_ != nullptr; }
+  virtual void Forget() const {
+    if (cache_ != nullptr) cache_->Forget(table_.schema, table_.name);
+  }
 
   arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override {
-    auto started = core_->Start(SelectStatement(core_->dialect(), *layout_, request), request.cancelled,
-                                BackendCore::Author::kServer);
+    auto started = Start(SelectStatement(core_->dialect(), *layout_, request), request);
     if (!started.ok()) {
       if (!SaysItChanged(started.status())) return started.status();
       Forget();
@@ -150,8 +154,9 @@ class TableScan : public TableSource {
     auto reading = ValueReading::Make(*layout_, request.projection, *running->schema());
     if (!reading.ok()) {
       Forget();
-      return reading.status().WithMessage(core_->name(), schema_name_.empty() ? "" : "." + schema_name_ + "." + table_,
-                                          ": ", reading.status().message());
+      return reading.status().WithMessage(core_->name(),
+                                          table_.schema.empty() ? "" : "." + table_.schema + "." + table_.name, ": ",
+                                          reading.status().message());
     }
     ScanReader::Wanted wanted{.columns = {}, .rows_max = std::nullopt};
     wanted.columns.resize(request.projection.size());
@@ -160,7 +165,13 @@ class TableScan : public TableSource {
   }
 
  private:
-  arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Count(RunningStatement& running) const {
+  arrow::Result<std::unique_ptr<StatementRows>> Start(const std::string& sql, const ScanRequest& request) const {
+    if (start_) return start_(sql);
+    ARROW_ASSIGN_OR_RAISE(auto running, core_->Start(sql, request.cancelled, BackendCore::Author::kServer));
+    return running;
+  }
+
+  arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Count(StatementRows& running) const {
     std::optional<std::int64_t> rows;
     if (!core_->dialect().takes_expressions()) rows = 0;
     while (true) {
@@ -182,8 +193,8 @@ class TableScan : public TableSource {
 
   const std::shared_ptr<BackendCore> core_;
   const std::shared_ptr<LayoutCache> cache_;
-  const std::string schema_name_;
-  const std::string table_;
+  const StartStatement start_;
+  const TableRef table_;
   const std::shared_ptr<const TableLayout> layout_;
 };
 
@@ -192,7 +203,8 @@ class QueryScan final : public TableScan {
  public:
   QueryScan(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache,
             std::vector<std::shared_ptr<const TableSource>> tables, std::shared_ptr<const TableLayout> layout)
-      : TableScan(std::move(core), std::move(cache), "", "", std::move(layout)), tables_(std::move(tables)) {}
+      : TableScan(std::move(core), std::move(cache), StartStatement(), {.schema = "", .name = ""}, std::move(layout)),
+        tables_(std::move(tables)) {}
 
   void Forget() const override {
     for (const auto& table : tables_) {
@@ -230,19 +242,26 @@ class StatementScan final : public TableSource {
 std::shared_ptr<TableSource> ScanOfTable(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache,
                                          std::string schema, std::string table,
                                          std::shared_ptr<const TableLayout> layout) {
-  return std::make_shared<TableScan>(std::move(core), std::move(cache), std::move(schema), std::move(table),
+  return std::make_shared<TableScan>(std::move(core), std::move(cache), StartStatement(),
+                                     TableRef{.schema = std::move(schema), .name = std::move(table)},
                                      std::move(layout));
 }
 
 const TableLayout* LayoutOfScan(const BackendCore& core, const TableSource& source) {
   const auto* scan = dynamic_cast<const TableScan*>(&source);
-  return scan == nullptr || &scan->core() != &core ? nullptr : &scan->layout();
+  const bool known = scan != nullptr && &scan->core() == &core && !scan->of_transaction();
+  return known ? &scan->layout() : nullptr;
 }
 
 std::shared_ptr<TableSource> ScanOfQuery(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache,
                                          std::vector<std::shared_ptr<const TableSource>> tables, TableLayout layout) {
   return std::make_shared<QueryScan>(std::move(core), std::move(cache), std::move(tables),
                                      std::make_shared<const TableLayout>(std::move(layout)));
+}
+
+std::shared_ptr<TableSource> ScanInTransaction(std::shared_ptr<BackendCore> core, StartStatement start, TableRef table,
+                                               std::shared_ptr<const TableLayout> layout) {
+  return std::make_shared<TableScan>(std::move(core), nullptr, std::move(start), std::move(table), std::move(layout));
 }
 
 std::shared_ptr<TableSource> ScanOfStatement(std::shared_ptr<BackendCore> core, std::string statement,

@@ -4,15 +4,22 @@
 // is destroyed before its end is cancelled there.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "backend/backend_core.h"
 #include "backend/layout_cache.h"
+#include "core/table_ref.h"
 #include "core/table_source.h"
 
 namespace hyprstream::backend {
+
+// Rows of a table where a statement runs elsewhere than on a connection of its own: in a transaction.
+using StartStatement = std::function<arrow::Result<std::unique_ptr<StatementRows>>(const std::string& sql)>;
+std::shared_ptr<TableSource> ScanInTransaction(std::shared_ptr<BackendCore> core, StartStatement start, TableRef table,
+                                               std::shared_ptr<const TableLayout> layout);
 
 std::shared_ptr<TableSource> ScanOfTable(std::shared_ptr<BackendCore> core, std::shared_ptr<LayoutCache> cache,
                                          std::string schema, std::string table,

@@ -26,6 +26,7 @@ using TextRow = std::vector<std::optional<std::string>>;
 using TextRows = std::vector<TextRow>;
 
 class QueryDialect;
+class WritingDialect;
 
 class Dialect {
  public:
@@ -33,6 +34,8 @@ class Dialect {
 
   // How it is asked more than the rows of one table; null: it is not.
   virtual const QueryDialect* queries() const { return nullptr; }
+  // How its tables are changed; null: they are not.
+  virtual const WritingDialect* writing() const { return nullptr; }
 
   // What each new connection runs, one after the other.
   virtual std::vector<std::string> SessionStatements() const = 0;

@@ -276,6 +276,13 @@ arrow::Result<std::int64_t> DriverStatement::ExecuteUpdate() {
   return rows;
 }
 
+arrow::Status DriverStatement::Bind(ArrowArrayStream* rows) {
+  OwnedError error;
+  auto status = ToStatus(AdbcStatementBindStream(&statement_, rows, &error), error, *redaction_);
+  if (!status.ok() && rows->release != nullptr) rows->release(rows);
+  return status;
+}
+
 arrow::Status DriverStatement::Cancel() {
   OwnedError error;
   return ToStatus(AdbcStatementCancel(&statement_, &error), error, *redaction_);
@@ -348,13 +355,19 @@ DriverConnection::~DriverConnection() {
   if (connection_.private_data != nullptr) AdbcConnectionRelease(&connection_, &ignored);
 }
 
-arrow::Result<std::unique_ptr<DriverStatement>> DriverConnection::Prepare(const std::string& sql) {
+arrow::Result<std::unique_ptr<DriverStatement>> DriverConnection::MakeStatement() {
   std::unique_ptr<DriverStatement> statement(new DriverStatement());
   statement->redaction_ = database_->redaction_;
   statement->in_process_ = database_->in_process_;
   OwnedError error;
   ARROW_RETURN_NOT_OK(
       ToStatus(AdbcStatementNew(&connection_, &statement->statement_, &error), error, *database_->redaction_));
+  return statement;
+}
+
+arrow::Result<std::unique_ptr<DriverStatement>> DriverConnection::Prepare(const std::string& sql) {
+  ARROW_ASSIGN_OR_RAISE(auto statement, MakeStatement());
+  OwnedError error;
   ARROW_RETURN_NOT_OK(
       ToStatus(AdbcStatementSetSqlQuery(&statement->statement_, sql.c_str(), &error), error, *database_->redaction_));
   return statement;
@@ -388,6 +401,33 @@ arrow::Result<std::shared_ptr<arrow::Schema>> DriverConnection::TableSchema(cons
       ToStatus(AdbcConnectionGetTableSchema(&connection_, nullptr, nullptr, table.c_str(), &schema, &error), error,
                *database_->redaction_));
   return arrow::ImportSchema(&schema);
+}
+
+arrow::Status DriverConnection::SetOption(const std::string& name, const std::string& value) {
+  OwnedError error;
+  return ToStatus(AdbcConnectionSetOption(&connection_, name.c_str(), value.c_str(), &error), error,
+                  *database_->redaction_);
+}
+
+std::string DriverConnection::Option(const std::string& name) {
+  OwnedError error;
+  std::array<char, 256> value{};
+  std::size_t length = value.size();
+  if (AdbcConnectionGetOption(&connection_, name.c_str(), value.data(), &length, &error) != ADBC_STATUS_OK ||
+      length > value.size()) {
+    return {};
+  }
+  return value.data();
+}
+
+arrow::Status DriverConnection::Commit() {
+  OwnedError error;
+  return ToStatus(AdbcConnectionCommit(&connection_, &error), error, *database_->redaction_);
+}
+
+arrow::Status DriverConnection::Rollback() {
+  OwnedError error;
+  return ToStatus(AdbcConnectionRollback(&connection_, &error), error, *database_->redaction_);
 }
 
 std::string DriverConnection::ProductVersion() {

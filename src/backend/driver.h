@@ -95,6 +95,9 @@ class DriverStatement {
   arrow::Result<DriverStream> ExecuteQuery();
   // Without rows. The number of rows that it changed, -1 where that is unknown.
   arrow::Result<std::int64_t> ExecuteUpdate();
+  // What an ingest or a statement with parameters takes its rows from; read while it executes. Takes the stream, whose
+  // errors it does not hide: the stream's owner has them.
+  arrow::Status Bind(ArrowArrayStream* rows);
   // From any thread. NotImplemented where the driver has no such thing.
   arrow::Status Cancel();
 
@@ -143,6 +146,8 @@ class DriverConnection {
   DriverConnection& operator=(const DriverConnection&) = delete;
 
   arrow::Result<std::unique_ptr<DriverStatement>> Prepare(const std::string& sql);
+  // One without SQL: its options say what it does.
+  arrow::Result<std::unique_ptr<DriverStatement>> MakeStatement();
   // Runs a statement that gives no rows.
   arrow::Status Run(const std::string& sql);
   // The version of the database product; empty where the driver does not say.
@@ -153,6 +158,14 @@ class DriverConnection {
   arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const std::string& table);
   // Asked of the driver alone.
   DriverAbilities Abilities();
+
+  arrow::Status SetOption(const std::string& name, const std::string& value);
+  // Empty: the driver does not say.
+  std::string Option(const std::string& name);
+  // Of the open transaction, where ADBC_CONNECTION_OPTION_AUTOCOMMIT is disabled; another one begins at once. TRAP:
+  // PostgreSQL's driver says OK of one that the database rolled back.
+  arrow::Status Commit();
+  arrow::Status Rollback();
 
  private:
   explicit DriverConnection(std::shared_ptr<DriverDatabase> database) : database_(std::move(database)) {}

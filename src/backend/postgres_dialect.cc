@@ -18,6 +18,7 @@
 #include "backend/dialect.h"
 #include "backend/literals.h"
 #include "backend/query_dialect.h"
+#include "backend/writing_dialect.h"
 #include "core/table_ref.h"
 
 namespace hyprstream::backend {
@@ -263,6 +264,7 @@ arrow::Result<Placed> PlaceResult(const arrow::Field& given) {
 class PostgresDialect final : public Dialect {
  public:
   const QueryDialect* queries() const override { return &PostgresQueries(); }
+  const WritingDialect* writing() const override { return writing_.get(); }
 
   std::vector<std::string> SessionStatements() const override { return {std::string(kSession)}; }
 
@@ -325,6 +327,9 @@ class PostgresDialect final : public Dialect {
   }
 
   std::optional<std::string> Literal(Comparable comparable, const arrow::Scalar& value) const override;
+
+ private:
+  const std::unique_ptr<const WritingDialect> writing_ = MakePostgresWriting();
 };
 
 std::string Cast(const std::string& text, const char* type) { return QuoteLiteral(text) + "::" + type; }

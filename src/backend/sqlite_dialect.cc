@@ -19,6 +19,7 @@
 #include "backend/dialect.h"
 #include "backend/literals.h"
 #include "backend/query_dialect.h"
+#include "backend/writing_dialect.h"
 #include "core/table_ref.h"
 
 namespace hyprstream::backend {
@@ -136,6 +137,7 @@ std::string ValueOf(const Declared& declared, const std::string& name, const std
 class SqliteDialect final : public Dialect {
  public:
   const QueryDialect* queries() const override { return &SqliteQueries(); }
+  const WritingDialect* writing() const override { return writing_.get(); }
 
   std::vector<std::string> SessionStatements() const override {
     return {"PRAGMA busy_timeout = 5000", "PRAGMA query_only = on"};
@@ -235,6 +237,9 @@ class SqliteDialect final : public Dialect {
         return std::nullopt;
     }
   }
+
+ private:
+  const std::unique_ptr<const WritingDialect> writing_ = MakeSqliteWriting();
 };
 
 }  // namespace

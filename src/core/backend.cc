@@ -9,4 +9,9 @@ arrow::Result<RemotePlan> Backend::Plan(const RemoteRelation&) const {
   return arrow::Status::NotImplemented("it answers no queries, only scans of its tables");
 }
 
+arrow::Result<std::unique_ptr<BackendWriter>> Backend::BeginWriting(std::function<bool()>) const {
+  return arrow::Status::NotImplemented("Backend ", name(),
+                                       " can only be read: its tables are not changed, made or dropped from here");
+}
+
 }  // namespace hyprstream

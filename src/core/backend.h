@@ -8,10 +8,12 @@
 // words. No message has a secret or an URI in it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/backend_writer.h"
 #include "core/remote_query.h"
 #include "core/table_source.h"
 
@@ -51,6 +53,9 @@ class Backend {
   // A query over tables that Table() gave, where it is certain that the database means the same by it. NotImplemented,
   // saying of what it is not.
   virtual arrow::Result<RemotePlan> Plan(const RemoteRelation& query) const;
+  // A transaction that may change tables. What it waits for ends soon after `cancelled` says so, which is asked from
+  // any thread while a call of the writer runs. NotImplemented: the database is only read.
+  virtual arrow::Result<std::unique_ptr<BackendWriter>> BeginWriting(std::function<bool()> cancelled) const;
 };
 
 }  // namespace hyprstream

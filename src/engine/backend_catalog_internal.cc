@@ -4,6 +4,7 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <atomic>
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/schema_catalog_entry.hpp>
@@ -18,6 +19,7 @@
 #include <duckdb/storage/statistics/base_statistics.hpp>
 #include <duckdb/storage/storage_extension.hpp>
 #include <duckdb/storage/table_storage_info.hpp>
+#include <duckdb/transaction/meta_transaction.hpp>
 #include <duckdb/transaction/transaction.hpp>
 #include <duckdb/transaction/transaction_manager.hpp>
 #include <map>
@@ -37,6 +39,8 @@ namespace {
 
 constexpr const char* kType = "adbc";
 constexpr const char* kViewTag = "backend_view";
+// Behind a table's name, where no name has it.
+constexpr const char* kWithRows = "\x01rows";
 
 template <class T>
 using DuckPointer = duckdb::unique_ptr<T>;
@@ -102,6 +106,46 @@ DuckPointer<duckdb::CreateTableInfo> InfoOf(duckdb::SchemaCatalogEntry& schema, 
   return info;
 }
 
+class BackendTransaction;
+
+// A table as a transaction that has written sees it.
+class SourceInTransaction : public TableSource {
+ public:
+  SourceInTransaction(BackendTransaction& transaction, TableRef table, std::shared_ptr<const TableSource> source)
+      : transaction_(transaction), table_(std::move(table)), source_(std::move(source)) {}
+
+  const std::shared_ptr<arrow::Schema>& schema() const override { return source_->schema(); }
+  std::optional<std::int64_t> EstimatedRows() const override { return source_->EstimatedRows(); }
+  bool FindsExactly(const std::vector<ColumnFilter>& filters) const override { return source_->FindsExactly(filters); }
+  arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override;
+
+ private:
+  BackendTransaction& transaction_;
+  const TableRef table_;
+  const std::shared_ptr<const TableSource> source_;
+};
+
+// The same with the names of its rows, which only a writer gives.
+class RowsInTransaction : public TableSource {
+ public:
+  RowsInTransaction(BackendTransaction& transaction, TableRef table, const TableSource& source)
+      : transaction_(transaction), table_(std::move(table)), rows_(source.EstimatedRows()) {
+    auto fields = source.schema()->fields();
+    fields.insert(fields.begin(), arrow::field(kRowNameColumn, arrow::utf8(), false));
+    schema_ = arrow::schema(std::move(fields));
+  }
+
+  const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
+  std::optional<std::int64_t> EstimatedRows() const override { return rows_; }
+  arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override;
+
+ private:
+  BackendTransaction& transaction_;
+  const TableRef table_;
+  const std::optional<std::int64_t> rows_;
+  std::shared_ptr<arrow::Schema> schema_;
+};
+
 class TableEntry : public duckdb::TableCatalogEntry {
  public:
   TableEntry(duckdb::Catalog& catalog, duckdb::SchemaCatalogEntry& schema, duckdb::CreateTableInfo& info,
@@ -142,20 +186,41 @@ class TableEntry : public duckdb::TableCatalogEntry {
 
 class SchemaEntry : public duckdb::SchemaCatalogEntry {
  public:
-  SchemaEntry(duckdb::Catalog& catalog, duckdb::CreateSchemaInfo& info, const Backend& backend)
-      : SchemaCatalogEntry(catalog, info), backend_(backend) {}
+  SchemaEntry(duckdb::Catalog& catalog, duckdb::CreateSchemaInfo& info, const Backend& backend,
+              BackendTransaction& transaction)
+      : SchemaCatalogEntry(catalog, info), backend_(backend), transaction_(transaction) {}
 
   duckdb::optional_ptr<duckdb::CatalogEntry> LookupEntry(duckdb::CatalogTransaction transaction,
                                                          const duckdb::EntryLookupInfo& lookup) override {
     if (lookup.GetCatalogType() != duckdb::CatalogType::TABLE_ENTRY || !transaction.HasContext()) return nullptr;
     const MutexLock lock(mutex_);
-    const auto spelled = Spelled(lookup.GetEntryName());
-    if (const auto found = tables_.find(spelled); found != tables_.end()) return found->second.get();
-    auto source = backend_.Table(name.GetIdentifierName(), spelled);
+    std::string wanted = lookup.GetEntryName();
+    const bool with_rows = wanted.ends_with(kWithRows);
+    if (with_rows) wanted.resize(wanted.size() - std::string_view(kWithRows).size());
+    const auto spelled = Spelled(wanted);
+    const auto key = with_rows ? NameWithRows(spelled) : spelled;
+    if (const auto found = tables_.find(key); found != tables_.end()) return found->second.get();
+    auto source = SourceOf({.schema = name.GetIdentifierName(), .name = spelled});
     if (source.status().IsKeyError()) return nullptr;
     RefuseIfNotOk(source.status());
-    return Keep(transaction.GetContext(), {.schema = name.GetIdentifierName(), .name = spelled, .is_view = false},
-                *source);
+    if (with_rows) {
+      *source = std::make_shared<RowsInTransaction>(
+          transaction_, TableRef{.schema = name.GetIdentifierName(), .name = spelled}, **source);
+    }
+    return Keep(transaction.GetContext(), {.schema = name.GetIdentifierName(), .name = key, .is_view = false}, *source);
+  }
+
+  // The table is looked up anew; what was planned with the entry keeps it.
+  void ForgetAll() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    for (auto& [_, entry] : tables_) replaced_.push_back(std::move(entry));
+    tables_.clear();
+  }
+  void Forget(const std::string& table) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    for (const auto& key : {table, NameWithRows(table)}) {
+      if (auto found = tables_.extract(key); !found.empty()) replaced_.push_back(std::move(found.mapped()));
+    }
   }
 
   // DuckDB looks for what was meant by an unknown name wherever there is something: not at the other end of a network.
@@ -176,7 +241,7 @@ class SchemaEntry : public duckdb::SchemaCatalogEntry {
           entries.push_back(found->second.get());
           continue;
         }
-        const auto source = backend_.Table(table.schema, table.name);
+        const auto source = SourceOf({.schema = table.schema, .name = table.name});
         if (source.status().IsIOError() || source.status().IsCancelled()) break;  // it has gone meanwhile
         if (source.ok()) entries.push_back(&Keep(context, table, *source));
       }
@@ -211,6 +276,8 @@ class SchemaEntry : public duckdb::SchemaCatalogEntry {
   void Alter(duckdb::CatalogTransaction, duckdb::AlterInfo&) override { RefuseWrite(catalog); }
 
  private:
+  arrow::Result<std::shared_ptr<TableSource>> SourceOf(const TableRef& table) const;
+
   // A name that is not among those that are known may be new.
   std::string Spelled(const std::string& wanted) const {
     const auto tables = backend_.Tables(name.GetIdentifierName());
@@ -230,18 +297,49 @@ class SchemaEntry : public duckdb::SchemaCatalogEntry {
   }
 
   const Backend& backend_;
+  BackendTransaction& transaction_;
   Mutex mutex_;
   std::map<std::string, std::unique_ptr<TableEntry>> tables_ GUARDED_BY(mutex_);  // as the database spells them
+  std::vector<std::unique_ptr<TableEntry>> replaced_ GUARDED_BY(mutex_);
 };
 
 // What a transaction has found so far, which no other sees: its statements may go on using it whatever happens to the
 // database.
 class BackendTransaction : public duckdb::Transaction {
  public:
-  BackendTransaction(duckdb::TransactionManager& manager, duckdb::ClientContext& context, std::uint64_t number)
-      : Transaction(manager, context), number_(number) {}
+  BackendTransaction(duckdb::TransactionManager& manager, duckdb::ClientContext& context,
+                     std::shared_ptr<const Backend> backend, std::uint64_t number)
+      : Transaction(manager, context), backend_(std::move(backend)), number_(number) {}
 
+  // Another one when its tables are others.
   std::uint64_t number() const { return number_; }
+  void NoteRedefined(const TableRef& table, std::uint64_t number) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    number_ = number;
+    if (const auto found = schemas_.find(table.schema); found != schemas_.end()) found->second->Forget(table.name);
+  }
+
+  // Null: nothing has been written.
+  BackendWriter* writer() const EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return writer_.get();
+  }
+  // Begun where there is none yet.
+  arrow::Result<BackendWriter*> Write(const Backend& backend) EXCLUDES(mutex_) {
+    if (auto* begun = writer()) return begun;
+    ARROW_ASSIGN_OR_RAISE(auto writer, backend.BeginWriting([context = this->context] {
+      const auto alive = context.lock();
+      return alive && alive->IsInterrupted();
+    }));
+    const MutexLock lock(mutex_);
+    writer_ = std::move(writer);
+    // What is planned from now on reads what the writer sees.
+    number_ = NextNumber();
+    for (const auto& [_, schema] : schemas_) schema->ForgetAll();
+    return writer_.get();
+  }
+  const Backend& backend() const { return *backend_; }
+  std::uint64_t NextNumber() const;
 
   SchemaEntry& Schema(duckdb::Catalog& catalog, const std::string& name, const Backend& backend) {
     const MutexLock lock(mutex_);
@@ -249,16 +347,38 @@ class BackendTransaction : public duckdb::Transaction {
     if (entry == nullptr) {
       duckdb::CreateSchemaInfo info;
       info.SetQualifiedName(duckdb::QualifiedName(catalog.GetName(), duckdb::Identifier(name), duckdb::Identifier()));
-      entry = std::make_unique<SchemaEntry>(catalog, info, backend);
+      entry = std::make_unique<SchemaEntry>(catalog, info, backend, *this);
     }
     return *entry;
   }
 
  private:
-  const std::uint64_t number_;
-  Mutex mutex_;
+  const std::shared_ptr<const Backend> backend_;
+  std::atomic<std::uint64_t> number_;
+  mutable Mutex mutex_;
+  std::unique_ptr<BackendWriter> writer_ GUARDED_BY(mutex_);  // its sources are used by the schemas' entries alone
   std::map<std::string, std::unique_ptr<SchemaEntry>> schemas_ GUARDED_BY(mutex_);
 };
+
+arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> SourceInTransaction::Scan(const ScanRequest& request) const {
+  auto* writer = transaction_.writer();
+  if (writer == nullptr) return source_->Scan(request);
+  ARROW_ASSIGN_OR_RAISE(const auto source, writer->Table(table_));
+  return source->Scan(request);
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> RowsInTransaction::Scan(const ScanRequest& request) const {
+  ARROW_ASSIGN_OR_RAISE(auto* writer, transaction_.Write(transaction_.backend()));
+  ARROW_ASSIGN_OR_RAISE(const auto source, writer->Rows(table_));
+  return source->Scan(request);
+}
+
+arrow::Result<std::shared_ptr<TableSource>> SchemaEntry::SourceOf(const TableRef& table) const {
+  auto* writer = transaction_.writer();
+  if (writer == nullptr) return backend_.Table(table.schema, table.name);
+  ARROW_ASSIGN_OR_RAISE(auto source, writer->Table(table));
+  return std::make_shared<SourceInTransaction>(transaction_, table, std::move(source));
+}
 
 class BackendTransactions : public duckdb::TransactionManager {
  public:
@@ -266,7 +386,7 @@ class BackendTransactions : public duckdb::TransactionManager {
 
   duckdb::Transaction& StartTransaction(duckdb::ClientContext& context) override {
     const MutexLock lock(mutex_);
-    auto transaction = std::make_unique<BackendTransaction>(*this, context, ++number_);
+    auto transaction = std::make_unique<BackendTransaction>(*this, context, BackendOf(db), ++number_);
     auto& started = *transaction;
     open_.emplace(&started, std::move(transaction));
     return started;
@@ -277,11 +397,18 @@ class BackendTransactions : public duckdb::TransactionManager {
   }
   void RollbackTransaction(duckdb::Transaction& transaction) override { End(transaction); }
   void Checkpoint(duckdb::ClientContext&, bool) override {}
+  std::uint64_t NextNumber() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return ++number_;
+  }
 
  private:
-  void End(duckdb::Transaction& transaction) {
+  static std::shared_ptr<const Backend> BackendOf(duckdb::AttachedDatabase& database);
+  // A writer that was not committed is rolled back, without the lock.
+  void End(duckdb::Transaction& transaction) EXCLUDES(mutex_) {
+    decltype(open_)::node_type ended;
     const MutexLock lock(mutex_);
-    open_.erase(&transaction);
+    ended = open_.extract(&transaction);
   }
 
   Mutex mutex_;
@@ -293,6 +420,8 @@ class BackendCatalog : public duckdb::Catalog {
  public:
   BackendCatalog(duckdb::AttachedDatabase& database, std::shared_ptr<const Backend> backend)
       : Catalog(database), backend_(std::move(backend)) {}
+
+  const std::shared_ptr<const Backend>& shared_backend() const { return backend_; }
 
   void Initialize(bool) override {}
   std::string GetCatalogType() override { return kType; }
@@ -373,6 +502,14 @@ class BackendCatalog : public duckdb::Catalog {
   const std::shared_ptr<const Backend> backend_;
 };
 
+std::uint64_t BackendTransaction::NextNumber() const {
+  return const_cast<duckdb::TransactionManager&>(manager).Cast<BackendTransactions>().NextNumber();
+}
+
+std::shared_ptr<const Backend> BackendTransactions::BackendOf(duckdb::AttachedDatabase& database) {
+  return database.GetCatalog().Cast<BackendCatalog>().shared_backend();
+}
+
 struct StorageInfo : duckdb::StorageExtensionInfo {
   explicit StorageInfo(std::shared_ptr<BackendSet> set) : backends(std::move(set)) {}
   const std::shared_ptr<BackendSet> backends;
@@ -421,7 +558,61 @@ bool IsBackend(const duckdb::Catalog& catalog) {
 
 arrow::Status CannotWrite(const std::string& backend) {
   return arrow::Status::NotImplemented(
-      "Backend ", backend, " can only be read as yet: its tables are not changed, made or dropped from here");
+      "Backend ", backend,
+      " is changed by INSERT, UPDATE, DELETE, CREATE TABLE and DROP TABLE, each a statement by itself; not by "
+      "this one");
+}
+
+std::string NameWithRows(const std::string& table) { return table + kWithRows; }
+
+namespace {
+
+// The open transactions of backends; at most one has a writer.
+BackendTransaction* WritingTransaction(duckdb::ClientContext& context) {
+  if (!context.transaction.HasActiveTransaction()) return nullptr;
+  auto& all = duckdb::MetaTransaction::Get(context);
+  for (const auto& database : all.OpenedTransactions()) {
+    if (!IsBackend(database.get().GetCatalog())) continue;
+    auto& transaction = all.GetTransaction(database.get()).Cast<BackendTransaction>();
+    if (transaction.writer() != nullptr) return &transaction;
+  }
+  return nullptr;
+}
+
+BackendCatalog& CatalogOf(duckdb::ClientContext& context, const std::string& backend) {
+  return duckdb::Catalog::GetCatalog(context, duckdb::Identifier(backend)).Cast<BackendCatalog>();
+}
+
+}  // namespace
+
+BackendWriter& WriterAt(duckdb::ClientContext& context, const std::string& backend) {
+  auto& catalog = CatalogOf(context, backend);
+  auto& transaction = duckdb::Transaction::Get(context, catalog).Cast<BackendTransaction>();
+  if (const auto* other = WritingTransaction(context); other != nullptr && other != &transaction) {
+    RefuseIfNotOk(arrow::Status::Invalid("A transaction writes local tables or one backend: this one has changed ",
+                                         other->backend().name(), "; COMMIT it before ", backend, " is changed"));
+  }
+  auto writer = transaction.Write(*catalog.shared_backend());
+  RefuseIfNotOk(writer.status());
+  // DuckDB holds its own statements to the same rule.
+  duckdb::MetaTransaction::Get(context).ModifyDatabase(catalog.GetAttached(),
+                                                       duckdb::DatabaseModificationType::INSERT_DATA);
+  return **writer;
+}
+
+std::string WrittenBackend(duckdb::ClientContext& context) {
+  const auto* transaction = WritingTransaction(context);
+  return transaction == nullptr ? std::string() : transaction->backend().name();
+}
+
+void NoteRedefined(duckdb::ClientContext& context, const std::string& backend, const TableRef& table) {
+  auto& transaction = duckdb::Transaction::Get(context, CatalogOf(context, backend)).Cast<BackendTransaction>();
+  transaction.NoteRedefined(table, transaction.NextNumber());
+}
+
+arrow::Status CommitWriter(duckdb::ClientContext& context) {
+  auto* transaction = WritingTransaction(context);
+  return transaction == nullptr ? arrow::Status::OK() : transaction->writer()->Commit();
 }
 
 }  // namespace hyprstream::engine

@@ -25,6 +25,8 @@
 #include "engine/arrow_carrier_internal.h"
 #include "engine/arrow_in_internal.h"
 #include "engine/arrow_out_internal.h"
+#include "engine/backend_catalog_internal.h"
+#include "engine/backend_write_internal.h"
 #include "engine/capture_internal.h"
 #include "engine/chunk_cast_internal.h"
 #include "engine/connection_internal.h"
@@ -67,6 +69,8 @@ class PreparedStatement : public Prepared {
     roll_ups_.clear();
     bounds_.clear();
   }
+  void KeepWrite(BackendWrite write) { write_ = std::move(write); }
+  const std::optional<BackendWrite>& write() const { return write_; }
   void KeepLookUp(std::optional<LookUp> look_up) { look_up_ = std::move(look_up); }
   const std::optional<LookUp>& look_up() const { return look_up_; }
   bool IsStale(duckdb::ClientContext& context) const {
@@ -79,6 +83,7 @@ class PreparedStatement : public Prepared {
 
   const PreparedInfo& info() const override { return info_; }
   duckdb::PreparedStatement& statement() { return *statement_; }
+  bool has_plan() const { return statement_ != nullptr; }
   Trust trust() const { return trust_; }
   const Executions& executions() const { return executions_; }
 
@@ -89,6 +94,7 @@ class PreparedStatement : public Prepared {
   std::vector<RolledUp> roll_ups_;
   std::vector<WindowBound> bounds_;
   std::optional<LookUp> look_up_;
+  std::optional<BackendWrite> write_;
   duckdb::unique_ptr<duckdb::SQLStatement> text_;
   const Executions executions_ = std::make_shared<std::uint64_t>(0);
 };
@@ -144,6 +150,7 @@ class ConnectionImpl : public Connection {
     auto status = Uninterrupted([&]() -> arrow::Status {
       // DuckDB turns the COMMIT of an aborted transaction into a ROLLBACK that looks like success.
       ARROW_RETURN_NOT_OK(CheckAlive());
+      ARROW_RETURN_NOT_OK(CommitWriter(context()));
       connection_.Commit();
       return arrow::Status::OK();
     });
@@ -180,7 +187,12 @@ class ConnectionImpl : public Connection {
       state_->plan_is_kept = IsKept(statement.kind());
       state_->binding = true;
       state_->facts = {};
-      auto prepared = connection_.Prepare(CopySql(statement));
+      auto sql = CopySql(statement);
+      std::optional<BackendWrite> write;
+      if (trust == Trust::kClient) write = TakeWrite(statement, *sql);
+      if (write) sql = std::move(write->query);
+      if (write && !sql) return PreparedDrop(*std::move(write));
+      auto prepared = connection_.Prepare(std::move(sql));
       if (prepared->HasError()) return StatusFrom(prepared->GetErrorObject());
       PreparedInfo info{.kind = statement.kind(),
                         .schema = arrow::schema({}),
@@ -191,13 +203,21 @@ class ConnectionImpl : public Connection {
                         .temporary = state_->facts.temporary,
                         .renaming = state_->facts.renaming,
                         .backend_reads = state_->facts.backend_reads};
-      if (prepared->GetStatementProperties().return_type == duckdb::StatementReturnType::QUERY_RESULT) {
+      if (write) {
+        CompleteBackendWrite(context(), *write, *prepared);
+        if (info.changes_rows) {
+          return arrow::Status::Invalid("A statement changes local tables or one backend, never both");
+        }
+        info.changes_rows = true;
+        info.backend_write = BackendRead{.backend = write->backend, .table = write->table};
+      } else if (prepared->GetStatementProperties().return_type == duckdb::StatementReturnType::QUERY_RESULT) {
         info.schema = ToArrowSchema(context(), TypesFor(trust, prepared->GetTypes()), ToNames(prepared->GetNames()));
       }
       info.parameters = ParametersOf(context(), *prepared);
       auto made = std::make_unique<PreparedStatement>(std::move(prepared), std::move(info), trust);
       made->NotePlan(std::move(state_->facts.roll_ups));
       made->NotePushdown(std::move(state_->facts.pushdown));
+      if (write) made->KeepWrite(*std::move(write));
       if (trust == Trust::kClient && statement.kind() == StatementKind::kQuery) {
         made->KeepText(CopySql(statement));
         made->KeepLookUp(std::move(state_->facts.look_up));
@@ -209,6 +229,8 @@ class ConnectionImpl : public Connection {
   arrow::Result<Execution> Execute(Prepared& prepared, const std::shared_ptr<arrow::RecordBatch>& parameters,
                                    ResultMode mode) override {
     auto& statement = static_cast<PreparedStatement&>(prepared);
+    if (statement.write()) return ExecuteTogether(prepared, {parameters});
+    ARROW_RETURN_NOT_OK(CheckWritesHere(statement.info()));
     return Guard([&]() -> arrow::Result<Execution> {
       if (statement.info().kind != StatementKind::kQuery || statement.info().changes_rows) ForgetAppended();
       state_->trust = statement.trust();
@@ -221,6 +243,49 @@ class ConnectionImpl : public Connection {
       return execution;
     });
   }
+
+  arrow::Result<Execution> ExecuteTogether(
+      Prepared& prepared, const std::vector<std::shared_ptr<arrow::RecordBatch>>& parameters) override {
+    auto& statement = static_cast<PreparedStatement&>(prepared);
+    if (!statement.write()) return arrow::Status::UnknownError("the statement changes no backend");
+    ARROW_RETURN_NOT_OK(CheckNothingHere(statement.write()->backend));
+    bool sent = false;
+    auto changed = Guard([&]() -> arrow::Result<std::int64_t> {
+      const auto& write = *statement.write();
+      const bool is_there = write.exists == (write.kind == BackendWrite::Kind::kCreate);
+      if (write.if_exists && is_there) return -1;
+      state_->trust = Trust::kClient;
+      state_->plan_is_kept = false;
+      state_->binding = false;
+      std::shared_ptr<arrow::RecordBatchReader> rows;
+      const bool reads = write.kind == BackendWrite::Kind::kCreate ? write.with_rows : statement.has_plan();
+      if (reads) {
+        ARROW_ASSIGN_OR_RAISE(rows, WrittenRows(statement, parameters));
+      }
+      sent = true;
+      return RunBackendWrite(context(), write, std::move(rows));
+    });
+    ARROW_RETURN_NOT_OK(Written(changed.status(), sent));
+    return Execution{.rows = nullptr, .rows_changed = *changed};
+  }
+
+  arrow::Result<std::int64_t> IngestInto(const BackendTarget& target, arrow::RecordBatchReader& rows) override {
+    ARROW_RETURN_NOT_OK(CheckNothingHere(target.backend));
+    state_->binding = true;
+    bool sent = false;
+    auto written = Guard([&]() -> arrow::Result<std::int64_t> {
+      const auto found = shared_->backends->Find(target.backend);
+      sent = found != nullptr;
+      return RunBackendIngest(context(), target, rows);
+    });
+    state_->binding = false;
+    ARROW_RETURN_NOT_OK(Written(written.status(), sent));
+    return written;
+  }
+
+  bool IsBackend(const std::string& name) const override { return shared_->backends->Find(name) != nullptr; }
+
+  std::string written_backend() const override { return WrittenBackend(*connection_.context); }
 
   arrow::Result<Execution> Run(std::string_view sql) override {
     ARROW_ASSIGN_OR_RAISE(const auto statements, parse_(sql));
@@ -254,6 +319,7 @@ class ConnectionImpl : public Connection {
   arrow::Status Append(const TableRef& table, const std::vector<std::string>& columns,
                        const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) override {
     if (batches.empty()) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(NeverBoth());
     state_->appending = true;
     auto status = Guard([&] {
       ChunkSource source(context(), batches[0]->schema());
@@ -275,6 +341,7 @@ class ConnectionImpl : public Connection {
                      const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) override {
     if (batches.empty()) return arrow::Status::OK();
     bool taken = false;
+    ARROW_RETURN_NOT_OK(NeverBoth());
     ARROW_RETURN_NOT_OK(Guard([&] {
       auto& entry = TableEntry(table);
       ChunkSource source(context(), batches[0]->schema());
@@ -407,6 +474,102 @@ class ConnectionImpl : public Connection {
  private:
   duckdb::ClientContext& context() { return *connection_.context; }
 
+  // ---- a transaction changes local tables or one backend
+
+  arrow::Status NeverBoth() {
+    const auto backend = WrittenBackend(context());
+    if (backend.empty()) return arrow::Status::OK();
+    return arrow::Status::Invalid("A transaction writes local tables or one backend, never both: this one has changed ",
+                                  backend, "; COMMIT it first");
+  }
+
+  arrow::Status CheckWritesHere(const PreparedInfo& info) {
+    const bool changes = info.changes_rows || info.kind == StatementKind::kCreate ||
+                         info.kind == StatementKind::kDrop || info.kind == StatementKind::kAlter ||
+                         info.kind == StatementKind::kComment;
+    const bool temporary = info.temporary && info.writes.empty();
+    return changes && !temporary && in_transaction() ? NeverBoth() : arrow::Status::OK();
+  }
+
+  arrow::Status CheckNothingHere(const std::string& backend) {
+    ARROW_ASSIGN_OR_RAISE(const auto facts, Facts());
+    if (!facts.changes) return arrow::Status::OK();
+    return arrow::Status::Invalid("A transaction writes local tables or one backend, never both: this one has changed ",
+                                  "local tables; COMMIT it before ", backend, " is changed");
+  }
+
+  // Half a write must not be committed.
+  arrow::Status Written(const arrow::Status& status, bool sent) {
+    if (!status.ok() && sent && !WrittenBackend(context()).empty()) {
+      Invalidate("a write to a backend failed");
+    }
+    return status;
+  }
+
+  std::optional<BackendWrite> TakeWrite(const Statement& statement, const duckdb::SQLStatement& sql) {
+    switch (statement.kind()) {
+      case StatementKind::kInsert:
+      case StatementKind::kUpdate:
+      case StatementKind::kDelete:
+      case StatementKind::kCreate:
+      case StatementKind::kDrop:
+        break;
+      default:
+        return std::nullopt;
+    }
+    std::optional<BackendWrite> write;
+    context().RunFunctionInTransaction([&] { write = TakeBackendWrite(context(), sql); });
+    if (write && statement.table_options() != nullptr) {
+      RefuseIfNotOk(arrow::Status::NotImplemented("Tables of backend ", write->backend, " take no WITH options"));
+    }
+    return write;
+  }
+
+  arrow::Result<std::unique_ptr<Prepared>> PreparedDrop(BackendWrite write) {
+    PreparedInfo info{
+        .kind = StatementKind::kDrop, .schema = arrow::schema({}), .parameters = {}, .reads = {}, .writes = {}};
+    info.changes_rows = true;
+    info.backend_write = BackendRead{.backend = write.backend, .table = write.table};
+    auto made = std::make_unique<PreparedStatement>(nullptr, std::move(info), Trust::kClient);
+    made->KeepWrite(std::move(write));
+    return made;
+  }
+
+  // The rows of a write's query, for each row of parameters. They are complete before the first is written where the
+  // query reads over the connection that writes.
+  arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> WrittenRows(
+      PreparedStatement& statement, const std::vector<std::shared_ptr<arrow::RecordBatch>>& parameters) {
+    const auto& write = *statement.write();
+    const bool names_rows = write.kind == BackendWrite::Kind::kDelete || write.kind == BackendWrite::Kind::kUpdate;
+    const bool reads_there = std::ranges::any_of(statement.info().backend_reads, [&](const auto& read) {
+      return FoldIdentifier(read.backend) == FoldIdentifier(write.backend);
+    });
+    const bool complete = names_rows || (reads_there && !WrittenBackend(context()).empty()) || parameters.size() > 1;
+    std::vector<std::shared_ptr<arrow::RecordBatchReader>> all;
+    for (const auto& row : parameters) {
+      ARROW_ASSIGN_OR_RAISE(auto execution,
+                            RunPlan(statement, row, complete ? ResultMode::kBuffered : ResultMode::kStreaming, true));
+      all.push_back(std::move(execution.rows));
+    }
+    if (all.size() == 1) return all[0];
+    return Concatenated(std::move(all));
+  }
+
+  static arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Concatenated(
+      std::vector<std::shared_ptr<arrow::RecordBatchReader>> all) {
+    std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+    for (const auto& rows : all) {
+      ARROW_ASSIGN_OR_RAISE(auto read, rows->ToRecordBatches());
+      for (auto& batch : read) {
+        if (!batch->schema()->Equals(*all[0]->schema(), false)) {
+          return arrow::Status::Invalid("The rows of parameters have not all the same types; bind them alike");
+        }
+        batches.push_back(std::move(batch));
+      }
+    }
+    return arrow::RecordBatchReader::Make(std::move(batches), all.at(0)->schema());
+  }
+
   arrow::Status CheckAlive() {
     if (!in_transaction() || !duckdb::ValidChecker::IsInvalidated(context().ActiveTransaction())) {
       return arrow::Status::OK();
@@ -463,9 +626,9 @@ class ConnectionImpl : public Connection {
   }
 
   arrow::Result<Execution> RunPlan(PreparedStatement& statement, const std::shared_ptr<arrow::RecordBatch>& parameters,
-                                   ResultMode mode) {
+                                   ResultMode mode, bool of_write = false) {
     ARROW_ASSIGN_OR_RAISE(auto values, ValuesOf(statement, parameters));
-    const bool rows = statement.info().schema->num_fields() > 0;
+    const bool rows = of_write || statement.info().schema->num_fields() > 0;
     if (statement.look_up()) {
       ARROW_RETURN_NOT_OK(CheckAlive());
       ARROW_ASSIGN_OR_RAISE(

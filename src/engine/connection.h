@@ -68,6 +68,15 @@ struct BackendRead {
   friend bool operator==(const BackendRead&, const BackendRead&) = default;
 };
 
+// Where rows of an ingest go that names a backend.
+struct BackendTarget {
+  std::string backend;
+  TableRef table;        // with an empty schema: the only one that the backend has
+  bool create = false;   // when it is missing
+  bool append = true;    // when it exists; else AlreadyExists
+  bool replace = false;  // what exists, by an empty one with the columns of the rows
+};
+
 // What a prepared statement is and touches.
 struct PreparedInfo {
   StatementKind kind;
@@ -78,7 +87,8 @@ struct PreparedInfo {
   bool changes_rows = false;     // INSERT, UPDATE, DELETE, MERGE, also inside a CTE
   bool temporary = false;        // touches a temporary table: must run on the connection that made it
   std::optional<Renaming> renaming = {};
-  std::vector<BackendRead> backend_reads = {};  // such a plan holds for the transaction that made it
+  std::vector<BackendRead> backend_reads = {};    // such a plan holds for the transaction that made it
+  std::optional<BackendRead> backend_write = {};  // the backend's table that it changes, makes or drops
   // Aggregations over a table that views answer, and how; those that none does, and why.
   std::vector<std::string> roll_ups = {};
   std::vector<std::string> no_roll_ups = {};
@@ -144,6 +154,9 @@ class Connection {
   // Interrupt().
   virtual arrow::Result<Execution> Execute(Prepared& prepared, const std::shared_ptr<arrow::RecordBatch>& parameters,
                                            ResultMode mode) = 0;
+  // The same for each row of the batches of parameters, with a statement that changes a backend: one write of them all.
+  virtual arrow::Result<Execution> ExecuteTogether(
+      Prepared& prepared, const std::vector<std::shared_ptr<arrow::RecordBatch>>& parameters) = 0;
   // Parse, prepare, run and collect, as Trust::kInternal; for our own statements.
   virtual arrow::Result<Execution> Run(std::string_view sql) = 0;
   // The session's time zone. Cheap.
@@ -161,6 +174,13 @@ class Connection {
   // stored unless it must be: because the transaction does something else to rows, or takes more than memory is for.
   virtual arrow::Status Take(const TableRef& table, const std::vector<std::string>& columns,
                              const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) = 0;
+  // Writes all rows to a table of a backend, inside the open transaction; how many there were. KeyError: there is no
+  // such backend, or no such table and none is to be made. An error ends the transaction, but for those that come
+  // before anything was sent.
+  virtual arrow::Result<std::int64_t> IngestInto(const BackendTarget& target, arrow::RecordBatchReader& rows) = 0;
+  virtual bool IsBackend(const std::string& name) const = 0;
+  // The backend that the open transaction has changed: it changes nothing else. Empty: none.
+  virtual std::string written_backend() const = 0;
   // Stores what was only taken.
   virtual arrow::Status StoreTaken() = 0;
   // Tells a table from another that takes its name later; KeyError and Invalid as ArrowSchemaOf.

@@ -45,11 +45,11 @@ arrow::Result<session::IngestOptions> ToIngestOptions(const sql::StatementIngest
   return options;
 }
 
-arrow::Status CheckCatalog(const SessionCall& call, const std::optional<std::string>& catalog) {
-  if (!catalog.has_value() || catalog->empty()) return arrow::Status::OK();
+// The backend that a catalog other than the local one names; empty: the local one.
+arrow::Result<std::string> BackendOf(const SessionCall& call, const std::optional<std::string>& catalog) {
+  if (!catalog.has_value() || catalog->empty()) return std::string();
   ARROW_ASSIGN_OR_RAISE(auto options, call.session->Options(call.context));
-  if (options["catalog"] == *catalog) return arrow::Status::OK();
-  return arrow::Status::KeyError("Unknown catalog: ", *catalog, "; rows can be ingested into ", options["catalog"]);
+  return options["catalog"] == *catalog ? std::string() : *catalog;
 }
 
 }  // namespace
@@ -101,7 +101,7 @@ SqlService::Result<int64_t> SqlService::DoPutCommandStatementIngest(const Contex
                                                                     fl::FlightMessageReader* messages) {
   ARROW_ASSIGN_OR_RAISE(auto options, ToIngestOptions(command));
   ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
-  ARROW_RETURN_NOT_OK(CheckCatalog(call, command.catalog));
+  ARROW_ASSIGN_OR_RAISE(options.backend, BackendOf(call, command.catalog));
   ARROW_ASSIGN_OR_RAISE(auto rows, ReadIncoming(context, *messages));
   return call.session->Ingest(call.context, options, *rows);
 }

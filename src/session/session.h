@@ -65,6 +65,7 @@ enum class IngestIfMissing { kFail, kCreate };
 enum class IngestIfExists { kFail, kAppend, kReplace };
 
 struct IngestOptions {
+  std::string backend = {};  // whose table it is; empty: a local one
   TableRef table;
   bool schema_given = false;  // else the session's current schema
   bool temporary = false;

@@ -73,6 +73,35 @@ bool IsMissing(engine::Connection& connection, const TableRef& table) {
   return connection.ArrowSchemaOf(table).status().IsKeyError();
 }
 
+// Batches as they come from a client, held to what every ingest is held to.
+class CheckedRows : public arrow::RecordBatchReader {
+ public:
+  CheckedRows(arrow::RecordBatchReader& rows, std::int64_t batch_bytes_max, const CancelWatcher::Watch& watch)
+      : rows_(rows), batch_bytes_max_(batch_bytes_max), watch_(watch) {}
+  std::shared_ptr<arrow::Schema> schema() const override { return rows_.schema(); }
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    ARROW_RETURN_NOT_OK(rows_.ReadNext(batch));
+    if (*batch == nullptr) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(ingest::CheckBatch(**batch, batch_bytes_max_));
+    return watch_.stopped() ? arrow::Status::Cancelled("The ingest was cancelled") : arrow::Status::OK();
+  }
+
+ private:
+  arrow::RecordBatchReader& rows_;
+  const std::int64_t batch_bytes_max_;
+  const CancelWatcher::Watch& watch_;
+};
+
+engine::BackendTarget TargetOf(const IngestOptions& options) {
+  TableRef table = options.table;
+  if (!options.schema_given) table.schema.clear();
+  return {.backend = options.backend,
+          .table = std::move(table),
+          .create = options.if_missing == IngestIfMissing::kCreate,
+          .append = options.if_exists == IngestIfExists::kAppend,
+          .replace = options.if_exists == IngestIfExists::kReplace};
+}
+
 // A stream of batches, each a commit of its own; those written together share one of DuckDB's.
 class LanePutStream : public PutStream {
  public:
@@ -186,6 +215,11 @@ arrow::Result<std::unique_ptr<ingest::TableWriter>> SessionImpl::MakeWriter(
 arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
                                       const CancelWatcher::Watch& watch, Ingested& done) {
   auto& connection = lease.connection();
+  if (!options.backend.empty()) {
+    if (options.temporary) return arrow::Status::NotImplemented("Backends take no temporary tables");
+    CheckedRows checked(rows, services_.limits.batch_bytes_max, watch);
+    return connection.IngestInto(TargetOf(options), checked).Value(&done.rows);
+  }
   TableRef table = options.table;
   if (!options.schema_given && !options.temporary) table.schema = connection.CurrentSchema();
   if (!options.temporary) ARROW_RETURN_NOT_OK(CheckTarget(table));

@@ -124,6 +124,12 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunRows(LaneLease& lease, engin
   Outcome outcome{.rows = nullptr, .schema = plan.info().schema, .rows_changed = 0};
   auto rows = RowsOf(parameters);
   if (parameters.empty()) rows.push_back(nullptr);
+  if (plan.info().backend_write) {
+    if (rows.empty()) return outcome;
+    ARROW_ASSIGN_OR_RAISE(const auto executed, lease.connection().ExecuteTogether(plan, rows));
+    outcome.rows_changed = std::max<std::int64_t>(executed.rows_changed, 0);
+    return outcome;
+  }
   std::vector<std::shared_ptr<arrow::RecordBatchReader>> results;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     auto executed = lease.connection().Execute(plan, rows[i], engine::ResultMode::kBuffered);
@@ -201,6 +207,10 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunBackendStatement(LaneLease& 
 
 arrow::Result<SessionImpl::Outcome> SessionImpl::RunViewStatement(engine::Connection& connection,
                                                                   const engine::Statement& statement) {
+  if (const auto backend = connection.written_backend(); !backend.empty()) {
+    return arrow::Status::Invalid("A transaction writes local tables or one backend, never both: this one has changed ",
+                                  backend, "; COMMIT it first");
+  }
   if (const auto* create = statement.create_view()) {
     ARROW_ASSIGN_OR_RAISE(const auto zone, TimeZone(connection));
     ARROW_RETURN_NOT_OK(services_.commits.CreateView(connection, *create, zone).status());

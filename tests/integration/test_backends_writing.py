@@ -1,0 +1,204 @@
+"""Tables of backends changed through the server's port: SQL, ingest and transactions of stock clients."""
+
+import os
+import threading
+
+import adbc_driver_flightsql.dbapi as flightsql
+import adbc_driver_manager
+import pyarrow as pa
+import pyarrow.flight as flight
+import pytest
+
+from postgres_server import PostgresServer
+from server_process import ServerProcess
+
+USERS = 'ada = { token = "ada-token", admin = true }\n'
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with PostgresServer(password="pg-hunter2-writing") as server:
+        server.run("CREATE SCHEMA s")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(postgres, tmp_path_factory):
+    environment = {"HYPRSTREAM_USERS": USERS, "HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
+    with ServerProcess(environment=environment) as process:
+        file = tmp_path_factory.mktemp("lite") / "lite.db"
+        with connected(process) as connection, connection.cursor() as cursor:
+            cursor.execute(f"ATTACH '{postgres.uri}' AS warehouse (TYPE adbc, DRIVER 'postgresql')")
+            cursor.execute(f"ATTACH 'file:{file}' AS lite (TYPE adbc, DRIVER 'sqlite')")
+        yield process
+
+
+def connected(server, autocommit=True):
+    return flightsql.connect(server.url, autocommit=autocommit,
+                             db_kwargs={"adbc.flight.sql.authorization_header": "Bearer ada-token"})
+
+
+@pytest.fixture
+def run(server):
+    """Runs statements in autocommit; gives the rows of a query, the number of changed rows of another."""
+    with connected(server) as connection:
+        def execute(sql, parameters=None):
+            with connection.cursor() as cursor:
+                cursor.execute(sql, parameters)
+                return cursor.fetchall() if sql.startswith(("SELECT", "FROM")) else cursor.rowcount
+        yield execute
+
+
+def refused(call, *words):
+    with pytest.raises(adbc_driver_manager.Error) as caught:
+        call()
+    for word in words:
+        assert word in str(caught.value), str(caught.value)
+
+
+BACKENDS = pytest.mark.parametrize("schema", ["warehouse.s", "lite.main"])
+
+
+@BACKENDS
+def test_a_table_lives_from_create_to_drop(run, schema):
+    table = f"{schema}.lives"
+    run(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, name VARCHAR NOT NULL, d DATE, amount DOUBLE)")
+    refused(lambda: run(f"CREATE TABLE {table} (id INTEGER)"), "already exists")
+    run(f"CREATE TABLE IF NOT EXISTS {table} (id INTEGER)")
+    assert run(f"INSERT INTO {table} VALUES (1, 'ann', DATE '2013-01-02', 0.5), (2, 'bob', NULL, 1)") == 2
+    assert run(f"INSERT INTO {table} (name, id) SELECT 'n' || i, i FROM range(10, 20) t(i)") == 10
+    assert run(f"SELECT id, name, d::VARCHAR, amount FROM {table} WHERE id < 11 ORDER BY id") == [
+        (1, "ann", "2013-01-02", 0.5), (2, "bob", None, 1.0), (10, "n10", None, None)]
+    assert run(f"UPDATE {table} SET name = upper(name), amount = id WHERE id <= 2") == 2
+    assert run(f"DELETE FROM {table} WHERE id >= 15") == 5
+    assert run(f"UPDATE {table} AS t SET amount = x.v FROM (VALUES (1, 7.5), (2, 8.5)) AS x(id, v) WHERE t.id = x.id") == 2
+    assert run(f"SELECT name, amount FROM {table} WHERE id <= 2 ORDER BY id") == [("ANN", 7.5), ("BOB", 8.5)]
+    assert run(f"INSERT INTO {table} VALUES (1, 'again', NULL, 1), (99, 'new', NULL, 2) "
+               "ON CONFLICT (id) DO UPDATE SET name = excluded.name") == 2
+    assert run(f"INSERT INTO {table} (id, name) VALUES (1, 'never') ON CONFLICT (id) DO NOTHING") == 0
+    assert run(f"SELECT name, amount FROM {table} WHERE id IN (1, 99) ORDER BY id") == [("again", 7.5), ("new", 2.0)]
+    run(f"CREATE TABLE {table}_2 AS SELECT id, name FROM {table} WHERE id < 12")
+    assert run(f"SELECT count(*) FROM {table}_2") == [(4,)]
+    for name in (table, f"{table}_2"):
+        run(f"DROP TABLE {name}")
+    run(f"DROP TABLE IF EXISTS {table}")
+    refused(lambda: run(f"SELECT * FROM {table}"), "lives")
+
+
+@BACKENDS
+def test_what_a_column_cannot_hold_is_refused_with_its_place(run, schema):
+    table = f"{schema}.exact"
+    run(f"CREATE TABLE {table} (i BIGINT, d DATE)")
+    refused(lambda: run(f"INSERT INTO {table} (i) VALUES (1), (1.5)"), "Column i, row 1", "1.5")
+    refused(lambda: run(f"INSERT INTO {table} (i) SELECT 18446744073709551615::UBIGINT"), "18446744073709551615")
+    assert run(f"INSERT INTO {table} (i) VALUES (1), (1.5::BIGINT)") == 2
+    refused(lambda: run(f"INSERT INTO {table} VALUES (1)"), "1 columns for its 2")
+    refused(lambda: run(f"INSERT INTO {table} (i) VALUES (1) RETURNING i"), "RETURNING")
+    assert run(f"SELECT i FROM {table} ORDER BY i") == [(1,), (2,)]
+    run(f"DROP TABLE {table}")
+
+
+@BACKENDS
+def test_ingest_modes(server, schema):
+    catalog, db_schema = schema.split(".")
+    rows = pa.table({"b": pa.array(["x", None]), "a": pa.array([1, 2], pa.int64())})
+    with connected(server) as connection, connection.cursor() as cursor:
+        def ingest(mode, data=rows):
+            return cursor.adbc_ingest("ingested", data, mode=mode, catalog_name=catalog, db_schema_name=db_schema)
+
+        refused(lambda: ingest("append"), "ingested")
+        assert ingest("create") == 2
+        refused(lambda: ingest("create"), "already exists")
+        assert ingest("append", rows.select(["a", "b"])) == 2
+        assert ingest("create_append") == 2
+        refused(lambda: ingest("append", pa.table({"a": pa.array([1, 1.5])})), "Column a, row 1", "1.5")
+        cursor.execute(f"SELECT a, b, count(*) FROM {schema}.ingested GROUP BY ALL ORDER BY a")
+        assert cursor.fetchall() == [(1, "x", 3), (2, None, 3)]
+        assert ingest("replace", pa.table({"c": pa.array(range(200_000))})) == 200_000
+        cursor.execute(f"SELECT count(*), sum(c)::BIGINT FROM {schema}.ingested")
+        assert cursor.fetchall() == [(200_000, 199_999 * 100_000)]
+        cursor.execute(f"DROP TABLE {schema}.ingested")
+
+
+@BACKENDS
+def test_a_transaction_is_whole_and_sees_its_own_rows(server, run, schema):
+    table = f"{schema}.held"
+    run(f"CREATE TABLE {table} (id BIGINT PRIMARY KEY, v VARCHAR)")
+    with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} VALUES (1, 'a'), (2, 'b')")
+        cursor.execute(f"UPDATE {table} SET v = v || '!' WHERE id = 2")
+        cursor.execute(f"INSERT INTO {table} SELECT id + 10, v FROM {table}")
+        cursor.execute(f"SELECT x.id, y.v FROM {table} x JOIN {table} y ON x.id = y.id ORDER BY ALL")
+        assert cursor.fetchall() == [(1, "a"), (2, "b!"), (11, "a"), (12, "b!")]
+        if schema.startswith("warehouse"):
+            assert run(f"SELECT count(*) FROM {table}") == [(0,)]
+        connection.rollback()
+        cursor.execute(f"INSERT INTO {table} VALUES (3, 'c')")
+        connection.commit()
+        assert run(f"SELECT * FROM {table}") == [(3, "c")]
+        # After an error nothing can be committed.
+        cursor.execute(f"INSERT INTO {table} VALUES (4, 'd')")
+        refused(lambda: cursor.execute(f"INSERT INTO {table} VALUES (3, 'twice')"))
+        refused(connection.commit, "aborted")
+    assert run(f"SELECT id FROM {table}") == [(3,)]
+    run(f"DROP TABLE {table}")
+
+
+def test_a_transaction_writes_local_tables_or_one_backend(server, run):
+    for table in ("warehouse.s.one", "lite.main.one", "one"):
+        run(f"CREATE TABLE {table} (v BIGINT)")
+    for first, second in (("one", "warehouse.s.one"), ("warehouse.s.one", "one"), ("lite.main.one", "warehouse.s.one")):
+        with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+            cursor.execute(f"INSERT INTO {first} VALUES (1)")
+            refused(lambda: cursor.execute(f"INSERT INTO {second} VALUES (1)"), "local tables or one backend")
+            connection.rollback()
+    refused(lambda: run("WITH x AS (INSERT INTO one VALUES (1) RETURNING v) INSERT INTO warehouse.s.one SELECT v FROM x"))
+    for table in ("warehouse.s.one", "lite.main.one", "one"):
+        assert run(f"SELECT count(*) FROM {table}") == [(0,)]
+    for refusal in ("CREATE VIEW warehouse.s.v AS SELECT 1", "ALTER TABLE warehouse.s.one ADD COLUMN w INT",
+                    "CREATE SCHEMA warehouse.other", "EXPLAIN INSERT INTO warehouse.s.one VALUES (1)",
+                    "CREATE INDEX i ON warehouse.s.one (v)"):
+        refused(lambda: run(refusal), "warehouse")
+
+
+def test_many_rows_of_parameters_are_one_write(server, run, postgres):
+    run("CREATE TABLE warehouse.s.bound (id BIGINT PRIMARY KEY, v VARCHAR)")
+    with connected(server) as connection, connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO warehouse.s.bound VALUES (?, ?)", [(i, f"v{i}") for i in range(500)])
+        assert postgres.run("SELECT count(*), count(DISTINCT xmin::text) FROM s.bound").strip() == "500|1"
+        refused(lambda: cursor.executemany("INSERT INTO warehouse.s.bound VALUES (?, ?)", [(1000, "new"), (1, "old")]))
+    assert run("SELECT count(*) FROM warehouse.s.bound") == [(500,)]
+    assert run("UPDATE warehouse.s.bound SET v = ? WHERE id = ?", ("w", 7)) == 1
+    assert run("SELECT v FROM warehouse.s.bound WHERE id = 7") == [("w",)]
+
+
+def test_concurrent_writers(server, run):
+    run("CREATE TABLE warehouse.s.many (w BIGINT, i BIGINT)")
+    failures = []
+
+    def write(writer):
+        try:
+            with connected(server) as connection, connection.cursor() as cursor:
+                for i in range(10):
+                    cursor.execute(f"INSERT INTO warehouse.s.many VALUES ({writer}, {i})")
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(w,)) for w in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert run("SELECT count(DISTINCT (w, i)), count(*) FROM warehouse.s.many") == [(60, 60)]
+
+
+def test_the_database_killed_in_the_middle_of_a_transaction(server, run, postgres):
+    run("CREATE TABLE warehouse.s.killed (v BIGINT)")
+    with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO warehouse.s.killed VALUES (1)")
+        postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                     "WHERE state = 'idle in transaction' AND pid <> pg_backend_pid()")
+        refused(connection.commit)
+    assert run("SELECT count(*) FROM warehouse.s.killed") == [(0,)]
+    assert run("INSERT INTO warehouse.s.killed VALUES (2)") == 1

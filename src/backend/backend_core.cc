@@ -15,7 +15,6 @@
 #include <random>
 #include <utility>
 
-#include "backend/connection_socket.h"
 #include "backend/duckdb_opening.h"
 
 namespace hyprstream::backend {
@@ -31,14 +30,18 @@ constexpr milliseconds kCheckTimeout{5'000};
 
 class Session final : public PooledConnection {
  public:
-  Session(std::unique_ptr<DriverConnection> connection, ConnectionPorts ports, std::string check, StatementWatch& watch)
-      : connection_(std::move(connection)), ports_(ports), check_(std::move(check)), watch_(watch) {}
+  Session(std::unique_ptr<DriverConnection> connection, SocketId socket, std::string check, StatementWatch& watch)
+      : connection_(std::move(connection)),
+        socket_(socket),
+        peer_(PeerOf(socket)),
+        check_(std::move(check)),
+        watch_(watch) {}
 
   arrow::Status Check() override {
     ARROW_ASSIGN_OR_RAISE(const auto statement, connection_->Prepare(check_));
-    const auto watched = watch_.Add(
-        {.cancel = [&] { static_cast<void>(statement->Cancel()); }, .cancelled = {}, .abort = [&] { End(); }},
-        kCheckTimeout);
+    BackgroundCancel cancel(*statement, peer_);
+    const auto watched =
+        watch_.Add({.cancel = [&] { cancel.Start(); }, .cancelled = {}, .abort = [&] { End(); }}, kCheckTimeout);
     watched->Enter();
     const auto status = statement->ExecuteUpdate().status();
     watched->Release();
@@ -47,11 +50,13 @@ class Session final : public PooledConnection {
 
   DriverConnection& connection() { return *connection_; }
   // Whoever waits in the driver sees the end of the connection.
-  void End() const { ShutDownSocket(ports_); }
+  void End() const { ShutDownSocket(socket_); }
+  const std::string& peer() const { return peer_; }
 
  private:
   const std::unique_ptr<DriverConnection> connection_;
-  const ConnectionPorts ports_;
+  const SocketId socket_;
+  const std::string peer_;
   const std::string check_;
   StatementWatch& watch_;
 };
@@ -114,12 +119,14 @@ RunningStatement::~RunningStatement() {
 void RunningStatement::Finish(bool reusable) {
   finished_ = true;
   if (watched_ != nullptr) watched_->Release();
-  // Rows that nobody wants would else be read to their end.
-  if (!reusable && statement_ != nullptr) {
-    static_cast<void>(statement_->Cancel());
-    static_cast<const Session&>(lease_.connection()).End();
+  if (cancel_ != nullptr) {
+    // Rows that nobody wants would else be read to their end.
+    if (!reusable && !cancel_->was_sent()) cancel_->Start();
+    cancel_->Finish();
   }
+  if (!reusable && statement_ != nullptr) static_cast<const Session&>(lease_.connection()).End();
   stream_ = DriverStream();
+  cancel_.reset();
   statement_.reset();
   if (reusable && !is_clients_) {
     lease_.Return();
@@ -155,18 +162,24 @@ BackendCore::BackendCore(BackendSpec spec, std::string library, std::unique_ptr<
       watch_(clock_),
       pool_(
           PoolOptionsOf(spec_), [this] { return Connect(); }, clock_),
-      thread_([this] { Watch(); }) {
-  pthread_setname_np(thread_.native_handle(), "backend-watch");
+      watcher_([this] { Watch(); }),
+      tender_([this] { Tend(); }) {
+  pthread_setname_np(watcher_.native_handle(), "backend-watch");
+  pthread_setname_np(tender_.native_handle(), "backend-tend");
 }
 
 BackendCore::~BackendCore() {
   Close();
-  {
-    MutexLock lock(mutex_);
-    stopped_ = true;
-    stop_.NotifyAll();
-  }
-  thread_.join();
+  const auto end = [&](bool& stopped, std::thread& thread) {
+    {
+      MutexLock lock(mutex_);
+      stopped = true;
+      stop_.NotifyAll();
+    }
+    thread.join();
+  };
+  end(tending_stopped_, tender_);
+  end(watching_stopped_, watcher_);  // it may have had to free the other one
 }
 
 arrow::Status BackendCore::Open() {
@@ -215,13 +228,29 @@ arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenAnew() {
   return database;
 }
 
+arrow::Result<SocketId> BackendCore::BeginSession(DriverConnection& connection, const std::vector<SocketId>& before) {
+  // It has been let in; that is no promise that anything else is answered.
+  const auto watched = watch_.Add(
+      {.cancel = [] {}, .cancelled = {}, .abort = [&] { ShutDownSocket(OnlyNewSocket(before)); }}, kCheckTimeout);
+  watched->Enter();
+  const auto run = [&]() -> arrow::Result<ConnectionPorts> {
+    for (const auto& statement : dialect_->SessionStatements()) ARROW_RETURN_NOT_OK(connection.Run(statement));
+    return AskPorts(connection, dialect_->PortsQuery());
+  };
+  const auto ports = run();
+  watched->Release();
+  ARROW_RETURN_NOT_OK(ports.status());
+  const auto socket = FindSocket(*ports);
+  return socket != 0 ? socket : OnlyNewSocket(before);
+}
+
 arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::Connect() {
   const auto connect = [&]() -> arrow::Result<std::unique_ptr<PooledConnection>> {
     ARROW_ASSIGN_OR_RAISE(auto database, OpenDatabase());
+    const auto before = OutgoingSockets();
     ARROW_ASSIGN_OR_RAISE(auto connection, DriverConnection::Connect(std::move(database)));
-    for (const auto& statement : dialect_->SessionStatements()) ARROW_RETURN_NOT_OK(connection->Run(statement));
-    ARROW_ASSIGN_OR_RAISE(const auto ports, AskPorts(*connection, dialect_->PortsQuery()));
-    return std::make_unique<Session>(std::move(connection), ports, dialect_->CheckQuery(), watch_);
+    ARROW_ASSIGN_OR_RAISE(const auto socket, BeginSession(*connection, before));
+    return std::make_unique<Session>(std::move(connection), socket, dialect_->CheckQuery(), watch_);
   };
   auto connection = connect();
   if (connection.ok()) {
@@ -293,6 +322,10 @@ DriverConnection& BackendCore::ConnectionOf(const ConnectionPool::Lease& lease) 
 
 void BackendCore::Cut(const ConnectionPool::Lease& lease) { static_cast<const Session&>(lease.connection()).End(); }
 
+std::string BackendCore::PeerOfLease(const ConnectionPool::Lease& lease) {
+  return static_cast<const Session&>(lease.connection()).peer();
+}
+
 void BackendCore::NoteStatement() {
   MutexLock lock(mutex_);
   ++statements_;
@@ -305,14 +338,14 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std:
   auto statement = session.connection().Prepare(sql);
   if (!statement.ok()) return Explain(statement.status(), nullptr);
   running->statement_ = std::move(statement).ValueUnsafe();
+  running->cancel_ = std::make_unique<BackgroundCancel>(*running->statement_, session.peer());
   for (const auto& [name, value] : dialect_->StatementOptions()) {
     ARROW_RETURN_NOT_OK(WithName(spec_.name, running->statement_->SetOption(name, value)));
   }
-  running->watched_ =
-      watch_.Add({.cancel = [statement = running->statement_.get()] { static_cast<void>(statement->Cancel()); },
-                  .cancelled = std::move(cancelled),
-                  .abort = [&session] { session.End(); }},
-                 spec_.statement_timeout);
+  running->watched_ = watch_.Add({.cancel = [cancel = running->cancel_.get()] { cancel->Start(); },
+                                  .cancelled = std::move(cancelled),
+                                  .abort = [&session] { session.End(); }},
+                                 spec_.statement_timeout);
   return running;
 }
 
@@ -458,9 +491,18 @@ void BackendCore::Probe() {
 }
 
 void BackendCore::Watch() {
-  auto sweep_at = clock_.Now() + kSweepPeriod;
   while (true) {
     watch_.Poll();
+    MutexLock lock(mutex_);
+    if (watching_stopped_) return;
+    stop_.WaitUntil(mutex_, clock_.Now() + (watch_.empty() ? kIdlePoll : kBusyPoll));
+    if (watching_stopped_) return;
+  }
+}
+
+void BackendCore::Tend() {
+  auto sweep_at = clock_.Now() + kSweepPeriod;
+  while (true) {
     if (breaker_.BeginProbe()) Probe();
     if (clock_.Now() >= sweep_at) {
       // What it says of connections that cannot be made has been noted where they were tried.
@@ -468,9 +510,9 @@ void BackendCore::Watch() {
       sweep_at = clock_.Now() + kSweepPeriod;
     }
     MutexLock lock(mutex_);
-    if (stopped_) return;
-    stop_.WaitUntil(mutex_, clock_.Now() + (watch_.empty() ? kIdlePoll : kBusyPoll));
-    if (stopped_) return;
+    if (tending_stopped_) return;
+    stop_.WaitUntil(mutex_, clock_.Now() + kIdlePoll);
+    if (tending_stopped_) return;
   }
 }
 

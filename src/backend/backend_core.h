@@ -1,9 +1,9 @@
-// One attached database: its connections, the statements that run there, and the thread that looks after both.
+// One attached database: its connections, the statements that run there, and the threads that look after both.
 //
-// The thread (`backend-watch`, one a backend, so that one that hangs holds up no other) ends statements whose time is
-// up or whose caller has gone, closes idle connections and tries again what could not be reached. Thread safety: all
-// methods, from any thread. Ownership: shared by the registry, the catalog and every reader of rows; the last of them
-// ends the thread.
+// Two threads a backend, so that one that hangs holds up no other: `backend-watch` ends statements whose time is up or
+// whose caller has gone, and waits for no database; `backend-tend` closes idle connections and tries again what could
+// not be reached. Thread safety: all methods, from any thread. Ownership: shared by the registry, the catalog and every
+// reader of rows; the last of them ends the threads.
 #pragma once
 
 #include <array>
@@ -18,8 +18,10 @@
 
 #include "backend/backend_registry.h"
 #include "backend/backend_spec.h"
+#include "backend/background_cancel.h"
 #include "backend/breaker.h"
 #include "backend/connection_pool.h"
+#include "backend/connection_socket.h"
 #include "backend/dialect.h"
 #include "backend/driver.h"
 #include "backend/open_files.h"
@@ -60,6 +62,7 @@ class RunningStatement : public StatementRows {
   BackendCore& core_;
   ConnectionPool::Lease lease_;
   std::unique_ptr<DriverStatement> statement_;
+  std::unique_ptr<BackgroundCancel> cancel_;
   DriverStream stream_;
   std::shared_ptr<WatchedStatement> watched_;
   std::shared_ptr<arrow::Schema> schema_;
@@ -113,6 +116,8 @@ class BackendCore {
   static DriverConnection& ConnectionOf(const ConnectionPool::Lease& lease);
   // Whoever waits in the driver sees the end of the connection.
   static void Cut(const ConnectionPool::Lease& lease);
+  // Where it leads; empty where that is not known.
+  static std::string PeerOfLease(const ConnectionPool::Lease& lease);
   StatementWatch& watch() { return watch_; }
   void NoteStatement() EXCLUDES(mutex_);
   // With the statement's end and the backend's name in its words; counted.
@@ -122,6 +127,8 @@ class BackendCore {
   friend class RunningStatement;
 
   arrow::Result<std::unique_ptr<PooledConnection>> Connect() EXCLUDES(mutex_);
+  // What the dialect wants of a new connection; its socket, which is none of `before`, as far as it can be told.
+  arrow::Result<SocketId> BeginSession(DriverConnection& connection, const std::vector<SocketId>& before);
   // One at a time; who came meanwhile gets what that one got.
   arrow::Result<std::shared_ptr<DriverDatabase>> OpenDatabase() EXCLUDES(mutex_);
   arrow::Result<std::shared_ptr<DriverDatabase>> OpenAnew() EXCLUDES(mutex_);
@@ -133,6 +140,7 @@ class BackendCore {
   arrow::Status Unavailable() const EXCLUDES(mutex_);
   void Probe();
   void Watch() EXCLUDES(mutex_);
+  void Tend() EXCLUDES(mutex_);
 
   const BackendSpec spec_;
   const std::string library_;
@@ -156,9 +164,11 @@ class BackendCore {
   std::int64_t errors_ GUARDED_BY(mutex_) = 0;
   std::vector<std::chrono::microseconds> latencies_ GUARDED_BY(mutex_);  // a ring of the last ones
   std::size_t latency_at_ GUARDED_BY(mutex_) = 0;
-  bool stopped_ GUARDED_BY(mutex_) = false;
+  bool tending_stopped_ GUARDED_BY(mutex_) = false;
+  bool watching_stopped_ GUARDED_BY(mutex_) = false;
   CondVar stop_;
-  std::thread thread_;  // last: it uses all of the above
+  std::thread watcher_;  // last: they use all of the above
+  std::thread tender_;
 };
 
 }  // namespace hyprstream::backend

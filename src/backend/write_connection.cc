@@ -9,6 +9,8 @@
 #include <deque>
 #include <optional>
 
+#include "backend/background_cancel.h"
+
 namespace hyprstream::backend {
 namespace {
 
@@ -48,9 +50,10 @@ class WriteConnection::Step {
  public:
   // Without a statement nothing cancels it but the end of the connection.
   Step(WriteConnection& connection, DriverStatement* statement, BackendCore::Cancelled cancelled) {
+    if (statement != nullptr) cancel_.emplace(*statement, BackendCore::PeerOfLease(connection.lease_));
     WatchedCalls calls{.cancel =
-                           [statement] {
-                             if (statement != nullptr) static_cast<void>(statement->Cancel());
+                           [this] {
+                             if (cancel_) cancel_->Start();
                            },
                        .cancelled = std::move(cancelled),
                        .abort = [&connection] { BackendCore::Cut(connection.lease_); }};
@@ -59,11 +62,18 @@ class WriteConnection::Step {
   }
   Step(const Step&) = delete;
   Step& operator=(const Step&) = delete;
-  ~Step() { watched_->Release(); }
+  ~Step() { End(); }
+
+  // Nothing cancels the statement any more, which may go now.
+  void End() {
+    watched_->Release();
+    if (cancel_) cancel_->Finish();
+  }
 
   const std::shared_ptr<WatchedStatement>& watched() const { return watched_; }
 
  private:
+  std::optional<BackgroundCancel> cancel_;
   std::shared_ptr<WatchedStatement> watched_;
 };
 
@@ -225,11 +235,11 @@ arrow::Result<std::int64_t> WriteConnection::RunLocked(const std::string& sql) {
   core_->NoteStatement();
   auto statement = driver().Prepare(sql);
   if (!statement.ok()) return Fail(statement.status(), nullptr);
-  const Step step(*this, statement->get(), cancelled_);
+  Step step(*this, statement->get(), cancelled_);
   auto changed = (*statement)->ExecuteUpdate();
   step.watched()->Leave();
   if (!changed.ok()) {
-    step.watched()->Release();
+    step.End();
     statement->reset();
     return Fail(changed.status(), step.watched().get());
   }
@@ -272,7 +282,7 @@ arrow::Result<std::int64_t> WriteConnection::Ingest(const Options& options,
   auto made = driver().MakeStatement();
   if (!made.ok()) return Fail(made.status(), nullptr);
   const auto statement = std::move(made).ValueUnsafe();
-  const Step step(*this, statement.get(), cancelled_);
+  Step step(*this, statement.get(), cancelled_);
   const auto source = std::make_shared<WatchedSource>(std::move(rows), step.watched());
   const auto run = [&]() -> arrow::Result<std::int64_t> {
     for (const auto& [name, value] : options) ARROW_RETURN_NOT_OK(statement->SetOption(name, value));
@@ -284,7 +294,7 @@ arrow::Result<std::int64_t> WriteConnection::Ingest(const Options& options,
   auto changed = run();
   step.watched()->Leave();
   if (changed.ok() && source->status().ok()) return *changed < 0 ? source->count() : *changed;
-  step.watched()->Release();
+  step.End();
   // What ended the source is what ended the ingest; its own end by the watch is told by the watch.
   const bool of_source = !source->status().ok() && step.watched()->end() == WatchedStatement::End::kNone;
   if (!of_source) return Fail(changed.ok() ? source->status() : changed.status(), step.watched().get());
@@ -303,12 +313,12 @@ arrow::Status WriteConnection::Commit() {
   }
   arrow::Status committed;
   {
-    const Step step(*this, nullptr, {});
+    Step step(*this, nullptr, {});
     committed = driver().Commit();
     step.watched()->Leave();
     const bool unknown = IsConnectionFailure(committed) || step.watched()->end() != WatchedStatement::End::kNone;
     if (!committed.ok()) {
-      step.watched()->Release();
+      step.End();
       const auto explained = Fail(committed, step.watched().get());
       if (!unknown) return explained;
       return explained.WithMessage(explained.message(),

@@ -1,0 +1,48 @@
+// A cancel that holds nobody up: a driver may open a connection for it, to a database that takes that and says nothing.
+//
+// Thread safety: Start from any thread, Finish and the destructor from the statement's. Ownership: the statement
+// outlives it.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "backend/connection_socket.h"
+#include "backend/driver.h"
+#include "base/mutex.h"
+
+namespace hyprstream::backend {
+
+class BackgroundCancel {
+ public:
+  // `peer`: where the statement's connection leads (PeerOf); empty where that is not known.
+  BackgroundCancel(DriverStatement& statement, std::string peer) : statement_(statement), peer_(std::move(peer)) {}
+  ~BackgroundCancel() { Finish(); }
+  BackgroundCancel(const BackgroundCancel&) = delete;
+  BackgroundCancel& operator=(const BackgroundCancel&) = delete;
+
+  // Sends one, unless one is on its way, and returns.
+  void Start() EXCLUDES(mutex_);
+  bool was_sent() const EXCLUDES(mutex_);
+  // Waits for the one that is on its way. After three seconds its connection is cut: what else has been connected to
+  // the same place meanwhile loses its own, too.
+  void Finish() EXCLUDES(mutex_);
+
+ private:
+  void Run() EXCLUDES(mutex_);
+
+  DriverStatement& statement_;
+  const std::string peer_;
+  mutable Mutex mutex_;
+  CondVar ended_;
+  bool running_ GUARDED_BY(mutex_) = false;
+  bool was_sent_ GUARDED_BY(mutex_) = false;
+  std::vector<SocketId> before_ GUARDED_BY(mutex_);  // it began
+  std::chrono::steady_clock::time_point began_ GUARDED_BY(mutex_);
+  std::thread thread_ GUARDED_BY(mutex_);
+};
+
+}  // namespace hyprstream::backend

@@ -1,0 +1,138 @@
+"""A database that hangs, drips, resets or talks nonsense: a bounded wait, a clear error, and nobody else notices."""
+
+import os
+import threading
+
+import pyarrow as pa
+import pyarrow.flight as flight
+import pytest
+
+import flight_sql_wire as wire
+from faulty_proxy import FaultyProxy
+from postgres_server import PostgresServer
+from server_process import ServerProcess, wait_until
+
+ROWS = 300_000
+FAULTS = ["hang", "drip", "reset", "garbage"]
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with PostgresServer() as server:
+        server.run(f"CREATE TABLE t AS SELECT i, repeat('x', 100) AS filling FROM generate_series(1, {ROWS}) g(i)")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(postgres):
+    environment = {"HYPRSTREAM_USERS": "", "HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
+    with ServerProcess("--client-attach", environment=environment) as process:
+        with flight.connect(process.url) as client:
+            attach(client, "well", postgres.port)
+            wire.update(client, "CREATE TABLE local AS SELECT 7 AS a")
+        yield process
+
+
+def attach(client, name, port):
+    wire.update(client, f"ATTACH 'postgresql://postgres@127.0.0.1:{port}/postgres?connect_timeout=2' AS {name} "
+                        "(TYPE adbc, DRIVER 'postgresql', STATEMENT_TIMEOUT '3 s', POOL_WAIT '3 s')")
+
+
+def check_that_others_are_well(server):
+    with flight.connect(server.url) as client:
+        assert wire.query(client, "SELECT count(*) AS n FROM well.public.t") == [{"n": ROWS}]
+        assert wire.query(client, "SELECT a FROM local") == [{"a": 7}]
+
+
+def outcome(call):
+    """The error's text, or `well`."""
+    try:
+        call()
+        return "well"
+    except (flight.FlightError, pa.ArrowException, KeyError) as error:
+        return str(error)
+
+
+def in_background(call):
+    """Runs the call; what wait() returns is its outcome, or a failure when it takes longer than it may."""
+    said = []
+    thread = threading.Thread(target=lambda: said.append(outcome(call)), daemon=True)
+    thread.start()
+
+    def wait():
+        thread.join(40)
+        assert said, "the call does not end"
+        return said[0]
+
+    return wait
+
+
+def check_recovery(client, proxy, name):
+    proxy.mode = "pass"
+    wait_until(lambda: outcome(lambda: wire.query(client, f"SELECT count(*) AS n FROM {name}.public.t")) == "well",
+               seconds=60, what="the backend's recovery")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_in_mid_stream(server, postgres, fault):
+    name = f"stream_{fault}"
+    with FaultyProxy(postgres.port) as proxy, flight.connect(server.url) as client:
+        attach(client, name, proxy.port)
+        info = client.get_flight_info(wire.statement_query(f"SELECT * FROM {name}.public.t"))
+        reader = client.do_get(info.endpoints[0].ticket)
+        assert reader.read_chunk().data.num_rows > 0
+        proxy.mode = fault
+        wait = in_background(lambda: wire.read_to_end(reader))
+        check_that_others_are_well(server)
+        said = wait()
+        # What had arrived before may have been all of it; else the error names the backend.
+        assert name in said, said
+        check_recovery(client, proxy, name)
+        wire.update(client, f"DETACH {name}")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_before_a_statement(server, postgres, fault):
+    name = f"next_{fault}"
+    with FaultyProxy(postgres.port) as proxy, flight.connect(server.url) as client:
+        attach(client, name, proxy.port)
+        assert wire.query(client, f"SELECT count(*) AS n FROM {name}.public.t") == [{"n": ROWS}]
+        proxy.mode = fault
+        wait = in_background(lambda: wire.query(client, f"SELECT count(*) AS n FROM {name}.public.t WHERE i > 5"))
+        check_that_others_are_well(server)
+        assert name in wait()
+        check_recovery(client, proxy, name)
+        wire.update(client, f"DETACH {name}")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_at_attach(server, postgres, fault):
+    name = f"attach_{fault}"
+    with FaultyProxy(postgres.port) as proxy, flight.connect(server.url) as client:
+        proxy.mode = fault
+        wait = in_background(lambda: attach(client, name, proxy.port))
+        check_that_others_are_well(server)
+        assert name in wait()
+        assert name not in {row["name"] for row in wire.query(client, "SELECT name FROM hyprstream.backends")}
+        proxy.mode = "pass"
+        attach(client, name, proxy.port)
+        wire.update(client, f"DETACH {name}")
+
+
+def test_another_table_of_that_name_in_mid_query(server, postgres):
+    """What is being read stays what it was; the next statement sees the new table, or says that it has changed."""
+    postgres.run("CREATE TABLE swapped AS SELECT i, repeat('x', 100) AS filling FROM generate_series(1, 200000) g(i)")
+    with flight.connect(server.url) as client:
+        info = client.get_flight_info(wire.statement_query("SELECT * FROM well.public.swapped"))
+        reader = client.do_get(info.endpoints[0].ticket)
+        rows = reader.read_chunk().data.num_rows
+        swap = threading.Thread(target=lambda: postgres.run(
+            "BEGIN; ALTER TABLE swapped RENAME TO old; CREATE TABLE swapped (i text, other int); COMMIT; DROP TABLE old"))
+        swap.start()
+        assert rows + len(wire.read_to_end(reader)) == 200_000
+        swap.join()
+        sql = "SELECT * FROM well.public.swapped"
+        said = outcome(lambda: wire.query(client, sql))
+        assert said == "well" or "changed" in said, said
+        assert wire.query(client, sql) == []
+        assert [row["column_name"] for row in wire.query(client, "DESCRIBE well.public.swapped")] == ["i", "other"]

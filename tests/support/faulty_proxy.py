@@ -1,0 +1,87 @@
+"""A TCP relay that can be told to misbehave, between the server and a real database.
+
+    with FaultyProxy(postgres.port) as proxy:
+        proxy.port
+        proxy.mode = "drip"    # from now on, also for connections that are open
+
+Modes: `pass`; `hang` (takes bytes, gives none), `drip` (one byte a second to the client), `reset` (both ends cut hard,
+new connections too), `garbage` (random bytes to the client instead of the database's).
+"""
+
+import os
+import select
+import socket
+import struct
+import threading
+import time
+
+_READ = 65536
+
+
+class FaultyProxy:
+    def __init__(self, target_port):
+        self.mode = "pass"
+        self._target = target_port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._ended = threading.Event()
+        self._relays = []
+        self._acceptor = threading.Thread(target=self._accept)
+        self._acceptor.start()
+
+    def _accept(self):
+        while not self._ended.is_set():
+            if not select.select([self._listener], [], [], 0.05)[0]:
+                continue
+            client, _ = self._listener.accept()
+            relay = threading.Thread(target=self._relay, args=(client,))
+            relay.start()
+            self._relays.append(relay)
+
+    def _relay(self, client):
+        database = socket.create_connection(("127.0.0.1", self._target))
+        last_drip = 0.0
+        held = b""  # bytes of the database's that drip
+        try:
+            while not self._ended.is_set():
+                if self.mode == "reset":
+                    for end in (client, database):  # RST instead of FIN
+                        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    return
+                if held and self.mode == "pass":
+                    client.sendall(held)
+                    held = b""
+                if held and self.mode == "drip" and time.monotonic() - last_drip >= 1:
+                    client.sendall(held[:1])
+                    held, last_drip = held[1:], time.monotonic()
+                sources = [client] if held or self.mode == "hang" else [client, database]
+                for source in select.select(sources, [], [], 0.02)[0]:
+                    data = source.recv(_READ)
+                    if not data:
+                        return
+                    if source is client:
+                        database.sendall(data)
+                    elif self.mode == "garbage":
+                        client.sendall(os.urandom(len(data)))
+                    elif self.mode == "drip":
+                        held = data
+                    else:
+                        client.sendall(data)
+        except OSError:
+            pass  # either end has gone
+        finally:
+            client.close()
+            database.close()
+
+    def close(self):
+        self._ended.set()
+        self._acceptor.join()
+        for relay in self._relays:
+            relay.join()
+        self._listener.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

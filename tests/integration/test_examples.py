@@ -21,6 +21,8 @@ PRINTS = {
     "vectors.py": ["calm: its centroid moves by up to 0.0 an hour", "moving: its centroid moves by up to 0.5 an hour",
                    "centroids: 2 x 64, of length [1.   1.25]", "nearest to the query: moving"],
     "live_chart.py": ["wrote live_chart.png"],
+    "backend.py": ["3 rows are in warehouse.main.example_customers", "revenue by region: [('north', 37.0), ('south', 7.0)]",
+                   "after a move: [('north', 25.0), ('south', 7.0), ('west', 12.0)]", "a count is answered by backend"],
 }
 
 
@@ -30,7 +32,10 @@ def test_every_example_is_tested():
 
 @pytest.mark.parametrize("name", PRINTS)
 def test_example(name, tmp_path):
-    with ServerProcess() as server:
+    config = tmp_path / "hyprstream.toml"
+    config.write_text(f"[backends.warehouse]\ndriver = 'sqlite'\nuri = 'file:{tmp_path}/warehouse.sqlite'\n")
+    drivers = {"HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
+    with ServerProcess("--config", config, environment=drivers) as server:
         for _ in range(2):
             done = subprocess.run([sys.executable, str(FOLDER / name), server.url], cwd=tmp_path, text=True, timeout=120,
                                   capture_output=True, env={**os.environ, "MPLBACKEND": "Agg"})

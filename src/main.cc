@@ -9,6 +9,7 @@
 #include <string>
 #include <variant>
 
+#include "backend/driver_host.h"
 #include "cli/ingest_command.h"
 #include "cli/sql_command.h"
 #include "config/command_line.h"
@@ -42,6 +43,7 @@ struct RunCommand {
   int operator()(const config::HelpCommand& command) const { return Print(command.text); }
   int operator()(const config::SqlCommand& command) const { return cli::RunSql(command); }
   int operator()(const config::IngestCommand& command) const { return cli::RunIngest(command); }
+  int operator()(const config::DriverHostCommand&) const { return backend::RunDriverHost(); }
 
  private:
   static int Print(const std::string& text) {

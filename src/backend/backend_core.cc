@@ -30,10 +30,13 @@ constexpr milliseconds kCheckTimeout{5'000};
 
 class Session final : public PooledConnection {
  public:
-  Session(std::unique_ptr<DriverConnection> connection, SocketId socket, std::string check, StatementWatch& watch)
+  // `isolated`: the driver has a process of its own, and the socket is that one's.
+  Session(std::unique_ptr<DriverConnection> connection, SocketId socket, bool isolated, std::string check,
+          StatementWatch& watch)
       : connection_(std::move(connection)),
         socket_(socket),
         peer_(PeerOf(socket)),
+        isolated_(isolated),
         check_(std::move(check)),
         watch_(watch) {}
 
@@ -50,13 +53,20 @@ class Session final : public PooledConnection {
 
   DriverConnection& connection() { return *connection_; }
   // Whoever waits in the driver sees the end of the connection.
-  void End() const { ShutDownSocket(socket_); }
+  void End() const {
+    if (isolated_) {
+      connection_->CutOff();
+    } else {
+      ShutDownSocket(socket_);
+    }
+  }
   const std::string& peer() const { return peer_; }
 
  private:
   const std::unique_ptr<DriverConnection> connection_;
   const SocketId socket_;
   const std::string peer_;
+  const bool isolated_;
   const std::string check_;
   StatementWatch& watch_;
 };
@@ -153,11 +163,12 @@ arrow::Status RunningStatement::Next(ArrowArray& array) {
 }
 
 BackendCore::BackendCore(BackendSpec spec, std::string library, std::unique_ptr<const Dialect> dialect,
-                         std::shared_ptr<OpenFiles> files)
+                         std::shared_ptr<OpenFiles> files, std::string host)
     : spec_(std::move(spec)),
       library_(std::move(library)),
       dialect_(std::move(dialect)),
       files_(std::move(files)),
+      host_(spec_.isolate ? std::move(host) : std::string()),
       breaker_({}, clock_, std::random_device{}()),
       watch_(clock_),
       pool_(
@@ -219,7 +230,7 @@ arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenDatabase() {
 }
 
 arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenAnew() {
-  if (library_ != kDuckdb) return DriverDatabase::Open(spec_, library_);
+  if (library_ != kDuckdb) return DriverDatabase::Open(spec_, library_, host_);
   ARROW_ASSIGN_OR_RAISE(const auto path, DuckdbFile(spec_));
   file_ = OpenFiles::Claim();
   ARROW_ASSIGN_OR_RAISE(file_, files_->Take(path, spec_.name));
@@ -230,29 +241,46 @@ arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenAnew() {
 
 arrow::Result<SocketId> BackendCore::BeginSession(DriverConnection& connection, const std::vector<SocketId>& before) {
   // It has been let in; that is no promise that anything else is answered.
-  const auto watched = watch_.Add(
-      {.cancel = [] {}, .cancelled = {}, .abort = [&] { ShutDownSocket(OnlyNewSocket(before)); }}, kCheckTimeout);
+  const auto abort = [&] {
+    if (host_.empty()) {
+      ShutDownSocket(OnlyNewSocket(before));
+    } else {
+      connection.CutOff();
+    }
+  };
+  const auto watched = watch_.Add({.cancel = [] {}, .cancelled = {}, .abort = abort}, kCheckTimeout);
   watched->Enter();
   const auto run = [&]() -> arrow::Result<ConnectionPorts> {
     for (const auto& statement : dialect_->SessionStatements()) ARROW_RETURN_NOT_OK(connection.Run(statement));
+    if (!host_.empty()) return ConnectionPorts();
     return AskPorts(connection, dialect_->PortsQuery());
   };
   const auto ports = run();
   watched->Release();
   ARROW_RETURN_NOT_OK(ports.status());
+  if (!host_.empty()) return SocketId{0};
   const auto socket = FindSocket(*ports);
   return socket != 0 ? socket : OnlyNewSocket(before);
 }
 
+arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::ConnectOnce() {
+  ARROW_ASSIGN_OR_RAISE(auto database, OpenDatabase());
+  const auto before = OutgoingSockets();
+  ARROW_ASSIGN_OR_RAISE(auto connection, DriverConnection::Connect(std::move(database)));
+  ARROW_ASSIGN_OR_RAISE(const auto socket, BeginSession(*connection, before));
+  return std::make_unique<Session>(std::move(connection), socket, !host_.empty(), dialect_->CheckQuery(), watch_);
+}
+
 arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::Connect() {
-  const auto connect = [&]() -> arrow::Result<std::unique_ptr<PooledConnection>> {
-    ARROW_ASSIGN_OR_RAISE(auto database, OpenDatabase());
-    const auto before = OutgoingSockets();
-    ARROW_ASSIGN_OR_RAISE(auto connection, DriverConnection::Connect(std::move(database)));
-    ARROW_ASSIGN_OR_RAISE(const auto socket, BeginSession(*connection, before));
-    return std::make_unique<Session>(std::move(connection), socket, dialect_->CheckQuery(), watch_);
-  };
-  auto connection = connect();
+  auto connection = ConnectOnce();
+  if (!host_.empty() && IsConnectionFailure(connection.status())) {
+    // The process of the driver may have ended; then another is started.
+    const bool had_one = [&] {
+      MutexLock lock(mutex_);
+      return std::exchange(database_, nullptr) != nullptr;
+    }();
+    if (had_one) connection = ConnectOnce();
+  }
   if (connection.ok()) {
     breaker_.Succeeded();
   } else {
@@ -332,12 +360,21 @@ void BackendCore::NoteStatement() {
 }
 
 arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std::string& sql, Cancelled cancelled) {
-  ARROW_ASSIGN_OR_RAISE(auto leased, Lease(cancelled));
-  std::unique_ptr<RunningStatement> running(new RunningStatement(*this, std::move(leased)));
+  // Nothing has run yet: on a connection that turns out to be dead it is prepared anew, once.
+  std::unique_ptr<RunningStatement> running;
+  for (int attempt = 0; running == nullptr; ++attempt) {
+    ARROW_ASSIGN_OR_RAISE(auto leased, Lease(cancelled));
+    auto statement = ConnectionOf(leased).Prepare(sql);
+    if (statement.ok()) {
+      running.reset(new RunningStatement(*this, std::move(leased)));
+      running->statement_ = std::move(statement).ValueUnsafe();
+    } else if (attempt > 0 || leased.is_new() || !IsConnectionFailure(statement.status())) {
+      return Explain(statement.status(), nullptr);
+    } else {
+      pool_.Suspect();
+    }
+  }
   auto& session = static_cast<Session&>(running->lease_.connection());
-  auto statement = session.connection().Prepare(sql);
-  if (!statement.ok()) return Explain(statement.status(), nullptr);
-  running->statement_ = std::move(statement).ValueUnsafe();
   running->cancel_ = std::make_unique<BackgroundCancel>(*running->statement_, session.peer());
   for (const auto& [name, value] : dialect_->StatementOptions()) {
     ARROW_RETURN_NOT_OK(WithName(spec_.name, running->statement_->SetOption(name, value)));

@@ -74,9 +74,10 @@ class BackendCore {
  public:
   using Cancelled = std::function<bool()>;
 
-  // `files`: where the file of a DuckDB backend is taken for as long as this lives.
+  // `files`: where the file of a DuckDB backend is taken for as long as this lives. `host`: the program that the driver
+  // runs in, where the spec isolates it.
   BackendCore(BackendSpec spec, std::string library, std::unique_ptr<const Dialect> dialect,
-              std::shared_ptr<OpenFiles> files);
+              std::shared_ptr<OpenFiles> files, std::string host);
   ~BackendCore();
   BackendCore(const BackendCore&) = delete;
   BackendCore& operator=(const BackendCore&) = delete;
@@ -127,6 +128,7 @@ class BackendCore {
   friend class RunningStatement;
 
   arrow::Result<std::unique_ptr<PooledConnection>> Connect() EXCLUDES(mutex_);
+  arrow::Result<std::unique_ptr<PooledConnection>> ConnectOnce() EXCLUDES(mutex_);
   // What the dialect wants of a new connection; its socket, which is none of `before`, as far as it can be told.
   arrow::Result<SocketId> BeginSession(DriverConnection& connection, const std::vector<SocketId>& before);
   // One at a time; who came meanwhile gets what that one got.
@@ -146,7 +148,8 @@ class BackendCore {
   const std::string library_;
   const std::unique_ptr<const Dialect> dialect_;
   const std::shared_ptr<OpenFiles> files_;
-  OpenFiles::Claim file_;  // of whoever opens the database, one at a time; given back when nothing of it is left
+  const std::string host_;  // empty: the driver runs here
+  OpenFiles::Claim file_;   // of whoever opens the database, one at a time; given back when nothing of it is left
   const SystemClock clock_;
   Breaker breaker_;
   StatementWatch watch_;

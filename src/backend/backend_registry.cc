@@ -44,6 +44,10 @@ class AdbcRegistry final : public BackendRegistry {
     auto library = DriverLibrary(spec.driver, options_.driver_folder);
     if (!library.ok()) return library.status().WithMessage("Backend ", spec.name, ": ", library.status().message());
     ARROW_ASSIGN_OR_RAISE(auto dialect, DialectOf(spec, *library));
+    if (spec.isolate && (*library == kDuckdb || *library == kRedis)) {
+      return arrow::Status::NotImplemented("Backend ", spec.name, ": driver ", *library,
+                                           " is part of the server and does not run in a process of its own yet");
+    }
     {
       MutexLock lock(mutex_);
       if (!entries_.try_emplace(spec.name).second) {
@@ -51,7 +55,7 @@ class AdbcRegistry final : public BackendRegistry {
       }
     }
     // The name is taken while it connects.
-    auto core = std::make_shared<BackendCore>(spec, *library, std::move(dialect), files_);
+    auto core = std::make_shared<BackendCore>(spec, *library, std::move(dialect), files_, options_.host_program);
     const auto opened = core->Open();
     MutexLock lock(mutex_);
     if (!opened.ok() && !(spec.may_be_down && opened.IsIOError())) {

@@ -42,8 +42,9 @@ struct BackendInfo {
 };
 
 struct RegistryOptions {
-  std::string driver_folder;  // where the drivers known by name are
-  std::string own_database;   // the file of the server's own; empty: it has none
+  std::string driver_folder;                    // where the drivers known by name are
+  std::string own_database;                     // the file of the server's own; empty: it has none
+  std::string host_program = "/proc/self/exe";  // that has `driver-host`, for isolated backends
 };
 
 class BackendRegistry {

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "backend/duckdb_opening.h"
+#include "backend/isolated_driver.h"
 
 // DuckDB's own, and that of drivers/redis; no header declares them.
 extern "C" AdbcStatusCode duckdb_adbc_init(int version, void* driver, AdbcError* error);
@@ -39,26 +40,6 @@ struct OwnedError : AdbcError {
   OwnedError(const OwnedError&) = delete;
   OwnedError& operator=(const OwnedError&) = delete;
 };
-
-// The database's own message without its context: that repeats the statement.
-std::string MessageOf(const AdbcError& error) {
-  const int details = AdbcErrorGetDetailCount(&error);
-  for (int i = 0; i < details; ++i) {
-    const auto detail = AdbcErrorGetDetail(&error, i);
-    if (detail.key != nullptr && std::string_view(detail.key) == "PG_DIAG_MESSAGE_PRIMARY") {
-      return {reinterpret_cast<const char*>(detail.value),
-              strnlen(reinterpret_cast<const char*>(detail.value), detail.value_length)};
-    }
-  }
-  std::string_view message = error.message == nullptr ? "" : error.message;
-  if (constexpr std::string_view kManager = "[Driver Manager] "; message.starts_with(kManager)) {
-    message.remove_prefix(kManager.size());
-  }
-  for (const std::string_view context : {"\nQuery was:", "\n\nLINE "}) {
-    message = message.substr(0, std::min(message.find(context), message.size()));
-  }
-  return std::string(message);
-}
 
 // What DuckDB has no SQLSTATE for: a table or a column that is not there any more.
 std::string StateOfWords(std::string_view message) {
@@ -176,6 +157,25 @@ arrow::Result<std::vector<NamedTable>> TablesIn(const arrow::RecordBatch& catalo
 
 }  // namespace
 
+std::string MessageOf(const AdbcError& error) {
+  const int details = AdbcErrorGetDetailCount(&error);
+  for (int i = 0; i < details; ++i) {
+    const auto detail = AdbcErrorGetDetail(&error, i);
+    if (detail.key != nullptr && std::string_view(detail.key) == "PG_DIAG_MESSAGE_PRIMARY") {
+      return {reinterpret_cast<const char*>(detail.value),
+              strnlen(reinterpret_cast<const char*>(detail.value), detail.value_length)};
+    }
+  }
+  std::string_view message = error.message == nullptr ? "" : error.message;
+  if (constexpr std::string_view kManager = "[Driver Manager] "; message.starts_with(kManager)) {
+    message.remove_prefix(kManager.size());
+  }
+  for (const std::string_view context : {"\nQuery was:", "\n\nLINE "}) {
+    message = message.substr(0, std::min(message.find(context), message.size()));
+  }
+  return std::string(message);
+}
+
 const DriverErrorDetail* DriverErrorDetail::Of(const arrow::Status& status) {
   return dynamic_cast<const DriverErrorDetail*>(status.detail().get());
 }
@@ -288,10 +288,10 @@ arrow::Status DriverStatement::Cancel() {
   return ToStatus(AdbcStatementCancel(&statement_, &error), error, *redaction_);
 }
 
-arrow::Result<std::shared_ptr<DriverDatabase>> DriverDatabase::Open(const BackendSpec& spec,
-                                                                    const std::string& library) {
+arrow::Result<std::shared_ptr<DriverDatabase>> DriverDatabase::Open(const BackendSpec& spec, const std::string& library,
+                                                                    const std::string& host) {
   std::shared_ptr<DriverDatabase> database(new DriverDatabase(spec));
-  ARROW_RETURN_NOT_OK(database->Initialize(spec, library));
+  ARROW_RETURN_NOT_OK(database->Initialize(spec, library, host));
   if (library == kDuckdb) {
     ARROW_ASSIGN_OR_RAISE(const auto first, DriverConnection::Connect(database));
     for (const auto& statement : DuckdbLockDown()) ARROW_RETURN_NOT_OK(first->Run(statement));
@@ -320,12 +320,19 @@ arrow::Status DriverDatabase::InitializeLinked(const BackendSpec& spec, const st
   return ToStatus(AdbcDatabaseInit(&database_, &error), error, *redaction_);
 }
 
-arrow::Status DriverDatabase::Initialize(const BackendSpec& spec, const std::string& library) {
+arrow::Status DriverDatabase::Initialize(const BackendSpec& spec, const std::string& library, const std::string& host) {
   OwnedError error;
   ARROW_RETURN_NOT_OK(ToStatus(AdbcDatabaseNew(&database_, &error), error, *redaction_));
   if (library == kDuckdb || library == kRedis) return InitializeLinked(spec, library);
-  ARROW_RETURN_NOT_OK(SetOption("driver", library));
-  if (!spec.entrypoint.empty()) ARROW_RETURN_NOT_OK(SetOption("entrypoint", spec.entrypoint));
+  if (!host.empty()) {
+    ARROW_RETURN_NOT_OK(
+        ToStatus(AdbcDriverManagerDatabaseSetInitFunc(&database_, IsolatedDriverInit, &error), error, *redaction_));
+    ARROW_RETURN_NOT_OK(SetOption(kHostProgramOption, host));
+  }
+  ARROW_RETURN_NOT_OK(SetOption(host.empty() ? "driver" : kHostLibraryOption, library));
+  if (!spec.entrypoint.empty()) {
+    ARROW_RETURN_NOT_OK(SetOption(host.empty() ? "entrypoint" : kHostEntrypointOption, spec.entrypoint));
+  }
   const bool postgres = IsPostgres(library);
   for (const auto& [name, value] : spec.driver_options) {
     if (postgres && (name == "uri" || name == "username" || name == "password")) continue;
@@ -353,6 +360,11 @@ arrow::Result<std::unique_ptr<DriverConnection>> DriverConnection::Connect(std::
 DriverConnection::~DriverConnection() {
   OwnedError ignored;
   if (connection_.private_data != nullptr) AdbcConnectionRelease(&connection_, &ignored);
+}
+
+void DriverConnection::CutOff() {
+  OwnedError ignored;
+  AdbcConnectionCancel(&connection_, &ignored);
 }
 
 arrow::Result<std::unique_ptr<DriverStatement>> DriverConnection::MakeStatement() {

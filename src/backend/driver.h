@@ -41,6 +41,9 @@ class DriverErrorDetail : public arrow::StatusDetail {
   std::string sqlstate_;
 };
 
+// The database's own message of an error without its context: that repeats the statement.
+std::string MessageOf(const AdbcError& error);
+
 // Is the connection gone, or could none be made? Such a status is an IOError.
 bool IsConnectionFailure(const arrow::Status& status);
 // Five letters, or empty.
@@ -114,8 +117,9 @@ class DriverStatement {
 class DriverDatabase {
  public:
   // Loads the library and opens the database as the spec's driver options say. The file of a DuckDB database is the
-  // caller's to take (open_files.h).
-  static arrow::Result<std::shared_ptr<DriverDatabase>> Open(const BackendSpec& spec, const std::string& library);
+  // caller's to take (open_files.h). `host`: the program that the driver of an isolated backend runs in; empty: here.
+  static arrow::Result<std::shared_ptr<DriverDatabase>> Open(const BackendSpec& spec, const std::string& library,
+                                                             const std::string& host = {});
   ~DriverDatabase();
   DriverDatabase(const DriverDatabase&) = delete;
   DriverDatabase& operator=(const DriverDatabase&) = delete;
@@ -123,7 +127,7 @@ class DriverDatabase {
  private:
   friend class DriverConnection;
   explicit DriverDatabase(const BackendSpec& spec) : redaction_(std::make_shared<Redaction>(spec)) {}
-  arrow::Status Initialize(const BackendSpec& spec, const std::string& library);
+  arrow::Status Initialize(const BackendSpec& spec, const std::string& library, const std::string& host);
   arrow::Status InitializeLinked(const BackendSpec& spec, const std::string& name);
   arrow::Status SetOption(const std::string& name, const std::string& value);
 
@@ -152,6 +156,8 @@ class DriverConnection {
   arrow::Status Run(const std::string& sql);
   // The version of the database product; empty where the driver does not say.
   std::string ProductVersion();
+  // From any thread: cuts a connection of an isolated driver off; whoever waits in it gets an IOError.
+  void CutOff();
   // What the driver itself says of a database without a catalog in SQL: its tables, and the columns of one. KeyError:
   // there is none of that name.
   arrow::Result<std::vector<NamedTable>> Tables();

@@ -203,6 +203,7 @@ arrow::Result<Command> ParseCommandLine(std::span<const char* const> arguments, 
   AddServerFlags(*config_app, config.inputs);
   const CLI::App* check_app = AddBackendsCommand(app, backends_check);
   app.add_subcommand("version", "Print the version");
+  CLI::App* host_app = app.add_subcommand("driver-host", "")->group("");
   bool version = false;
   app.add_flag("--version", version, "Print the version");
 
@@ -221,6 +222,7 @@ arrow::Result<Command> ParseCommandLine(std::span<const char* const> arguments, 
   if (*ingest_app) return ingest;
   if (*config_app) return config;
   if (*check_app) return backends_check;
+  if (*host_app) return DriverHostCommand{};
   if (version || app.got_subcommand("version")) return VersionCommand{};
   return HelpCommand{app.help()};
 }

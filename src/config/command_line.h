@@ -74,8 +74,11 @@ struct IngestCommand {
   bool quiet = false;
 };
 
+// The process of an isolated backend's driver, which the server starts; help does not show it.
+struct DriverHostCommand {};
+
 using Command = std::variant<ServeCommand, ConfigCommand, BackendsCheckCommand, VersionCommand, HelpCommand, SqlCommand,
-                             IngestCommand>;
+                             IngestCommand, DriverHostCommand>;
 
 // Invalid, in one line that says what to do, for anything that is not a command of ours. `environment` is environ's
 // form, NAME=VALUE.

@@ -1,0 +1,303 @@
+#include "backend/driver_host.h"
+
+#include <arrow-adbc/adbc_driver_manager.h>
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
+#include <arrow/table.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "backend/driver.h"
+#include "backend/host_protocol.h"
+#include "base/mutex.h"
+
+namespace hyprstream::backend {
+namespace {
+
+struct Failure : AdbcError {
+  Failure() : AdbcError{} { vendor_code = ADBC_ERROR_VENDOR_CODE_PRIVATE_DATA; }
+  ~Failure() {
+    if (release != nullptr) release(this);
+  }
+  Failure(const Failure&) = delete;
+  Failure& operator=(const Failure&) = delete;
+
+  std::string Written() const {
+    return WriteError(MessageOf(*this), std::string_view(sqlstate, strnlen(sqlstate, sizeof(sqlstate))));
+  }
+};
+
+struct Reply {
+  AdbcStatusCode code = ADBC_STATUS_OK;
+  std::string body;
+};
+
+Reply ReplyOf(AdbcStatusCode code, const Failure& failure, std::string body = {}) {
+  return {.code = code, .body = code == ADBC_STATUS_OK ? std::move(body) : failure.Written()};
+}
+
+Reply Refused(const arrow::Status& status) {
+  return {.code = ADBC_STATUS_INVALID_DATA, .body = WriteError(status.message(), "")};
+}
+
+Reply Written(const arrow::Result<std::string>& bytes) {
+  return bytes.ok() ? Reply{.code = ADBC_STATUS_OK, .body = *bytes} : Refused(bytes.status());
+}
+
+Reply SchemaReply(AdbcStatusCode code, const Failure& failure, ArrowSchema* schema) {
+  if (code != ADBC_STATUS_OK) return ReplyOf(code, failure);
+  const auto imported = arrow::ImportSchema(schema);
+  return imported.ok() ? Written(WriteBatch(*imported, nullptr)) : Refused(imported.status());
+}
+
+// A short answer in one batch.
+Reply WholeReply(AdbcStatusCode code, const Failure& failure, ArrowArrayStream* stream) {
+  if (code != ADBC_STATUS_OK) return ReplyOf(code, failure);
+  const auto whole = [&]() -> arrow::Result<std::string> {
+    ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::ImportRecordBatchReader(stream));
+    ARROW_ASSIGN_OR_RAISE(const auto table, reader->ToTable());
+    ARROW_ASSIGN_OR_RAISE(const auto batch, table->CombineChunksToBatch());
+    return WriteBatch(table->schema(), batch);
+  };
+  return Written(whole());
+}
+
+// One connection and its one statement. Serve() in a thread of its own; Cancel() from any.
+class HostedConnection {
+ public:
+  HostedConnection(AdbcDatabase& database, HostSocket socket) : database_(database), socket_(std::move(socket)) {}
+
+  // To the end of the socket.
+  void Serve() {
+    Failure failure;
+    AdbcConnectionNew(&connection_, &failure);
+    while (true) {
+      const auto frame = socket_.Receive();
+      if (!frame.ok()) break;
+      const auto reply = Answer(static_cast<HostCall>(frame->kind), HostBodyReader(frame->body));
+      if (!socket_.Send(reply.code, reply.body).ok()) break;
+    }
+    ReleaseStatement();
+    AdbcConnectionRelease(&connection_, &failure);
+  }
+
+  void Cancel() {
+    MutexLock lock(mutex_);
+    Failure ignored;
+    if (statement_.private_data != nullptr) AdbcStatementCancel(&statement_, &ignored);
+  }
+
+ private:
+  Reply Answer(HostCall call, HostBodyReader body) {
+    Failure failure;
+    switch (call) {
+      case HostCall::kInit:
+        return ReplyOf(AdbcConnectionInit(&connection_, &database_, &failure), failure);
+      case HostCall::kSetConnectionOption: {
+        const auto name = body.Text().ValueOr("");
+        const auto value = body.Text().ValueOr("");
+        return ReplyOf(AdbcConnectionSetOption(&connection_, name.c_str(), value.c_str(), &failure), failure);
+      }
+      case HostCall::kGetInfo: {
+        const auto code = static_cast<std::uint32_t>(body.Number().ValueOr(0));
+        ArrowArrayStream stream{};
+        return WholeReply(AdbcConnectionGetInfo(&connection_, &code, 1, &stream, &failure), failure, &stream);
+      }
+      case HostCall::kGetObjects: {
+        const auto depth = static_cast<int>(body.Number().ValueOr(0));
+        ArrowArrayStream stream{};
+        return WholeReply(AdbcConnectionGetObjects(&connection_, depth, nullptr, nullptr, nullptr, nullptr, nullptr,
+                                                   &stream, &failure),
+                          failure, &stream);
+      }
+      case HostCall::kGetTableSchema: {
+        ArrowSchema schema{};
+        const auto table = body.Text().ValueOr("");
+        return SchemaReply(
+            AdbcConnectionGetTableSchema(&connection_, nullptr, nullptr, table.c_str(), &schema, &failure), failure,
+            &schema);
+      }
+      default:
+        return AnswerOfStatement(call, body);
+    }
+  }
+
+  Reply AnswerOfStatement(HostCall call, HostBodyReader& body) {
+    Failure failure;
+    switch (call) {
+      case HostCall::kPrepare:
+        return Prepare(body.Text().ValueOr(""));
+      case HostCall::kSetStatementOption: {
+        const auto name = body.Text().ValueOr("");
+        const auto value = body.Text().ValueOr("");
+        return ReplyOf(AdbcStatementSetOption(&statement_, name.c_str(), value.c_str(), &failure), failure);
+      }
+      case HostCall::kExecuteSchema: {
+        ArrowSchema schema{};
+        return SchemaReply(AdbcStatementExecuteSchema(&statement_, &schema, &failure), failure, &schema);
+      }
+      case HostCall::kExecuteUpdate: {
+        std::int64_t rows = -1;
+        const auto code = AdbcStatementExecuteQuery(&statement_, nullptr, &rows, &failure);
+        return ReplyOf(code, failure, HostBody().Number(rows).bytes());
+      }
+      case HostCall::kExecuteQuery:
+        return Execute();
+      case HostCall::kNext:
+        return Next();
+      case HostCall::kRelease:
+        ReleaseStatement();
+        return {};
+      default:
+        return {.code = ADBC_STATUS_NOT_IMPLEMENTED, .body = WriteError("The host knows no such call", "")};
+    }
+  }
+
+  Reply Prepare(const std::string& sql) {
+    ReleaseStatement();
+    Failure failure;
+    {
+      MutexLock lock(mutex_);
+      const auto code = AdbcStatementNew(&connection_, &statement_, &failure);
+      if (code != ADBC_STATUS_OK) return ReplyOf(code, failure);
+    }
+    return ReplyOf(AdbcStatementSetSqlQuery(&statement_, sql.c_str(), &failure), failure);
+  }
+
+  Reply Execute() {
+    Failure failure;
+    ReleaseStream();
+    const auto code = AdbcStatementExecuteQuery(&statement_, &stream_, nullptr, &failure);
+    if (code != ADBC_STATUS_OK) return ReplyOf(code, failure);
+    ArrowSchema schema{};
+    if (const int error = stream_.get_schema(&stream_, &schema); error != 0) return StreamFailure(error);
+    const auto imported = arrow::ImportSchema(&schema);
+    if (!imported.ok()) return Refused(imported.status());
+    schema_ = *imported;
+    return Written(WriteBatch(schema_, nullptr));
+  }
+
+  Reply Next() {
+    if (stream_.release == nullptr) return {};
+    ArrowArray array{};
+    if (const int error = stream_.get_next(&stream_, &array); error != 0) return StreamFailure(error);
+    if (array.release == nullptr) return {};
+    const auto batch = arrow::ImportRecordBatch(&array, schema_);
+    return batch.ok() ? Written(WriteBatch(schema_, *batch)) : Refused(batch.status());
+  }
+
+  Reply StreamFailure(int error) {
+    AdbcStatusCode code = ADBC_STATUS_OK;
+    if (const auto* details = AdbcErrorFromArrayStream(&stream_, &code); details != nullptr && code != ADBC_STATUS_OK) {
+      const std::string_view sqlstate(details->sqlstate, strnlen(details->sqlstate, sizeof(details->sqlstate)));
+      return {.code = code, .body = WriteError(MessageOf(*details), sqlstate)};
+    }
+    const char* text = stream_.get_last_error == nullptr ? nullptr : stream_.get_last_error(&stream_);
+    return {.code = static_cast<AdbcStatusCode>(error == ECANCELED ? ADBC_STATUS_CANCELLED
+                                                : error == EINVAL  ? ADBC_STATUS_INVALID_DATA
+                                                                   : ADBC_STATUS_IO),
+            .body = WriteError(text == nullptr ? std::strerror(error) : text, "")};
+  }
+
+  void ReleaseStream() {
+    if (stream_.release != nullptr) stream_.release(&stream_);
+    stream_ = {};
+  }
+
+  void ReleaseStatement() {
+    ReleaseStream();
+    MutexLock lock(mutex_);
+    Failure ignored;
+    if (statement_.private_data != nullptr) AdbcStatementRelease(&statement_, &ignored);
+    statement_ = {};
+  }
+
+  AdbcDatabase& database_;
+  const HostSocket socket_;
+  AdbcConnection connection_{};
+  ArrowArrayStream stream_{};
+  std::shared_ptr<arrow::Schema> schema_;
+  // Held where the statement comes and goes, and while it is cancelled; calls of its own thread need no lock.
+  Mutex mutex_;
+  AdbcStatement statement_{};
+};
+
+Reply Open(AdbcDatabase& database, HostBodyReader body) {
+  const auto open = [&]() -> arrow::Result<Reply> {
+    Failure failure;
+    ARROW_ASSIGN_OR_RAISE(const auto library, body.Text());
+    ARROW_ASSIGN_OR_RAISE(const auto entrypoint, body.Text());
+    ARROW_ASSIGN_OR_RAISE(const auto options, body.Number());
+    AdbcStatusCode code = AdbcDatabaseNew(&database, &failure);
+    const auto set = [&](const std::string& name, const std::string& value) {
+      if (code == ADBC_STATUS_OK) code = AdbcDatabaseSetOption(&database, name.c_str(), value.c_str(), &failure);
+    };
+    set("driver", library);
+    if (!entrypoint.empty()) set("entrypoint", entrypoint);
+    for (std::int64_t i = 0; i < options; ++i) {
+      ARROW_ASSIGN_OR_RAISE(const auto name, body.Text());
+      ARROW_ASSIGN_OR_RAISE(const auto value, body.Text());
+      set(name, value);
+    }
+    if (code == ADBC_STATUS_OK) code = AdbcDatabaseInit(&database, &failure);
+    return ReplyOf(code, failure);
+  };
+  auto reply = open();
+  return reply.ok() ? std::move(reply).ValueUnsafe() : Refused(reply.status());
+}
+
+}  // namespace
+
+int RunDriverHost() {
+  struct stat control{};
+  if (fstat(kHostControlDescriptor, &control) != 0 || !S_ISSOCK(control.st_mode)) {
+    std::fputs("hyprstream: driver-host is started by the server, not by hand\n", stderr);
+    return 2;
+  }
+  std::signal(SIGPIPE, SIG_IGN);  // before a driver may take it over
+  const HostSocket socket(kHostControlDescriptor);
+  static AdbcDatabase database{};  // threads that hang in a driver outlive this function
+  std::map<std::int64_t, std::shared_ptr<HostedConnection>> connections;
+  while (true) {
+    auto frame = socket.Receive();
+    if (!frame.ok()) break;
+    HostBodyReader body(frame->body);
+    switch (static_cast<HostCall>(frame->kind)) {
+      case HostCall::kOpen: {
+        const auto reply = Open(database, body);
+        if (!socket.Send(reply.code, reply.body).ok()) _exit(0);
+        break;
+      }
+      case HostCall::kConnect: {
+        std::erase_if(connections, [](const auto& entry) { return entry.second.use_count() == 1; });
+        auto connection = std::make_shared<HostedConnection>(database, HostSocket(frame->descriptor));
+        connections[body.Number().ValueOr(0)] = connection;
+        std::thread([connection = std::move(connection)] { connection->Serve(); }).detach();
+        break;
+      }
+      case HostCall::kCancel: {
+        const auto found = connections.find(body.Number().ValueOr(0));
+        // It may wait for the database, and nobody else's is to wait for it.
+        if (found != connections.end()) std::thread([cancelled = found->second] { cancelled->Cancel(); }).detach();
+        break;
+      }
+      default:
+        break;
+    }
+  }
+  _exit(0);
+}
+
+}  // namespace hyprstream::backend

@@ -1,0 +1,201 @@
+// Backends whose driver has a process of its own, which may end at any time.
+#include <arrow/record_batch.h>
+#include <arrow/scalar.h>
+#include <arrow/table.h>
+#include <arrow/type.h>
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+#include "backend/backend_registry.h"
+#include "support/eventually.h"
+#include "support/postgres_server.h"
+#include "support/status_assertions.h"
+
+namespace hyprstream::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr const char* kPassword = "m4rker-of-the-host";
+
+std::string ReadAll(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return std::move(text).str();
+}
+
+// The driver hosts that this process has started and that still run.
+std::vector<pid_t> Hosts() {
+  std::vector<pid_t> hosts;
+  std::istringstream children(ReadAll("/proc/self/task/" + std::to_string(getpid()) + "/children"));
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::istringstream of_thread(ReadAll(entry.path() / "children"));
+    for (pid_t child = 0; of_thread >> child;) {
+      if (ReadAll("/proc/" + std::to_string(child) + "/cmdline").contains("driver-host")) hosts.push_back(child);
+    }
+  }
+  return hosts;
+}
+
+class IsolatedBackend : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { postgres_ = PostgresServer::Start({.password = kPassword}).ValueOrDie().release(); }
+  static void TearDownTestSuite() {
+    delete postgres_;
+    postgres_ = nullptr;
+  }
+
+  IsolatedBackend() {
+    const char* drivers = std::getenv("HYPRSTREAM_ADBC_DRIVERS");
+    registry_ = backend::BackendRegistry::Make(
+        {.driver_folder = drivers == nullptr ? "" : drivers, .host_program = HYPRSTREAM_PROGRAM});
+    spec_.name = "warehouse";
+    spec_.driver = "postgresql";
+    spec_.driver_options["uri"] = postgres_->uri();
+    spec_.isolate = true;
+  }
+  ~IsolatedBackend() override {
+    registry_.reset();
+    EXPECT_TRUE(Eventually([] { return Hosts().empty(); })) << "a host is left";
+  }
+
+  static ScanRequest WholeOf(const TableSource& source) {
+    ScanRequest request;
+    for (int i = 0; i < source.schema()->num_fields(); ++i) request.projection.push_back(i);
+    return request;
+  }
+  static arrow::Result<std::shared_ptr<arrow::Table>> Read(const Backend& backend, const std::string& sql,
+                                                           std::function<bool()> cancelled = {}) {
+    ARROW_ASSIGN_OR_RAISE(const auto source, backend.Query(sql));
+    auto request = WholeOf(*source);
+    request.cancelled = std::move(cancelled);
+    ARROW_ASSIGN_OR_RAISE(const auto reader, source->Scan(request));
+    return reader->ToTable();
+  }
+  // The one value.
+  static std::string Value(const Backend& backend, const std::string& sql) {
+    const auto rows = Read(backend, sql);
+    return rows.ok() ? (*rows)->column(0)->GetScalar(0).ValueOrDie()->ToString() : rows.status().ToString();
+  }
+
+  inline static PostgresServer* postgres_ = nullptr;
+  backend::BackendSpec spec_;
+  std::unique_ptr<backend::BackendRegistry> registry_;
+};
+
+constexpr const char* kManyRows = "SELECT i, repeat('x', 100) AS s FROM generate_series(1, 1000000) AS g(i)";
+
+TEST_F(IsolatedBackend, ReadsWhatADriverInTheServerReads) {
+  ASSERT_OK(
+      postgres_->Run("CREATE TABLE IF NOT EXISTS t (i int NOT NULL, d numeric(9,2), u uuid, a text[]); "
+                     "INSERT INTO t VALUES (1, 10.50, '00000000-0000-0000-0000-000000000001', '{a,NULL}'), "
+                     "(2, NULL, NULL, NULL)"));
+  ASSERT_OK_AND_ASSIGN(const auto isolated, registry_->Attach(spec_));
+  EXPECT_EQ(Hosts().size(), 1);
+  spec_.name = "here";
+  spec_.isolate = false;
+  ASSERT_OK_AND_ASSIGN(const auto here, registry_->Attach(spec_));
+  EXPECT_EQ(Hosts().size(), 1);
+  const auto whole = [](const Backend& backend) {
+    const auto source = backend.Table("public", "t").ValueOrDie();
+    return source->Scan(WholeOf(*source)).ValueOrDie()->ToTable().ValueOrDie();
+  };
+  EXPECT_TRUE(whole(*isolated)->Equals(*whole(*here)));
+  EXPECT_EQ(registry_->Backends()[1].driver_version, registry_->Backends()[0].driver_version);
+  ASSERT_OK_AND_ASSIGN(const auto many, Read(*isolated, kManyRows));
+  EXPECT_EQ(many->num_rows(), 1'000'000);
+}
+
+TEST_F(IsolatedBackend, ErrorsKeepTheirWordsAndStates) {
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  EXPECT_THAT(Read(*backend, "SELECT nothing").status().message(),
+              AllOf(HasSubstr("column \"nothing\" does not exist"), HasSubstr("42703")));
+  const auto late = Read(*backend, "SELECT 1 / (500000 - i) AS v FROM generate_series(1, 1000000) g(i)").status();
+  EXPECT_THAT(late.message(), AllOf(HasSubstr("division by zero"), HasSubstr("22012")));
+  EXPECT_EQ(Value(*backend, "SELECT 7 AS v"), "7");
+}
+
+TEST_F(IsolatedBackend, SecretsAreInNoArgumentAndNoEnvironment) {
+  setenv("HYPRSTREAM_USERS", kPassword, 1);
+  ASSERT_OK(registry_->Attach(spec_));
+  unsetenv("HYPRSTREAM_USERS");
+  ASSERT_EQ(Hosts().size(), 1);
+  const auto folder = std::filesystem::path("/proc") / std::to_string(Hosts()[0]);
+  EXPECT_THAT(ReadAll(folder / "cmdline"), AllOf(HasSubstr("driver-host"), Not(HasSubstr(kPassword))));
+  EXPECT_THAT(ReadAll(folder / "environ"), Not(HasSubstr(kPassword)));
+  int descriptors = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder / "fd")) ++descriptors;
+  EXPECT_LE(descriptors, 8) << "it has descriptors of the server";
+  spec_.name = "wrong";
+  spec_.driver_options["password"] = std::string(kPassword) + "-wrong";
+  EXPECT_THAT(registry_->Attach(spec_).status().message(),
+              AllOf(HasSubstr("password authentication failed"), Not(HasSubstr(kPassword))));
+}
+
+TEST_F(IsolatedBackend, AProcessThatDiesInMidStreamIsAnErrorAndTheNextQueryWorks) {
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(kManyRows));
+    ASSERT_OK_AND_ASSIGN(const auto reader, source->Scan(WholeOf(*source)));
+    ASSERT_OK(reader->Next());
+    const auto hosts = Hosts();
+    ASSERT_EQ(hosts.size(), 1);
+    kill(hosts[0], i == 0 ? SIGSEGV : SIGKILL);
+    const auto status = reader->ToTable().status();
+    EXPECT_TRUE(status.IsIOError()) << status;
+    EXPECT_THAT(status.message(), HasSubstr("warehouse: The process of the driver has ended"));
+    EXPECT_EQ(Value(*backend, "SELECT 7 AS v"), "7");
+    EXPECT_NE(Hosts(), hosts);
+  }
+  EXPECT_EQ(registry_->Backends()[0].pool_in_use, 0);
+}
+
+TEST_F(IsolatedBackend, AProcessThatDiesWhileItIsIdleIsNotNoticed) {
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  ASSERT_OK(backend->Schemas());
+  kill(Hosts().at(0), SIGKILL);
+  EXPECT_OK(backend->Tables("public"));
+}
+
+TEST_F(IsolatedBackend, StopsForWhoIsGone) {
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  std::atomic<bool> asked = false;
+  const auto status = Read(*backend, "SELECT pg_sleep(60)::text AS v", [&] { return asked.exchange(true); }).status();
+  EXPECT_TRUE(status.IsCancelled()) << status;
+  EXPECT_EQ(Value(*backend, "SELECT 7 AS v"), "7");
+}
+
+TEST_F(IsolatedBackend, AProcessThatHangsIsCutOff) {
+  spec_.statement_timeout = std::chrono::milliseconds(300);
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(kManyRows));
+  ASSERT_OK_AND_ASSIGN(const auto reader, source->Scan(WholeOf(*source)));
+  ASSERT_OK(reader->Next());
+  const auto host = Hosts().at(0);
+  kill(host, SIGSTOP);
+  const auto status = reader->ToTable().status();
+  EXPECT_TRUE(status.IsIOError()) << status;
+  EXPECT_THAT(status.message(), HasSubstr("had not answered within its statement_timeout of 300 ms"));
+  kill(host, SIGCONT);
+  EXPECT_EQ(Value(*backend, "SELECT 7 AS v"), "7");
+}
+
+TEST_F(IsolatedBackend, EndsWithItsBackend) {
+  ASSERT_OK(registry_->Attach(spec_));
+  ASSERT_OK(registry_->Detach("warehouse"));
+  EXPECT_TRUE(Eventually([] { return Hosts().empty(); }));
+}
+
+}  // namespace
+}  // namespace hyprstream::testing

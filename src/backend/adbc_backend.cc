@@ -65,6 +65,10 @@ class AdbcBackend final : public Backend {
 
   arrow::Result<std::unique_ptr<BackendWriter>> BeginWriting(std::function<bool()> cancelled) const override {
     if (core_->dialect().writing() == nullptr) return Backend::BeginWriting(std::move(cancelled));
+    if (core_->spec().isolate) {
+      return arrow::Status::NotImplemented("Backend ", core_->name(),
+                                           " can only be read while its driver has a process of its own (isolate)");
+    }
     return BeginTransaction(core_, cache_, std::move(cancelled));
   }
 

@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "backend/backend_registry.h"
+#include "core/backend_writer.h"
 #include "support/eventually.h"
 #include "support/postgres_server.h"
 #include "support/status_assertions.h"
@@ -195,6 +196,13 @@ TEST_F(IsolatedBackend, EndsWithItsBackend) {
   ASSERT_OK(registry_->Attach(spec_));
   ASSERT_OK(registry_->Detach("warehouse"));
   EXPECT_TRUE(Eventually([] { return Hosts().empty(); }));
+}
+
+TEST_F(IsolatedBackend, IsOnlyRead) {
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  const auto writer = backend->BeginWriting({});
+  EXPECT_TRUE(writer.status().IsNotImplemented());
+  EXPECT_THAT(writer.status().message(), HasSubstr("isolate"));
 }
 
 }  // namespace

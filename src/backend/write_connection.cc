@@ -89,6 +89,9 @@ class WriteConnection::Rows final : public StatementRows {
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
 
+  // For the connection, whose mutex it is: clang does not see that.
+  void AssertHeld() const HYPRSTREAM_THREAD_ANNOTATION(assert_capability(connection_->mutex_)) {}
+
   arrow::Status Open() REQUIRES(connection_->mutex_) {
     step_.emplace(*connection_, statement_.get(), connection_->cancelled_);
     const auto run = [&] {
@@ -217,7 +220,10 @@ arrow::Status WriteConnection::CheckOpen() const {
 arrow::Status WriteConnection::Fail(const arrow::Status& status, const WatchedStatement* watched) {
   auto explained = core_->Explain(status, watched);
   if (ended_) return explained;
-  if (open_rows_ != nullptr) open_rows_->Abandon(explained);
+  if (open_rows_ != nullptr) {
+    open_rows_->AssertHeld();
+    open_rows_->Abandon(explained);
+  }
   ended_ = true;
   BackendCore::Cut(lease_);
   lease_ = ConnectionPool::Lease();
@@ -226,6 +232,7 @@ arrow::Status WriteConnection::Fail(const arrow::Status& status, const WatchedSt
 
 arrow::Status WriteConnection::HoldOpenRows() {
   if (open_rows_ == nullptr) return arrow::Status::OK();
+  open_rows_->AssertHeld();
   return open_rows_->Hold();
 }
 
@@ -264,6 +271,7 @@ arrow::Result<std::unique_ptr<StatementRows>> WriteConnection::Start(const std::
     if (!set.ok()) return Fail(set, nullptr);
   }
   rows = std::make_unique<Rows>(shared_from_this(), std::move(statement).ValueUnsafe());
+  rows->AssertHeld();
   ARROW_RETURN_NOT_OK(rows->Open());
   return std::unique_ptr<StatementRows>(std::move(rows));
 }
@@ -358,7 +366,10 @@ void WriteConnection::End() {
   if (ended_) return;
   const auto gone = arrow::Status::Cancelled(core_->name(), ": the transaction has ended");
   const bool reading = open_rows_ != nullptr;
-  if (reading) open_rows_->Abandon(gone);
+  if (reading) {
+    open_rows_->AssertHeld();
+    open_rows_->Abandon(gone);
+  }
   arrow::Status rolled_back;
   if (!reading) {
     const Step step(*this, nullptr, {});

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <duckdb/common/unique_ptr.hpp>
+#include <duckdb/parser/sql_statement.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,7 +26,6 @@ class Result;
 namespace duckdb {
 class ClientContext;
 class PreparedStatement;
-class SQLStatement;
 }  // namespace duckdb
 
 namespace hyprstream::engine {

@@ -14,7 +14,6 @@ namespace hyprstream::testing {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::shared_ptr<arrow::RecordBatch> Batch(const arrow::FieldVector& fields, const std::vector<std::string>& columns) {

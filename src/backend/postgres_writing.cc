@@ -241,17 +241,6 @@ class PostgresWriting final : public WritingDialect {
     return target;
   }
 
-  // The place of a row's version, which is its own within one snapshot.
-  TableLayout WithRowNames(TableLayout layout) const override {
-    layout.columns.insert(layout.columns.begin(), {.name = kRowNameColumn,
-                                                   .expression = "(tableoid::int8::text || ' ' || ctid::text)",
-                                                   .arriving = arrow::utf8()});
-    auto fields = layout.schema->fields();
-    fields.insert(fields.begin(), arrow::field(kRowNameColumn, arrow::utf8(), false));
-    layout.schema = arrow::schema(std::move(fields));
-    return layout;
-  }
-
   arrow::Result<std::string> TypeName(const arrow::Field& column) const override {
     if (auto name = TypeNameOf(column)) return *std::move(name);
     return arrow::Status::NotImplemented("Column ", column.name(), " is ", column.type()->ToString(),
@@ -261,11 +250,6 @@ class PostgresWriting final : public WritingDialect {
   std::vector<std::pair<std::string, std::string>> IngestOptions(const TableRef& table) const override {
     return {{"adbc.ingest.target_table", table.name},
             {"adbc.ingest.target_db_schema", table.schema},
-            {"adbc.ingest.mode", "adbc.ingest.mode.append"}};
-  }
-  std::vector<std::pair<std::string, std::string>> StageOptions(const std::string& stage) const override {
-    return {{"adbc.ingest.target_table", stage},
-            {"adbc.ingest.temporary", "true"},
             {"adbc.ingest.mode", "adbc.ingest.mode.append"}};
   }
   std::string CreateStage(const std::string& stage, const std::string& columns) const override {
@@ -296,6 +280,10 @@ class PostgresWriting final : public WritingDialect {
     return std::string("t.ctid = pg_catalog.split_part(s.") + kStagedRow +
            ", ' ', 2)::tid AND t.tableoid = pg_catalog.split_part(s." + kStagedRow + ", ' ', 1)::oid";
   }
+
+ private:
+  // The place of a row's version, which is its own within one snapshot.
+  std::string RowName() const override { return "(tableoid::int8::text || ' ' || ctid::text)"; }
 };
 
 }  // namespace

@@ -147,15 +147,6 @@ class SqliteWriting final : public WritingDialect {
     return target;
   }
 
-  TableLayout WithRowNames(TableLayout layout) const override {
-    layout.columns.insert(layout.columns.begin(),
-                          {.name = kRowNameColumn, .expression = "CAST(t._rowid_ AS TEXT)", .arriving = arrow::utf8()});
-    auto fields = layout.schema->fields();
-    fields.insert(fields.begin(), arrow::field(kRowNameColumn, arrow::utf8(), false));
-    layout.schema = arrow::schema(std::move(fields));
-    return layout;
-  }
-
   arrow::Result<std::string> TypeName(const arrow::Field& column) const override {
     if (auto name = TypeNameOf(column)) return *std::move(name);
     return arrow::Status::NotImplemented("Column ", column.name(), " is ", column.type()->ToString(),
@@ -164,11 +155,6 @@ class SqliteWriting final : public WritingDialect {
 
   std::vector<std::pair<std::string, std::string>> IngestOptions(const TableRef& table) const override {
     return {{"adbc.ingest.target_table", table.name}, {"adbc.ingest.mode", "adbc.ingest.mode.append"}};
-  }
-  std::vector<std::pair<std::string, std::string>> StageOptions(const std::string& stage) const override {
-    return {{"adbc.ingest.target_table", stage},
-            {"adbc.ingest.temporary", "true"},
-            {"adbc.ingest.mode", "adbc.ingest.mode.append"}};
   }
   std::string CreateStage(const std::string& stage, const std::string& columns) const override {
     return "CREATE TEMPORARY TABLE " + QuoteIdentifier(stage) + " (" + columns + ")";
@@ -179,6 +165,9 @@ class SqliteWriting final : public WritingDialect {
   std::string FromStage(const WrittenColumn& column) const override { return "s." + QuoteIdentifier(column.name); }
   std::string MisfitQuery(const std::string&, const WrittenColumn&) const override { return {}; }
   std::string RowCondition() const override { return std::string("t._rowid_ = CAST(s.") + kStagedRow + " AS INTEGER)"; }
+
+ private:
+  std::string RowName() const override { return "CAST(t._rowid_ AS TEXT)"; }
 };
 
 }  // namespace

@@ -53,14 +53,14 @@ class WritingDialect {
   // NotImplemented: what it is cannot be changed, a view say.
   virtual arrow::Result<WriteTarget> Target(const TableRef& table, const TextRows& columns) const = 0;
   // With one more column before the others: the name of the row.
-  virtual TableLayout WithRowNames(TableLayout layout) const = 0;
+  TableLayout WithRowNames(TableLayout layout) const;
 
   // Of a column of a new table. NotImplemented: there is no type that holds all of its values, or says them exactly.
   virtual arrow::Result<std::string> TypeName(const arrow::Field& column) const = 0;
 
   // The driver's options of an ingest.
   virtual std::vector<std::pair<std::string, std::string>> IngestOptions(const TableRef& table) const = 0;
-  virtual std::vector<std::pair<std::string, std::string>> StageOptions(const std::string& stage) const = 0;
+  static std::vector<std::pair<std::string, std::string>> StageOptions(const std::string& stage);
   // `columns`: declarations.
   virtual std::string CreateStage(const std::string& stage, const std::string& columns) const = 0;
   virtual std::string StageName(const std::string& stage) const = 0;
@@ -71,6 +71,10 @@ class WritingDialect {
   virtual std::string MisfitQuery(const std::string& stage, const WrittenColumn& column) const = 0;
   // The stage's rows are rows of the target, `t`.
   virtual std::string RowCondition() const = 0;
+
+ private:
+  // What names a row of the table that is scanned, as text.
+  virtual std::string RowName() const = 0;
 };
 
 std::unique_ptr<const WritingDialect> MakePostgresWriting();

@@ -197,9 +197,12 @@ def test_a_crash_writes_no_memory_to_a_file(postgres, tmp_path):
     flags, variables = configuration(tmp_path, postgres)
     unlimited = ["bash", "-c", 'ulimit -c "$(ulimit -H -c)"; exec "$@"', "bash"]
     server = ServerProcess(*flags, environment=variables, wrapper=unlimited)
-    with flight.connect(server.url) as client:
-        assert wire.query(client, "SELECT min(i) AS n FROM by_uri.public.t", ADA) == [{"n": 1}]
-    os.kill(server.pid, signal.SIGABRT)
-    ended = os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
-    assert (ended.si_code, ended.si_status) == (os.CLD_KILLED, signal.SIGABRT)  # not CLD_DUMPED
-    assert MARK not in server.close()
+    try:
+        with flight.connect(server.url) as client:
+            assert wire.query(client, "SELECT min(i) AS n FROM by_uri.public.t", ADA) == [{"n": 1}]
+        os.kill(server.pid, signal.SIGABRT)
+        ended = os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+        assert (ended.si_code, ended.si_status) == (os.CLD_KILLED, signal.SIGABRT)  # not CLD_DUMPED
+    finally:
+        log = server.close()
+    assert MARK not in log

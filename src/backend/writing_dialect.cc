@@ -1,0 +1,22 @@
+#include "backend/writing_dialect.h"
+
+#include <arrow/type.h>
+
+namespace hyprstream::backend {
+
+TableLayout WritingDialect::WithRowNames(TableLayout layout) const {
+  layout.columns.insert(layout.columns.begin(),
+                        {.name = kRowNameColumn, .expression = RowName(), .arriving = arrow::utf8()});
+  auto fields = layout.schema->fields();
+  fields.insert(fields.begin(), arrow::field(kRowNameColumn, arrow::utf8(), false));
+  layout.schema = arrow::schema(std::move(fields));
+  return layout;
+}
+
+std::vector<std::pair<std::string, std::string>> WritingDialect::StageOptions(const std::string& stage) {
+  return {{"adbc.ingest.target_table", stage},
+          {"adbc.ingest.temporary", "true"},
+          {"adbc.ingest.mode", "adbc.ingest.mode.append"}};
+}
+
+}  // namespace hyprstream::backend

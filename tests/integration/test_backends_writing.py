@@ -3,16 +3,13 @@
 import os
 import threading
 
-import adbc_driver_flightsql.dbapi as flightsql
-import adbc_driver_manager
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
+from flight_sql_client import USERS, connected, refused, runner
 from postgres_server import PostgresServer
 from server_process import ServerProcess
-
-USERS = 'ada = { token = "ada-token", admin = true }\n'
 
 
 @pytest.fixture(scope="module")
@@ -33,27 +30,10 @@ def server(postgres, tmp_path_factory):
         yield process
 
 
-def connected(server, autocommit=True):
-    return flightsql.connect(server.url, autocommit=autocommit,
-                             db_kwargs={"adbc.flight.sql.authorization_header": "Bearer ada-token"})
-
-
 @pytest.fixture
 def run(server):
-    """Runs statements in autocommit; gives the rows of a query, the number of changed rows of another."""
-    with connected(server) as connection:
-        def execute(sql, parameters=None):
-            with connection.cursor() as cursor:
-                cursor.execute(sql, parameters)
-                return cursor.fetchall() if sql.startswith(("SELECT", "FROM")) else cursor.rowcount
+    with runner(server) as execute:
         yield execute
-
-
-def refused(call, *words):
-    with pytest.raises(adbc_driver_manager.Error) as caught:
-        call()
-    for word in words:
-        assert word in str(caught.value), str(caught.value)
 
 
 BACKENDS = pytest.mark.parametrize("schema", ["warehouse.s", "lite.main"])

@@ -110,9 +110,6 @@ class AdbcWriter final : public BackendWriter {
       return arrow::Status::NotImplemented(core_->name(), ".", table.schema, ".", table.name,
                                            " takes no UPDATE and DELETE: ", target.row_names_refused);
     }
-    if (const auto lock = writing_.LockStatement(target); !lock.empty()) {
-      ARROW_RETURN_NOT_OK(connection_->Run(lock).status());
-    }
     ARROW_ASSIGN_OR_RAISE(auto layout, LayoutOf(table));
     return Scan(table, writing_.WithRowNames(std::move(layout)));
   }

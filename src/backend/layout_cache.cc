@@ -101,6 +101,11 @@ arrow::Result<std::shared_ptr<const TableLayout>> LayoutCache::Layout(const std:
   MutexLock lock(mutex_);
   if (layouts_.size() >= kEntriesMax) layouts_.clear();
   layouts_[{schema, table}] = {.value = layout, .until = Until()};
+  const auto listed = tables_.find(schema);  // it may be of a time before the table
+  if (listed != tables_.end() &&
+      std::ranges::find(listed->second.value, table, &BackendTable::name) == listed->second.value.end()) {
+    tables_.erase(listed);
+  }
   return layout;
 }
 

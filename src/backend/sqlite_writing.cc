@@ -113,12 +113,12 @@ std::optional<std::string> TypeNameOf(const arrow::Field& field) {
 
 class SqliteWriting final : public WritingDialect {
  public:
-  std::vector<std::string> BeginStatements() const override { return {"PRAGMA query_only = off"}; }
-  std::vector<std::string> EndStatements() const override { return {"PRAGMA query_only = on"}; }
-  // A transaction that has read and writes then is refused when another has written meanwhile.
-  std::string LockStatement(const WriteTarget& target) const override {
-    return "DELETE FROM " + target.name + " WHERE 0";
+  // The transaction that the driver begins takes the lock of writers when it first writes, and is refused at once if it
+  // has read before while another has written: each writer waits for the others here instead, for the busy timeout.
+  std::vector<std::string> BeginStatements() const override {
+    return {"PRAGMA query_only = off", "COMMIT", "BEGIN IMMEDIATE"};
   }
+  std::vector<std::string> EndStatements() const override { return {"PRAGMA query_only = on"}; }
 
   std::string TargetQuery(const TableRef& table) const override {
     const std::string name = QuoteLiteral(table.name);

@@ -45,8 +45,6 @@ class WritingDialect {
   virtual std::vector<std::string> EndStatements() const = 0;
   // The option of a connection that is `inerror` where the database will roll back what is committed; empty: none.
   virtual std::string StatusOption() const { return {}; }
-  // Holds the table against other writers before its rows are looked for; empty: its snapshot does.
-  virtual std::string LockStatement(const WriteTarget&) const { return {}; }
 
   // What Target() reads; no row: there is no such table.
   virtual std::string TargetQuery(const TableRef& table) const = 0;

@@ -12,6 +12,7 @@ its package makes. It ends with the test, also where that dies of a signal.
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -34,9 +35,11 @@ def programs():
 class PostgresServer:
     user = "postgres"  # a superuser
 
-    def __init__(self, password="", settings=()):
-        """`password`: empty trusts whoever connects. `settings`: of postgresql.conf, each `name=value`."""
+    def __init__(self, password="", settings=(), tls_folder=None):
+        """`password`: empty trusts whoever connects. `settings`: of postgresql.conf, each `name=value`.
+        `tls_folder`: with server.pem and server.key in it, connections over TCP speak TLS only."""
         self.password = password
+        self._tls_folder = tls_folder
         self._settings = settings
         self._programs = programs()
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="hyprstream-postgres-"))
@@ -67,6 +70,19 @@ class PostgresServer:
             capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
             raise RuntimeError(f"initdb failed: {done.stdout}{done.stderr}")
+        if self._tls_folder:
+            self._require_tls(pathlib.Path(self._tls_folder))
+
+    def _require_tls(self, files):
+        data = self._folder / "data"
+        for name in ("server.pem", "server.key"):
+            shutil.copy(files / name, data / name)
+            if os.getuid() == 0:
+                shutil.chown(data / name, "postgres", "postgres")
+            (data / name).chmod(0o600)
+        rules = data / "pg_hba.conf"
+        rules.write_text(re.sub("^host ", "hostssl ", rules.read_text(), flags=re.MULTILINE))
+        self._settings = [*self._settings, "ssl=on", "ssl_cert_file=server.pem", "ssl_key_file=server.key"]
 
     def _start_at(self, port):
         self.port = port

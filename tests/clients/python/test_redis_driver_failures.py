@@ -1,7 +1,6 @@
 """The Redis driver where things go wrong: passwords, servers that go or hang, cancels, clusters, transactions."""
 
 import socket
-import subprocess
 import threading
 
 import adbc_driver_manager
@@ -9,6 +8,7 @@ import adbc_driver_manager.dbapi as dbapi
 import pyarrow as pa
 import pytest
 from adbc_calls import rows, run
+from certificates import certify
 from redis_driver import LIBRARY, connect, read_on
 from server_process import wait_until
 from valkey_server import ValkeyServer
@@ -132,12 +132,7 @@ class TestServer:
             assert error.status_code == Code.NOT_IMPLEMENTED and "cluster" in str(error)
 
     def test_that_speaks_tls(self, tmp_path):
-        for command in (
-                "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.pem",
-                "req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout server.key -out server.csr -addext subjectAltName=IP:127.0.0.1",
-                "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copyall -out server.pem"):
-            subprocess.run(["openssl", *command.split()], cwd=tmp_path, check=True, capture_output=True)
-        with ValkeyServer(tls_folder=tmp_path) as server:
+        with ValkeyServer(tls_folder=certify(tmp_path)) as server:
             assert "TLS with" in str(failure(lambda: connect(server)))
             with connect(server, tls__ca_file=tmp_path / "ca.pem") as connection:
                 big_table(connection)

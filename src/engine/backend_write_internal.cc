@@ -314,10 +314,12 @@ std::shared_ptr<arrow::Field> NewColumn(const BackendWrite& write, const std::sh
     NotThere(write, "column ", field->name(), " of type ", type.ToString(), "; cast it to another");
   }
   auto column = field;
-  if (type.id() == duckdb::LogicalTypeId::UUID) {
-    column = arrow::field(field->name(), arrow::fixed_size_binary(16), true,
-                          arrow::key_value_metadata({{"ARROW:extension:name", "arrow.uuid"}}));
-  }
+  const auto extension = [&](std::shared_ptr<arrow::DataType> storage, const char* name) {
+    return arrow::field(field->name(), std::move(storage), true,
+                        arrow::key_value_metadata({{"ARROW:extension:name", name}}));
+  };
+  if (type.id() == duckdb::LogicalTypeId::UUID) column = extension(arrow::fixed_size_binary(16), "arrow.uuid");
+  if (type.IsJSONType()) column = extension(arrow::utf8(), "arrow.json");
   if (type.id() == duckdb::LogicalTypeId::SQLNULL) column = column->WithType(arrow::int32());
   return column->WithNullable(at >= write.not_null.size() || !write.not_null[at]);
 }

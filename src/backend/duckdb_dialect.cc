@@ -21,6 +21,7 @@
 
 #include "backend/dialect.h"
 #include "backend/literals.h"
+#include "backend/query_dialect.h"
 #include "core/table_ref.h"
 
 namespace hyprstream::backend {
@@ -126,7 +127,7 @@ Placed PlaceHuge(ColumnLayout column, bool nullable) {
   return {.column = std::move(column), .field = std::move(field)};
 }
 
-Placed Place(const TextRow& row) {
+Placed PlaceRead(const TextRow& row) {
   const auto text = [&](int field) { return row[static_cast<std::size_t>(field)].value_or(""); };
   const std::string type = text(kType);
   const bool nullable = text(kNullable) != "false";
@@ -177,8 +178,28 @@ Placed Place(const TextRow& row) {
   return done(arrow::utf8());
 }
 
+// With what a query makes of it. A number of more than 38 digits is an error there as where it is read; an interval's
+// error is found beside its value only.
+Placed Place(const TextRow& row) {
+  auto placed = PlaceRead(row);
+  auto& column = placed.column;
+  if (column.declared == "INTERVAL") return placed;
+  column.value = column.compared.empty() ? column.expression : column.compared;
+  column.computed = column.comparable;
+  if (!column.check.empty()) {
+    column.value = "CAST(t." + QuoteIdentifier(column.name) + " AS DECIMAL(38,0))";
+    column.computed = Comparable::kDecimal;
+  } else if (column.comparable == Comparable::kNone && column.declared != "JSON" && column.arriving != nullptr &&
+             column.arriving->id() == arrow::Type::STRING) {
+    column.computed = Comparable::kText;  // of a value that is read as its text
+  }
+  return placed;
+}
+
 class DuckdbDialect final : public Dialect {
  public:
+  const QueryDialect* queries() const override { return &DuckdbQueries(); }
+
   // All is said for the whole instance, before its first connection.
   std::vector<std::string> SessionStatements() const override { return {}; }
   std::vector<std::pair<std::string, std::string>> StatementOptions() const override { return {}; }

@@ -26,6 +26,8 @@ constexpr std::array<Option, 4> kFixed = {{{"enable_external_access", "false"},
 // What would undo it.
 constexpr std::array<std::string_view, 5> kRefused = {"lock_configuration", "allowed_paths", "allowed_directories",
                                                       "allowed_configs", "allow_unsigned_extensions"};
+// Texts are compared by their bytes, here as in the server.
+constexpr std::string_view kCollation = "default_collation";
 // Each instance would claim all cores and most of the memory. Without a folder to spill to, a statement that needs more
 // memory fails.
 constexpr unsigned kThreadsMax = 4;
@@ -72,6 +74,10 @@ arrow::Result<std::map<std::string, std::string>> DuckdbOptions(const BackendSpe
   }
   for (const auto name : kRefused) {
     if (options.contains(std::string(name))) return refuse(name);
+  }
+  if (options.contains(std::string(kCollation))) {
+    return arrow::Status::Invalid("Backend ", spec.name, ": option ", kCollation,
+                                  " is not to be set: texts are compared by their bytes; give columns a collation");
   }
   options.erase("uri");
   options["path"] = path;

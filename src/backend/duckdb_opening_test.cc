@@ -54,7 +54,7 @@ TEST(DuckdbOpening, AnInstanceIsBoundedAndReachesNothingElse) {
 
 TEST(DuckdbOpening, WhatWouldOpenItIsRefusedByName) {
   for (const char* name : {"enable_external_access", "lock_configuration", "allowed_paths", "allowed_directories",
-                           "allow_unsigned_extensions", "autoload_known_extensions"}) {
+                           "allow_unsigned_extensions", "autoload_known_extensions", "default_collation"}) {
     const auto options = DuckdbOptions(SpecOf({{"uri", "/a"}, {name, "true"}}));
     EXPECT_THAT(options.status().message(), HasSubstr(std::string("option ") + name + " is not to be set")) << name;
   }

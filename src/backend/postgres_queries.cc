@@ -80,10 +80,11 @@ class Queries final : public QueryDialect {
     const auto word = TypeWord(type);
     const auto text = dialect_->Literal(ComparableOf(word), value);
     if (!text) return std::nullopt;
-    return word == "int16" || word == "int32" ? Typed(*text, word) : *text;
+    return word == "int16" || word == "int32" ? Typed(*text, type) : *text;
   }
 
-  std::string Typed(const std::string& sql, std::string_view word) const override {
+  std::string Typed(const std::string& sql, const arrow::DataType& of) const override {
+    const auto word = TypeWord(of);
     const auto type = word == "int16"     ? "int2"
                       : word == "int32"   ? "int4"
                       : word == "int64"   ? "int8"

@@ -45,8 +45,8 @@ class QueryDialect {
 
   // A value of a type that has a word, of exactly that type; nullopt: it cannot be written, or is another there.
   virtual std::optional<std::string> Literal(const arrow::DataType& type, const arrow::Scalar& value) const = 0;
-  // Computed SQL as a value of exactly that type.
-  virtual std::string Typed(const std::string& sql, std::string_view word) const = 0;
+  // Computed SQL as a value of exactly that type, which has a word.
+  virtual std::string Typed(const std::string& sql, const arrow::DataType& type) const = 0;
   // As something to be put in the engine's order.
   virtual std::string Ordered(const std::string& sql, std::string_view word) const = 0;
   // May values of one be cast to the other, always and exactly?
@@ -62,5 +62,9 @@ class QueryDialect {
 
 const QueryDialect& PostgresQueries();
 const QueryDialect& SqliteQueries();
+// For whatever speaks DuckDB's SQL and runs it as the engine does: a DuckDB file, another Hyprstream. It expects of the
+// layouts that a column of texts has `COLLATE "binary"` in its `value`, a UUID is one there (and arrives as its text),
+// and of the database that no `default_collation` is set.
+const QueryDialect& DuckdbQueries();
 
 }  // namespace hyprstream::backend

@@ -75,6 +75,15 @@ std::string With(std::string_view pattern, const std::vector<std::string>& argum
   return sql;
 }
 
+// How many arguments a pattern has.
+std::size_t ArgumentsOf(std::string_view pattern) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i + 1 < pattern.size(); ++i) {
+    if (pattern[i] == '$') count = std::max(count, static_cast<std::size_t>(pattern[i + 1] - '0'));
+  }
+  return count;
+}
+
 std::string ColumnName(std::size_t column) { return "c" + std::to_string(column); }
 
 std::string NameIn(const Scope& scope, int column) {
@@ -321,7 +330,7 @@ class Renderer {
       column.word = {};
       column.arrival = *arrival;
     } else {
-      sql = dialect_.Typed(sql, column.word);
+      sql = dialect_.Typed(sql, *column.field->type());
     }
     columns.push_back(std::move(column));
     return sql;
@@ -419,7 +428,7 @@ class Renderer {
       ARROW_ASSIGN_OR_RAISE(const auto value, Expression(expression, scope));
       ARROW_ASSIGN_OR_RAISE(auto column, ColumnOf(value.type));
       columns.push_back(std::move(column));
-      items.push_back(dialect_.Typed(value.sql, value.word) + name);
+      items.push_back(dialect_.Typed(value.sql, *value.type) + name);
     }
     return items;
   }
@@ -466,7 +475,7 @@ class Renderer {
       return No("a constant", word);
     }
     if (!expression.value->is_valid) {
-      return Value{.sql = dialect_.Typed("NULL", word), .type = expression.type, .word = word};
+      return Value{.sql = dialect_.Typed("NULL", *expression.type), .type = expression.type, .word = word};
     }
     auto sql = dialect_.Literal(*expression.type, *expression.value);
     if (!sql) return arrow::Status::NotImplemented("the constant ", expression.value->ToString().substr(0, 60));
@@ -496,7 +505,7 @@ class Renderer {
         return arrow::Status::NotImplemented("a cast of ", arguments[0].type->ToString(), " to ",
                                              call.type->ToString());
       }
-      value.sql = dialect_.Typed(texts[0], value.word);
+      value.sql = dialect_.Typed(texts[0], *value.type);
       return value;
     }
     if (call.function == "case") return Case(std::move(value), arguments, texts);
@@ -515,8 +524,9 @@ class Renderer {
       if (!call.type->Equals(*arguments[0].type) || texts.size() < 2) return No(call.function, arguments[0].word);
       value.sql = "COALESCE(" + Listed(texts, ", ") + ")";
     } else {
-      const auto wanted = static_cast<std::size_t>(std::ranges::count(capability->pattern, '$'));
-      if (wanted > texts.size()) return No(call.function, arguments[0].word);
+      if (ArgumentsOf(capability->pattern) != texts.size()) {
+        return No(call.function + " with " + std::to_string(texts.size()) + " arguments", arguments[0].word);
+      }
       if (call.function.find_first_of("<>") != std::string::npos && call.function != "<>") {
         texts[0] = dialect_.Ordered(texts[0], arguments[0].word);
       }
@@ -565,12 +575,22 @@ std::string_view TypeWord(const arrow::DataType& type) {
   switch (type.id()) {
     case arrow::Type::BOOL:
       return "boolean";
+    case arrow::Type::INT8:
+      return "int8";
     case arrow::Type::INT16:
       return "int16";
     case arrow::Type::INT32:
       return "int32";
     case arrow::Type::INT64:
       return "int64";
+    case arrow::Type::UINT8:
+      return "uint8";
+    case arrow::Type::UINT16:
+      return "uint16";
+    case arrow::Type::UINT32:
+      return "uint32";
+    case arrow::Type::UINT64:
+      return "uint64";
     case arrow::Type::FLOAT:
       return "float";
     case arrow::Type::DOUBLE:
@@ -596,11 +616,16 @@ std::string_view TypeWord(const arrow::DataType& type) {
 }
 
 Comparable ComparableOf(std::string_view word) {
-  static constexpr std::array<std::pair<std::string_view, Comparable>, 13> kOf = {{
+  static constexpr std::array<std::pair<std::string_view, Comparable>, 18> kOf = {{
       {"boolean", Comparable::kBoolean},
+      {"int8", Comparable::kInteger},
       {"int16", Comparable::kInteger},
       {"int32", Comparable::kInteger},
       {"int64", Comparable::kInteger},
+      {"uint8", Comparable::kInteger},
+      {"uint16", Comparable::kInteger},
+      {"uint32", Comparable::kInteger},
+      {"uint64", Comparable::kInteger},
       {"float", Comparable::kFloat},
       {"double", Comparable::kDouble},
       {"decimal", Comparable::kDecimal},

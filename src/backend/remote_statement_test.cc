@@ -137,6 +137,26 @@ TEST_F(RemoteStatement, RefusesWhatMayMeanSomethingElse) {
   EXPECT_THAT(Text(PostgresQueries(), foreign), HasSubstr("is not read by this connection"));
 }
 
+// The engine's own types are said in full, and a function is sent with the arguments that are known of it.
+TEST_F(RemoteStatement, SaysDuckdbsTypes) {
+  auto constants = Over(Kind::kProject, Table({0}));
+  constants.expressions = {Literal(std::make_shared<arrow::UInt64Scalar>(1)),
+                           Literal(arrow::MakeNullScalar(arrow::decimal128(9, 2))),
+                           Call("cast", arrow::decimal128(38, 0), {Column(0, arrow::int64())}),
+                           Call("cast", arrow::utf8(), {Column(0, arrow::int64())})};
+  EXPECT_THAT(Text(DuckdbQueries(), constants),
+              HasSubstr("SELECT ((1)::UBIGINT)::UBIGINT AS c0, ((NULL)::DECIMAL(9,2))::DECIMAL(9,2) AS c1, "
+                        "((q.c0)::DECIMAL(38,0))::DECIMAL(38,0) AS c2, ((q.c0)::VARCHAR)::VARCHAR AS c3"));
+  auto trimmed = Over(Kind::kProject, Table({1}));
+  trimmed.expressions = {Call("trim", arrow::utf8(), {Column(0, arrow::utf8())})};
+  EXPECT_THAT(Text(DuckdbQueries(), trimmed), HasSubstr("(trim(q.c0))::VARCHAR"));
+  trimmed.expressions[0].arguments.push_back(Literal(std::make_shared<arrow::StringScalar>("x")));
+  EXPECT_THAT(Text(DuckdbQueries(), trimmed), HasSubstr("trim with 2 arguments of text is not known"));
+  auto narrowed = Over(Kind::kProject, Table({0}));
+  narrowed.expressions = {Call("cast", arrow::uint64(), {Column(0, arrow::int64())})};
+  EXPECT_THAT(Text(DuckdbQueries(), narrowed), HasSubstr("a cast of int64 to uint64"));
+}
+
 // Where SQLite's sum of 64 bits would stop, and where the halves of the sum are only to be handed on.
 TEST_F(RemoteStatement, SqlitesSumsAreOnlySelected) {
   auto aggregate = Over(Kind::kAggregate, Table({0}));
@@ -149,7 +169,7 @@ TEST_F(RemoteStatement, SqlitesSumsAreOnlySelected) {
   EXPECT_THAT(Text(PostgresQueries(), filter), HasSubstr("IS NOT DISTINCT FROM"));
 }
 
-// `| construct | PostgreSQL | SQLite |` under "What is pushed down".
+// `| construct | PostgreSQL | SQLite | DuckDB |` under "What is pushed down".
 TEST(QueryDialects, AreAsDocumented) {
   std::map<std::string, std::vector<std::string>> documented;
   std::ifstream document(std::string(HYPRSTREAM_DOCS) + "/backends.md");
@@ -166,17 +186,17 @@ TEST(QueryDialects, AreAsDocumented) {
       cells.push_back(cell);
       at = end + 1;
     }
-    ASSERT_EQ(cells.size(), 3U) << line;
-    documented[cells[0].substr(1, cells[0].size() - 2)] = {cells[1], cells[2]};
+    ASSERT_EQ(cells.size(), 4U) << line;
+    documented[cells[0].substr(1, cells[0].size() - 2)] = {cells.begin() + 1, cells.end()};
   }
   std::map<std::string, std::vector<std::string>> known;
-  for (const auto& capability : PostgresQueries().capabilities()) {
-    known[std::string(capability.construct)] = {std::string(capability.types), ""};
-  }
-  for (const auto& capability : SqliteQueries().capabilities()) {
-    auto& types = known[std::string(capability.construct)];
-    types.resize(2);
-    types[1] = std::string(capability.types);
+  const std::vector<const QueryDialect*> dialects = {&PostgresQueries(), &SqliteQueries(), &DuckdbQueries()};
+  for (std::size_t i = 0; i < dialects.size(); ++i) {
+    for (const auto& capability : dialects[i]->capabilities()) {
+      auto& types = known[std::string(capability.construct)];
+      types.resize(dialects.size());
+      types[i] = std::string(capability.types);
+    }
   }
   EXPECT_EQ(documented, known);
 }

@@ -70,7 +70,7 @@ class Queries final : public QueryDialect {
     return dialect_->Literal(ComparableOf(TypeWord(type)), value);
   }
 
-  std::string Typed(const std::string& sql, std::string_view) const override { return sql; }
+  std::string Typed(const std::string& sql, const arrow::DataType&) const override { return sql; }
   std::string Ordered(const std::string& sql, std::string_view) const override { return sql; }
 
   bool Casts(const arrow::DataType& from, const arrow::DataType& to) const override { return from.Equals(to); }

@@ -1,10 +1,12 @@
 #include "engine/remote_expression_internal.h"
 
+#include <arrow/buffer.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 
 #include <array>
 #include <duckdb.hpp>
+#include <duckdb/common/types/uuid.hpp>
 #include <duckdb/execution/expression_executor.hpp>
 #include <duckdb/planner/expression/bound_between_expression.hpp>
 #include <duckdb/planner/expression/bound_case_expression.hpp>
@@ -58,12 +60,22 @@ std::shared_ptr<arrow::Scalar> ScalarOf(const duckdb::Value& value, const std::s
   switch (value.type().id()) {
     case LogicalTypeId::BOOLEAN:
       return std::make_shared<arrow::BooleanScalar>(value.GetValue<bool>());
+    case LogicalTypeId::TINYINT:
+      return std::make_shared<arrow::Int8Scalar>(value.GetValue<std::int8_t>());
     case LogicalTypeId::SMALLINT:
       return std::make_shared<arrow::Int16Scalar>(value.GetValue<std::int16_t>());
     case LogicalTypeId::INTEGER:
       return std::make_shared<arrow::Int32Scalar>(value.GetValue<std::int32_t>());
     case LogicalTypeId::BIGINT:
       return std::make_shared<arrow::Int64Scalar>(value.GetValue<std::int64_t>());
+    case LogicalTypeId::UTINYINT:
+      return std::make_shared<arrow::UInt8Scalar>(value.GetValue<std::uint8_t>());
+    case LogicalTypeId::USMALLINT:
+      return std::make_shared<arrow::UInt16Scalar>(value.GetValue<std::uint16_t>());
+    case LogicalTypeId::UINTEGER:
+      return std::make_shared<arrow::UInt32Scalar>(value.GetValue<std::uint32_t>());
+    case LogicalTypeId::UBIGINT:
+      return std::make_shared<arrow::UInt64Scalar>(value.GetValue<std::uint64_t>());
     case LogicalTypeId::FLOAT:
       return std::make_shared<arrow::FloatScalar>(value.GetValue<float>());
     case LogicalTypeId::DOUBLE:
@@ -78,6 +90,12 @@ std::shared_ptr<arrow::Scalar> ScalarOf(const duckdb::Value& value, const std::s
       return std::make_shared<arrow::TimestampScalar>(value.GetValue<duckdb::timestamp_t>().value, type);
     case LogicalTypeId::TIMESTAMP_TZ:
       return std::make_shared<arrow::TimestampScalar>(value.GetValue<duckdb::timestamp_tz_t>().value, type);
+    case LogicalTypeId::UUID: {
+      std::string bytes(16, '\0');
+      duckdb::BaseUUID::ToBlob(value.GetValueUnsafe<duckdb::hugeint_t>(),
+                               reinterpret_cast<duckdb::data_ptr_t>(bytes.data()));
+      return std::make_shared<arrow::FixedSizeBinaryScalar>(arrow::Buffer::FromString(std::move(bytes)), type);
+    }
     case LogicalTypeId::HUGEINT:
     case LogicalTypeId::DECIMAL: {
       duckdb::hugeint_t digits;
@@ -120,12 +138,22 @@ std::shared_ptr<arrow::DataType> RemoteType(const duckdb::LogicalType& type) {
   switch (type.id()) {
     case LogicalTypeId::BOOLEAN:
       return arrow::boolean();
+    case LogicalTypeId::TINYINT:
+      return arrow::int8();
     case LogicalTypeId::SMALLINT:
       return arrow::int16();
     case LogicalTypeId::INTEGER:
       return arrow::int32();
     case LogicalTypeId::BIGINT:
       return arrow::int64();
+    case LogicalTypeId::UTINYINT:
+      return arrow::uint8();
+    case LogicalTypeId::USMALLINT:
+      return arrow::uint16();
+    case LogicalTypeId::UINTEGER:
+      return arrow::uint32();
+    case LogicalTypeId::UBIGINT:
+      return arrow::uint64();
     case LogicalTypeId::HUGEINT:
       return arrow::decimal128(38, 0);
     case LogicalTypeId::FLOAT:

@@ -47,6 +47,7 @@ struct Database {
   std::vector<RandomColumn> columns;  // that tables have some of
   std::function<void(const std::vector<std::string>&)> run;
   backend::BackendSpec spec;
+  bool is_open_once = false;  // `run` needs it to be closed meanwhile
 };
 
 std::string ValueText(const arrow::Array& array, std::int64_t row) {
@@ -78,9 +79,7 @@ class Fuzz {
   }
 
   void Run() {
-    auto attached = registry_->Attach(database_.spec);
-    ASSERT_OK(attached);
-    ASSERT_OK(engine_->AddBackend(*attached));
+    Attach();
     const bool is_long = std::getenv("HYPRSTREAM_LONG") != nullptr;
     const auto first = Number("HYPRSTREAM_SEED", 1);
     const auto seeds = Number("HYPRSTREAM_SEEDS", is_long ? 20'000 / kQueriesOfSeed : 0);
@@ -99,13 +98,27 @@ class Fuzz {
   }
 
  private:
+  void Attach() {
+    auto attached = registry_->Attach(database_.spec);
+    ASSERT_OK(attached);
+    ASSERT_OK(engine_->AddBackend(*attached));
+  }
+
+  void Change(const std::vector<std::string>& statements) {
+    if (!database_.is_open_once) return database_.run(statements);
+    ASSERT_OK(engine_->RemoveBackend("there"));
+    ASSERT_OK(registry_->Detach("there"));
+    database_.run(statements);
+    Attach();
+  }
+
   void RunSeed(std::int64_t seed) {
     SCOPED_TRACE("HYPRSTREAM_SEED=" + std::to_string(seed));
     Random random(static_cast<std::uint64_t>(seed));
     std::vector<RandomTable> tables;
     std::vector<std::string> statements;
     for (int i = 0; i < 3; ++i) tables.push_back(MakeTable(random, seed, i, statements));
-    database_.run(statements);
+    Change(statements);
     for (const auto& table : tables) {
       ASSERT_OK(Local("CREATE OR REPLACE TABLE copy_" + table.name + " AS SELECT * FROM " + There(table)));
     }
@@ -116,7 +129,7 @@ class Fuzz {
       drops.push_back("DROP TABLE " + table.name);
       ASSERT_OK(Local("DROP TABLE copy_" + table.name));
     }
-    database_.run(drops);
+    Change(drops);
   }
 
   std::string There(const RandomTable& table) const { return "there." + database_.schema + "." + table.name; }
@@ -338,6 +351,76 @@ TEST(PushdownFuzz, Sqlite) {
     for (const auto& statement : statements) ASSERT_OK((*connection)->Run(statement));
   };
   Fuzz(std::move(database), "SQLite").Run();
+  std::filesystem::remove(path);
+}
+
+TEST(PushdownFuzz, Duckdb) {
+  const auto path =
+      (std::filesystem::temp_directory_path() / ("hyprstream-fuzz-" + std::to_string(getpid()) + ".duckdb")).string();
+  using enum ColumnKind;
+  Database database{.schema = "main", .columns = {}, .run = {}, .spec = {}, .is_open_once = true};
+  const auto times = std::vector<std::string>{"2024-02-29 23:59:59.999999",
+                                              "1970-01-01 00:00:00",
+                                              "1969-12-31 12:34:56.000001",
+                                              "2013-06-15 10:00:00",
+                                              "0001-01-01 00:00:00",
+                                              "infinity",
+                                              "-infinity"};
+  const auto floats = std::vector<std::string>{"0", "-0.0", "1.5", "nan", "inf", "-inf", "-1", "0.1", "1e-40"};
+  database.columns = {
+      {"i1", "TINYINT", kInteger, "$::TINYINT", {"0", "1", "2", "-1", "100", "-128", "127"}},
+      {"i2", "SMALLINT", kInteger, "$::SMALLINT", kSmallIntegers},
+      {"i4", "INTEGER", kInteger, "$::INTEGER", With(kSmallIntegers, {"2147483647", "-2147483648"})},
+      {"i8", "BIGINT", kInteger, "$::BIGINT",
+       With(kSmallIntegers, {"9223372036854775807", "-9223372036854775808", "9007199254740993"})},
+      {"u1", "UTINYINT", kInteger, "$::UTINYINT", {"0", "1", "2", "100", "255"}},
+      {"u2", "USMALLINT", kInteger, "$::USMALLINT", {"0", "1", "2", "100", "65535"}},
+      {"u4", "UINTEGER", kInteger, "$::UINTEGER", {"0", "1", "2", "100", "4294967295"}},
+      {"u8", "UBIGINT", kInteger, "$::UBIGINT", {"0", "1", "2", "18446744073709551615", "9223372036854775808"}},
+      {"h", "HUGEINT", kDecimal, "$::DECIMAL(38, 0)", {"0", "1", "-99999999999999999999999999999999", "3"}},
+      {"n", "DECIMAL(12, 3)", kDecimal, "$::DECIMAL(12, 3)", {"0", "1", "1.000", "-1.5", "2.125", "999999999.999"}},
+      {"big",
+       "DECIMAL(38, 2)",
+       kDecimal,
+       "$::DECIMAL(38, 2)",
+       {"0", "1.00", "-99999999999999999999999999999999999.99", "7"}},
+      {"r", "FLOAT", kFloat, "$::FLOAT", floats},
+      {"d", "DOUBLE", kFloat, "$::DOUBLE", With(floats, {"1e308", "5e-324"})},
+      {"s", "VARCHAR", kText, "$", kTexts},
+      {"c", "VARCHAR COLLATE NOCASE", kText, "$", kTexts},
+      {"e", "ENUM ('b', 'a', 'ab', 'A')", kText, "$", {"b", "a", "ab", "A"}},
+      {"tt", "TIMETZ", kText, "$", {"10:00:00+00", "10:00:00+02", "00:00:00-01"}},
+      {"b", "BOOLEAN", kBoolean, "$::BOOLEAN", {"true", "false"}},
+      {"da", "DATE", kDate, "$::DATE", With(kDates, {"infinity", "-infinity"})},
+      {"ti", "TIME", kTime, "$::TIME", {"00:00:00", "12:34:56.789", "23:59:59.999999"}},
+      {"ts", "TIMESTAMP", kTimestamp, "$::TIMESTAMP", times},
+      {"tz", "TIMESTAMPTZ", kTimestampTz, "$::TIMESTAMPTZ", times},
+      {"u",
+       "UUID",
+       kUuid,
+       "$::UUID",
+       {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "550e8400-e29b-41d4-a716-446655440000"}},
+      {"y", "BLOB", kOther, "$", {"a", "\\x00"}},
+      {"iv", "INTERVAL", kOther, "$", {"1 day", "-2 months"}},
+      {"tn", "TIMESTAMP_NS", kOther, "$", {"2024-02-29 00:00:01.000000001"}},
+      {"l", "INTEGER[]", kOther, "$", {"[]", "[1, 2]", "[NULL]"}}};
+  database.spec.name = "there";
+  database.spec.driver = "duckdb";
+  database.spec.driver_options["uri"] = path;
+  database.spec.driver_options["threads"] = "1";  // it is opened anew for each seed
+  auto writing = database.spec;
+  writing.driver_options["access_mode"] = "READ_WRITE";  // and made where it is not there
+  const auto run = [&writing](const std::vector<std::string>& statements) {
+    auto opened = backend::DriverDatabase::Open(writing, "duckdb");
+    ASSERT_OK(opened);
+    auto connection = backend::DriverConnection::Connect(*opened);
+    ASSERT_OK(connection);
+    for (const auto& statement : statements) ASSERT_OK((*connection)->Run(statement));
+  };
+  run({});
+  database.run = run;
+  Fuzz(std::move(database), "DuckDB").Run();
   std::filesystem::remove(path);
 }
 

@@ -39,7 +39,7 @@ std::string QueryMaker::Literal(const RandomColumn& column) {
 
 std::string QueryMaker::TextCondition(const std::string& text, const RandomColumn& column) {
   const auto part = random_.Pick(column.values);
-  switch (random_.Below(6)) {
+  switch (random_.Below(8)) {
     case 0:
       return text + (random_.Chance(20) ? " NOT" : "") + " LIKE " +
              QuoteLiteral(random_.Text({"a%", "%b", "_%", "%", "", "A_", "%\\%", "%é%", "ab__", "%'%"}));
@@ -50,7 +50,11 @@ std::string QueryMaker::TextCondition(const std::string& text, const RandomColum
     case 3:
       return "length(" + text + ") > " + std::to_string(random_.Below(4));
     case 4:
-      return "lower(" + text + ") = " + QuoteLiteral(part);
+      return random_.Text({"lower(", "upper(", "trim("}) + text + ") = " + QuoteLiteral(part);
+    case 5:
+      return "ends_with(" + text + ", " + QuoteLiteral(random_.Text({"a", "", "B", "b", "%"})) + ")";
+    case 6:
+      return text + " LIKE " + QuoteLiteral(random_.Text({"%b", "%B", "%a%", "a%b", "\\%"}));
     default:
       return "strlen(" + text + ") <= " + std::to_string(random_.Below(5));
   }
@@ -185,7 +189,10 @@ std::string QueryMaker::Value(const Scope& scope) {
       return name;
     case 5:
       if (column->kind == ColumnKind::kText) return random_.Chance(50) ? "length(" + name + ")" : "upper(" + name + ")";
-      if (column->kind == ColumnKind::kInteger) return name + "::VARCHAR";
+      if (column->kind == ColumnKind::kInteger || column->kind == ColumnKind::kBoolean ||
+          column->kind == ColumnKind::kUuid || column->kind == ColumnKind::kDate) {
+        return name + "::VARCHAR";
+      }
       return name;
     case 6:
       return column->kind == ColumnKind::kOther ? "1" : Literal(*column);
@@ -200,11 +207,14 @@ std::string QueryMaker::Key(const Scope& scope) {
     if (!IsKey(column->kind)) continue;
     if (column->kind == ColumnKind::kTimestamp && random_.Chance(60)) {
       return random_.Chance(50)
-                 ? "date_trunc('" + random_.Text({"second", "minute", "hour", "day", "month"}) + "', " + name + ")"
-                 : "extract(" + random_.Text({"year", "month", "day", "hour", "minute"}) + " FROM " + name + ")";
+                 ? "date_trunc('" +
+                       random_.Text({"second", "minute", "hour", "day", "week", "month", "quarter", "year"}) + "', " +
+                       name + ")"
+                 : "extract(" + random_.Text({"year", "month", "day", "hour", "minute", "second", "quarter", "dow"}) +
+                       " FROM " + name + ")";
     }
     if (column->kind == ColumnKind::kDate && random_.Chance(50)) {
-      return random_.Text({"year(", "month(", "day("}) + name + ")";
+      return random_.Text({"year(", "month(", "day(", "quarter(", "dayofweek("}) + name + ")";
     }
     if (random_.Chance(10)) return "CASE WHEN " + Condition(scope, 0) + " THEN 'x' ELSE 'y' END";
     return name;
@@ -216,6 +226,9 @@ std::string QueryMaker::Aggregate(const Scope& scope) {
   const auto filter = random_.Chance(12) ? " FILTER (WHERE " + Condition(scope, 1) + ")" : std::string();
   const auto& [name, column] = Any(scope);
   const bool number = column->kind == ColumnKind::kInteger || column->kind == ColumnKind::kDecimal;
+  if (column->kind == ColumnKind::kBoolean && random_.Chance(40)) {
+    return random_.Text({"bool_and(", "bool_or("}) + name + ")" + filter;
+  }
   switch (random_.Below(7)) {
     case 0:
       return "count(*)" + filter;

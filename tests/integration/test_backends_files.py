@@ -83,6 +83,13 @@ def test_the_first_rows_are_the_first_rows(client):
         {"tail": "N1"}]
 
 
+def test_a_query_of_a_file_alone_is_answered_there(client):
+    query = "SELECT upper(tail) AS name, max(seats) AS most FROM old.main.planes GROUP BY 1 ORDER BY 1"
+    assert wire.query(client, query, BOB) == [{"name": "N1", "most": 200}, {"name": "N2", "most": None}]
+    plan = str(wire.query(client, "EXPLAIN " + query, BOB))
+    assert "GROUP BY 1" in plan and 'upper(q.c0)' in plan and "main.planes" in plan
+
+
 def test_they_are_listed_without_a_secret(client, old_file):
     listed = {row["name"]: row for row in wire.query(client, "SELECT * FROM hyprstream.backends", ADA)}
     assert listed["old"]["target"] == f"duckdb at {old_file}"

@@ -16,6 +16,7 @@
 #include "backend/backend_registry.h"
 #include "backend/driver.h"
 #include "documented_types.h"
+#include "remote_queries.h"
 #include "support/status_assertions.h"
 
 namespace hyprstream::testing {
@@ -289,6 +290,35 @@ TEST_F(DuckdbBackend, SendsConditionsThatMeanTheSame) {
   limited.rows_max = 2;
   ASSERT_OK_AND_ASSIGN(const auto two, Read(*source, limited));
   EXPECT_EQ(two->num_rows(), 2);
+}
+
+// A query that is answered there as a whole means what it means here.
+TEST_F(DuckdbBackend, AnswersQueries) {
+  Sql({"CREATE TABLE t (s VARCHAR COLLATE NOCASE, u UUID, e ENUM ('z', 'a'))",
+       "INSERT INTO t VALUES ('a', '00000000-0000-0000-0000-000000000002', 'z'), "
+       "('B', 'f0000000-0000-0000-0000-000000000001', 'a')",
+       "CREATE TABLE h (v HUGEINT)", "INSERT INTO h VALUES (1), (NULL)"});
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  ASSERT_OK_AND_ASSIGN(const auto table, backend->Table("main", "t"));
+  auto least = Aggregate(table, "min", arrow::utf8());
+  least.aggregates[1].type = arrow::fixed_size_binary(16);
+  const auto texts = FirstRow(*backend, least);
+  EXPECT_TRUE(texts.starts_with("B,")) << "by bytes: " << texts;
+  EXPECT_TRUE(texts.ends_with(",a")) << "an enum by its text: " << texts;
+  EXPECT_THAT(texts, HasSubstr(std::string("\0\0\x02", 3)));
+  ASSERT_OK_AND_ASSIGN(const auto plan, backend->Plan(least));
+  EXPECT_THAT(plan.statement, HasSubstr("COLLATE \"binary\" AS c0"));
+}
+
+TEST_F(DuckdbBackend, ANumberOfTooManyDigitsIsAnErrorInAQueryToo) {
+  Sql({"CREATE TABLE h (v HUGEINT)", "INSERT INTO h VALUES (1), (NULL), (170141183460469231731687303715884105727)",
+       "CREATE TABLE i (v INTERVAL)"});
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  ASSERT_OK_AND_ASSIGN(const auto table, backend->Table("main", "h"));
+  EXPECT_THAT(FirstRow(*backend, Aggregate(table, "max", arrow::decimal128(38, 0))), HasSubstr("Conversion Error"));
+  ASSERT_OK_AND_ASSIGN(const auto intervals, backend->Table("main", "i"));
+  EXPECT_THAT(FirstRow(*backend, Aggregate(intervals, "count", arrow::int64())),
+              HasSubstr("column v is looked at value by value"));
 }
 
 TEST_F(DuckdbBackend, StopsForWhoIsGone) {

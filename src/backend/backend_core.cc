@@ -364,7 +364,13 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std:
   std::unique_ptr<RunningStatement> running;
   for (int attempt = 0; running == nullptr; ++attempt) {
     ARROW_ASSIGN_OR_RAISE(auto leased, Lease(cancelled));
-    auto statement = ConnectionOf(leased).Prepare(sql);
+    auto statement = [&]() -> arrow::Result<std::unique_ptr<DriverStatement>> {
+      ARROW_ASSIGN_OR_RAISE(auto prepared, ConnectionOf(leased).Prepare(sql));
+      for (const auto& [name, value] : dialect_->StatementOptions()) {
+        ARROW_RETURN_NOT_OK(prepared->SetOption(name, value));
+      }
+      return prepared;
+    }();
     if (statement.ok()) {
       running.reset(new RunningStatement(*this, std::move(leased)));
       running->statement_ = std::move(statement).ValueUnsafe();
@@ -376,9 +382,6 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std:
   }
   auto& session = static_cast<Session&>(running->lease_.connection());
   running->cancel_ = std::make_unique<BackgroundCancel>(*running->statement_, session.peer());
-  for (const auto& [name, value] : dialect_->StatementOptions()) {
-    ARROW_RETURN_NOT_OK(WithName(spec_.name, running->statement_->SetOption(name, value)));
-  }
   running->watched_ = watch_.Add({.cancel = [cancel = running->cancel_.get()] { cancel->Start(); },
                                   .cancelled = std::move(cancelled),
                                   .abort = [&session] { session.End(); }},
@@ -459,14 +462,20 @@ auto BackendCore::AskDriver(const Ask& ask) -> decltype(ask(std::declval<DriverC
     if (!breaker_.is_closed()) return Unavailable();
     auto lease = pool_.Acquire({});
     if (!lease.ok()) return WithName(spec_.name, lease.status());
-    auto answer = ask(static_cast<Session&>(lease->connection()).connection());
+    auto& session = static_cast<Session&>(lease->connection());
+    const auto watched =
+        watch_.Add({.cancel = [] {}, .cancelled = {}, .abort = [&session] { session.End(); }}, spec_.statement_timeout);
+    watched->Enter();
+    auto answer = ask(session.connection());
+    watched->Release();
     if (answer.ok() || answer.status().IsKeyError()) {
       breaker_.Succeeded();
       lease->Return();
       return answer.ok() ? std::move(answer) : WithName(spec_.name, answer.status());
     }
-    const bool stale = attempt == 0 && IsConnectionFailure(answer.status()) && !lease->is_new();
-    if (!stale) return Explain(answer.status(), nullptr);
+    const bool stale = attempt == 0 && IsConnectionFailure(answer.status()) && !lease->is_new() &&
+                       watched->end() == WatchedStatement::End::kNone;
+    if (!stale) return Explain(answer.status(), watched.get());
     pool_.Suspect();
   }
 }

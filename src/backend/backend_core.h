@@ -104,7 +104,7 @@ class BackendCore {
   arrow::Result<TextRows> ReadTexts(const std::string& sql);
   static arrow::Result<TextRows> AllTexts(StatementRows& rows);
 
-  // What the driver says of tables (driver.h), where there is no catalog to ask. The driver ends what takes too long.
+  // What the driver says of tables (driver.h), where there is no catalog to ask.
   arrow::Result<std::vector<NamedTable>> ReadTables();
   arrow::Result<std::shared_ptr<arrow::Schema>> ReadTableSchema(const std::string& table);
   arrow::Result<DriverAbilities> Abilities();

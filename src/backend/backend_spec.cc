@@ -62,8 +62,9 @@ struct DurationOption {
   milliseconds BackendSpec::* field;
   milliseconds least;
 };
-constexpr std::array<DurationOption, 5> kDurations = {
+constexpr std::array<DurationOption, 6> kDurations = {
     {{"statement_timeout", &BackendSpec::statement_timeout, milliseconds{1}},
+     {"connect_timeout", &BackendSpec::connect_timeout, milliseconds{1}},
      {"pool_wait", &BackendSpec::pool_wait, milliseconds{0}},
      {"idle_max", &BackendSpec::idle_max, milliseconds{1}},
      {"life_max", &BackendSpec::life_max, milliseconds{1}},
@@ -71,7 +72,7 @@ constexpr std::array<DurationOption, 5> kDurations = {
 
 const std::vector<std::string>& OptionNames() {
   static const std::vector<std::string> kNames = {
-      "driver",   "entrypoint", "user",     "password", "statement_timeout", "pool_max",
+      "driver",   "entrypoint", "user",     "password", "statement_timeout", "connect_timeout", "pool_max",
       "pool_min", "pool_wait",  "idle_max", "life_max", "metadata_ttl",      "isolate"};
   return kNames;
 }

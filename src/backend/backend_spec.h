@@ -22,6 +22,7 @@ struct BackendSpec {
   std::string entrypoint;  // of a shared library; empty: the driver manager's rule
   std::map<std::string, std::string> driver_options;  // by their ADBC names, "uri" among them
   std::chrono::milliseconds statement_timeout{60'000};
+  std::chrono::milliseconds connect_timeout{10'000};  // of a driver that opens its database or a connection
   int pool_max = 32;
   int pool_min = 0;
   std::chrono::milliseconds pool_wait{10'000};  // for a connection that is free

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <iterator>
@@ -30,6 +31,7 @@ namespace {
 
 // Longer than any message that helps.
 constexpr std::size_t kMessageBytesMax = 2'000;
+constexpr std::chrono::milliseconds kRedisWaitMax = std::chrono::hours{1};
 
 // An AdbcError that releases itself and asks for the details of ADBC 1.1.
 struct OwnedError : AdbcError {
@@ -115,7 +117,7 @@ std::string CompletePostgresUri(const BackendSpec& spec) {
   };
   add("user", option("username"), true);
   add("password", option("password"), true);
-  add("connect_timeout", "10");
+  add("connect_timeout", std::to_string(std::chrono::ceil<std::chrono::seconds>(spec.connect_timeout).count()));
   add("keepalives_idle", "30");
   add("keepalives_interval", "10");
   add("keepalives_count", "3");
@@ -311,6 +313,8 @@ arrow::Status DriverDatabase::InitializeLinked(const BackendSpec& spec, const st
     ARROW_ASSIGN_OR_RAISE(options, DuckdbOptions(spec));
   } else {
     options.try_emplace("adbc.redis.timeout_ms", std::to_string(spec.statement_timeout.count()));
+    options.try_emplace("adbc.redis.connect_timeout_ms",
+                        std::to_string(std::min(spec.connect_timeout, kRedisWaitMax).count()));
   }
   OwnedError error;
   ARROW_RETURN_NOT_OK(ToStatus(
@@ -328,6 +332,7 @@ arrow::Status DriverDatabase::Initialize(const BackendSpec& spec, const std::str
     ARROW_RETURN_NOT_OK(
         ToStatus(AdbcDriverManagerDatabaseSetInitFunc(&database_, IsolatedDriverInit, &error), error, *redaction_));
     ARROW_RETURN_NOT_OK(SetOption(kHostProgramOption, host));
+    ARROW_RETURN_NOT_OK(SetOption(kHostWaitOption, std::to_string(spec.connect_timeout.count())));
   }
   ARROW_RETURN_NOT_OK(SetOption(host.empty() ? "driver" : kHostLibraryOption, library));
   if (!spec.entrypoint.empty()) {

@@ -10,11 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -74,6 +76,18 @@ Reply WholeReply(AdbcStatusCode code, const Failure& failure, ArrowArrayStream* 
   return Written(whole());
 }
 
+struct HostedStatement {
+  AdbcStatement statement{};
+
+  HostedStatement() = default;
+  ~HostedStatement() {
+    Failure ignored;
+    if (statement.private_data != nullptr) AdbcStatementRelease(&statement, &ignored);
+  }
+  HostedStatement(const HostedStatement&) = delete;
+  HostedStatement& operator=(const HostedStatement&) = delete;
+};
+
 // One connection and its one statement. Serve() in a thread of its own; Cancel() from any.
 class HostedConnection {
  public:
@@ -96,7 +110,7 @@ class HostedConnection {
   void Cancel() {
     MutexLock lock(mutex_);
     Failure ignored;
-    if (statement_.private_data != nullptr) AdbcStatementCancel(&statement_, &ignored);
+    if (statement_ != nullptr) AdbcStatementCancel(&statement_->statement, &ignored);
   }
 
  private:
@@ -117,11 +131,16 @@ class HostedConnection {
       }
       case HostCall::kGetObjects: {
         const auto depth = static_cast<int>(body.Number().ValueOr(0));
+        const auto catalog = body.Maybe().ValueOr(std::nullopt);
+        const auto schema = body.Maybe().ValueOr(std::nullopt);
+        const auto given = [](const std::optional<std::string>& text) { return text ? text->c_str() : nullptr; };
         ArrowArrayStream stream{};
-        return WholeReply(AdbcConnectionGetObjects(&connection_, depth, nullptr, nullptr, nullptr, nullptr, nullptr,
-                                                   &stream, &failure),
+        return WholeReply(AdbcConnectionGetObjects(&connection_, depth, given(catalog), given(schema), nullptr, nullptr,
+                                                   nullptr, &stream, &failure),
                           failure, &stream);
       }
+      case HostCall::kGetConnectionOption:
+        return Option(body.Text().ValueOr(""));
       case HostCall::kGetTableSchema: {
         ArrowSchema schema{};
         const auto table = body.Text().ValueOr("");
@@ -134,32 +153,46 @@ class HostedConnection {
     }
   }
 
+  Reply Option(const std::string& name) {
+    Failure failure;
+    std::array<char, 1'024> value{};
+    std::size_t length = value.size();
+    const auto code = AdbcConnectionGetOption(&connection_, name.c_str(), value.data(), &length, &failure);
+    if (code == ADBC_STATUS_OK && length > value.size()) {
+      return {.code = ADBC_STATUS_INVALID_DATA, .body = WriteError("The value of the option is too long", "")};
+    }
+    return ReplyOf(code, failure, std::string(value.data(), length == 0 ? 0 : length - 1));
+  }
+
   Reply AnswerOfStatement(HostCall call, HostBodyReader& body) {
     Failure failure;
+    if (call == HostCall::kPrepare) return Prepare(body.Text().ValueOr(""));
+    if (call == HostCall::kRelease) {
+      ReleaseStatement();
+      return {};
+    }
+    if (call == HostCall::kNext) return Next();
+    auto* statement = Statement();
+    if (statement == nullptr) {
+      return {.code = ADBC_STATUS_INVALID_STATE, .body = WriteError("There is no statement", "")};
+    }
     switch (call) {
-      case HostCall::kPrepare:
-        return Prepare(body.Text().ValueOr(""));
       case HostCall::kSetStatementOption: {
         const auto name = body.Text().ValueOr("");
         const auto value = body.Text().ValueOr("");
-        return ReplyOf(AdbcStatementSetOption(&statement_, name.c_str(), value.c_str(), &failure), failure);
+        return ReplyOf(AdbcStatementSetOption(statement, name.c_str(), value.c_str(), &failure), failure);
       }
       case HostCall::kExecuteSchema: {
         ArrowSchema schema{};
-        return SchemaReply(AdbcStatementExecuteSchema(&statement_, &schema, &failure), failure, &schema);
+        return SchemaReply(AdbcStatementExecuteSchema(statement, &schema, &failure), failure, &schema);
       }
       case HostCall::kExecuteUpdate: {
         std::int64_t rows = -1;
-        const auto code = AdbcStatementExecuteQuery(&statement_, nullptr, &rows, &failure);
+        const auto code = AdbcStatementExecuteQuery(statement, nullptr, &rows, &failure);
         return ReplyOf(code, failure, HostBody().Number(rows).bytes());
       }
       case HostCall::kExecuteQuery:
-        return Execute();
-      case HostCall::kNext:
-        return Next();
-      case HostCall::kRelease:
-        ReleaseStatement();
-        return {};
+        return Execute(statement);
       default:
         return {.code = ADBC_STATUS_NOT_IMPLEMENTED, .body = WriteError("The host knows no such call", "")};
     }
@@ -168,18 +201,21 @@ class HostedConnection {
   Reply Prepare(const std::string& sql) {
     ReleaseStatement();
     Failure failure;
+    auto hosted = std::make_unique<HostedStatement>();
+    auto* statement = &hosted->statement;
+    const auto code = AdbcStatementNew(&connection_, statement, &failure);
+    if (code != ADBC_STATUS_OK) return ReplyOf(code, failure);
     {
       MutexLock lock(mutex_);
-      const auto code = AdbcStatementNew(&connection_, &statement_, &failure);
-      if (code != ADBC_STATUS_OK) return ReplyOf(code, failure);
+      statement_ = std::move(hosted);
     }
-    return ReplyOf(AdbcStatementSetSqlQuery(&statement_, sql.c_str(), &failure), failure);
+    return ReplyOf(AdbcStatementSetSqlQuery(statement, sql.c_str(), &failure), failure);
   }
 
-  Reply Execute() {
+  Reply Execute(AdbcStatement* statement) {
     Failure failure;
     ReleaseStream();
-    const auto code = AdbcStatementExecuteQuery(&statement_, &stream_, nullptr, &failure);
+    const auto code = AdbcStatementExecuteQuery(statement, &stream_, nullptr, &failure);
     if (code != ADBC_STATUS_OK) return ReplyOf(code, failure);
     ArrowSchema schema{};
     if (const int error = stream_.get_schema(&stream_, &schema); error != 0) return StreamFailure(error);
@@ -219,9 +255,13 @@ class HostedConnection {
   void ReleaseStatement() {
     ReleaseStream();
     MutexLock lock(mutex_);
-    Failure ignored;
-    if (statement_.private_data != nullptr) AdbcStatementRelease(&statement_, &ignored);
-    statement_ = {};
+    statement_.reset();
+  }
+
+  // For the connection's own thread, which alone makes and releases it; null: there is none.
+  AdbcStatement* Statement() {
+    MutexLock lock(mutex_);
+    return statement_ == nullptr ? nullptr : &statement_->statement;
   }
 
   AdbcDatabase& database_;
@@ -229,9 +269,8 @@ class HostedConnection {
   AdbcConnection connection_{};
   ArrowArrayStream stream_{};
   std::shared_ptr<arrow::Schema> schema_;
-  // Held where the statement comes and goes, and while it is cancelled; calls of its own thread need no lock.
-  Mutex mutex_;
-  AdbcStatement statement_{};
+  Mutex mutex_;  // held while a statement is cancelled: it is not released meanwhile
+  std::unique_ptr<HostedStatement> statement_ GUARDED_BY(mutex_);
 };
 
 Reply Open(AdbcDatabase& database, HostBodyReader body) {
@@ -268,7 +307,7 @@ int RunDriverHost() {
   }
   std::signal(SIGPIPE, SIG_IGN);  // before a driver may take it over
   const HostSocket socket(kHostControlDescriptor);
-  static AdbcDatabase database{};  // threads that hang in a driver outlive this function
+  AdbcDatabase database{};  // its connections' threads use it until _exit(): nothing returns from here on
   std::map<std::int64_t, std::shared_ptr<HostedConnection>> connections;
   while (true) {
     auto frame = socket.Receive();

@@ -7,6 +7,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -62,6 +63,17 @@ arrow::Result<std::pair<HostSocket, HostSocket>> HostSocket::MakePair() {
     return arrow::Status::IOError("No pair of sockets: ", std::strerror(errno));
   }
   return std::pair(HostSocket(ends[0]), HostSocket(ends[1]));
+}
+
+bool HostSocket::Await(std::chrono::milliseconds wait) const {
+  const auto until = std::chrono::steady_clock::now() + wait;
+  while (true) {
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+    pollfd waiting{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    const int ready = poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(rest, 0, 1'000'000'000)));
+    if (ready != 0 && !(ready < 0 && errno == EINTR)) return true;
+    if (ready == 0) return false;
+  }
 }
 
 void HostSocket::ShutDown() const { shutdown(descriptor_, SHUT_RDWR); }
@@ -129,6 +141,18 @@ HostBody& HostBody::Text(std::string_view text) {
   Number(static_cast<std::int64_t>(text.size()));
   bytes_ += text;
   return *this;
+}
+
+HostBody& HostBody::Maybe(const char* text) {
+  Number(text == nullptr ? 0 : 1);
+  return text == nullptr ? *this : Text(text);
+}
+
+arrow::Result<std::optional<std::string>> HostBodyReader::Maybe() {
+  ARROW_ASSIGN_OR_RAISE(const auto given, Number());
+  if (given == 0) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(auto text, Text());
+  return text;
 }
 
 arrow::Result<std::int64_t> HostBodyReader::Number() {

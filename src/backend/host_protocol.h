@@ -11,8 +11,10 @@
 
 #include <arrow-adbc/adbc.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,7 +40,8 @@ enum class HostCall : std::uint32_t {
   kInit,
   kSetConnectionOption,  // name, value
   kGetInfo,              // code -> stream
-  kGetObjects,           // depth -> stream
+  kGetConnectionOption,  // name -> value
+  kGetObjects,           // depth, catalog or none, schema or none -> stream
   kGetTableSchema,       // table -> schema
   kPrepare,              // text; the one statement of the connection
   kSetStatementOption,   // name, value
@@ -67,6 +70,8 @@ class HostSocket {
   arrow::Status Send(std::uint32_t kind, std::string_view body, int descriptor = -1) const;
   // IOError: the other side is gone, or sends what is no frame.
   arrow::Result<HostFrame> Receive() const;
+  // Does something come, a frame or the end, within that time?
+  bool Await(std::chrono::milliseconds wait) const;
   // Whoever waits in Receive() sees the end.
   void ShutDown() const;
   int descriptor() const { return descriptor_; }
@@ -80,6 +85,7 @@ class HostBody {
  public:
   HostBody& Text(std::string_view text);
   HostBody& Number(std::int64_t number);
+  HostBody& Maybe(const char* text);  // null: none
   const std::string& bytes() const { return bytes_; }
 
  private:
@@ -92,6 +98,7 @@ class HostBodyReader {
   // Invalid: there is none.
   arrow::Result<std::string> Text();
   arrow::Result<std::int64_t> Number();
+  arrow::Result<std::optional<std::string>> Maybe();
 
  private:
   std::string_view rest_;

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <map>
@@ -75,7 +77,7 @@ arrow::Result<pid_t> Spawn(const std::string& program, const HostSocket& control
 // Behind AdbcDatabase.
 class HostProcess {
  public:
-  explicit HostProcess(HostSocket control) : control_(std::move(control)) {}
+  HostProcess(HostSocket control, std::chrono::milliseconds wait) : control_(std::move(control)), wait_(wait) {}
   // Its connections are released.
   ~HostProcess() {
     if (pid_ <= 0) return;
@@ -86,9 +88,9 @@ class HostProcess {
   HostProcess(const HostProcess&) = delete;
   HostProcess& operator=(const HostProcess&) = delete;
 
-  static arrow::Result<std::shared_ptr<HostProcess>> Start(const std::string& program) {
+  static arrow::Result<std::shared_ptr<HostProcess>> Start(const std::string& program, std::chrono::milliseconds wait) {
     ARROW_ASSIGN_OR_RAISE(auto pair, HostSocket::MakePair());
-    auto process = std::make_shared<HostProcess>(std::move(pair.first));
+    auto process = std::make_shared<HostProcess>(std::move(pair.first), wait);
     ARROW_ASSIGN_OR_RAISE(process->pid_, Spawn(program, pair.second));
     return process;
   }
@@ -96,7 +98,13 @@ class HostProcess {
   arrow::Result<HostFrame> Open(const std::string& body) {
     MutexLock lock(mutex_);
     ARROW_RETURN_NOT_OK(control_.Send(static_cast<std::uint32_t>(HostCall::kOpen), body));
+    if (!control_.Await(wait_)) return Late("opened its database");
     return control_.Receive();
+  }
+
+  std::chrono::milliseconds wait() const { return wait_; }
+  arrow::Status Late(std::string_view what) const {
+    return arrow::Status::IOError("The driver had not ", what, " within its connect_timeout of ", wait_.count(), " ms");
   }
 
   // The number of a new connection, whose other end goes to the process.
@@ -115,6 +123,7 @@ class HostProcess {
 
  private:
   const HostSocket control_;
+  const std::chrono::milliseconds wait_;
   pid_t pid_ = -1;
   Mutex mutex_;  // held while a frame is sent, and while the database is opened
   std::int64_t connections_ GUARDED_BY(mutex_) = 0;
@@ -124,6 +133,21 @@ struct Database {
   std::map<std::string, std::string> options;
   std::shared_ptr<HostProcess> process;
 };
+
+// Calls for which a caller's statement_timeout is not running.
+bool IsShort(HostCall call) {
+  switch (call) {
+    case HostCall::kExecuteSchema:
+    case HostCall::kExecuteUpdate:
+    case HostCall::kExecuteQuery:
+    case HostCall::kNext:
+    case HostCall::kGetObjects:
+    case HostCall::kGetTableSchema:
+      return false;
+    default:
+      return true;
+  }
+}
 
 struct Connection {
   std::map<std::string, std::string> options;  // until Init
@@ -139,6 +163,10 @@ struct Connection {
     }
     auto frame = [&]() -> arrow::Result<HostFrame> {
       ARROW_RETURN_NOT_OK(socket->Send(static_cast<std::uint32_t>(call), body));
+      if (IsShort(call) && !socket->Await(process->wait())) {
+        socket->ShutDown();  // the reply would be taken for that of the next call
+        return process->Late(call == HostCall::kInit ? "connected" : "answered");
+      }
       return socket->Receive();
     }();
     if (!frame.ok()) {
@@ -191,7 +219,10 @@ AdbcStatusCode DatabaseInit(AdbcDatabase* handle, AdbcError* error) {
     const auto node = database.options.extract(name);
     return node.empty() ? std::string() : node.mapped();
   };
-  auto process = HostProcess::Start(take(kHostProgramOption));
+  std::int64_t wait_ms = 0;
+  const auto wait = take(kHostWaitOption);
+  std::from_chars(wait.data(), wait.data() + wait.size(), wait_ms);
+  auto process = HostProcess::Start(take(kHostProgramOption), std::chrono::milliseconds(wait_ms));
   if (!process.ok()) return FailOf(process.status(), error);
   HostBody body;
   body.Text(take(kHostLibraryOption)).Text(take(kHostEntrypointOption));
@@ -267,9 +298,29 @@ AdbcStatusCode ConnectionGetInfo(AdbcConnection* handle, const std::uint32_t* co
   return GiveBatch(ObjectOf<Connection>(handle), HostCall::kGetInfo, HostBody().Number(codes[0]), out, error);
 }
 
-AdbcStatusCode ConnectionGetObjects(AdbcConnection* handle, int depth, const char*, const char*, const char*,
-                                    const char**, const char*, ArrowArrayStream* out, AdbcError* error) {
-  return GiveBatch(ObjectOf<Connection>(handle), HostCall::kGetObjects, HostBody().Number(depth), out, error);
+AdbcStatusCode ConnectionGetOption(AdbcConnection* handle, const char* name, char* value, std::size_t* length,
+                                   AdbcError* error) {
+  std::string reply;
+  AdbcStatusCode code = ADBC_STATUS_OK;
+  if (!ObjectOf<Connection>(handle).Call(HostCall::kGetConnectionOption, HostBody().Text(name).bytes(), reply, code,
+                                         error)) {
+    return code;
+  }
+  const std::size_t needed = reply.size() + 1;
+  if (needed <= *length) std::memcpy(value, reply.c_str(), needed);
+  *length = needed;
+  return ADBC_STATUS_OK;
+}
+
+// Of all tables and columns; the filters of the driver within are patterns.
+AdbcStatusCode ConnectionGetObjects(AdbcConnection* handle, int depth, const char* catalog, const char* schema,
+                                    const char* table, const char** types, const char* column, ArrowArrayStream* out,
+                                    AdbcError* error) {
+  if (table != nullptr || types != nullptr || column != nullptr) {
+    return Fail(ADBC_STATUS_NOT_IMPLEMENTED, "Objects are filtered by catalog and schema only", error);
+  }
+  return GiveBatch(ObjectOf<Connection>(handle), HostCall::kGetObjects,
+                   HostBody().Number(depth).Maybe(catalog).Maybe(schema), out, error);
 }
 
 AdbcStatusCode GiveSchema(const Connection& connection, HostCall call, const HostBody& body, ArrowSchema* out,
@@ -401,6 +452,7 @@ AdbcStatusCode IsolatedDriverInit(int version, void* raw, AdbcError* error) {
   driver.ConnectionRelease = ReleaseObject<Connection, AdbcConnection>;
   driver.ConnectionCancel = ConnectionCancel;
   driver.ConnectionGetInfo = ConnectionGetInfo;
+  driver.ConnectionGetOption = ConnectionGetOption;
   driver.ConnectionGetObjects = ConnectionGetObjects;
   driver.ConnectionGetTableSchema = ConnectionGetTableSchema;
   driver.StatementNew = StatementNew;

@@ -10,11 +10,13 @@
 
 namespace hyprstream::backend {
 
-// Options of its databases, beside those of the driver within: the program that is the host, the driver's library, and
-// its entry point.
+// Options of its databases, beside those of the driver within: the program that is the host, the driver's library, its
+// entry point, and how many milliseconds the driver has for opening its database and for each call that prepares
+// another; then it is an IO error.
 inline constexpr const char* kHostProgramOption = "hyprstream.host.program";
 inline constexpr const char* kHostLibraryOption = "hyprstream.host.library";
 inline constexpr const char* kHostEntrypointOption = "hyprstream.host.entrypoint";
+inline constexpr const char* kHostWaitOption = "hyprstream.host.connect_timeout_ms";
 
 AdbcStatusCode IsolatedDriverInit(int version, void* driver, AdbcError* error);
 

@@ -13,9 +13,9 @@ namespace hyprstream::config {
 namespace {
 
 // Options of ours whose values cannot be secrets.
-constexpr std::array<std::string_view, 9> kShown = {"driver",   "entrypoint", "statement_timeout",
-                                                    "pool_max", "pool_min",   "pool_wait",
-                                                    "idle_max", "life_max",   "isolate"};
+constexpr std::array<std::string_view, 10> kShown = {"driver",   "entrypoint", "statement_timeout", "connect_timeout",
+                                                     "pool_max", "pool_min",   "pool_wait",         "idle_max",
+                                                     "life_max", "isolate"};
 
 constexpr const char* kForm = "; write text in quotes, { env = \"NAME\" } or { file = \"path\" }";
 

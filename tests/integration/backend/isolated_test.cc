@@ -4,9 +4,13 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -47,6 +51,15 @@ std::vector<pid_t> Hosts() {
     }
   }
   return hosts;
+}
+
+// Every thread of it.
+bool HasStopped(pid_t process) {
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+    const auto status = ReadAll(thread.path() / "stat");
+    if (!status.substr(status.rfind(')')).starts_with(") T")) return false;
+  }
+  return true;
 }
 
 class IsolatedBackend : public ::testing::Test {
@@ -93,6 +106,29 @@ class IsolatedBackend : public ::testing::Test {
   inline static PostgresServer* postgres_ = nullptr;
   backend::BackendSpec spec_;
   std::unique_ptr<backend::BackendRegistry> registry_;
+};
+
+// Takes connections and says nothing.
+class SilentServer {
+ public:
+  SilentServer() : descriptor_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof(address);
+    auto* raw = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(bind(descriptor_, raw, length) | listen(descriptor_, 16) | getsockname(descriptor_, raw, &length), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentServer() { close(descriptor_); }
+  SilentServer(const SilentServer&) = delete;
+  SilentServer& operator=(const SilentServer&) = delete;
+
+  int port() const { return port_; }
+
+ private:
+  const int descriptor_;
+  int port_ = 0;
 };
 
 constexpr const char* kManyRows = "SELECT i, repeat('x', 100) AS s FROM generate_series(1, 1000000) AS g(i)";
@@ -190,6 +226,30 @@ TEST_F(IsolatedBackend, AProcessThatHangsIsCutOff) {
   EXPECT_THAT(status.message(), HasSubstr("had not answered within its statement_timeout of 300 ms"));
   kill(host, SIGCONT);
   EXPECT_EQ(Value(*backend, "SELECT 7 AS v"), "7");
+}
+
+TEST_F(IsolatedBackend, ADriverThatHangsWhileItOpensIsEndedWithItsProcess) {
+  const SilentServer silent;
+  spec_.connect_timeout = std::chrono::milliseconds(300);
+  spec_.driver_options["uri"] = "postgresql://u:" + std::string(kPassword) +
+                                "@127.0.0.1:" + std::to_string(silent.port()) + "/d?connect_timeout=60";
+  const auto began = std::chrono::steady_clock::now();
+  const auto status = registry_->Attach(spec_).status();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
+  EXPECT_TRUE(status.IsIOError()) << status;
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("had not opened its database within its connect_timeout of 300 ms"),
+                                      Not(HasSubstr(kPassword))));
+  EXPECT_TRUE(Eventually([] { return Hosts().empty(); }));
+}
+
+TEST_F(IsolatedBackend, AProcessThatHangsWhileAStatementIsPreparedIsReplaced) {
+  spec_.connect_timeout = std::chrono::milliseconds(1'000);
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  const auto host = Hosts().at(0);
+  kill(host, SIGSTOP);
+  ASSERT_TRUE(Eventually([&] { return HasStopped(host); }));
+  EXPECT_EQ(backend->Tables("public").status(), arrow::Status::OK());
+  EXPECT_TRUE(Eventually([&] { return !std::ranges::contains(Hosts(), host); }));
 }
 
 TEST_F(IsolatedBackend, EndsWithItsBackend) {

@@ -58,6 +58,44 @@ std::vector<std::shared_ptr<arrow::RecordBatch>> MakeRows(std::int64_t rows, std
   return batches;
 }
 
+std::vector<std::shared_ptr<arrow::RecordBatch>> MakeNumberedRows(std::int64_t rows, std::int64_t batch_rows) {
+  auto batches = MakeRows(rows, batch_rows);
+  std::int64_t first = kFirstId;
+  for (auto& batch : batches) {
+    const auto ids = Column<arrow::Int64Array, std::int64_t>(arrow::int64(), first, batch->num_rows(),
+                                                             [](std::int64_t id) { return id; });
+    first += batch->num_rows();
+    auto fields = batch->schema()->fields();
+    fields.insert(fields.begin(), arrow::field("id", arrow::int64()));
+    auto columns = batch->columns();
+    columns.insert(columns.begin(), ids);
+    batch = arrow::RecordBatch::Make(arrow::schema(std::move(fields)), batch->num_rows(), std::move(columns));
+  }
+  return batches;
+}
+
+void Fingerprint::Add(const arrow::RecordBatch& batch) {
+  rows_ += batch.num_rows();
+  for (int i = 0; i < batch.num_columns(); ++i) {
+    const auto& data = *batch.column_data(i);
+    const int width = data.type->byte_width();
+    std::uint64_t& sum = sums_[batch.column_name(i)];
+    for (std::int64_t row = 0; row < batch.num_rows(); ++row) {
+      if (width == 4) {
+        sum += static_cast<std::uint64_t>(data.GetValues<std::int32_t>(1)[row]);
+      } else {
+        sum += data.GetValues<std::uint64_t>(1)[row];
+      }
+    }
+  }
+}
+
+std::string Fingerprint::Text() const {
+  std::string text = std::to_string(rows_) + " rows";
+  for (const auto& [column, sum] : sums_) text += ", " + column + " " + std::to_string(sum);
+  return text;
+}
+
 void UseServerMalloc() {
   constexpr int kGiB = 1 << 30;
   mallopt(M_TRIM_THRESHOLD, kGiB);

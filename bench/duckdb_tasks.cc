@@ -122,10 +122,12 @@ class ClientsTask final : public DuckDbTask {
     while (connections_.size() < static_cast<std::size_t>(options_.clients)) {
       connections_.push_back(std::make_unique<duckdb::Connection>(database_));
     }
-    return StatementsPerSecond(options_.clients, options_.seconds, [this](std::size_t client) -> arrow::Status {
+    const auto ask = [this](std::size_t client) -> arrow::Status {
       const auto result = connections_[client]->Query(options_.sql);
       return result->HasError() ? arrow::Status::Invalid(result->GetError()) : arrow::Status::OK();
-    });
+    };
+    ARROW_ASSIGN_OR_RAISE(const auto throughput, StatementsOfClients(options_.clients, options_.seconds, ask));
+    return throughput.per_second;
   }
 
  private:

@@ -9,6 +9,8 @@
 
 #include <atomic>
 #include <future>
+#include <map>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -46,13 +48,15 @@ arrow::Status RunAll(fl::sql::FlightSqlClient& client, const std::vector<std::st
 }
 
 // Reads a statement's only endpoint to its end; returns the number of rows.
-arrow::Result<std::int64_t> Drain(fl::sql::FlightSqlClient& client, const fl::FlightInfo& info) {
+arrow::Result<std::int64_t> Drain(fl::sql::FlightSqlClient& client, const fl::FlightInfo& info,
+                                  Fingerprint* fingerprint = nullptr) {
   ARROW_ASSIGN_OR_RAISE(auto stream, client.DoGet({}, info.endpoints()[0].ticket));
   std::int64_t rows = 0;
   for (;;) {
     ARROW_ASSIGN_OR_RAISE(const auto chunk, stream->Next());
     if (chunk.data == nullptr) return rows;
     rows += chunk.data->num_rows();
+    if (fingerprint != nullptr) fingerprint->Add(*chunk.data);
   }
 }
 
@@ -109,15 +113,66 @@ class PutTask final : public FlightTask {
   std::unique_ptr<fl::FlightClient> plain_;
 };
 
+// One Flight SQL ingest of all batches, which appends.
+class IngestTask final : public FlightTask {
+ public:
+  arrow::Result<double> Run() override {
+    if (batches_.empty()) {
+      batches_ = options_.numbered ? MakeNumberedRows(options_.rows, options_.batch_rows)
+                                   : MakeRows(options_.rows, options_.batch_rows);
+    }
+    ARROW_RETURN_NOT_OK(RunAll(*client_, options_.reset));
+    using Exists = fl::sql::TableDefinitionOptionsTableExistsOption;
+    using NotExist = fl::sql::TableDefinitionOptionsTableNotExistOption;
+    const bool backend = !options_.catalog.empty();
+    const Stopwatch watch;
+    ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::RecordBatchReader::Make(batches_, batches_[0]->schema()));
+    ARROW_ASSIGN_OR_RAISE(
+        const auto rows,
+        client_->ExecuteIngest({}, reader, {.if_not_exist = NotExist::kFail, .if_exists = Exists::kAppend},
+                               options_.table, backend ? std::optional<std::string>("public") : std::nullopt,
+                               backend ? std::optional(options_.catalog) : std::nullopt, false));
+    const double seconds = watch.seconds();
+    ARROW_RETURN_NOT_OK(ExpectRows(options_.rows, rows));
+    return static_cast<double>(rows) / seconds;
+  }
+
+ private:
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches_;
+};
+
+// One statement that changes rows.
+class UpdateTask final : public FlightTask {
+ public:
+  arrow::Result<double> Run() override {
+    ARROW_RETURN_NOT_OK(RunAll(*client_, options_.reset));
+    const Stopwatch watch;
+    ARROW_ASSIGN_OR_RAISE(const auto rows, client_->ExecuteUpdate({}, options_.sql));
+    const double seconds = watch.seconds();
+    ARROW_RETURN_NOT_OK(ExpectRows(options_.rows, rows));
+    return static_cast<double>(rows) / seconds;
+  }
+};
+
 class ExportTask final : public FlightTask {
  public:
   arrow::Result<double> Run() override {
+    if (fingerprint_.empty()) {
+      Fingerprint found;
+      ARROW_ASSIGN_OR_RAISE(const auto info, client_->Execute({}, options_.sql));
+      ARROW_RETURN_NOT_OK(Drain(*client_, *info, &found).status());
+      fingerprint_ = found.Text();
+    }
     const Stopwatch watch;
     ARROW_ASSIGN_OR_RAISE(const auto info, client_->Execute({}, options_.sql));
     ARROW_ASSIGN_OR_RAISE(const auto rows, Drain(*client_, *info));
     ARROW_RETURN_NOT_OK(ExpectRows(options_.rows, rows));
     return static_cast<double>(rows) / watch.seconds();
   }
+  std::map<std::string, std::string> Facts() const override { return {{"fingerprint", fingerprint_}}; }
+
+ private:
+  std::string fingerprint_;
 };
 
 // Bind, info, get of one prepared statement, with another key each time.
@@ -127,19 +182,24 @@ class PointTask final : public FlightTask {
     if (prepared_ == nullptr) {
       ARROW_ASSIGN_OR_RAISE(prepared_, client_->Prepare({}, options_.sql));
     }
-    return MedianSeconds(options_.iterations, [this](int i) -> arrow::Status {
+    Fingerprint found;
+    auto median = MedianSeconds(options_.iterations, [&](int i) -> arrow::Status {
       const std::vector<std::int64_t> key{PointKey(i, options_.rows)};
       const auto column = std::make_shared<arrow::Int64Array>(1, arrow::Buffer::FromVector(key));
       ARROW_RETURN_NOT_OK(prepared_->SetParameters(
           arrow::RecordBatch::Make(arrow::schema({arrow::field("1", arrow::int64())}), 1, {column})));
       ARROW_ASSIGN_OR_RAISE(const auto info, prepared_->Execute());
-      ARROW_ASSIGN_OR_RAISE(const auto rows, Drain(*client_, *info));
+      ARROW_ASSIGN_OR_RAISE(const auto rows, Drain(*client_, *info, &found));
       return ExpectRows(1, rows);
     });
+    fingerprint_ = found.Text();
+    return median;
   }
+  std::map<std::string, std::string> Facts() const override { return {{"fingerprint", fingerprint_}}; }
 
  private:
   std::shared_ptr<fl::sql::PreparedStatement> prepared_;
+  std::string fingerprint_;
 };
 
 // Clients with a connection each, asking one after the other until the time is over.
@@ -150,14 +210,18 @@ class ClientsTask final : public FlightTask {
       ARROW_ASSIGN_OR_RAISE(auto client, Connect(options_.url));
       clients_.push_back(std::move(client));
     }
-    return StatementsPerSecond(options_.clients, options_.seconds, [this](std::size_t client) -> arrow::Status {
+    const auto ask = [this](std::size_t client) -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(const auto info, clients_[client]->Execute({}, options_.sql));
       return Drain(*clients_[client], *info).status();
-    });
+    };
+    ARROW_ASSIGN_OR_RAISE(throughput_, StatementsOfClients(options_.clients, options_.seconds, ask));
+    return throughput_.per_second;
   }
+  std::map<std::string, std::string> Facts() const override { return throughput_.Facts(); }
 
  private:
   std::vector<std::unique_ptr<fl::sql::FlightSqlClient>> clients_;
+  Throughput throughput_;
 };
 
 // One client asks, one statement after the other, while another one sends its batches over and over.
@@ -227,6 +291,8 @@ class AskWhilePutTask final : public FlightTask {
 
 arrow::Result<std::unique_ptr<Task>> MakeFlightTask(const TaskOptions& options) {
   if (options.kind == "put") return OpenTask<PutTask>(options);
+  if (options.kind == "ingest") return OpenTask<IngestTask>(options);
+  if (options.kind == "update") return OpenTask<UpdateTask>(options);
   if (options.kind == "export") return OpenTask<ExportTask>(options);
   if (options.kind == "point") return OpenTask<PointTask>(options);
   if (options.kind == "clients") return OpenTask<ClientsTask>(options);

@@ -8,7 +8,9 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests" / "support"))
 
+from postgres_server import PostgresServer  # noqa: E402
 from server_process import ServerProcess, clean_environment  # noqa: E402
+from valkey_server import ValkeyServer  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("HYPRSTREAM_BUILD", "build/release"))
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -44,7 +46,7 @@ class NoopServer:
 
 
 class Worker:
-    """bench_worker of one kind; `run` does one round and returns its value."""
+    """bench_worker of one kind; `run` does one round and returns its value, `facts` is what else that round said."""
 
     def __init__(self, kind, setup=(), reset=(), **options):
         command = [str(BUILD / "bench" / "bench_worker"), "--kind", kind]
@@ -54,6 +56,7 @@ class Worker:
         for name, value in options.items():
             command += ["--" + name.replace("_", "-"), str(value)]
         self.cpu = 0.0
+        self.facts = {}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=clean_environment())
         self._read()
@@ -71,6 +74,7 @@ class Worker:
         if "error" in answer:
             raise RuntimeError(f"{answer['error']}: {' '.join(self.process.args)}")
         self.cpu += answer["cpu"]
+        self.facts = answer["facts"]
         return answer["value"]
 
     def __enter__(self):
@@ -85,4 +89,4 @@ class Worker:
             self.process.wait()
 
 
-__all__ = ["NoopServer", "ServerProcess", "Worker", "cpu_seconds"]
+__all__ = ["BUILD", "NoopServer", "PostgresServer", "ServerProcess", "ValkeyServer", "Worker", "cpu_seconds"]

@@ -8,10 +8,11 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import aggregate  # noqa: E402
+import backends  # noqa: E402
 import serve  # noqa: E402
 from runner import run_benchmarks  # noqa: E402
 
-SETS = {"serve": serve.makers, "aggregate": aggregate.makers}
+SETS = {"serve": serve.makers, "aggregate": aggregate.makers, "backends": backends.makers}
 
 
 def parse(arguments):

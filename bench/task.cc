@@ -1,8 +1,8 @@
 #include "bench/task.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
+#include <numeric>
 #include <thread>
 #include <utility>
 
@@ -25,9 +25,13 @@ arrow::Result<double> MedianSeconds(int iterations, const std::function<arrow::S
   return Percentile(std::move(seconds), 50);
 }
 
-arrow::Result<double> StatementsPerSecond(int clients, double seconds,
-                                          const std::function<arrow::Status(std::size_t)>& statement) {
-  std::atomic<std::int64_t> statements = 0;
+std::map<std::string, std::string> Throughput::Facts() const {
+  return {{"client_min", std::to_string(client_min)}, {"client_max", std::to_string(client_max)}};
+}
+
+arrow::Result<Throughput> StatementsOfClients(int clients, double seconds,
+                                              const std::function<arrow::Status(std::size_t)>& statement) {
+  std::vector<std::int64_t> statements(static_cast<std::size_t>(clients));
   std::vector<arrow::Status> outcomes(static_cast<std::size_t>(clients));
   std::vector<std::thread> threads;
   const Stopwatch watch;
@@ -35,14 +39,16 @@ arrow::Result<double> StatementsPerSecond(int clients, double seconds,
     threads.emplace_back([&, client] {
       while (outcomes[client].ok() && watch.seconds() < seconds) {
         outcomes[client] = statement(client);
-        ++statements;
+        ++statements[client];
       }
     });
   }
   for (auto& thread : threads) thread.join();
   const double taken = watch.seconds();
   for (const auto& outcome : outcomes) ARROW_RETURN_NOT_OK(outcome);
-  return static_cast<double>(statements.load()) / taken;
+  const auto [least, most] = std::ranges::minmax(statements);
+  const auto all = std::accumulate(statements.begin(), statements.end(), std::int64_t{0});
+  return Throughput{.per_second = static_cast<double>(all) / taken, .client_min = least, .client_max = most};
 }
 
 arrow::Status ExpectRows(std::int64_t expected, std::int64_t rows) {

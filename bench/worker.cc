@@ -1,5 +1,6 @@
 // One side of a benchmark as a process: `bench_worker --kind put --url ...` prints "ready", then runs one round for
-// each line on standard input and answers it with {"value": ..., "cpu": seconds of this process} or {"error": ...}.
+// each line on standard input and answers it with {"value": ..., "cpu": seconds of this process, "facts": {...}} or
+// {"error": ...}.
 #include <arrow/result.h>
 #include <arrow/status.h>
 #include <sys/resource.h>
@@ -29,6 +30,8 @@ double CpuSeconds() {
 
 arrow::Result<std::unique_ptr<Task>> MakeTask(const TaskOptions& options) {
   if (options.kind.starts_with("aggregate-")) return MakeAggregateTask(options);
+  if (options.kind.starts_with("adbc-")) return MakeAdbcTask(options);
+  if (options.kind.starts_with("redis-")) return MakeRedisTask(options);
   return options.kind.starts_with("duckdb-") ? MakeDuckDbTask(options) : MakeFlightTask(options);
 }
 
@@ -42,8 +45,9 @@ int Serve(const TaskOptions& options) {
   for (std::string line; std::getline(std::cin, line);) {
     const double before = CpuSeconds();
     const auto value = (*task)->Run();
-    const auto answer = value.ok() ? nlohmann::json{{"value", *value}, {"cpu", CpuSeconds() - before}}
-                                   : nlohmann::json{{"error", value.status().ToString()}};
+    const auto answer =
+        value.ok() ? nlohmann::json{{"value", *value}, {"cpu", CpuSeconds() - before}, {"facts", (*task)->Facts()}}
+                   : nlohmann::json{{"error", value.status().ToString()}};
     std::cout << answer.dump() << std::endl;
   }
   return 0;
@@ -54,17 +58,22 @@ int Main(int argc, char** argv) {
   CLI::App app("One side of a benchmark; driven by bench/run.py");
   app.add_option("--kind", options.kind)->required();
   app.add_option("--url", options.url);
+  app.add_option("--driver", options.driver);
+  app.add_option("--catalog", options.catalog);
   app.add_option("--table", options.table);
   app.add_option("--sql", options.sql);
   app.add_option("--setup", options.setup);
   app.add_option("--reset", options.reset);
   app.add_option("--rows", options.rows);
+  app.add_option("--first-row", options.first_row);
   app.add_option("--batch-rows", options.batch_rows);
   app.add_option("--keys", options.keys);
+  app.add_option("--numbered", options.numbered);
   app.add_option("--view", options.view);
   app.add_option("--text-keys", options.text_keys);
   app.add_option("--late", options.late);
   app.add_option("--clients", options.clients);
+  app.add_option("--connections", options.connections);
   app.add_option("--iterations", options.iterations);
   app.add_option("--percentile", options.percentile);
   app.add_option("--seconds", options.seconds);

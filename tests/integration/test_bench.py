@@ -26,6 +26,7 @@ SETS = {
                   "session", "session_late_5", "bytes_100", "bytes_1k", "bytes_100k", "bytes_10m", "put_kernel_10k",
                   "put_duckdb_10k", "put_kernel_1m", "put_duckdb_1m", "put_1k_batches", "top_10_p50", "top_10_p99",
                   "look_up", "export_groups"],
+    "backends": ["read", "ingest", "upsert", "point", "clients", "redis_write", "redis_scan"],
 }
 
 
@@ -45,6 +46,20 @@ def test_every_benchmark_of_the_set_runs_and_reports_its_ratio(tmp_path, name):
         assert row["name"] in done.stdout
     lines = table.read_text().splitlines()[2:]
     assert [line.split("|")[1].strip(" `") for line in lines] == SETS[name]
+
+
+def test_sides_of_backends_that_come_to_something_else_end_the_run():
+    sys.path.insert(0, str(ROOT / "bench"))
+    try:
+        from backends import of_equals
+    finally:
+        sys.path.pop(0)
+    found = ["3 rows", "3 rows"]
+    ratio = of_equals(lambda: found, lambda values: values["ours"] / values["theirs"])
+    assert ratio({"ours": 1.0, "theirs": 2.0}) == 0.5
+    found[1] = "4 rows"
+    with pytest.raises(RuntimeError, match="3 rows and 4 rows"):
+        ratio({"ours": 1.0, "theirs": 2.0})
 
 
 @pytest.mark.parametrize("name", ["nonsense", "serve/nonsense"])

@@ -105,6 +105,39 @@ def test_before_a_statement(server, postgres, fault):
         wire.update(client, f"DETACH {name}")
 
 
+@pytest.mark.parametrize("fault", [*FAULTS, "stop"])
+def test_in_the_middle_of_a_write(server, postgres, fault):
+    name = f"write_{fault}"
+    postgres.run(f"CREATE TABLE {name} (i bigint, filling text)")
+    with FaultyProxy(postgres.port) as proxy, flight.connect(server.url) as client:
+        attach(client, name, proxy.port)
+        wait = in_background(lambda: wire.update(
+            client, f"INSERT INTO {name}.public.{name} SELECT i, repeat('x', 1000) FROM range(1000000) r(i)"))
+        wait_until(lambda: proxy.taken > 20 << 20, seconds=30, what="the rows' way to the database")
+        proxy.mode = fault
+        check_that_others_are_well(server)
+        said = wait()
+        assert name in said, said
+        check_recovery(client, proxy, name)
+        assert postgres.run(f"SELECT count(*) FROM {name}") == "0"
+        wire.update(client, f"DETACH {name}")
+
+
+def test_a_write_that_waits_for_a_lock(server, postgres):
+    postgres.run("CREATE TABLE locked (i bigint)")
+    holder = threading.Thread(target=lambda: postgres.run("BEGIN; LOCK TABLE locked; SELECT pg_sleep(8); COMMIT"))
+    holder.start()
+    wait_until(lambda: postgres.run("SELECT count(*) FROM pg_locks WHERE relation = 'locked'::regclass "
+                                    "AND mode = 'AccessExclusiveLock' AND granted") == "1", seconds=20, what="the lock")
+    with flight.connect(server.url) as client:
+        said = outcome(lambda: wire.update(client, "INSERT INTO well.public.locked SELECT i FROM range(10) r(i)"))
+        assert "well" in said and "statement_timeout" in said, said
+        check_that_others_are_well(server)
+        holder.join()
+        assert wire.update(client, "INSERT INTO well.public.locked SELECT i FROM range(10) r(i)") == 10
+    assert postgres.run("SELECT count(*) FROM locked") == "10"
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_at_attach(server, postgres, fault):
     name = f"attach_{fault}"

@@ -4,7 +4,7 @@
         proxy.port
         proxy.mode = "drip"    # from now on, also for connections that are open
 
-Modes: `pass`; `hang` (takes bytes, gives none), `drip` (one byte a second to the client), `reset` (both ends cut hard,
+Modes: `pass`; `hang` (takes bytes, gives none), `stop` (takes none either), `drip` (one byte a second to the client), `reset` (both ends cut hard,
 new connections too), `garbage` (random bytes to the client instead of the database's).
 """
 
@@ -21,6 +21,7 @@ _READ = 65536
 class FaultyProxy:
     def __init__(self, target_port):
         self.mode = "pass"
+        self.taken = 0  # bytes, of clients
         self._target = target_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -54,12 +55,13 @@ class FaultyProxy:
                 if held and self.mode == "drip" and time.monotonic() - last_drip >= 1:
                     client.sendall(held[:1])
                     held, last_drip = held[1:], time.monotonic()
-                sources = [client] if held or self.mode == "hang" else [client, database]
+                sources = [client] if held or self.mode == "hang" else [] if self.mode == "stop" else [client, database]
                 for source in select.select(sources, [], [], 0.02)[0]:
                     data = source.recv(_READ)
                     if not data:
                         return
                     if source is client:
+                        self.taken += len(data)
                         database.sendall(data)
                     elif self.mode == "garbage":
                         client.sendall(os.urandom(len(data)))

@@ -12,6 +12,7 @@
 #include "engine/arrow_readable_internal.h"
 #include "engine/declared_schema_internal.h"
 #include "engine/error_internal.h"
+#include "engine/join_filters_internal.h"
 
 namespace hyprstream::engine {
 
@@ -65,6 +66,8 @@ duckdb::unique_ptr<duckdb::GlobalTableFunctionState> InitGlobal(duckdb::ClientCo
       request.rows_max = data.rows_max;
     }
   }
+  std::ranges::move(EvaluateFilters(context, FiltersOfJoins(input), data.schema()),
+                    std::back_inserter(request.filters));
   request.cancelled = [&context] { return context.IsInterrupted(); };  // which outlives the scan
   for (const auto column : input.column_ids) {
     if (column < data.all_types.size()) request.projection.push_back(static_cast<int>(column));

@@ -55,6 +55,7 @@ struct StreamScanData : duckdb::ArrowScanFunctionData {
   // No more rows than these are looked at, of those for which all `limited_by` hold: there are no other conditions.
   std::optional<std::int64_t> rows_max;
   std::vector<PlannedFilter> limited_by;
+  bool joined = false;  // a join may tell what keys it looks for when the scan starts
   const arrow::Schema& schema() const { return *stream_schema_; }
   duckdb::unique_ptr<duckdb::FunctionData> Copy() const override;
   bool Equals(const duckdb::FunctionData& other) const override { return this == &other; }

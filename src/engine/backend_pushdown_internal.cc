@@ -269,12 +269,12 @@ class Pushdown {
   PushdownFacts facts_;
 };
 
+}  // namespace
+
 bool UsesPushdown(duckdb::ClientContext& context) {
   duckdb::Value use;
   return context.TryGetCurrentSetting(kUsePushdown, use) && !use.IsNull() && use.GetValue<bool>();
 }
-
-}  // namespace
 
 void AddUsePushdown(duckdb::DBConfig& config) {
   config.AddExtensionOption(duckdb::Identifier(kUsePushdown),

@@ -13,6 +13,7 @@
 #include <vector>
 
 namespace duckdb {
+class ClientContext;
 class LogicalOperator;
 class Optimizer;
 struct DBConfig;
@@ -24,6 +25,8 @@ inline constexpr const char* kUsePushdown = "use_pushdown";
 
 // A client may SET it. Before the database is opened.
 void AddUsePushdown(duckdb::DBConfig& config);
+// Is it on?
+bool UsesPushdown(duckdb::ClientContext& context);
 
 // For EXPLAIN.
 struct PushdownFacts {

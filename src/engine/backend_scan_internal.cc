@@ -17,6 +17,7 @@
 #include "engine/context_state_internal.h"
 #include "engine/declared_schema_internal.h"
 #include "engine/error_internal.h"
+#include "engine/join_filters_internal.h"
 
 namespace hyprstream::engine {
 
@@ -107,6 +108,7 @@ duckdb::InsertionOrderPreservingMap<std::string> DescribeScan(duckdb::TableFunct
   if (!data.rows.statement.empty()) description["Statement sent"] = data.rows.statement;
   const auto conditions = DescribeConditions(data);
   if (!conditions.empty()) description["Conditions sent"] = conditions;
+  if (data.joined) description["Keys of the join sent"] = "up to " + std::to_string(kJoinKeysMax);
   return description;
 }
 

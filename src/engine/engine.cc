@@ -23,6 +23,7 @@
 #include "engine/error_internal.h"
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
+#include "engine/join_filters_internal.h"
 #include "engine/lockdown_internal.h"
 #include "engine/parsed_texts_internal.h"
 #include "engine/parser_internal.h"
@@ -74,6 +75,10 @@ void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr
   if (!status.ok()) throw duckdb::BinderException(status.message());
 }
 
+void AfterOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr<duckdb::LogicalOperator>& plan) {
+  if (UsesPushdown(input.context)) LinkJoins(input.optimizer, *plan);
+}
+
 // Of the engine's memory, for batches of results; the rest is DuckDB's.
 constexpr std::int64_t kResultsPart = 12;
 
@@ -94,6 +99,7 @@ class EngineImpl : public Engine {
       duckdb::PlannerExtension::Register(config, gate);
       duckdb::OptimizerExtension rewrites;
       rewrites.pre_optimize_function = BeforeOptimizing;
+      rewrites.optimize_function = AfterOptimizing;
       duckdb::OptimizerExtension::Register(config, rewrites);
       RegisterBackendStorage(config, shared_->backends);
       database_ = std::make_shared<duckdb::DuckDB>(options_.path.empty() ? nullptr : options_.path.c_str(), &config);

@@ -592,11 +592,15 @@ BackendWriter& WriterAt(duckdb::ClientContext& context, const std::string& backe
     RefuseIfNotOk(arrow::Status::Invalid("A transaction writes local tables or one backend: this one has changed ",
                                          other->backend().name(), "; COMMIT it before ", backend, " is changed"));
   }
+  auto& all = duckdb::MetaTransaction::Get(context);
+  if (const auto changed = all.ModifiedDatabase(); changed && changed.get() != &catalog.GetAttached()) {
+    RefuseIfNotOk(arrow::Status::Invalid("A transaction writes local tables or one backend, never both: this one has ",
+                                         "changed local tables or views; COMMIT it before ", backend, " is changed"));
+  }
   auto writer = transaction.Write(*catalog.shared_backend());
   RefuseIfNotOk(writer.status());
   // DuckDB holds its own statements to the same rule.
-  duckdb::MetaTransaction::Get(context).ModifyDatabase(catalog.GetAttached(),
-                                                       duckdb::DatabaseModificationType::INSERT_DATA);
+  all.ModifyDatabase(catalog.GetAttached(), duckdb::DatabaseModificationType::INSERT_DATA);
   return **writer;
 }
 

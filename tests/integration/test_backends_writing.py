@@ -141,6 +141,21 @@ def test_a_transaction_writes_local_tables_or_one_backend(server, run):
         refused(lambda: run(refusal), "warehouse")
 
 
+def test_a_transaction_that_refreshes_a_view_writes_no_backend(server, run):
+    run("CREATE TABLE warehouse.s.besides (v BIGINT)")
+    run("CREATE TABLE seen (ts TIMESTAMP, v BIGINT)")
+    run("CREATE MATERIALIZED VIEW daily AS SELECT time_bucket(INTERVAL 1 DAY, ts) AS day, count(*) AS n FROM seen GROUP BY ALL")
+    for first, second in (("REFRESH MATERIALIZED VIEW daily", "INSERT INTO warehouse.s.besides VALUES (1)"),
+                          ("INSERT INTO warehouse.s.besides VALUES (1)", "REFRESH MATERIALIZED VIEW daily")):
+        with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+            cursor.execute(first)
+            refused(lambda: cursor.execute(second), "local tables or one backend")
+            connection.rollback()
+    assert run("SELECT count(*) FROM warehouse.s.besides") == [(0,)]
+    run("DROP MATERIALIZED VIEW daily")
+    run("DROP TABLE seen")
+
+
 def test_many_rows_of_parameters_are_one_write(server, run, postgres):
     run("CREATE TABLE warehouse.s.bound (id BIGINT PRIMARY KEY, v VARCHAR)")
     with connected(server) as connection, connection.cursor() as cursor:

@@ -403,10 +403,13 @@ arrow::Result<Wide> ReadTime(const arrow::Array& array, int64_t row, const arrow
 }
 
 arrow::Result<Wide> ReadTime(const sql::Value& literal, const arrow::DataType& target) {
-  static const std::shared_ptr<arrow::DataType> finest = arrow::timestamp(arrow::TimeUnit::MICRO);
-  ARROW_ASSIGN_OR_RAISE(const PlainValue value,
-                        PlainOf(literal, target.id() == arrow::Type::DATE32 ? *finest : target));
-  return TimeOf(value, target);
+  const bool day = target.id() == arrow::Type::DATE32;
+  const std::string zone = day ? "" : static_cast<const arrow::TimestampType&>(target).timezone();
+  for (const auto unit : {arrow::TimeUnit::MICRO, arrow::TimeUnit::NANO}) {  // years, then digits
+    const arrow::Result<PlainValue> value = PlainOf(literal, *arrow::timestamp(unit, zone));
+    if (value.ok()) return TimeOf(*value, target);
+  }
+  return PlainOf(literal, target).status();
 }
 
 Wide NanosecondsPerCount(const arrow::DataType& type) {

@@ -4,13 +4,13 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 #include <vector>
 
 #include "cell.h"
 #include "failure.h"
-#include "row_writer.h"
 #include "select_plan.h"
 
 namespace adbc_redis {
@@ -66,17 +66,37 @@ arrow::Status WriteBatch(const Table& table, const arrow::RecordBatch& batch, co
   return arrow::Status::OK();
 }
 
-arrow::Result<int64_t> WriteAll(const Tables& tables, const Table& table, BoundRows& rows, bool fresh,
-                                const ChangeOptions& options) {
+// For each column of the table whether a row that is there gets it.
+arrow::Result<std::vector<bool>> UpdatedColumns(const Table& table, const IngestTarget& target,
+                                                const std::vector<int>& sources) {
+  std::vector<bool> updated;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    updated.push_back(target.updated.empty() && sources[i] >= 0 && static_cast<int>(i) != table.key);
+  }
+  for (const std::string& name : target.updated) {
+    ARROW_ASSIGN_OR_RAISE(const int column, FindColumn(table, name));
+    updated[static_cast<size_t>(column)] = column != table.key;  // which is equal anyway
+  }
+  return updated;
+}
+
+arrow::Result<int64_t> WriteAll(const Tables& tables, const Table& table, const IngestTarget& target, BoundRows& rows,
+                                bool fresh, const ChangeOptions& options) {
   ARROW_ASSIGN_OR_RAISE(const std::vector<int> sources, MatchColumns(table, rows.schema()));
-  RowWriter writer(tables, table, {.pipeline_rows = options.pipeline_rows, .fresh = fresh}, options.cancel);
+  ARROW_ASSIGN_OR_RAISE(const std::vector<bool> updated, UpdatedColumns(table, target, sources));
+  if (target.rule == RowRule::kMerge && !table.has_key()) {
+    return Fail(ADBC_STATUS_INVALID_ARGUMENT, "Table " + table.name + " has no primary key to find rows by");
+  }
+  RowWriter writer(tables, table,
+                   {.pipeline_rows = options.pipeline_rows, .fresh = fresh, .rule = target.rule, .updated = updated},
+                   options.cancel);
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const auto batch, rows.Next());
     if (batch == nullptr) break;
     ARROW_RETURN_NOT_OK(WriteBatch(table, *batch, sources, writer));
   }
   ARROW_RETURN_NOT_OK(writer.Finish());
-  return writer.rows();
+  return writer.changed();
 }
 
 // The table that an ingest makes of its data's schema.
@@ -107,10 +127,10 @@ arrow::Status AlreadyThere(const std::string& name) {
 }
 
 // Writes a version beside the one that is read, and makes it that one.
-arrow::Result<int64_t> WriteWhole(const Tables& tables, Table table, const Table* before, BoundRows& rows,
-                                  const ChangeOptions& options) {
+arrow::Result<int64_t> WriteWhole(const Tables& tables, Table table, const Table* before, const IngestTarget& target,
+                                  BoundRows& rows, const ChangeOptions& options) {
   ARROW_ASSIGN_OR_RAISE(table.version, tables.NewVersion(table.name));
-  const arrow::Result<int64_t> written = WriteAll(tables, table, rows, true, options);
+  const arrow::Result<int64_t> written = WriteAll(tables, table, target, rows, true, options);
   const arrow::Status published = written.ok() ? tables.Publish(table, before == nullptr) : written.status();
   if (!published.ok()) {
     (void)tables.Retire(table, 0);  // the first error counts; rows that stay are seen by nobody
@@ -151,22 +171,33 @@ arrow::Result<std::vector<int>> InsertColumns(const Table& table, const sql::Ins
   return columns;
 }
 
+// One of a statement's values for a column.
+arrow::Status ReadValue(const sql::Value& value, const arrow::RecordBatch* parameters, int64_t row,
+                        const arrow::DataType& type, Cell& cell) {
+  if (value.kind == sql::Value::Kind::kParameter) {
+    return ReadCell(*parameters->column(value.parameter), row, type, cell);
+  }
+  cell.null = value.kind == sql::Value::Kind::kNull;
+  return cell.null ? arrow::Status::OK() : WriteCell(value, type, cell.text);
+}
+
 arrow::Status InsertOne(const Table& table, const std::vector<int>& columns, const std::vector<sql::Value>& values,
                         const arrow::RecordBatch* parameters, int64_t row, RowWriter& writer) {
   std::vector<Cell> cells(static_cast<size_t>(table.schema->num_fields()));
   for (size_t i = 0; i < columns.size(); ++i) {
     const auto& field = table.schema->field(columns[i]);
     Cell& cell = cells[static_cast<size_t>(columns[i])];
-    arrow::Status read;
-    if (values[i].kind == sql::Value::Kind::kParameter) {
-      read = ReadCell(*parameters->column(values[i].parameter), row, *field->type(), cell);
-    } else if (values[i].kind != sql::Value::Kind::kNull) {
-      cell.null = false;
-      read = WriteCell(values[i], *field->type(), cell.text);
-    }
+    const arrow::Status read = ReadValue(values[i], parameters, row, *field->type(), cell);
     if (!read.ok()) return AtPlace(read, field->name(), writer.rows());
   }
   return writer.Add(cells);
+}
+
+arrow::Status CheckFoundByKey(const Table& table, const sql::Condition& where, const std::string& statement) {
+  ARROW_ASSIGN_OR_RAISE(const int column, FindColumn(table, where.column));
+  if (column == table.key) return arrow::Status::OK();
+  return Fail(ADBC_STATUS_NOT_IMPLEMENTED,
+              statement + " takes conditions on the primary key only, not on " + where.column);
 }
 
 // DELETE without WHERE: an empty version takes the table's place.
@@ -221,13 +252,13 @@ arrow::Result<int64_t> RunIngest(const Tables& tables, const IngestTarget& targe
       target.mode == IngestMode::kAppend || (target.mode == IngestMode::kCreateAppend && existing != nullptr);
   if (appends) {
     if (existing == nullptr) return tables.Load(target.table).status();
-    ARROW_ASSIGN_OR_RAISE(const int64_t written, WriteAll(tables, *existing, rows, false, options));
+    ARROW_ASSIGN_OR_RAISE(const int64_t written, WriteAll(tables, *existing, target, rows, false, options));
     ARROW_RETURN_NOT_OK(CheckStillThere(tables, *existing));
     return written;
   }
   if (target.mode == IngestMode::kCreate && existing != nullptr) return AlreadyThere(target.table);
   ARROW_ASSIGN_OR_RAISE(Table table, TableOf(target, rows.schema()));
-  return WriteWhole(tables, std::move(table), existing.get(), rows, options);
+  return WriteWhole(tables, std::move(table), existing.get(), target, rows, options);
 }
 
 arrow::Result<int64_t> RunInsert(const Tables& tables, const sql::Statement& statement, BoundRows* bound,
@@ -247,22 +278,64 @@ arrow::Result<int64_t> RunInsert(const Tables& tables, const sql::Statement& sta
   return writer.rows();
 }
 
+arrow::Result<int64_t> RunUpdate(const Tables& tables, const sql::Statement& statement, BoundRows* bound,
+                                 const ChangeOptions& options) {
+  const auto& update = std::get<sql::Update>(statement.command);
+  ARROW_ASSIGN_OR_RAISE(const Table table, tables.Load(update.table));
+  ARROW_RETURN_NOT_OK(CheckFoundByKey(table, update.where, "UPDATE"));
+  std::vector<int> columns;
+  std::vector<bool> updated(static_cast<size_t>(table.schema->num_fields()));
+  for (const std::string& name : update.columns) {
+    ARROW_ASSIGN_OR_RAISE(const int column, FindColumn(table, name));
+    if (column == table.key) {
+      return Fail(ADBC_STATUS_NOT_IMPLEMENTED, "UPDATE does not change the primary key, " + name +
+                                                   ": insert the row under its new key and delete the old one");
+    }
+    if (updated[static_cast<size_t>(column)]) {
+      return Fail(ADBC_STATUS_INVALID_ARGUMENT, "Column " + name + " is set twice");
+    }
+    updated[static_cast<size_t>(column)] = true;
+    columns.push_back(column);
+  }
+  RowWriter writer(tables, table,
+                   {.pipeline_rows = options.pipeline_rows, .rule = RowRule::kUpdate, .updated = std::move(updated)},
+                   options.cancel);
+  int64_t at = 0;
+  ARROW_RETURN_NOT_OK(ForEachRow(statement.parameters, bound, [&](const arrow::RecordBatch* parameters, int64_t row) {
+    std::vector<Cell> cells(static_cast<size_t>(table.schema->num_fields()));
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const auto& field = table.schema->field(columns[i]);
+      const arrow::Status read =
+          ReadValue(update.values[i], parameters, row, *field->type(), cells[static_cast<size_t>(columns[i])]);
+      if (!read.ok()) return AtPlace(read, field->name(), at);
+    }
+    ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> keys, ResolveKeys(table, {update.where}, parameters, row));
+    for (const std::string& key : keys) {
+      cells[static_cast<size_t>(table.key)] = {.null = false, .text = key};
+      ARROW_RETURN_NOT_OK(writer.Add(cells));
+    }
+    ++at;
+    return arrow::Status::OK();
+  }));
+  ARROW_RETURN_NOT_OK(writer.Finish());
+  ARROW_RETURN_NOT_OK(CheckStillThere(tables, table));
+  return writer.changed();
+}
+
 arrow::Result<int64_t> RunDelete(const Tables& tables, const sql::Statement& statement, BoundRows* bound,
                                  const ChangeOptions& options) {
   const auto& removal = std::get<sql::Delete>(statement.command);
   ARROW_ASSIGN_OR_RAISE(Table table, tables.Load(removal.table));
   if (!removal.where) return RemoveAll(tables, std::move(table), options);
-  ARROW_ASSIGN_OR_RAISE(const int column, FindColumn(table, removal.where->column));
-  if (column != table.key) {
-    return Fail(ADBC_STATUS_NOT_IMPLEMENTED,
-                "DELETE takes conditions on the primary key only, not on " + removal.where->column);
-  }
+  ARROW_RETURN_NOT_OK(CheckFoundByKey(table, *removal.where, "DELETE"));
   std::vector<std::string> keys;
   ARROW_RETURN_NOT_OK(ForEachRow(statement.parameters, bound, [&](const arrow::RecordBatch* parameters, int64_t row) {
     ARROW_ASSIGN_OR_RAISE(std::vector<std::string> more, ResolveKeys(table, {*removal.where}, parameters, row));
     std::move(more.begin(), more.end(), std::back_inserter(keys));
     return arrow::Status::OK();
   }));
+  std::ranges::sort(keys);
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   return RemoveRows(tables, table, keys, options.cancel);
 }
 

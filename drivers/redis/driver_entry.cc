@@ -139,8 +139,12 @@ AdbcStatusCode ConnectionInit(AdbcConnection* connection, AdbcDatabase* database
   });
 }
 
-AdbcStatusCode EndTransaction(AdbcConnection* connection, AdbcError* error) {
-  return With(connection, error, [](Connection& object) { return object.EndTransaction(); });
+AdbcStatusCode Commit(AdbcConnection* connection, AdbcError* error) {
+  return With(connection, error, [](Connection& object) { return object.Commit(); });
+}
+
+AdbcStatusCode Rollback(AdbcConnection* connection, AdbcError* error) {
+  return With(connection, error, [](Connection& object) { return object.Rollback(); });
 }
 
 AdbcStatusCode ConnectionCancel(AdbcConnection* connection, AdbcError* error) {
@@ -291,8 +295,8 @@ void Fill10(AdbcDriver& driver) {
   driver.ConnectionInit = ConnectionInit;
   driver.ConnectionSetOption = SetOption<AdbcConnection>;
   driver.ConnectionRelease = Release<AdbcConnection>;
-  driver.ConnectionCommit = EndTransaction;
-  driver.ConnectionRollback = EndTransaction;
+  driver.ConnectionCommit = Commit;
+  driver.ConnectionRollback = Rollback;
   driver.ConnectionGetInfo = GetInfo;
   driver.ConnectionGetObjects = GetObjects;
   driver.ConnectionGetTableSchema = GetTableSchema;

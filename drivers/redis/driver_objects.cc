@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "failure.h"
@@ -44,6 +45,8 @@ arrow::Result<bool> TransferOptions::Set(const std::string& name, const std::str
     ARROW_ASSIGN_OR_RAISE(pipeline_rows, Number(name, value, 1, 100'000));
   } else if (name == "adbc.redis.replace_grace_ms") {
     ARROW_ASSIGN_OR_RAISE(replace_grace_ms, Number(name, value, 0, 86'400'000));
+  } else if (name == "adbc.redis.transaction_bytes_max") {
+    ARROW_ASSIGN_OR_RAISE(transaction_bytes_max, Number(name, value, 1, 900'000'000));
   } else {
     return false;
   }
@@ -117,19 +120,23 @@ arrow::Status Database::Init() {
   return arrow::Status::OK();
 }
 
+Connection::~Connection() {
+  if (transaction_ != nullptr) (void)transaction_->Rollback(*tables_);
+}
+
 arrow::Status Connection::SetOption(const std::string& name, const std::string& value) {
   if (name == ADBC_CONNECTION_OPTION_AUTOCOMMIT) {
     ARROW_ASSIGN_OR_RAISE(const bool on, Boolean(name, value));
-    if (on) return arrow::Status::OK();
-    return Fail(ADBC_STATUS_NOT_IMPLEMENTED,
-                "There are no transactions here: every pipeline is seen as it is written, and autocommit stays on");
+    return SetAutocommit(on);
   }
   ARROW_ASSIGN_OR_RAISE(const bool known, transfer_.Set(name, value));
   return known ? arrow::Status::OK() : UnknownOption(name);
 }
 
 arrow::Result<std::string> Connection::GetOption(const std::string& name) const {
-  if (name == ADBC_CONNECTION_OPTION_AUTOCOMMIT) return ADBC_OPTION_VALUE_ENABLED;
+  if (name == ADBC_CONNECTION_OPTION_AUTOCOMMIT) {
+    return autocommit_ ? ADBC_OPTION_VALUE_ENABLED : ADBC_OPTION_VALUE_DISABLED;
+  }
   if (name == ADBC_CONNECTION_OPTION_CURRENT_CATALOG || name == ADBC_CONNECTION_OPTION_CURRENT_DB_SCHEMA) return "";
   return Fail(ADBC_STATUS_NOT_FOUND, "Unknown option: " + name);
 }
@@ -140,16 +147,40 @@ arrow::Status Connection::Init(const Database& database) {
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<Wire> wire, Wire::Connect(database.address()));
   tables_.emplace(std::move(wire), database.prefix());
   transfer_ = database.transfer();
+  if (!autocommit_) transaction_ = std::make_shared<Transaction>(tables_->wire(), transfer_.transaction_bytes_max);
   return arrow::Status::OK();
 }
 
-arrow::Status Connection::EndTransaction() const {
-  return Fail(ADBC_STATUS_INVALID_STATE, "There is no transaction: autocommit is on, and this driver has nothing else");
+// Turned on, it commits what is open.
+arrow::Status Connection::SetAutocommit(bool on) {
+  if (on == autocommit_) return arrow::Status::OK();
+  if (on && transaction_ != nullptr) ARROW_RETURN_NOT_OK(Commit());
+  transaction_.reset();
+  if (!on && tables_) {
+    transaction_ = std::make_shared<Transaction>(tables_->wire(), transfer_.transaction_bytes_max);
+  }
+  autocommit_ = on;
+  return arrow::Status::OK();
+}
+
+arrow::Status Connection::CheckTransaction() const {
+  if (transaction_ != nullptr) return arrow::Status::OK();
+  return Fail(ADBC_STATUS_INVALID_STATE, "There is no transaction: turn autocommit off first");
+}
+
+arrow::Status Connection::Commit() {
+  ARROW_RETURN_NOT_OK(CheckTransaction());
+  return transaction_->Commit(*tables_);
+}
+
+arrow::Status Connection::Rollback() {
+  ARROW_RETURN_NOT_OK(CheckTransaction());
+  return transaction_->Rollback(*tables_);
 }
 
 arrow::Result<Tables> Connection::tables() const {
   if (!tables_) return Fail(ADBC_STATUS_INVALID_STATE, "The connection is not initialized");
-  return *tables_;
+  return tables_->Within(transaction_);
 }
 
 std::shared_ptr<CancelFlag> Connection::NewCancelFlag() {
@@ -215,6 +246,21 @@ arrow::Status Statement::SetIngestOption(const std::string& name, const std::str
     target.time = value;
   } else if (name == "adbc.redis.ingest.retention") {
     ARROW_ASSIGN_OR_RAISE(target.retention_ms, sql::ReadDuration(value));
+  } else if (name == "adbc.redis.ingest.on_conflict") {
+    static const std::map<std::string, RowRule> kRules = {{"replace", RowRule::kReplace},
+                                                          {"error", RowRule::kRefuse},
+                                                          {"nothing", RowRule::kKeep},
+                                                          {"update", RowRule::kMerge}};
+    const auto rule = kRules.find(value);
+    if (rule == kRules.end()) {
+      return Fail(ADBC_STATUS_INVALID_ARGUMENT, name + " takes replace, error, nothing or update");
+    }
+    target.rule = rule->second;
+  } else if (name == "adbc.redis.ingest.updated") {
+    const auto names = nlohmann::json::parse(value, nullptr, false);
+    const bool good = names.is_array() && std::ranges::all_of(names, &nlohmann::json::is_string);
+    if (!good) return Fail(ADBC_STATUS_INVALID_ARGUMENT, name + " takes names of columns as a JSON array of strings");
+    target.updated = names.get<std::vector<std::string>>();
   } else if (name == ADBC_INGEST_OPTION_TEMPORARY && value == ADBC_OPTION_VALUE_DISABLED) {
     return arrow::Status::OK();
   } else if ((name == ADBC_INGEST_OPTION_TARGET_CATALOG || name == ADBC_INGEST_OPTION_TARGET_DB_SCHEMA) &&
@@ -280,6 +326,7 @@ arrow::Result<std::shared_ptr<arrow::Schema>> Statement::Parameters() {
   if (const auto* select = std::get_if<sql::Select>(&query->command)) name = select->table;
   if (const auto* insert = std::get_if<sql::Insert>(&query->command)) name = insert->table;
   if (const auto* removal = std::get_if<sql::Delete>(&query->command)) name = removal->table;
+  if (const auto* update = std::get_if<sql::Update>(&query->command)) name = update->table;
   if (name.empty()) return ParameterSchema(*query, nullptr);
   ARROW_ASSIGN_OR_RAISE(const Table table, tables.Load(name));
   return ParameterSchema(*query, &table);
@@ -298,7 +345,19 @@ arrow::Result<int64_t> Statement::Change(const Tables& tables, const sql::Statem
   }
   const std::unique_ptr<BoundRows> bound = query.parameters > 0 ? std::move(bound_) : nullptr;
   if (std::holds_alternative<sql::Insert>(query.command)) return RunInsert(tables, query, bound.get(), options);
+  if (std::holds_alternative<sql::Update>(query.command)) return RunUpdate(tables, query, bound.get(), options);
   return RunDelete(tables, query, bound.get(), options);
+}
+
+arrow::Result<int64_t> Statement::Ingest(const Tables& tables, const CancelFlag* cancel) {
+  if (ingest_->table.empty()) {
+    return Fail(ADBC_STATUS_INVALID_STATE, "Ingest needs the option adbc.ingest.target_table");
+  }
+  if (bound_ == nullptr) return Fail(ADBC_STATUS_INVALID_STATE, "Ingest needs rows: bind a batch or a stream first");
+  const std::unique_ptr<BoundRows> bound = std::move(bound_);
+  const ChangeOptions options{
+      .pipeline_rows = transfer_.pipeline_rows, .replace_grace_ms = transfer_.replace_grace_ms, .cancel = cancel};
+  return RunIngest(tables, *ingest_, *bound, options);
 }
 
 arrow::Result<Statement::Outcome> Statement::Execute() {
@@ -309,26 +368,20 @@ arrow::Result<Statement::Outcome> Statement::Execute() {
     cancel_ = cancel;
   }
   Outcome outcome;
-  if (ingest_) {
-    if (ingest_->table.empty())
-      return Fail(ADBC_STATUS_INVALID_STATE, "Ingest needs the option adbc.ingest.target_table");
-    if (bound_ == nullptr) return Fail(ADBC_STATUS_INVALID_STATE, "Ingest needs rows: bind a batch or a stream first");
-    const std::unique_ptr<BoundRows> bound = std::move(bound_);
-    const ChangeOptions options{.pipeline_rows = transfer_.pipeline_rows,
-                                .replace_grace_ms = transfer_.replace_grace_ms,
-                                .cancel = cancel.get()};
-    ARROW_ASSIGN_OR_RAISE(outcome.rows, RunIngest(tables, *ingest_, *bound, options));
-    return outcome;
+  const sql::Statement* query = nullptr;
+  if (!ingest_) {
+    ARROW_ASSIGN_OR_RAISE(query, Query());
   }
-  ARROW_ASSIGN_OR_RAISE(const sql::Statement* query, Query());
-  if (std::holds_alternative<sql::Select>(query->command)) {
+  if (query != nullptr && std::holds_alternative<sql::Select>(query->command)) {
     const ReadOptions options{.batch_rows = transfer_.batch_rows, .pipeline_rows = transfer_.pipeline_rows};
     std::unique_ptr<BoundRows> bound = query->parameters > 0 ? std::move(bound_) : nullptr;
     ARROW_ASSIGN_OR_RAISE(outcome.stream,
                           SelectStream::Make(std::move(tables), *query, std::move(bound), options, cancel));
     return outcome;
   }
-  ARROW_ASSIGN_OR_RAISE(outcome.rows, Change(tables, *query, cancel.get()));
+  const auto changed = query == nullptr ? Ingest(tables, cancel.get()) : Change(tables, *query, cancel.get());
+  if (!changed.ok()) connection_.NoteFailedChange();
+  ARROW_ASSIGN_OR_RAISE(outcome.rows, changed);
   return outcome;
 }
 

@@ -20,6 +20,7 @@
 #include "select_stream.h"
 #include "sql.h"
 #include "table.h"
+#include "transaction.h"
 
 namespace adbc_redis {
 
@@ -28,6 +29,7 @@ struct TransferOptions {
   int64_t batch_rows = 65536;
   int64_t pipeline_rows = 1000;
   int64_t replace_grace_ms = 60'000;
+  int64_t transaction_bytes_max = int64_t{256} << 20;  // of commands that a transaction holds
 
   // False: `name` is none of them.
   arrow::Result<bool> Set(const std::string& name, const std::string& value);
@@ -57,10 +59,17 @@ class Database {
 
 class Connection {
  public:
+  Connection() = default;
+  ~Connection();  // rolls back
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
   arrow::Status SetOption(const std::string& name, const std::string& value);
   arrow::Result<std::string> GetOption(const std::string& name) const;
   arrow::Status Init(const Database& database);
-  arrow::Status EndTransaction() const;  // there never is one
+  // INVALID_STATE in autocommit mode.
+  arrow::Status Commit();
+  arrow::Status Rollback();
   void Cancel();
 
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Info(std::span<const uint32_t> codes) const;
@@ -68,14 +77,23 @@ class Connection {
   // Its metadata name the primary key and the time column: adbc.redis.primary_key, adbc.redis.time.
   arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const std::string& table) const;
 
-  // INVALID_STATE before Init().
+  // A statement that changes something has failed.
+  void NoteFailedChange() {
+    if (transaction_ != nullptr) transaction_->Spoil(*tables_);
+  }
+  // Within the open transaction. INVALID_STATE before Init().
   arrow::Result<Tables> tables() const;
   const TransferOptions& transfer() const { return transfer_; }
   // A flag that Cancel() sets, for one execution.
   std::shared_ptr<CancelFlag> NewCancelFlag();
 
  private:
+  arrow::Status SetAutocommit(bool on);
+  arrow::Status CheckTransaction() const;
+
   std::optional<Tables> tables_;
+  std::shared_ptr<Transaction> transaction_;  // null: autocommit
+  bool autocommit_ = true;                    // also before Init()
   TransferOptions transfer_;
   std::mutex mutex_;  // over flags_
   std::vector<std::weak_ptr<CancelFlag>> flags_;
@@ -104,6 +122,7 @@ class Statement {
  private:
   arrow::Status SetIngestOption(const std::string& name, const std::string& value);
   arrow::Result<const sql::Statement*> Query() const;
+  arrow::Result<int64_t> Ingest(const Tables& tables, const CancelFlag* cancel);
   arrow::Result<int64_t> Change(const Tables& tables, const sql::Statement& query, const CancelFlag* cancel);
 
   Connection& connection_;

@@ -215,6 +215,12 @@ arrow::Result<std::shared_ptr<arrow::Schema>> ParameterSchema(const sql::Stateme
     if (select->limit) NoteType({*select->limit}, arrow::int64(), fields);
   } else if (const auto* removal = std::get_if<sql::Delete>(&statement.command); removal != nullptr && removal->where) {
     ARROW_RETURN_NOT_OK(NoteConditions(*table, {*removal->where}, fields));
+  } else if (const auto* update = std::get_if<sql::Update>(&statement.command)) {
+    ARROW_RETURN_NOT_OK(NoteConditions(*table, {update->where}, fields));
+    for (size_t i = 0; i < update->columns.size(); ++i) {
+      ARROW_ASSIGN_OR_RAISE(const int column, FindColumn(*table, update->columns[i]));
+      NoteType({update->values[i]}, table->schema->field(column)->type(), fields);
+    }
   } else if (const auto* insert = std::get_if<sql::Insert>(&statement.command)) {
     for (const std::vector<sql::Value>& row : insert->rows) {
       for (size_t i = 0; i < row.size(); ++i) {

@@ -38,6 +38,7 @@ arrow::Result<std::unique_ptr<SelectStream>> SelectStream::Make(Tables tables, s
                                                                 std::shared_ptr<CancelFlag> cancel) {
   const auto& select = std::get<sql::Select>(statement.command);
   ARROW_ASSIGN_OR_RAISE(Table table, tables.Load(select.table));
+  ARROW_RETURN_NOT_OK(tables.NoteRead(table));
   ARROW_ASSIGN_OR_RAISE(SelectPlan plan, SelectPlan::Make(select, std::make_shared<const Table>(std::move(table))));
   std::unique_ptr<SelectStream> stream(
       new SelectStream(std::move(tables), std::move(plan), options, std::move(cancel)));

@@ -28,10 +28,12 @@ class Parser {
       ARROW_ASSIGN_OR_RAISE(statement.command, InsertInto());
     } else if (TakeWord("delete")) {
       ARROW_ASSIGN_OR_RAISE(statement.command, DeleteFrom());
+    } else if (TakeWord("update")) {
+      ARROW_ASSIGN_OR_RAISE(statement.command, UpdateRows());
     } else if (TakeWord("select")) {
       ARROW_ASSIGN_OR_RAISE(statement.command, SelectFrom());
     } else {
-      return Expected("CREATE TABLE, DROP TABLE, INSERT, DELETE or SELECT");
+      return Expected("CREATE TABLE, DROP TABLE, INSERT, UPDATE, DELETE or SELECT");
     }
     TakeSymbol(";");
     if (Now().kind != Token::Kind::kEnd) return Expected("the end");
@@ -306,11 +308,30 @@ class Parser {
     ARROW_RETURN_NOT_OK(NeedWord("from"));
     ARROW_ASSIGN_OR_RAISE(removal.table, TableName());
     if (!TakeWord("where")) return removal;
-    ARROW_ASSIGN_OR_RAISE(removal.where, OneCondition());
-    if (removal.where->kind != Condition::Kind::kEqual && removal.where->kind != Condition::Kind::kIn) {
-      return Fail(ADBC_STATUS_NOT_IMPLEMENTED, "DELETE takes WHERE key = value or WHERE key IN (…)");
-    }
+    ARROW_ASSIGN_OR_RAISE(removal.where, KeyCondition("DELETE"));
     return removal;
+  }
+
+  arrow::Result<Condition> KeyCondition(const char* statement) {
+    ARROW_ASSIGN_OR_RAISE(Condition where, OneCondition());
+    if (where.kind == Condition::Kind::kEqual || where.kind == Condition::Kind::kIn) return where;
+    return Fail(ADBC_STATUS_NOT_IMPLEMENTED, std::string(statement) + " takes WHERE key = value or WHERE key IN (…)");
+  }
+
+  arrow::Result<Update> UpdateRows() {
+    Update update;
+    ARROW_ASSIGN_OR_RAISE(update.table, TableName());
+    ARROW_RETURN_NOT_OK(NeedWord("set"));
+    do {
+      ARROW_ASSIGN_OR_RAISE(std::string column, Name());
+      ARROW_RETURN_NOT_OK(NeedSymbol("="));
+      ARROW_ASSIGN_OR_RAISE(Value value, AnyValue());
+      update.columns.push_back(std::move(column));
+      update.values.push_back(std::move(value));
+    } while (TakeSymbol(","));
+    ARROW_RETURN_NOT_OK(NeedWord("where"));
+    ARROW_ASSIGN_OR_RAISE(update.where, KeyCondition("UPDATE"));
+    return update;
   }
 
   arrow::Result<Select> SelectFrom() {

@@ -5,6 +5,7 @@
 //   DROP TABLE [IF EXISTS] t
 //   INSERT INTO t [(column, …)] VALUES (value, …), …
 //   DELETE FROM t [WHERE column = value | column IN (value, …)]
+//   UPDATE t SET column = value, … WHERE column = value | column IN (value, …)
 //   SELECT * | column, … FROM t [WHERE condition AND …] [ORDER BY column [ASC | DESC]] [LIMIT n]
 //     condition: column = | < | <= | > | >= value, column BETWEEN value AND value, column IN (value, …)
 //
@@ -75,6 +76,13 @@ struct Delete {
   std::optional<Condition> where;  // an equality or IN
 };
 
+struct Update {
+  std::string table;
+  std::vector<std::string> columns;
+  std::vector<Value> values;  // as many
+  Condition where;            // an equality or IN
+};
+
 struct Select {
   std::string table;
   std::vector<std::string> columns;  // empty: *
@@ -85,7 +93,7 @@ struct Select {
 };
 
 struct Statement {
-  std::variant<CreateTable, DropTable, Insert, Delete, Select> command;
+  std::variant<CreateTable, DropTable, Insert, Delete, Update, Select> command;
   int parameters = 0;  // how many it takes
 };
 

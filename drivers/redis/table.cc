@@ -11,6 +11,7 @@
 
 #include "cell.h"
 #include "failure.h"
+#include "transaction.h"
 
 namespace adbc_redis {
 namespace {
@@ -170,6 +171,10 @@ arrow::Result<Table> TableFromJson(const std::string& name, std::string_view tex
 
 arrow::Result<std::unique_ptr<Table>> Tables::Find(const std::string& name) const {
   ARROW_RETURN_NOT_OK(CheckName(name));
+  if (transaction_ != nullptr) {
+    if (const auto* known = transaction_->Described(name)) return *known ? std::make_unique<Table>(**known) : nullptr;
+    ARROW_RETURN_NOT_OK(transaction_->Watch({Names(name).Schema()}));
+  }
   ARROW_ASSIGN_OR_RAISE(const Reply reply, wire_->Run({"GET", Names(name).Schema()}));
   if (reply->type == REDIS_REPLY_NIL) return nullptr;
   ARROW_ASSIGN_OR_RAISE(Table table, TableFromJson(name, TextOf(*reply)));
@@ -192,8 +197,63 @@ arrow::Result<std::vector<std::string>> Tables::List() const {
   return names;
 }
 
+Tables Tables::Within(std::shared_ptr<Transaction> transaction) const {
+  Tables within = *this;
+  within.transaction_ = std::move(transaction);
+  return within;
+}
+
+arrow::Status Tables::NoteRead(const Table& table) const {
+  if (transaction_ == nullptr) return arrow::Status::OK();
+  if (transaction_->Changes(table.name)) {
+    return Fail(ADBC_STATUS_NOT_IMPLEMENTED,
+                "This transaction has changed table " + table.name +
+                    ", and does not see that before its commit (MULTI): read first, or commit before you read");
+  }
+  return transaction_->Watch({Names(table.name).Changes()});
+}
+
+arrow::Result<std::vector<bool>> Tables::RowsThere(const Table& table, const std::vector<std::string>& keys,
+                                                   const CancelFlag* cancel) const {
+  constexpr size_t kWatchedOneByOneMax = 100;  // the server looks through what is watched already
+  const KeyNames names = Names(table.name);
+  std::vector<std::string> rows;
+  rows.reserve(keys.size());
+  for (const std::string& key : keys) rows.push_back(names.Row(table.version, key));
+  if (transaction_ != nullptr && !transaction_->IsFresh(table)) {
+    auto& written = transaction_->RowsOf(table.name);
+    const bool few = written.size() + keys.size() <= kWatchedOneByOneMax;
+    ARROW_RETURN_NOT_OK(transaction_->Watch(few ? rows : std::vector<std::string>{names.Changes()}));
+  }
+  Pipeline pipeline;
+  for (const std::string& row : rows) pipeline.Add({"EXISTS", row});
+  ARROW_ASSIGN_OR_RAISE(const Replies replies, wire_->Run(pipeline, cancel));
+  std::vector<bool> there;
+  for (const Reply& reply : replies) there.push_back(reply->integer > 0);
+  if (transaction_ == nullptr || transaction_->IsFresh(table)) return there;
+  const auto& written = transaction_->RowsOf(table.name);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const auto found = written.find(keys[i]);
+    if (found != written.end()) there[i] = found->second;
+  }
+  return there;
+}
+
+arrow::Status Tables::ChangeRows(const Table& table, Pipeline commands, const std::vector<std::string>& keys,
+                                 bool there, const CancelFlag* cancel) const {
+  if (transaction_ != nullptr && transaction_->IsFresh(table)) return wire_->Run(commands, cancel).status();
+  commands.Add({"INCR", Names(table.name).Changes()});
+  if (transaction_ == nullptr) return wire_->Run(commands, cancel).status();
+  ARROW_RETURN_NOT_OK(transaction_->Hold(commands));
+  transaction_->NoteChanged(table.name);
+  auto& written = transaction_->RowsOf(table.name);
+  for (const std::string& key : keys) written[key] = there;
+  return arrow::Status::OK();
+}
+
 arrow::Result<int64_t> Tables::NewVersion(const std::string& name) const {
   ARROW_ASSIGN_OR_RAISE(const Reply reply, wire_->Run({"INCR", Names(name).Version()}));
+  if (transaction_ != nullptr) transaction_->NoteVersion(name, reply->integer);
   return reply->integer;
 }
 
@@ -206,6 +266,11 @@ arrow::Status Tables::Publish(const Table& table, bool must_be_new) const {
   } else {
     pipeline.Add({"SET", Names(table.name).Schema(), json});
   }
+  if (transaction_ != nullptr) {  // Find() watches the description, so that it still is what it was
+    ARROW_RETURN_NOT_OK(transaction_->Hold(pipeline));
+    transaction_->Describe(table.name, std::make_shared<const Table>(table));
+    return arrow::Status::OK();
+  }
   ARROW_ASSIGN_OR_RAISE(const Replies replies, wire_->Run(pipeline));
   if (replies[1]->type == REDIS_REPLY_NIL) {
     return Fail(ADBC_STATUS_ALREADY_EXISTS, "Table " + table.name + " exists already (DROP it, or append to it)");
@@ -214,6 +279,12 @@ arrow::Status Tables::Publish(const Table& table, bool must_be_new) const {
 }
 
 arrow::Status Tables::Retire(const Table& table, int64_t grace_ms) const {
+  if (transaction_ == nullptr) return RetireNow(table, grace_ms);
+  transaction_->NoteRetired(table, grace_ms);
+  return arrow::Status::OK();
+}
+
+arrow::Status Tables::RetireNow(const Table& table, int64_t grace_ms) const {
   const KeyNames names = Names(table.name);
   const std::string index = names.Index(table.version);
   const std::string grace = std::to_string(grace_ms);
@@ -239,9 +310,14 @@ arrow::Status Tables::Retire(const Table& table, int64_t grace_ms) const {
 
 arrow::Status Tables::Drop(const Table& table) const {
   Pipeline pipeline;  // the counters stay: rows of a later table of this name must not meet these
-  pipeline.Add({"DEL", Names(table.name).Schema()});
+  pipeline.Add({"DEL", Names(table.name).Schema(), Names(table.name).Changes()});
   pipeline.Add({"SREM", ListKey(), table.name});
-  ARROW_RETURN_NOT_OK(wire_->Run(pipeline));
+  if (transaction_ != nullptr) {
+    ARROW_RETURN_NOT_OK(transaction_->Hold(pipeline));
+    transaction_->Describe(table.name, nullptr);
+  } else {
+    ARROW_RETURN_NOT_OK(wire_->Run(pipeline));
+  }
   return Retire(table, 0);
 }
 

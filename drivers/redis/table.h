@@ -3,6 +3,7 @@
 //   {p:t}:#version     STRING  counts versions of its rows, for ever
 //   {p:t}:V:KEY        HASH    a row of version V: a field for each value that is not NULL
 //   {p:t}:#index:V     ZSET    keys of its rows; the score is the time column's count, or 0 for all
+//   {p:t}:#changes     STRING  counts pipelines of changed rows, so that a transaction that reads can watch them
 //   p:#tables          SET     names of tables
 // KEY is the primary key's text, or a count of 16 hexadecimal digits where there is none; such a row's hash has an
 // empty field as well. Replacing a table writes another version and then changes #schema: readers see one or the other.
@@ -46,6 +47,7 @@ class KeyNames {
   KeyNames(std::string_view prefix, std::string_view table);
   std::string Schema() const { return base_ + "#schema"; }
   std::string Version() const { return base_ + "#version"; }
+  std::string Changes() const { return base_ + "#changes"; }
   std::string Counter() const { return base_ + "#counter"; }
   std::string Index(int64_t version) const { return base_ + "#index:" + std::to_string(version); }
   std::string Row(int64_t version, std::string_view key) const;
@@ -54,12 +56,15 @@ class KeyNames {
   std::string base_;  // {p:t}:
 };
 
-// The tables under one prefix.
+class Transaction;
+
+// The tables under one prefix. With a transaction, what changes them is held until it is committed.
 //
-// Thread safety: as Wire.
+// Thread safety: as Wire; with a transaction one thread at a time.
 class Tables {
  public:
   Tables(std::shared_ptr<Wire> wire, std::string prefix) : wire_(std::move(wire)), prefix_(std::move(prefix)) {}
+  Tables Within(std::shared_ptr<Transaction> transaction) const;
 
   // INVALID_ARGUMENT for a prefix that could run into another's keys.
   static arrow::Status CheckPrefix(const std::string& prefix);
@@ -70,12 +75,22 @@ class Tables {
   arrow::Result<std::unique_ptr<Table>> Find(const std::string& name) const;
   arrow::Result<std::vector<std::string>> List() const;  // sorted
 
+  // Before rows of a table are read. NOT_IMPLEMENTED: the transaction has changed them, and would not see that.
+  arrow::Status NoteRead(const Table& table) const;
+  // Which of the rows of these keys there are; a transaction watches them from here on.
+  arrow::Result<std::vector<bool>> RowsThere(const Table& table, const std::vector<std::string>& keys,
+                                             const CancelFlag* cancel) const;
+  // Commands that write (`there`) or remove the rows of these keys.
+  arrow::Status ChangeRows(const Table& table, Pipeline commands, const std::vector<std::string>& keys, bool there,
+                           const CancelFlag* cancel) const;
+
   // A number for rows that nobody sees until Publish().
   arrow::Result<int64_t> NewVersion(const std::string& name) const;
   // Makes the table's version the one that is read. With `must_be_new` ALREADY_EXISTS where there is a table.
   arrow::Status Publish(const Table& table, bool must_be_new) const;
   // Removes the rows of a version after `grace_ms`, so that those who read it may end.
   arrow::Status Retire(const Table& table, int64_t grace_ms) const;
+  arrow::Status RetireNow(const Table& table, int64_t grace_ms) const;
   arrow::Status Drop(const Table& table) const;
 
   KeyNames Names(const std::string& table) const { return {prefix_, table}; }
@@ -86,6 +101,7 @@ class Tables {
 
   std::shared_ptr<Wire> wire_;
   std::string prefix_;
+  std::shared_ptr<Transaction> transaction_;  // null: what changes something is sent at once
 };
 
 // #schema's text and back; INVALID_DATA: it is none.

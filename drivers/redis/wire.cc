@@ -97,6 +97,12 @@ Pipeline& Pipeline::Add(std::initializer_list<std::string_view> words) {
   return *this;
 }
 
+Pipeline& Pipeline::Add(const Pipeline& others) {
+  bytes_ += others.bytes_;
+  commands_ += others.commands_;
+  return *this;
+}
+
 void Pipeline::Clear() {
   bytes_.clear();
   commands_ = 0;
@@ -274,6 +280,7 @@ arrow::Result<Replies> Wire::Run(const Pipeline& pipeline, const CancelFlag* can
     if (sent.ok()) replies.push_back(*std::move(reply));
   }
   if (!sent.ok()) {
+    ++losses_;
     context_.reset();  // what it would answer belongs to commands that nobody waits for
     return sent;
   }

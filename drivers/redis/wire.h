@@ -46,6 +46,8 @@ class Pipeline {
   // All at once.
   Pipeline& Add(std::initializer_list<std::string_view> words);
 
+  Pipeline& Add(const Pipeline& others);
+
   size_t commands() const { return commands_; }
   const std::string& bytes() const { return bytes_; }
   void Clear();
@@ -71,11 +73,13 @@ class Wire {
 
   // Sends all commands and returns as many replies; a reply that is an error fails it, after all have been read. A
   // connection that is lost (IO), has been silent too long (TIMEOUT) or is cancelled (CANCELLED) is made anew by the
-  // next call: the server holds no state for us.
+  // next call, and losses() counts it: what a Transaction watches is gone then.
   arrow::Result<Replies> Run(const Pipeline& pipeline, const CancelFlag* cancel = nullptr);
   // The same for one command.
   arrow::Result<Reply> Run(std::initializer_list<std::string_view> words, const CancelFlag* cancel = nullptr);
 
+  // How many connections it has lost. What the server knows of a connection (WATCH) is gone when this changes.
+  int64_t losses() const { return losses_.load(); }
   const ServerAddress& address() const { return address_; }
 
  private:
@@ -95,6 +99,7 @@ class Wire {
   const ServerAddress address_;
   std::mutex mutex_;  // over one pipeline: answers come in the order of commands
   std::unique_ptr<redisContext, ContextDeleter> context_;
+  std::atomic<int64_t> losses_ = 0;
 };
 
 // What an error reply means. Cluster redirects are NOT_IMPLEMENTED, permissions UNAUTHORIZED.

@@ -1,4 +1,4 @@
-"""The Redis driver where things go wrong: passwords, servers that go or hang, cancels, clusters, transactions."""
+"""The Redis driver where things go wrong: passwords, servers that go or hang, cancels, clusters."""
 
 import socket
 import threading
@@ -262,18 +262,6 @@ class TestCancelling:
                 with pytest.raises((OSError, pa.ArrowException)):
                     read_on(stream)
         wait_until(lambda: connections() == before, what="the end of the connections")
-
-
-class TestTransactions:
-    def test_are_refused_honestly(self, redis):
-        error = failure(lambda: redis.adbc_connection.set_autocommit(False))
-        assert error.status_code == Code.NOT_IMPLEMENTED and "no transactions" in str(error)
-        for call in (redis.adbc_connection.commit, redis.adbc_connection.rollback):
-            assert failure(call).status_code == Code.INVALID_STATE
-
-    def test_the_dbapi_says_so_too(self, valkey):
-        with pytest.warns(Warning, match="Cannot disable autocommit"):
-            dbapi.connect(driver=str(LIBRARY), db_kwargs={"uri": valkey.uri}).close()
 
 
 class TestOptions:

@@ -8,7 +8,9 @@
 
 #include "backend/backend_scan.h"
 #include "backend/backend_transaction.h"
+#include "backend/first_rows.h"
 #include "backend/layout_cache.h"
+#include "backend/redis_writing.h"
 #include "backend/remote_statement.h"
 #include "backend/select_statement.h"
 
@@ -49,11 +51,12 @@ class AdbcBackend final : public Backend {
   }
 
   arrow::Result<RemotePlan> Plan(const RemoteRelation& query) const override {
-    const auto* queries = core_->dialect().queries();
-    if (queries == nullptr) return Backend::Plan(query);
-    ARROW_ASSIGN_OR_RAISE(auto layout, LayoutOfQuery(*queries, query, [this](const TableSource& table) {
-                            return LayoutOfScan(*core_, table);
-                          }));
+    const auto& dialect = core_->dialect();
+    if (dialect.queries() == nullptr && dialect.takes_expressions()) return Backend::Plan(query);
+    const auto layout_of = [this](const TableSource& table) { return LayoutOfScan(*core_, table); };
+    ARROW_ASSIGN_OR_RAISE(auto layout, dialect.queries() != nullptr
+                                           ? LayoutOfQuery(*dialect.queries(), query, layout_of)
+                                           : LayoutOfFirstRows(dialect, query, layout_of));
     ScanRequest all;
     for (int i = 0; i < layout.schema->num_fields(); ++i) all.projection.push_back(i);
     auto statement = SelectStatement(core_->dialect(), layout, all);
@@ -64,11 +67,13 @@ class AdbcBackend final : public Backend {
   }
 
   arrow::Result<std::unique_ptr<BackendWriter>> BeginWriting(std::function<bool()> cancelled) const override {
-    if (core_->dialect().writing() == nullptr) return Backend::BeginWriting(std::move(cancelled));
+    const auto& dialect = core_->dialect();
+    if (dialect.writing() == nullptr && !dialect.writes_by_key()) return Backend::BeginWriting(std::move(cancelled));
     if (core_->spec().isolate) {
       return arrow::Status::NotImplemented("Backend ", core_->name(),
                                            " can only be read while its driver has a process of its own (isolate)");
     }
+    if (dialect.writes_by_key()) return BeginRedisTransaction(core_, cache_, std::move(cancelled));
     return BeginTransaction(core_, cache_, std::move(cancelled));
   }
 

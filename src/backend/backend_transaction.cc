@@ -2,11 +2,11 @@
 
 #include <arrow/array/array_binary.h>
 #include <arrow/array/array_primitive.h>
-#include <arrow/array/builder_primitive.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -16,49 +16,10 @@
 #include "backend/backend_scan.h"
 #include "backend/write_connection.h"
 #include "backend/writing_dialect.h"
+#include "backend/written_rows.h"
 
 namespace hyprstream::backend {
 namespace {
-
-using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
-
-// The given rows as the driver takes them. With numbers, they have one more column.
-class WrittenRows final : public arrow::RecordBatchReader {
- public:
-  WrittenRows(arrow::RecordBatchReader& rows, const ValueWriting& writing, bool numbered)
-      : rows_(rows), writing_(writing), numbered_(numbered), schema_(writing.schema()) {
-    if (!numbered_) return;
-    auto fields = schema_->fields();
-    fields.push_back(arrow::field(kStagedNumber, arrow::int64()));
-    schema_ = arrow::schema(std::move(fields));
-  }
-
-  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
-
-  arrow::Status ReadNext(BatchPtr* batch) override {
-    ARROW_RETURN_NOT_OK(rows_.ReadNext(batch));
-    if (*batch == nullptr) return arrow::Status::OK();
-    const auto first = count_;
-    count_ += (*batch)->num_rows();
-    ARROW_ASSIGN_OR_RAISE(*batch, writing_.Write(**batch, first));
-    if (!numbered_) return arrow::Status::OK();
-    arrow::Int64Builder numbers;
-    ARROW_RETURN_NOT_OK(numbers.Reserve((*batch)->num_rows()));
-    for (auto row = first; row < count_; ++row) numbers.UnsafeAppend(row);
-    auto columns = (*batch)->columns();
-    columns.emplace_back();
-    ARROW_RETURN_NOT_OK(numbers.Finish(&columns.back()));
-    *batch = arrow::RecordBatch::Make(schema_, (*batch)->num_rows(), std::move(columns));
-    return arrow::Status::OK();
-  }
-
- private:
-  arrow::RecordBatchReader& rows_;
-  const ValueWriting& writing_;
-  const bool numbered_;
-  std::shared_ptr<arrow::Schema> schema_;
-  std::int64_t count_ = 0;
-};
 
 std::string Joined(const std::vector<std::string>& parts, const char* between = ", ") {
   std::string text;
@@ -115,6 +76,10 @@ class AdbcWriter final : public BackendWriter {
   }
 
   arrow::Status CreateTable(const NewBackendTable& table) override {
+    if (const auto& options = table.columns->metadata(); options != nullptr && options->size() > 0) {
+      return arrow::Status::NotImplemented("Backend ", core_->name(), " takes no CREATE TABLE ... WITH (",
+                                           options->key(0), " = ...)");
+    }
     std::vector<std::string> parts;
     for (const auto& field : table.columns->fields()) {
       ARROW_ASSIGN_OR_RAISE(const auto type, writing_.TypeName(*field));

@@ -34,8 +34,10 @@ class Dialect {
 
   // How it is asked more than the rows of one table; null: it is not.
   virtual const QueryDialect* queries() const { return nullptr; }
-  // How its tables are changed; null: they are not.
+  // How its tables are changed; null: they are not, or not so.
   virtual const WritingDialect* writing() const { return nullptr; }
+  // Are they changed by the keys of their rows instead (redis_writing.h)?
+  virtual bool writes_by_key() const { return false; }
 
   // What each new connection runs, one after the other.
   virtual std::vector<std::string> SessionStatements() const = 0;

@@ -75,6 +75,8 @@ std::optional<std::string> TimeLiteral(const arrow::TimestampScalar& value) {
 
 class RedisDialect final : public Dialect {
  public:
+  bool writes_by_key() const override { return true; }
+
   std::vector<std::string> SessionStatements() const override { return {}; }
   std::vector<std::pair<std::string, std::string>> StatementOptions() const override { return {}; }
   // A look at the description of a table, which needs not be there.

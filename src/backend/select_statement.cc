@@ -3,7 +3,6 @@
 #include <arrow/scalar.h>
 
 #include <algorithm>
-#include <optional>
 
 namespace hyprstream::backend {
 namespace {
@@ -92,6 +91,19 @@ std::string Columns(const TableLayout& layout, const std::vector<int>& projectio
 bool AllPushed(const Dialect& dialect, const TableLayout& layout, const std::vector<ColumnFilter>& filters) {
   return std::ranges::all_of(filters,
                              [&](const auto& filter) { return Condition(dialect, layout, filter).has_value(); });
+}
+
+std::optional<std::string> TableWithConditions(const Dialect& dialect, const TableLayout& layout,
+                                               const std::vector<ColumnFilter>& filters) {
+  std::string text = layout.from;
+  const char* word = " WHERE ";
+  for (const auto& filter : filters) {
+    const auto condition = Condition(dialect, layout, filter);
+    if (!condition) return std::nullopt;
+    text += word + *condition;
+    word = " AND ";
+  }
+  return text;
 }
 
 std::string SelectStatement(const Dialect& dialect, const TableLayout& layout, const ScanRequest& request) {

@@ -3,6 +3,7 @@
 // Pure functions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,10 @@ namespace hyprstream::backend {
 
 // Do these conditions mean at the database just what they mean here?
 bool AllPushed(const Dialect& dialect, const TableLayout& layout, const std::vector<ColumnFilter>& filters);
+
+// The table with all of these conditions, as it stands behind FROM; nullopt: not all of them can be said.
+std::optional<std::string> TableWithConditions(const Dialect& dialect, const TableLayout& layout,
+                                               const std::vector<ColumnFilter>& filters);
 
 // The projected columns and what is refused of them, as ValueReading takes them; of a projection of none, the number of
 // rows, or one column of them where the database does not count. With the conditions that can be said, and with

@@ -75,6 +75,10 @@ bool CastIsChecked(const arrow::DataType& from, const arrow::DataType& to) {
     case Type::INT16:
     case Type::INT32:
     case Type::INT64:
+    case Type::UINT8:
+    case Type::UINT16:
+    case Type::UINT32:
+    case Type::UINT64:
       return arrow::is_integer(f) || f == Type::BOOL || arrow::is_floating(f) || arrow::is_decimal(f) || from_text;
     case Type::FLOAT:
       return arrow::is_integer(f) || f == Type::HALF_FLOAT || from_text;

@@ -206,9 +206,9 @@ arrow::Status WriteConnection::Open() {
     const auto began = driver().SetOption(ADBC_CONNECTION_OPTION_AUTOCOMMIT, ADBC_OPTION_VALUE_DISABLED);
     if (!began.ok()) return Fail(began, step.watched().get());
   }
-  for (const auto& statement : core_->dialect().writing()->BeginStatements()) {
-    ARROW_RETURN_NOT_OK(RunLocked(statement).status());
-  }
+  const auto* writing = core_->dialect().writing();
+  if (writing == nullptr) return arrow::Status::OK();
+  for (const auto& statement : writing->BeginStatements()) ARROW_RETURN_NOT_OK(RunLocked(statement).status());
   return arrow::Status::OK();
 }
 
@@ -286,8 +286,33 @@ arrow::Result<std::int64_t> WriteConnection::Ingest(const Options& options,
   const MutexLock lock(mutex_);
   ARROW_RETURN_NOT_OK(CheckOpen());
   ARROW_RETURN_NOT_OK(HoldOpenRows());
+  return Feed(driver().MakeStatement(), options, std::move(rows));
+}
+
+arrow::Result<std::int64_t> WriteConnection::RunBound(const std::string& sql,
+                                                      std::shared_ptr<arrow::RecordBatchReader> rows) {
+  const MutexLock lock(mutex_);
+  ARROW_RETURN_NOT_OK(CheckOpen());
+  ARROW_RETURN_NOT_OK(HoldOpenRows());
+  return Feed(driver().Prepare(sql), {}, std::move(rows));
+}
+
+arrow::Result<std::shared_ptr<arrow::Schema>> WriteConnection::Describe(const std::string& table) {
+  const MutexLock lock(mutex_);
+  ARROW_RETURN_NOT_OK(CheckOpen());
+  ARROW_RETURN_NOT_OK(HoldOpenRows());
+  Step step(*this, nullptr, {});
+  auto schema = driver().TableSchema(table);
+  step.watched()->Leave();
+  if (schema.ok() || schema.status().IsKeyError()) return schema;
+  step.End();
+  return Fail(schema.status(), step.watched().get());
+}
+
+arrow::Result<std::int64_t> WriteConnection::Feed(arrow::Result<std::unique_ptr<DriverStatement>> made,
+                                                  const Options& options,
+                                                  std::shared_ptr<arrow::RecordBatchReader> rows) {
   core_->NoteStatement();
-  auto made = driver().MakeStatement();
   if (!made.ok()) return Fail(made.status(), nullptr);
   const auto statement = std::move(made).ValueUnsafe();
   Step step(*this, statement.get(), cancelled_);
@@ -314,8 +339,9 @@ arrow::Status WriteConnection::Commit() {
   const MutexLock lock(mutex_);
   ARROW_RETURN_NOT_OK(CheckOpen());
   ARROW_RETURN_NOT_OK(HoldOpenRows());
-  const auto& writing = *core_->dialect().writing();
-  if (!writing.StatusOption().empty() && driver().Option(writing.StatusOption()) == "inerror") {
+  const auto* writing = core_->dialect().writing();
+  const std::string status_option = writing == nullptr ? "" : writing->StatusOption();
+  if (!status_option.empty() && driver().Option(status_option) == "inerror") {
     return Fail(arrow::Status::Invalid("the database has rolled the transaction back because of an error before"),
                 nullptr);
   }
@@ -343,9 +369,9 @@ void WriteConnection::EndLocked() {
   if (ended_) return;
   const auto restore = [&] {
     ARROW_RETURN_NOT_OK(driver().SetOption(ADBC_CONNECTION_OPTION_AUTOCOMMIT, ADBC_OPTION_VALUE_ENABLED));
-    for (const auto& statement : core_->dialect().writing()->EndStatements()) {
-      ARROW_RETURN_NOT_OK(driver().Run(statement));
-    }
+    const auto* writing = core_->dialect().writing();
+    if (writing == nullptr) return arrow::Status::OK();
+    for (const auto& statement : writing->EndStatements()) ARROW_RETURN_NOT_OK(driver().Run(statement));
     return arrow::Status::OK();
   };
   arrow::Status restored;

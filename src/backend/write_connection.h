@@ -43,6 +43,11 @@ class WriteConnection : public std::enable_shared_from_this<WriteConnection> {
   // The driver's bulk ingest of all rows; an error of the reader is returned as it is.
   arrow::Result<std::int64_t> Ingest(const Options& options, std::shared_ptr<arrow::RecordBatchReader> rows)
       EXCLUDES(mutex_);
+  // A statement that takes the rows as its parameters, once for each.
+  arrow::Result<std::int64_t> RunBound(const std::string& sql, std::shared_ptr<arrow::RecordBatchReader> rows)
+      EXCLUDES(mutex_);
+  // What the driver says of a table. KeyError: there is none, and the transaction goes on.
+  arrow::Result<std::shared_ptr<arrow::Schema>> Describe(const std::string& table) EXCLUDES(mutex_);
   // Then it is over.
   arrow::Status Commit() EXCLUDES(mutex_);
   // From here on everything is Cancelled.
@@ -61,6 +66,9 @@ class WriteConnection : public std::enable_shared_from_this<WriteConnection> {
   arrow::Status Fail(const arrow::Status& status, const WatchedStatement* watched) REQUIRES(mutex_);
   arrow::Status HoldOpenRows() REQUIRES(mutex_);
   void EndLocked() REQUIRES(mutex_);
+  // What executes a statement over bound rows; `statement` or why there is none.
+  arrow::Result<std::int64_t> Feed(arrow::Result<std::unique_ptr<DriverStatement>> statement, const Options& options,
+                                   std::shared_ptr<arrow::RecordBatchReader> rows) REQUIRES(mutex_);
   arrow::Result<std::int64_t> RunLocked(const std::string& sql) REQUIRES(mutex_);
 
   const std::shared_ptr<BackendCore> core_;

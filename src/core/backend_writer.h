@@ -28,7 +28,7 @@ class Result;
 
 namespace hyprstream {
 
-// A table to be made. The fields' types and nullability are those of its columns.
+// A table to be made. Types and nullability are those of the fields; WITH (name = value) is the schema's metadata.
 struct NewBackendTable {
   TableRef table;
   std::shared_ptr<arrow::Schema> columns;

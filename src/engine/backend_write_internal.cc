@@ -402,7 +402,7 @@ void CompleteBackendWrite(duckdb::ClientContext& context, BackendWrite& write,
     if (!write.columns.empty()) field = field->WithName(write.columns[i]);
     fields.push_back(NewColumn(write, field, types[i], i));
   }
-  write.made = arrow::schema(std::move(fields));
+  write.made = arrow::schema(std::move(fields), write.options);
 }
 
 arrow::Result<std::int64_t> RunBackendWrite(duckdb::ClientContext& context, const BackendWrite& write,
@@ -463,7 +463,7 @@ arrow::Result<std::int64_t> RunBackendIngest(duckdb::ClientContext& context, con
   }
   if (!write.exists) {
     NoteRedefined(context, write.backend, write.table);
-    ARROW_RETURN_NOT_OK(writer.CreateTable({.table = write.table, .columns = rows.schema()}));
+    ARROW_RETURN_NOT_OK(writer.CreateTable({.table = write.table, .columns = rows.schema()->RemoveMetadata()}));
   }
   return writer.Append(write.table, rows);
 }

@@ -18,6 +18,7 @@
 #include "core/table_ref.h"
 
 namespace arrow {
+class KeyValueMetadata;
 class RecordBatchReader;
 template <class T>
 class Result;
@@ -46,7 +47,8 @@ struct BackendWrite {
   bool with_rows = false;  // of kCreate: AS SELECT
   std::vector<bool> not_null = {};
   std::vector<std::string> primary_key = {};
-  std::shared_ptr<arrow::Schema> made = {};  // of kCreate: its columns
+  std::shared_ptr<const arrow::KeyValueMetadata> options = {};  // of kCreate: WITH (name = value); null: none
+  std::shared_ptr<arrow::Schema> made = {};                     // of kCreate: its columns
   // Its query, until it is prepared; null: none.
   duckdb::unique_ptr<duckdb::SQLStatement> query = {};
 };

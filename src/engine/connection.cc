@@ -4,6 +4,7 @@
 #include <arrow/status.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
 #include <duckdb.hpp>
@@ -519,8 +520,10 @@ class ConnectionImpl : public Connection {
     }
     std::optional<BackendWrite> write;
     context().RunFunctionInTransaction([&] { write = TakeBackendWrite(context(), sql); });
-    if (write && statement.table_options() != nullptr) {
-      RefuseIfNotOk(arrow::Status::NotImplemented("Tables of backend ", write->backend, " take no WITH options"));
+    if (write && statement.table_options() != nullptr) {  // the database says which it knows
+      auto options = std::make_shared<arrow::KeyValueMetadata>();
+      for (const auto& [name, value] : statement.table_options()->options) options->Append(name, value);
+      write->options = std::move(options);
     }
     return write;
   }

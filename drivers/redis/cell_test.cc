@@ -99,6 +99,16 @@ TEST(Literals, AreRefusedWhereTheyDoNotFit) {
               ::testing::HasSubstr("names a zone"));
 }
 
+TEST(Times, OfAnyYearMayHaveAFraction) {
+  const auto at = [](const char* text, arrow::TimeUnit::type unit) {
+    return ReadTime({.kind = sql::Value::Kind::kString, .text = text}, *arrow::timestamp(unit)).ValueOr(0);
+  };
+  constexpr Wide kLastSecond = Wide{253'402'300'799} * 1'000'000'000;
+  EXPECT_TRUE(at("9999-12-31 23:59:59.000000", arrow::TimeUnit::SECOND) == kLastSecond);
+  EXPECT_TRUE(at("9999-12-31 23:59:59.500", arrow::TimeUnit::NANO) == kLastSecond + 500'000'000);
+  EXPECT_TRUE(at("1970-01-01 00:00:00.000000001", arrow::TimeUnit::SECOND) == 1);
+}
+
 TEST(Values, AreNotRoundedSilently) {
   std::string text;
   EXPECT_THAT(WriteCell(*Values(arrow::timestamp(TimeUnit::NANO), "[-1]"), 0, *arrow::timestamp(TimeUnit::MICRO), text),

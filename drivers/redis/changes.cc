@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cell.h"
+#include "entry_writer.h"
 #include "failure.h"
 #include "select_plan.h"
 
@@ -37,6 +38,16 @@ arrow::Status CheckStillThere(const Tables& tables, const Table& table) {
               "Table " + table.name + " was replaced or dropped while rows were written: write them again");
 }
 
+// Which statement, of a table that is not this driver's.
+arrow::Status CheckOwn(const Table& table, const std::string& statement) {
+  if (table.source == Source::kOwn) return arrow::Status::OK();
+  const bool stream = table.source == Source::kStream;
+  return Fail(ADBC_STATUS_NOT_IMPLEMENTED,
+              statement + ": the rows of table " + table.name + " are " +
+                  (stream ? "entries of the stream " : "the hashes ") + Printable(table.place) +
+                  (stream ? ", which are added, and deleted by their ids" : ", which are only read here"));
+}
+
 // For each column of the table the column of the data, or -1.
 arrow::Result<std::vector<int>> MatchColumns(const Table& table, const arrow::Schema& data) {
   std::vector<int> sources(static_cast<size_t>(table.schema->num_fields()), -1);
@@ -51,8 +62,9 @@ arrow::Result<std::vector<int>> MatchColumns(const Table& table, const arrow::Sc
   return sources;
 }
 
+template <class Writer>
 arrow::Status WriteBatch(const Table& table, const arrow::RecordBatch& batch, const std::vector<int>& sources,
-                         RowWriter& writer) {
+                         Writer& writer) {
   std::vector<Cell> cells(sources.size());
   for (int64_t row = 0; row < batch.num_rows(); ++row) {
     for (size_t i = 0; i < sources.size(); ++i) {
@@ -80,16 +92,8 @@ arrow::Result<std::vector<bool>> UpdatedColumns(const Table& table, const Ingest
   return updated;
 }
 
-arrow::Result<int64_t> WriteAll(const Tables& tables, const Table& table, const IngestTarget& target, BoundRows& rows,
-                                bool fresh, const ChangeOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const std::vector<int> sources, MatchColumns(table, rows.schema()));
-  ARROW_ASSIGN_OR_RAISE(const std::vector<bool> updated, UpdatedColumns(table, target, sources));
-  if (target.rule == RowRule::kMerge && !table.has_key()) {
-    return Fail(ADBC_STATUS_INVALID_ARGUMENT, "Table " + table.name + " has no primary key to find rows by");
-  }
-  RowWriter writer(tables, table,
-                   {.pipeline_rows = options.pipeline_rows, .fresh = fresh, .rule = target.rule, .updated = updated},
-                   options.cancel);
+template <class Writer>
+arrow::Result<int64_t> WriteRows(const Table& table, const std::vector<int>& sources, BoundRows& rows, Writer& writer) {
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const auto batch, rows.Next());
     if (batch == nullptr) break;
@@ -97,6 +101,27 @@ arrow::Result<int64_t> WriteAll(const Tables& tables, const Table& table, const 
   }
   ARROW_RETURN_NOT_OK(writer.Finish());
   return writer.changed();
+}
+
+arrow::Result<int64_t> WriteAll(const Tables& tables, const Table& table, const IngestTarget& target, BoundRows& rows,
+                                bool fresh, const ChangeOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const std::vector<int> sources, MatchColumns(table, rows.schema()));
+  if (table.source == Source::kStream) {
+    if (target.rule == RowRule::kKeep || target.rule == RowRule::kMerge) {
+      return CheckOwn(table, "INSERT with a rule for ids that are there");
+    }
+    EntryWriter writer(tables, table, options.pipeline_rows, options.cancel);
+    return WriteRows(table, sources, rows, writer);
+  }
+  ARROW_RETURN_NOT_OK(CheckOwn(table, "INSERT"));
+  ARROW_ASSIGN_OR_RAISE(const std::vector<bool> updated, UpdatedColumns(table, target, sources));
+  if (target.rule == RowRule::kMerge && !table.has_key()) {
+    return Fail(ADBC_STATUS_INVALID_ARGUMENT, "Table " + table.name + " has no primary key to find rows by");
+  }
+  RowWriter writer(tables, table,
+                   {.pipeline_rows = options.pipeline_rows, .fresh = fresh, .rule = target.rule, .updated = updated},
+                   options.cancel);
+  return WriteRows(table, sources, rows, writer);
 }
 
 // The table that an ingest makes of its data's schema.
@@ -181,8 +206,9 @@ arrow::Status ReadValue(const sql::Value& value, const arrow::RecordBatch* param
   return cell.null ? arrow::Status::OK() : WriteCell(value, type, cell.text);
 }
 
+template <class Writer>
 arrow::Status InsertOne(const Table& table, const std::vector<int>& columns, const std::vector<sql::Value>& values,
-                        const arrow::RecordBatch* parameters, int64_t row, RowWriter& writer) {
+                        const arrow::RecordBatch* parameters, int64_t row, Writer& writer) {
   std::vector<Cell> cells(static_cast<size_t>(table.schema->num_fields()));
   for (size_t i = 0; i < columns.size(); ++i) {
     const auto& field = table.schema->field(columns[i]);
@@ -217,9 +243,13 @@ arrow::Status RunCreate(const Tables& tables, const sql::CreateTable& create) {
   Table table;
   table.name = create.table;
   table.retention_ms = create.retention_ms;
+  if (!create.hashes.empty()) table.source = Source::kHashes;
+  if (!create.stream.empty()) table.source = Source::kStream;
+  table.place = create.hashes.empty() ? create.stream : create.hashes;
   arrow::FieldVector fields;
   for (const sql::Column& column : create.columns) {
-    const bool nullable = column.nullable && column.name != create.key && column.name != create.time;
+    const bool given = create.stream.empty() && (column.name == create.key || column.name == create.time);
+    const bool nullable = column.nullable && !given;  // the id of an entry may be the server's choice
     fields.push_back(arrow::field(column.name, column.type, nullable));
   }
   table.schema = arrow::schema(std::move(fields));
@@ -257,6 +287,7 @@ arrow::Result<int64_t> RunIngest(const Tables& tables, const IngestTarget& targe
     return written;
   }
   if (target.mode == IngestMode::kCreate && existing != nullptr) return AlreadyThere(target.table);
+  if (existing != nullptr) ARROW_RETURN_NOT_OK(CheckOwn(*existing, "Replacing"));
   ARROW_ASSIGN_OR_RAISE(Table table, TableOf(target, rows.schema()));
   return WriteWhole(tables, std::move(table), existing.get(), target, rows, options);
 }
@@ -266,22 +297,31 @@ arrow::Result<int64_t> RunInsert(const Tables& tables, const sql::Statement& sta
   const auto& insert = std::get<sql::Insert>(statement.command);
   ARROW_ASSIGN_OR_RAISE(const Table table, tables.Load(insert.table));
   ARROW_ASSIGN_OR_RAISE(const std::vector<int> columns, InsertColumns(table, insert));
+  const auto insert_into = [&](auto& writer) -> arrow::Result<int64_t> {
+    ARROW_RETURN_NOT_OK(ForEachRow(statement.parameters, bound, [&](const arrow::RecordBatch* parameters, int64_t row) {
+      for (const std::vector<sql::Value>& values : insert.rows) {
+        ARROW_RETURN_NOT_OK(InsertOne(table, columns, values, parameters, row, writer));
+      }
+      return arrow::Status::OK();
+    }));
+    ARROW_RETURN_NOT_OK(writer.Finish());
+    ARROW_RETURN_NOT_OK(CheckStillThere(tables, table));
+    return writer.changed();
+  };
+  if (table.source == Source::kStream) {
+    EntryWriter writer(tables, table, options.pipeline_rows, options.cancel);
+    return insert_into(writer);
+  }
+  ARROW_RETURN_NOT_OK(CheckOwn(table, "INSERT"));
   RowWriter writer(tables, table, {.pipeline_rows = options.pipeline_rows}, options.cancel);
-  ARROW_RETURN_NOT_OK(ForEachRow(statement.parameters, bound, [&](const arrow::RecordBatch* parameters, int64_t row) {
-    for (const std::vector<sql::Value>& values : insert.rows) {
-      ARROW_RETURN_NOT_OK(InsertOne(table, columns, values, parameters, row, writer));
-    }
-    return arrow::Status::OK();
-  }));
-  ARROW_RETURN_NOT_OK(writer.Finish());
-  ARROW_RETURN_NOT_OK(CheckStillThere(tables, table));
-  return writer.rows();
+  return insert_into(writer);
 }
 
 arrow::Result<int64_t> RunUpdate(const Tables& tables, const sql::Statement& statement, BoundRows* bound,
                                  const ChangeOptions& options) {
   const auto& update = std::get<sql::Update>(statement.command);
   ARROW_ASSIGN_OR_RAISE(const Table table, tables.Load(update.table));
+  ARROW_RETURN_NOT_OK(CheckOwn(table, "UPDATE"));
   ARROW_RETURN_NOT_OK(CheckFoundByKey(table, update.where, "UPDATE"));
   std::vector<int> columns;
   std::vector<bool> updated(static_cast<size_t>(table.schema->num_fields()));
@@ -326,6 +366,7 @@ arrow::Result<int64_t> RunDelete(const Tables& tables, const sql::Statement& sta
                                  const ChangeOptions& options) {
   const auto& removal = std::get<sql::Delete>(statement.command);
   ARROW_ASSIGN_OR_RAISE(Table table, tables.Load(removal.table));
+  if (!removal.where || table.source == Source::kHashes) ARROW_RETURN_NOT_OK(CheckOwn(table, "DELETE"));
   if (!removal.where) return RemoveAll(tables, std::move(table), options);
   ARROW_RETURN_NOT_OK(CheckFoundByKey(table, *removal.where, "DELETE"));
   std::vector<std::string> keys;
@@ -336,6 +377,7 @@ arrow::Result<int64_t> RunDelete(const Tables& tables, const sql::Statement& sta
   }));
   std::ranges::sort(keys);
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  if (table.source == Source::kStream) return RemoveEntries(tables, table, keys, options.cancel);
   return RemoveRows(tables, table, keys, options.cancel);
 }
 

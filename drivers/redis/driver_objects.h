@@ -111,8 +111,8 @@ class Statement {
   void Bind(std::unique_ptr<BoundRows> rows) { bound_ = std::move(rows); }
 
   struct Outcome {
-    std::unique_ptr<SelectStream> stream;  // of a SELECT
-    int64_t rows = -1;                     // changed
+    std::unique_ptr<RowStream> stream;  // of a SELECT
+    int64_t rows = -1;                  // changed
   };
   arrow::Result<Outcome> Execute();
   arrow::Result<std::shared_ptr<arrow::Schema>> ExecuteSchema();

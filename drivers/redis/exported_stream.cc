@@ -14,7 +14,7 @@ namespace adbc_redis {
 namespace {
 
 struct Exported {
-  std::unique_ptr<SelectStream> rows;
+  std::unique_ptr<RowStream> rows;
   AdbcError error = ADBC_ERROR_INIT;
   AdbcStatusCode code = ADBC_STATUS_OK;
 };
@@ -77,7 +77,7 @@ void Release(ArrowArrayStream* stream) {
 
 }  // namespace
 
-void ExportStream(std::unique_ptr<SelectStream> rows, ArrowArrayStream* out) {
+void ExportStream(std::unique_ptr<RowStream> rows, ArrowArrayStream* out) {
   auto exported = std::make_unique<Exported>();
   exported->rows = std::move(rows);
   *out = {.get_schema = GetSchema,

@@ -6,12 +6,12 @@
 
 #include <memory>
 
-#include "select_stream.h"
+#include "row_stream.h"
 
 namespace adbc_redis {
 
 // The stream's rows; its errors keep their ADBC codes (see StreamError).
-void ExportStream(std::unique_ptr<SelectStream> rows, ArrowArrayStream* out);
+void ExportStream(std::unique_ptr<RowStream> rows, ArrowArrayStream* out);
 // One batch, or none but a schema.
 arrow::Status ExportBatch(std::shared_ptr<arrow::RecordBatch> batch, ArrowArrayStream* out);
 arrow::Status ExportEmpty(ArrowArrayStream* out);

@@ -114,7 +114,7 @@ arrow::Status RowWriter::Write(const std::string& key, const std::vector<Cell>& 
   const std::string row = names_.Row(table_.version, key);
   AddRow(row, cells);
   ARROW_RETURN_NOT_OK(AddTime(row, key, cells));
-  if (table_.has_key()) keys_.push_back(key);
+  if (table_.has_key() && tables_.in_transaction()) keys_.push_back(key);
   ++changed_;
   ++rows_pending_;
   return arrow::Status::OK();
@@ -182,7 +182,7 @@ arrow::Status RowWriter::Flush() {
     pipeline_.Command(2 + scores_.size()).Word("ZADD").Word(names_.Index(table_.version));
     for (const std::string& word : scores_) pipeline_.Word(word);
   }
-  ARROW_RETURN_NOT_OK(tables_.ChangeRows(table_, std::move(pipeline_), keys_, true, cancel_));
+  ARROW_RETURN_NOT_OK(tables_.ChangeRows(table_, pipeline_, keys_, true, cancel_));
   pipeline_.Clear();
   scores_.clear();
   keys_.clear();
@@ -218,7 +218,7 @@ arrow::Result<int64_t> RemoveRows(const Tables& tables, const Table& table, cons
     for (const std::string& key : page) pipeline.Add({"UNLINK", names.Row(table.version, key)});
     pipeline.Command(2 + page.size()).Word("ZREM").Word(names.Index(table.version));
     for (const std::string& key : page) pipeline.Word(key);
-    ARROW_RETURN_NOT_OK(tables.ChangeRows(table, std::move(pipeline), page, false, cancel));
+    ARROW_RETURN_NOT_OK(tables.ChangeRows(table, pipeline, page, false, cancel));
   }
   return removed;
 }

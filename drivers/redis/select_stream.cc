@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "failure.h"
+#include "mapped_stream.h"
 
 namespace adbc_redis {
 namespace {
@@ -33,13 +34,17 @@ SelectStream::SelectStream(Tables tables, SelectPlan plan, ReadOptions options, 
       names_(tables_.Names(plan_.table->name)),
       needs_time_(plan_.ordered || !plan_.time_conditions.empty()) {}
 
-arrow::Result<std::unique_ptr<SelectStream>> SelectStream::Make(Tables tables, sql::Statement statement,
-                                                                std::unique_ptr<BoundRows> bound, ReadOptions options,
-                                                                std::shared_ptr<CancelFlag> cancel) {
+arrow::Result<std::unique_ptr<RowStream>> SelectStream::Make(Tables tables, sql::Statement statement,
+                                                             std::unique_ptr<BoundRows> bound, ReadOptions options,
+                                                             std::shared_ptr<CancelFlag> cancel) {
   const auto& select = std::get<sql::Select>(statement.command);
   ARROW_ASSIGN_OR_RAISE(Table table, tables.Load(select.table));
   ARROW_RETURN_NOT_OK(tables.NoteRead(table));
   ARROW_ASSIGN_OR_RAISE(SelectPlan plan, SelectPlan::Make(select, std::make_shared<const Table>(std::move(table))));
+  if (plan.table->source != Source::kOwn) {
+    return MappedStream::Make(std::move(tables), std::move(plan), statement.parameters, std::move(bound), options,
+                              std::move(cancel));
+  }
   std::unique_ptr<SelectStream> stream(
       new SelectStream(std::move(tables), std::move(plan), options, std::move(cancel)));
   for (const auto& field : stream->plan_.schema->fields()) {

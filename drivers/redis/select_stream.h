@@ -12,27 +12,20 @@
 
 #include "bound_rows.h"
 #include "key_cursor.h"
+#include "row_stream.h"
 #include "select_plan.h"
 
 namespace adbc_redis {
 
-struct ReadOptions {
-  int64_t batch_rows = 65536;
-  int64_t batch_bytes = int64_t{16} << 20;  // of text; a batch ends with the row that reaches it
-  int64_t pipeline_rows = 1000;
-};
-
-class SelectStream {
+class SelectStream final : public RowStream {
  public:
   // `bound` may be null. Each of its rows runs the statement once; the rows follow each other.
-  static arrow::Result<std::unique_ptr<SelectStream>> Make(Tables tables, sql::Statement statement,
-                                                           std::unique_ptr<BoundRows> bound, ReadOptions options,
-                                                           std::shared_ptr<CancelFlag> cancel);
+  static arrow::Result<std::unique_ptr<RowStream>> Make(Tables tables, sql::Statement statement,
+                                                        std::unique_ptr<BoundRows> bound, ReadOptions options,
+                                                        std::shared_ptr<CancelFlag> cancel);
 
-  const std::shared_ptr<arrow::Schema>& schema() const { return plan_.schema; }
-  // Null at the end. INVALID_DATA names key and column of a text that is no value of the column. A stream that has
-  // failed says so again: rows that were on their way are lost.
-  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next();
+  const std::shared_ptr<arrow::Schema>& schema() const override { return plan_.schema; }
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next() override;
 
  private:
   struct Row {

@@ -221,8 +221,15 @@ class Parser {
         create.time = value.text;
       } else if (name == "retention") {
         ARROW_ASSIGN_OR_RAISE(create.retention_ms, ReadDuration(value.text));
+      } else if (name == "hashes" && create.stream.empty()) {
+        create.hashes = value.text;
+      } else if (name == "stream" && create.hashes.empty()) {
+        create.stream = value.text;
+      } else if (name == "hashes" || name == "stream") {
+        return Fail(ADBC_STATUS_INVALID_ARGUMENT, "A table is of hashes or of a stream, not of both");
       } else {
-        return Fail(ADBC_STATUS_NOT_IMPLEMENTED, "Unknown table option: " + name + " (there are time and retention)");
+        return Fail(ADBC_STATUS_NOT_IMPLEMENTED,
+                    "Unknown table option: " + name + " (there are time, retention, hashes and stream)");
       }
     } while (TakeSymbol(","));
     return NeedSymbol(")");

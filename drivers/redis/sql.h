@@ -1,7 +1,7 @@
 // The SQL that this driver answers itself, as values.
 //
 //   CREATE TABLE [IF NOT EXISTS] t (column type [NOT NULL] [PRIMARY KEY], … [, PRIMARY KEY (column)])
-//     [WITH (time = 'column', retention = '7 days')]
+//     [WITH (time = 'column', retention = '7 days')] or WITH (hashes = 'user:*') or WITH (stream = 'events' [, time])
 //   DROP TABLE [IF EXISTS] t
 //   INSERT INTO t [(column, …)] VALUES (value, …), …
 //   DELETE FROM t [WHERE column = value | column IN (value, …)]
@@ -51,6 +51,8 @@ struct CreateTable {
   std::string key;   // empty: none
   std::string time;  // empty: none
   int64_t retention_ms = 0;
+  std::string hashes;  // a pattern of their keys; empty: none
+  std::string stream;  // a key; empty: none
 };
 
 struct DropTable {

@@ -84,6 +84,22 @@ TEST(Sql, Deletes) {
   EXPECT_THAT(Parse("DELETE FROM t WHERE k > 1"), FailsWith(ADBC_STATUS_NOT_IMPLEMENTED, "WHERE key = value"));
 }
 
+TEST(Sql, UpdatesByKey) {
+  const auto update = Parsed<Update>("UPDATE t SET a = 1, \"B\" = ? WHERE k IN ('x', ?)");
+  EXPECT_EQ(update.columns, (std::vector<std::string>{"a", "B"}));
+  EXPECT_EQ(update.values[0].text, "1");
+  EXPECT_EQ(update.values[1].parameter, 0);
+  EXPECT_EQ(update.where.values[1].parameter, 1);
+  EXPECT_THAT(Parse("UPDATE t SET a = 1 WHERE k > 1"), FailsWith(ADBC_STATUS_NOT_IMPLEMENTED, "WHERE key = value"));
+}
+
+TEST(Sql, NamesThePlacesOfOthers) {
+  EXPECT_EQ(Parsed<CreateTable>("CREATE TABLE t (a INT) WITH (hashes = 'user:*')").hashes, "user:*");
+  EXPECT_EQ(Parsed<CreateTable>("CREATE TABLE t (a INT) WITH (stream = 's', time = 'a')").stream, "s");
+  EXPECT_THAT(Parse("CREATE TABLE t (a INT) WITH (stream = 's', hashes = 'a*')"),
+              FailsWith(ADBC_STATUS_INVALID_ARGUMENT, "not of both"));
+}
+
 TEST(Sql, SkipsComments) { EXPECT_EQ(Parsed<DropTable>("DROP /* a ; b */ TABLE -- c\n IF EXISTS t").table, "t"); }
 
 TEST(Sql, TakesNothingForGranted) {

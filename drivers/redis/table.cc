@@ -2,6 +2,7 @@
 
 #include <arrow/c/bridge.h>
 #include <arrow/type.h>
+#include <arrow/type_traits.h>
 #include <arrow/util/utf8.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@ namespace adbc_redis {
 namespace {
 
 constexpr int kFormat = 1;
+constexpr int kMappedFormat = 2;  // which earlier drivers would take for an empty table
 constexpr int64_t kRetirePage = 1000;
 
 // Types are written as in Arrow's C data interface, "tsu:UTC".
@@ -68,6 +70,40 @@ arrow::Status CheckColumn(const arrow::Field& field) {
   return arrow::Status::OK();
 }
 
+arrow::Status CheckHashes(const Table& table) {
+  const bool good = std::ranges::count(table.place, '*') == 1 && table.place.size() > 1 &&
+                    table.place.find_first_of("?[]\\") == std::string::npos;
+  if (!good) {
+    return Malformed("Not a pattern of hashes: '" + Printable(table.place) +
+                     "' (one *, which stands for the primary key, among other letters, and no ? [ ] \\)");
+  }
+  if (table.has_key()) {
+    const auto id = table.schema->field(table.key)->type()->id();
+    if (!arrow::is_integer(id) && id != arrow::Type::STRING && id != arrow::Type::BINARY) {
+      return Malformed("The primary key of hashes is what stands for the *, a TEXT, a BLOB or an integer");
+    }
+  }
+  if (table.time >= 0 || table.retention_ms > 0) {
+    return Malformed("Hashes of others have no index by time, and are not expired: leave `time` and `retention` out");
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status CheckStream(const Table& table) {
+  if (table.place.empty()) return Malformed("The name of a stream may not be empty");
+  if (table.retention_ms > 0) return Malformed("Streams are trimmed by those who own them: leave `retention` out");
+  if (table.has_key() && table.schema->field(table.key)->type()->id() != arrow::Type::STRING) {
+    return Malformed("The primary key of a stream is the id of its entries, a TEXT");
+  }
+  if (table.time < 0) return arrow::Status::OK();
+  const auto& type = *table.schema->field(table.time)->type();
+  if (type.id() == arrow::Type::TIMESTAMP &&
+      static_cast<const arrow::TimestampType&>(type).unit() == arrow::TimeUnit::MILLI) {
+    return arrow::Status::OK();
+  }
+  return Malformed("The time column of a stream is the time of its entries' ids, a TIMESTAMP(3)");
+}
+
 }  // namespace
 
 const std::string& Table::present_field() const {
@@ -98,6 +134,8 @@ arrow::Status CheckTable(const Table& table) {
                        field->type()->ToString());
     }
   }
+  if (table.source == Source::kHashes) return CheckHashes(table);
+  if (table.source == Source::kStream) return CheckStream(table);
   if (table.retention_ms > 0 && table.time < 0)
     return Malformed("retention needs a time column: WITH (time = '…', retention = '…')");
   return arrow::Status::OK();
@@ -128,18 +166,21 @@ arrow::Result<std::string> TableToJson(const Table& table) {
     ARROW_ASSIGN_OR_RAISE(std::string format, FormatOf(*field->type()));
     columns.push_back({{"name", field->name()}, {"type", std::move(format)}, {"nullable", field->nullable()}});
   }
-  nlohmann::json json = {{"format", kFormat}, {"version", table.version}, {"columns", std::move(columns)}};
+  const int format = table.source == Source::kOwn ? kFormat : kMappedFormat;
+  nlohmann::json json = {{"format", format}, {"version", table.version}, {"columns", std::move(columns)}};
   if (table.has_key()) json["key"] = table.present_field();
   if (table.time >= 0) json["time"] = table.schema->field(table.time)->name();
   if (table.retention_ms > 0) json["retention_ms"] = table.retention_ms;
+  if (table.source == Source::kHashes) json["hashes"] = table.place;
+  if (table.source == Source::kStream) json["stream"] = table.place;
   return json.dump();
 }
 
 arrow::Result<Table> TableFromJson(const std::string& name, std::string_view text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("columns")) return NoTable(name, "no JSON");
-  if (json.value("format", nlohmann::json()) != kFormat)
-    return NoTable(name, "written by another version of this driver");
+  const auto format = json.value("format", nlohmann::json());
+  if (format != kFormat && format != kMappedFormat) return NoTable(name, "written by another version of this driver");
   Table table;
   table.name = name;
   arrow::FieldVector fields;
@@ -165,6 +206,13 @@ arrow::Result<Table> TableFromJson(const std::string& name, std::string_view tex
   };
   table.retention_ms = number("retention_ms");
   table.version = number("version");
+  for (const auto& [role, source] : {std::pair("hashes", Source::kHashes), std::pair("stream", Source::kStream)}) {
+    const auto found = json.find(role);
+    if (found == json.end() || !found->is_string()) continue;
+    table.source = source;
+    table.place = found->get<std::string>();
+  }
+  if ((table.source == Source::kOwn) != (format == kFormat)) return NoTable(name, "of another format");
   ARROW_RETURN_NOT_OK(CheckTable(table));
   return table;
 }
@@ -210,7 +258,13 @@ arrow::Status Tables::NoteRead(const Table& table) const {
                 "This transaction has changed table " + table.name +
                     ", and does not see that before its commit (MULTI): read first, or commit before you read");
   }
-  return transaction_->Watch({Names(table.name).Changes()});
+  std::vector<std::string> watched = {Names(table.name).Changes()};
+  if (table.source == Source::kStream) watched.push_back(table.place);
+  return transaction_->Watch(watched);
+}
+
+arrow::Status Tables::NoteLookUp(const Table& table) const {
+  return transaction_ == nullptr ? arrow::Status::OK() : transaction_->Watch({table.place});
 }
 
 arrow::Result<std::vector<bool>> Tables::RowsThere(const Table& table, const std::vector<std::string>& keys,
@@ -239,7 +293,7 @@ arrow::Result<std::vector<bool>> Tables::RowsThere(const Table& table, const std
   return there;
 }
 
-arrow::Status Tables::ChangeRows(const Table& table, Pipeline commands, const std::vector<std::string>& keys,
+arrow::Status Tables::ChangeRows(const Table& table, Pipeline& commands, const std::vector<std::string>& keys,
                                  bool there, const CancelFlag* cancel) const {
   if (transaction_ != nullptr && transaction_->IsFresh(table)) return wire_->Run(commands, cancel).status();
   commands.Add({"INCR", Names(table.name).Changes()});

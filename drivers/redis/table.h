@@ -25,6 +25,13 @@ class Schema;
 
 namespace adbc_redis {
 
+// Where the rows of a table are.
+enum class Source {
+  kOwn,     // in hashes of this driver's, as above
+  kHashes,  // in hashes that others write: the table's `place` is the pattern of their keys
+  kStream,  // in the entries of the stream `place`
+};
+
 struct Table {
   std::string name;
   std::shared_ptr<arrow::Schema> schema;
@@ -32,9 +39,11 @@ struct Table {
   int time = -1;  // likewise
   int64_t retention_ms = 0;
   int64_t version = 0;
+  Source source = Source::kOwn;
+  std::string place = {};
 
   bool has_key() const { return key >= 0; }
-  // The field that every row has.
+  // The field that every row of its own has.
   const std::string& present_field() const;
 };
 
@@ -77,12 +86,15 @@ class Tables {
 
   // Before rows of a table are read. NOT_IMPLEMENTED: the transaction has changed them, and would not see that.
   arrow::Status NoteRead(const Table& table) const;
+  // Before a stream is looked at to change it: a transaction watches it from here on.
+  arrow::Status NoteLookUp(const Table& table) const;
   // Which of the rows of these keys there are; a transaction watches them from here on.
   arrow::Result<std::vector<bool>> RowsThere(const Table& table, const std::vector<std::string>& keys,
                                              const CancelFlag* cancel) const;
-  // Commands that write (`there`) or remove the rows of these keys.
-  arrow::Status ChangeRows(const Table& table, Pipeline commands, const std::vector<std::string>& keys, bool there,
+  // Commands that write (`there`) or remove the rows of these keys, which only a transaction needs. One more is added.
+  arrow::Status ChangeRows(const Table& table, Pipeline& commands, const std::vector<std::string>& keys, bool there,
                            const CancelFlag* cancel) const;
+  bool in_transaction() const { return transaction_ != nullptr; }
 
   // A number for rows that nobody sees until Publish().
   arrow::Result<int64_t> NewVersion(const std::string& name) const;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "catalog_results.h"
+#include "mapped_rows.h"
 #include "row_writer.h"
 #include "status_expectations.h"
 
@@ -33,6 +34,33 @@ TEST(TableDescription, ComesBackFromJson) {
   EXPECT_EQ(back.time, 1);
   EXPECT_EQ(back.retention_ms, 1000);
   EXPECT_EQ(back.version, 7);
+}
+
+TEST(TableDescription, NamesThePlaceOfItsRows) {
+  Table table;
+  table.name = "users";
+  table.schema = arrow::schema({arrow::field("id", arrow::utf8())});
+  table.key = 0;
+  for (const auto& [source, place] : {std::pair(Source::kHashes, "user:*"), std::pair(Source::kStream, "events")}) {
+    table.source = source;
+    table.place = place;
+    const auto json = TableToJson(table).ValueOrDie();
+    const Table back = TableFromJson("users", json).ValueOrDie();
+    EXPECT_EQ(back.source, source);
+    EXPECT_EQ(back.place, place);
+    // A driver that knows no such places must not take it for a table without rows.
+    EXPECT_THAT(json, ::testing::HasSubstr("\"format\":2"));
+  }
+}
+
+TEST(EntryIds, AreReadAsTheServerWritesThem) {
+  EXPECT_EQ(ReadEntryId("1700000000000-7"), (EntryId{1'700'000'000'000, 7}));
+  EXPECT_EQ(ReadEntryId("0-18446744073709551615"), (EntryId{0, UINT64_MAX}));
+  EXPECT_LT(*ReadEntryId("9-10"), *ReadEntryId("10-9"));
+  for (const char* text :
+       {"", "1", "1-", "-1", "01-1", "1-01", "1-1 ", "+1-1", "1-1-1", "18446744073709551616-0", "x"}) {
+    EXPECT_FALSE(ReadEntryId(text).has_value()) << text;
+  }
 }
 
 TEST(TableDescription, IsRefusedWhenItIsDamaged) {

@@ -241,7 +241,7 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunInTransaction(LaneLease& lea
     const auto provenance = ProvenanceOf(plan->info());
     outcome.rows = AppendTextRow(std::move(outcome.rows), {"route", provenance.route + " (" + provenance.reason + ")"});
   }
-  if (const auto* options = statement.table_options()) {
+  if (const auto* options = statement.table_options(); options != nullptr && !plan->info().backend_write) {
     ARROW_RETURN_NOT_OK(services_.commits.SetTableOptions(lease.connection(), *options));
   }
   NoteEffects(*lease, statement, plan->info());

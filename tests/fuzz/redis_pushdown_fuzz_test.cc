@@ -256,7 +256,8 @@ class RedisPushdownFuzz : public ::testing::Test {
     auto found = *answer;
     pushed_ += found.pushed ? 1 : 0;
     EXPECT_EQ(found.types, expected.types) << there;
-    if (!query.starts_with("SELECT ts")) {
+    const bool ordered = query.starts_with("SELECT ts") && query.find(" ORDER BY ") != std::string::npos;
+    if (!ordered) {
       std::ranges::sort(expected.rows);
       std::ranges::sort(found.rows);
     }

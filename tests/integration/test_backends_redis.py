@@ -243,6 +243,33 @@ class TestTransactions:
         assert committed and sorted(value[1:]) == sorted(committed)
 
 
+class TestWhatOthersWrite:
+    def test_hashes_are_read(self, run, valkey):
+        for i in range(3):
+            valkey.run("HSET", f"user:{i}", "name", f"n{i}")
+        run("CREATE TABLE hot.main.users (id BIGINT PRIMARY KEY, name VARCHAR) WITH (hashes = 'user:*')")
+        assert run("SELECT * FROM hot.main.users ORDER BY id") == [(0, "n0"), (1, "n1"), (2, "n2")]
+        assert run("SELECT name FROM hot.main.users WHERE id = 1") == [("n1",)]
+        for sql in ("INSERT INTO hot.main.users VALUES (9, 'x')", "UPDATE hot.main.users SET name = 'x'", "DELETE FROM hot.main.users"):
+            refused(lambda: run(sql), "only read")
+        run("DROP TABLE hot.main.users")
+        assert valkey.run("HGET", "user:1", "name") == "n1"
+
+    def test_streams_are_read_and_appended_to(self, run, valkey):
+        run("CREATE TABLE hot.main.events (id VARCHAR PRIMARY KEY, ts TIMESTAMP_MS, kind VARCHAR, n BIGINT) WITH (stream = 'events', time = 'ts')")
+        assert run("INSERT INTO hot.main.events (kind, n) SELECT 'k' || i, i FROM range(3000) r(i)") == 3000
+        assert valkey.run("XLEN", "events") == "3000"
+        assert run("SELECT kind, n FROM hot.main.events ORDER BY ts DESC LIMIT 1") == [("k2999", 2999)]
+        ((id, now),) = run("SELECT id, ts BETWEEN now()::TIMESTAMP - INTERVAL 1 HOUR AND now()::TIMESTAMP + INTERVAL 1 HOUR FROM hot.main.events WHERE n = 7")
+        assert now and run(f"SELECT n FROM hot.main.events WHERE id = '{id}'") == [(7,)]
+        assert run("DELETE FROM hot.main.events WHERE n >= 5") == 2995
+        assert valkey.run("XLEN", "events") == "5"
+        refused(lambda: run("UPDATE hot.main.events SET n = 1"), "by their ids")
+        refused(lambda: run("INSERT INTO hot.main.events (id, n) VALUES ('1-1', 1)"), "not greater than")
+        run("DROP TABLE hot.main.events")
+        assert valkey.run("XLEN", "events") == "5"
+
+
 def test_ingest_in_all_modes(server, run):
     rows = pa.table({"b": pa.array(["x", None]), "a": pa.array([1, 2], pa.int64())})
     with connected(server) as connection, connection.cursor() as cursor:

@@ -239,6 +239,9 @@ class AdbcWriter final : public BackendWriter {
     ARROW_RETURN_NOT_OK(connection_->Run(writing_.CreateStage(stage, Joined(columns))).status());
     ARROW_RETURN_NOT_OK(
         connection_->Ingest(writing_.StageOptions(stage), std::make_shared<WrittenRows>(rows, values, true)).status());
+    for (const auto& statement : writing_.CheckStatements(values.columns())) {
+      ARROW_RETURN_NOT_OK(connection_->Run(statement).status());
+    }
     for (const auto& column : values.columns()) ARROW_RETURN_NOT_OK(CheckStaged(target, stage, column));
     return stage;
   }

@@ -40,14 +40,41 @@ columns AS (
 SELECT f.relkind::text, c.attname::text, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END::text,
   CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND en.nspname = 'pg_catalog' THEN e.typname ELSE '' END::text,
   (t.typcategory = 'A' AND t.typlen = -1)::text, c.modifier::text, c.filled::text, c.defaulted::text,
-  c.computed::text, pg_catalog.format_type(c.own_type, c.own_modifier), pg_catalog.format_type(c.own_type, -1)
+  c.computed::text, pg_catalog.format_type(c.own_type, c.own_modifier), pg_catalog.format_type(c.own_type, -1),
+  EXISTS (SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
+    WHERE pn.nspname = 'pg_catalog' AND p.proname = 'pg_input_is_valid')::text
 FROM found f LEFT JOIN columns c ON true LEFT JOIN pg_catalog.pg_type t ON t.oid = c.type
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
 LEFT JOIN pg_catalog.pg_namespace en ON en.oid = e.typnamespace
 WHERE t.typtype IS DISTINCT FROM 'd' ORDER BY c.attnum)";
 
-enum { kKind, kName, kType, kElement, kIsArray, kModifier, kFilled, kDefaulted, kComputed, kDeclared, kCast, kFields };
+// Of PostgreSQL 16 and later; and what stands for it before.
+constexpr const char* kCheck = "pg_catalog.pg_input_is_valid";
+constexpr const char* kCheckOfOurs = "pg_temp.hyprstream_is_valid";
+constexpr const char* kCheckDefinition = R"((value text, type text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE 'SELECT CAST($1 AS ' || type || ')' USING value;
+  RETURN true;
+EXCEPTION WHEN OTHERS THEN
+  RETURN false;
+END $$)";
+
+enum {
+  kKind,
+  kName,
+  kType,
+  kElement,
+  kIsArray,
+  kModifier,
+  kFilled,
+  kDefaulted,
+  kComputed,
+  kDeclared,
+  kCast,
+  kChecks,
+  kFields
+};
 
 std::shared_ptr<arrow::DataType> PlainTypeOf(std::string_view name) {
   if (name == "bool") return arrow::boolean();
@@ -138,6 +165,7 @@ WrittenColumn ColumnOf(const TextRow& row) {
   if (column.type != nullptr || RoundsItsInput(type)) return column;
   column.type = arrow::utf8();
   column.cast_there = true;
+  column.check = text(kChecks) == "true" ? kCheck : kCheckOfOurs;
   column.rounds = type == "numeric" && modifier >= 4;
   return column;
 }
@@ -263,15 +291,22 @@ class PostgresWriting final : public WritingDialect {
     const std::string value = "s." + QuoteIdentifier(column.name);
     return column.cast_there ? value + "::" + column.cast_to : value;
   }
+  std::vector<std::string> CheckStatements(const std::vector<WrittenColumn>& columns) const override {
+    const auto needs = [](const WrittenColumn& column) { return column.cast_there && column.check == kCheckOfOurs; };
+    if (std::ranges::none_of(columns, needs)) return {};
+    return {std::string("CREATE OR REPLACE FUNCTION ") + kCheckOfOurs + kCheckDefinition};
+  }
   std::string MisfitQuery(const std::string& stage, const WrittenColumn& column) const override {
     if (!column.cast_there) return {};
     const std::string value = "s." + QuoteIdentifier(column.name);
-    std::string condition = "NOT pg_catalog.pg_input_is_valid(" + value + ", " + QuoteLiteral(column.cast_to) + ")";
+    const auto is_no = [&](const std::string& type) {
+      return "NOT " + column.check + "(" + value + ", " + QuoteLiteral(type) + ")";
+    };
+    std::string condition = is_no(column.cast_to);
     if (column.rounds) {
       const std::string number = value + "::" + column.cast_to;
-      condition = "CASE WHEN " + condition + " THEN true ELSE NOT pg_catalog.pg_input_is_valid(" + value + ", " +
-                  QuoteLiteral(column.declared) + ") OR " + number + " <> (" + number + ")::" + column.declared +
-                  " END";
+      condition = "CASE WHEN " + condition + " THEN true ELSE " + is_no(column.declared) + " OR " + number + " <> (" +
+                  number + ")::" + column.declared + " END";
     }
     return "SELECT s." + std::string(kStagedNumber) + "::text, " + value + " FROM " + StageName(stage) +
            " AS s WHERE " + value + " IS NOT NULL AND " + condition + " ORDER BY s." + kStagedNumber + " LIMIT 1";

@@ -51,6 +51,7 @@ struct WrittenColumn {
   std::string cast_to = {};  // its type without lengths and digits
   bool cast_there = false;   // its values are written as text, and cast by the database
   bool rounds = false;       // that cast might change them
+  std::string check = {};    // the database's function that says whether it takes a text for a type
   bool nullable = true;
   bool has_default = false;
   bool computed = false;  // by the database alone

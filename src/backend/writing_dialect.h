@@ -65,6 +65,8 @@ class WritingDialect {
   // How the stage declares a column, and what is taken of it (as `s`).
   virtual std::string StageType(const WrittenColumn& column) const = 0;
   virtual std::string FromStage(const WrittenColumn& column) const = 0;
+  // What the next needs, once for the columns of a stage.
+  virtual std::vector<std::string> CheckStatements(const std::vector<WrittenColumn>&) const { return {}; }
   // Number and text of the first staged value of the column that its type does not take; empty: it is not asked.
   virtual std::string MisfitQuery(const std::string& stage, const WrittenColumn& column) const = 0;
   // The stage's rows are rows of the target, `t`.

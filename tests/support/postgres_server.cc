@@ -92,7 +92,9 @@ arrow::Status RunToEnd(std::vector<std::string> command, const std::string& log)
 arrow::Result<std::unique_ptr<PostgresServer>> PostgresServer::Start(PostgresOptions options) {
   std::unique_ptr<PostgresServer> server(new PostgresServer());
   server->options_ = std::move(options);
-  ARROW_ASSIGN_OR_RAISE(server->programs_, FindPrograms());
+  ARROW_ASSIGN_OR_RAISE(server->newest_, FindPrograms());
+  const char* chosen = std::getenv("HYPRSTREAM_POSTGRES");
+  server->programs_ = chosen != nullptr && *chosen != '\0' ? chosen : server->newest_;
   server->folder_ = (std::filesystem::temp_directory_path() / "hyprstream-postgres-XXXXXX").string();
   if (mkdtemp(server->folder_.data()) == nullptr) return arrow::Status::IOError("No temporary folder");
   ARROW_RETURN_NOT_OK(server->Initialize());
@@ -188,7 +190,7 @@ arrow::Result<std::string> PostgresServer::Run(const std::string& sql, const std
   std::filesystem::remove(rows, ignored);
   std::filesystem::remove(folder_ + "/psql.log", ignored);
   std::ofstream(file) << sql << '\n';
-  ARROW_RETURN_NOT_OK(RunToEnd({programs_ + "/psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only",
+  ARROW_RETURN_NOT_OK(RunToEnd({newest_ + "/psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only",
                                 "--set=ON_ERROR_STOP=1", "--file=" + file, "--output=" + rows, uri(database)},
                                folder_ + "/psql.log"));
   std::string text = ReadAll(rows);

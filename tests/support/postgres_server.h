@@ -1,6 +1,7 @@
 // A real PostgreSQL, as a child process on a free loopback port, its data in a temporary folder.
 //
-// The programs are those of the newest version under /usr/lib/postgresql; as root it runs as the user `postgres`, which
+// The programs are those of the newest version under /usr/lib/postgresql, the server's those of the folder
+// HYPRSTREAM_POSTGRES where that is set, to test with another version; as root it runs as the user `postgres`, which
 // its package makes. Thread safety: one thread. Ownership: the destructor stops it and removes its data.
 #pragma once
 
@@ -57,7 +58,8 @@ class PostgresServer {
 
   PostgresOptions options_;
   std::string folder_;
-  std::string programs_;
+  std::string newest_;    // its programs
+  std::string programs_;  // the server's
   std::string user_ = "postgres";
   int port_ = 0;
   pid_t pid_ = -1;

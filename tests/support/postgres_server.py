@@ -6,7 +6,8 @@
 
 As a program it prints the URI of one and keeps it until standard input ends.
 
-The programs are those of the newest version under /usr/lib/postgresql; as root it runs as the user `postgres`, which
+The programs are those of the newest version under /usr/lib/postgresql, the server's those of the folder
+HYPRSTREAM_POSTGRES where that is set, to test with another version; as root it runs as the user `postgres`, which
 its package makes. It ends with the test, also where that dies of a signal.
 """
 
@@ -41,7 +42,7 @@ class PostgresServer:
         self.password = password
         self._tls_folder = tls_folder
         self._settings = settings
-        self._programs = programs()
+        self._programs = pathlib.Path(os.environ.get("HYPRSTREAM_POSTGRES") or programs())
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="hyprstream-postgres-"))
         self._process = None
         try:
@@ -126,7 +127,7 @@ class PostgresServer:
     def run(self, sql, database="postgres"):
         """Runs statements through psql, apart from anything of ours; rows as text, columns separated by '|'."""
         done = subprocess.run(
-            [self._programs / "psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1",
+            [programs() / "psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1",
              self.uri_of(database)], input=sql, capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
             raise RuntimeError(f"psql failed: {done.stderr}")

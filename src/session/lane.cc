@@ -5,11 +5,10 @@
 
 namespace hyprstream::session {
 
-engine::Prepared* Lane::FindPlan(std::string_view sql, std::uint64_t catalog_version) {
+engine::Prepared* Lane::FindPlan(std::string_view sql, std::uint64_t catalog_version, const AreAsPlanned& as_planned) {
   const auto found = std::ranges::find_if(plans_, [&](const auto& plan) { return plan.sql == sql; });
   if (found == plans_.end()) return nullptr;
-  // A backend's tables change without anybody's telling.
-  if (found->catalog_version != catalog_version || !found->prepared->info().backend_reads.empty()) {
+  if (found->catalog_version != catalog_version || !as_planned(found->tables)) {
     plans_.erase(found);
     return nullptr;
   }
@@ -17,9 +16,12 @@ engine::Prepared* Lane::FindPlan(std::string_view sql, std::uint64_t catalog_ver
   return found->prepared.get();
 }
 
-engine::Prepared* Lane::KeepPlan(std::string sql, std::uint64_t catalog_version,
+engine::Prepared* Lane::KeepPlan(std::string sql, std::uint64_t catalog_version, std::vector<PlannedTable> tables,
                                  std::unique_ptr<engine::Prepared> plan) {
-  plans_.push_front({.sql = std::move(sql), .catalog_version = catalog_version, .prepared = std::move(plan)});
+  plans_.push_front({.sql = std::move(sql),
+                     .catalog_version = catalog_version,
+                     .tables = std::move(tables),
+                     .prepared = std::move(plan)});
   if (plans_.size() > kPlansMax) plans_.pop_back();
   return plans_.front().prepared.get();
 }

@@ -6,14 +6,24 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/connection.h"
 
 namespace hyprstream::session {
+
+// A table of a backend that a plan reads, with the columns that it had then. Null: what a statement of the backend's
+// own gives, which is not known before.
+struct PlannedTable {
+  std::string backend;
+  TableRef table;
+  std::shared_ptr<arrow::Schema> schema;
+};
 
 struct Lane {
   explicit Lane(std::unique_ptr<engine::Connection> c) : connection(std::move(c)) {}
@@ -24,10 +34,15 @@ struct Lane {
   bool transaction = false;                         // its client has opened one; begins at the first statement
   std::chrono::steady_clock::time_point used = {};  // given back last; guarded by the session's mutex
 
-  // A plan for this text made earlier on this lane, at this version of the catalog; nullptr when there is none. (DuckDB
-  // would bind an older one again by itself, but its description would stay the old one.)
-  engine::Prepared* FindPlan(std::string_view sql, std::uint64_t catalog_version);
-  engine::Prepared* KeepPlan(std::string sql, std::uint64_t catalog_version, std::unique_ptr<engine::Prepared> plan);
+  using AreAsPlanned = std::function<bool(const std::vector<PlannedTable>&)>;
+
+  // A plan for this text made earlier on this lane, at this version of the catalog, over tables of backends that are as
+  // planned; nullptr when there is none. (DuckDB would bind an older one again by itself, but its description would
+  // stay the old one.)
+  engine::Prepared* FindPlan(std::string_view sql, std::uint64_t catalog_version, const AreAsPlanned& as_planned);
+  // `tables`: of backends.
+  engine::Prepared* KeepPlan(std::string sql, std::uint64_t catalog_version, std::vector<PlannedTable> tables,
+                             std::unique_ptr<engine::Prepared> plan);
   void ForgetPlans() { plans_.clear(); }
 
  private:
@@ -35,6 +50,7 @@ struct Lane {
   struct Plan {
     std::string sql;
     std::uint64_t catalog_version;
+    std::vector<PlannedTable> tables;
     std::unique_ptr<engine::Prepared> prepared;
   };
   std::list<Plan> plans_;  // used last first

@@ -1,6 +1,8 @@
 // ATTACH and DETACH as a session runs them, and what it says of statements that read a backend.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <functional>
 #include <map>
 
 #include "backend/backend_report.h"
@@ -24,7 +26,11 @@ class OneTable : public Backend {
   std::shared_ptr<arrow::RecordBatch> rows = engine::RowsOf({arrow::field("id", arrow::int64())}, {"[1, 2, 3]"});
 
   const std::string& name() const override { return name_; }
-  arrow::Result<std::vector<std::string>> Schemas() const override { return std::vector<std::string>{"public"}; }
+  mutable std::atomic<int> schemas_asked = 0;  // as each planning does
+  arrow::Result<std::vector<std::string>> Schemas() const override {
+    ++schemas_asked;
+    return std::vector<std::string>{"public"};
+  }
   arrow::Result<std::vector<BackendTable>> Tables(const std::string& schema) const override {
     return std::vector<BackendTable>{{.schema = schema, .name = "customers"}};
   }
@@ -215,6 +221,35 @@ TEST_F(SessionBackendsTest, ChangedTablesAreReadAsTheyAre) {
   ASSERT_EQ(AsAdmin("DETACH warehouse"), "");
   EXPECT_THAT(AsClient(sql), StartsWith("ERROR"));
   EXPECT_FALSE(session_->StartPrepared(context_, prepared.handle).ok());
+}
+
+TEST_F(SessionBackendsTest, EachRunIsPlannedOnce) {
+  ASSERT_EQ(AsAdmin(kAttach), "");
+  const auto& asked = reached_.backends["warehouse"]->schemas_asked;
+  const auto asked_by = [&](const std::function<void()>& run) {
+    const int before = asked;
+    run();
+    return asked - before;
+  };
+  const std::string sql = "SELECT * FROM warehouse.public.customers WHERE id > ?";
+  Handle prepared;
+  const int once = asked_by([&] { prepared = session_->Prepare(context_, sql, {}).ValueOrDie().handle; });
+  ASSERT_GT(once, 0);
+  const auto run_prepared = [&] {
+    ASSERT_TRUE(session_->Bind(prepared, {engine::RowsOf({arrow::field("1", arrow::int64())}, {"[1]"})}).ok());
+    const auto started = session_->StartPrepared(context_, prepared).ValueOrDie();
+    EXPECT_EQ(session_->Fetch(context_, started.ticket).ValueOrDie()->ToTable().ValueOrDie()->num_rows(), 2);
+  };
+  run_prepared();
+  EXPECT_EQ(asked_by(run_prepared), once);
+  const auto run_text = [&] { EXPECT_EQ(AsClient("SELECT id FROM warehouse.public.customers WHERE id > 2"), "3\n"); };
+  run_text();
+  EXPECT_EQ(asked_by(run_text), once);
+  // What is passed on untouched is asked for its columns each time.
+  const auto passed_on = [&] { EXPECT_EQ(AsClient("FROM backend_query('warehouse', 'x')"), "1\n2\n3\n"); };
+  passed_on();
+  reached_.backends["warehouse"]->rows = engine::RowsOf({arrow::field("name", arrow::utf8())}, {R"(["ann"])"});
+  EXPECT_EQ(AsClient("FROM backend_query('warehouse', 'x')"), "ann\n");
 }
 
 TEST_F(SessionBackendsTest, TransactionsReadBackendsAndWriteHere) {

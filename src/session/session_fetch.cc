@@ -171,7 +171,8 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> SessionImpl::FetchQuery
   return MakeReader({.schema = ticket.schema,
                      .next = [query, schema = ticket.schema] { return NextAhead(*query, schema); },
                      .finish =
-                         [query, &commits = services_.commits](const arrow::Status& status, std::int64_t rows) {
+                         [query, this, &commits = services_.commits](const arrow::Status& status, std::int64_t rows) {
+                           if (!status.ok()) ++fetch_failures_;  // the lease holds the session
                            query->ahead.reset();
                            if (query->rows != nullptr) ARROW_UNUSED(query->rows->Close());
                            query->rows.reset();
@@ -211,6 +212,7 @@ arrow::Result<PreparedHandle> SessionImpl::DescribeHandle(const RequestContext& 
                                                           const std::shared_ptr<const engine::Statement>& statement,
                                                           const Handle& transaction) {
   const auto version = services_.commits.catalog_version();
+  const std::uint64_t failures = fetch_failures_;
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kQuery));
   const auto watch = services_.watcher.Begin(context, lease.connection(), this);
   const auto described = DescribeOn(lease, *statement);
@@ -219,7 +221,8 @@ arrow::Result<PreparedHandle> SessionImpl::DescribeHandle(const RequestContext& 
   PreparedHandle prepared{
       .statement = statement, .transaction = transaction, .description = {}, .catalog_version = version};
   prepared.open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
-  prepared.reads_backend = !info.backend_reads.empty();
+  prepared.failures = failures;
+  prepared.backend_tables = PlannedTables(info);
   prepared.provenance = ProvenanceOf(info);
   prepared.description.dataset_schema = info.schema;
   prepared.description.parameter_schema = ParameterSchema(info.parameters);
@@ -253,10 +256,7 @@ arrow::Result<PreparedDescription> SessionImpl::Prepare(const RequestContext& co
 arrow::Result<PreparedDescription> SessionImpl::DescribePrepared(const RequestContext& context, const Handle& handle) {
   ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
   const auto transaction = TransactionOf(prepared);
-  if (!prepared.reads_backend && prepared.catalog_version == services_.commits.catalog_version() &&
-      !in_transaction(transaction)) {
-    return prepared.description;
-  }
+  if (IsStillDescribed(prepared, transaction)) return prepared.description;
   ARROW_ASSIGN_OR_RAISE(auto again, DescribeHandle(context, prepared.statement, transaction));
   again.description.handle = handle;
   again.transaction = prepared.transaction;
@@ -296,7 +296,15 @@ arrow::Status SessionImpl::Bind(const Handle& handle, Batches parameters) {
 
 arrow::Result<Started> SessionImpl::StartPrepared(const RequestContext& context, const Handle& handle) {
   ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
-  return StartStatement(context, prepared.statement, TransactionOf(prepared), prepared.parameters, &prepared);
+  const auto transaction = TransactionOf(prepared);
+  const auto& tables = prepared.backend_tables;
+  const bool may_last =
+      !tables.empty() && std::ranges::all_of(tables, [](const auto& t) { return t.schema != nullptr; });
+  if (may_last && !in_transaction(transaction) && !IsStillDescribed(prepared, transaction)) {
+    ARROW_RETURN_NOT_OK(DescribePrepared(context, handle).status());  // once, not at each run from now on
+    ARROW_ASSIGN_OR_RAISE(prepared, FindPrepared(handle));
+  }
+  return StartStatement(context, prepared.statement, transaction, prepared.parameters, &prepared);
 }
 
 arrow::Result<std::int64_t> SessionImpl::UpdatePrepared(const RequestContext& context, const Handle& handle,

@@ -1,6 +1,7 @@
 // The session and what it shares with its registry; see session.h for the contract.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -82,8 +83,9 @@ struct PreparedHandle {
   PreparedDescription description;
   bool follows = false;  // in no transaction yet, or its own has ended: runs in the one that the session has open then
   std::uint64_t catalog_version = 0;
-  bool open_types = false;     // some parameter's type, and so perhaps the schema, depends on the value
-  bool reads_backend = false;  // where tables may change without anybody's telling
+  bool open_types = false;  // some parameter's type, and so perhaps the schema, depends on the value
+  std::vector<PlannedTable> backend_tables = {};
+  std::uint64_t failures = 0;  // of the session's fetches, when it was described
   Provenance provenance = {};
   Batches parameters = {};
   std::chrono::steady_clock::time_point used = std::chrono::steady_clock::now();
@@ -192,6 +194,11 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   arrow::Result<Outcome> RunRows(LaneLease& lease, engine::Prepared& plan, const Batches& parameters);
   void NoteEffects(Lane& lane, const engine::Statement& statement, const engine::PreparedInfo& info);
   arrow::Result<engine::PreparedInfo> DescribeOn(LaneLease& lease, const engine::Statement& statement);
+  // The tables of backends that a plan reads, as they are now; and whether they still are that. Nobody tells when they
+  // change.
+  std::vector<PlannedTable> PlannedTables(const engine::PreparedInfo& info) const;
+  bool AreAsPlanned(const std::vector<PlannedTable>& tables) const;
+  bool IsStillDescribed(const PreparedHandle& prepared, const Handle& transaction) const;
   arrow::Result<engine::Prepared*> PlanQuery(Lane& lane, const engine::Statement& statement,
                                              std::uint64_t catalog_version);
   arrow::Result<std::shared_ptr<const engine::Statement>> ParseOne(std::string_view sql);
@@ -227,6 +234,8 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   const std::string id_;
   const std::string peer_;
 
+  // Fetches that failed: a table of a backend may have changed between its planning and the look at its columns.
+  std::atomic<std::uint64_t> fetch_failures_ = 0;
   mutable Mutex mutex_;
   CondVar lane_free_;
   std::unique_ptr<Lane> home_;  // set once, in Open()

@@ -110,12 +110,42 @@ arrow::Result<std::shared_ptr<const engine::Statement>> SessionImpl::ParseOne(st
   return std::move(statements[0]);
 }
 
+std::vector<PlannedTable> SessionImpl::PlannedTables(const engine::PreparedInfo& info) const {
+  std::vector<PlannedTable> tables;
+  for (const auto& read : info.backend_reads) {
+    tables.push_back({.backend = read.backend, .table = read.table, .schema = nullptr});
+    const auto backend = services_.backends == nullptr ? nullptr : services_.backends->registry().Find(read.backend);
+    if (backend == nullptr || read.table.name.empty()) continue;
+    const auto found = backend->Table(read.table.schema, read.table.name);
+    if (found.ok()) tables.back().schema = (*found)->schema();
+  }
+  return tables;
+}
+
+bool SessionImpl::AreAsPlanned(const std::vector<PlannedTable>& tables) const {
+  return std::ranges::all_of(tables, [&](const auto& planned) {
+    const auto backend = services_.backends == nullptr ? nullptr : services_.backends->registry().Find(planned.backend);
+    if (backend == nullptr || planned.schema == nullptr) return false;
+    const auto found = backend->Table(planned.table.schema, planned.table.name);
+    return found.ok() && (*found)->schema()->Equals(*planned.schema, /*check_metadata=*/true);
+  });
+}
+
+// Planned when it was prepared, and nothing that its columns depend on has changed since.
+bool SessionImpl::IsStillDescribed(const PreparedHandle& prepared, const Handle& transaction) const {
+  if (prepared.catalog_version != services_.commits.catalog_version() || in_transaction(transaction)) return false;
+  return prepared.backend_tables.empty() ||
+         (prepared.failures == fetch_failures_ && AreAsPlanned(prepared.backend_tables));
+}
+
 // `catalog_version` was read before the lane's transaction began: a plan may be newer than it says, never older.
 arrow::Result<engine::Prepared*> SessionImpl::PlanQuery(Lane& lane, const engine::Statement& statement,
                                                         std::uint64_t catalog_version) {
-  if (auto* kept = lane.FindPlan(statement.text(), catalog_version)) return kept;
+  const auto as_planned = [this](const auto& tables) { return AreAsPlanned(tables); };
+  if (auto* kept = lane.FindPlan(statement.text(), catalog_version, as_planned)) return kept;
   ARROW_ASSIGN_OR_RAISE(auto plan, lane.connection->Prepare(statement, engine::Trust::kClient));
-  return lane.KeepPlan(statement.text(), catalog_version, std::move(plan));
+  auto tables = PlannedTables(plan->info());
+  return lane.KeepPlan(statement.text(), catalog_version, std::move(tables), std::move(plan));
 }
 
 // One execution per row of parameters. Several results are concatenated.
@@ -343,9 +373,8 @@ arrow::Result<Started> SessionImpl::StartStatement(const RequestContext& context
     ticket.provenance = std::move(provenance);
   };
   const bool known = prepared != nullptr && prepared->description.is_query && !prepared->open_types &&
-                     !prepared->reads_backend && !transactional && !RunsWhenStarted(statement->kind()) &&
-                     prepared->catalog_version == services_.commits.catalog_version();
-  if (known) {  // planned when it was prepared, and nothing it depends on has changed since
+                     !RunsWhenStarted(statement->kind()) && IsStillDescribed(*prepared, transaction);
+  if (known) {
     ticket.schema = started.schema = prepared->description.dataset_schema;
     started.is_query = true;
     note(prepared->provenance);

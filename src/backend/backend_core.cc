@@ -31,24 +31,25 @@ constexpr milliseconds kCheckTimeout{5'000};
 class Session final : public PooledConnection {
  public:
   // `isolated`: the driver has a process of its own, and the socket is that one's.
-  Session(std::unique_ptr<DriverConnection> connection, SocketId socket, bool isolated, std::string check,
+  Session(std::unique_ptr<DriverConnection> connection, SocketId socket, bool isolated, const Dialect& dialect,
           StatementWatch& watch)
       : connection_(std::move(connection)),
         socket_(socket),
         peer_(PeerOf(socket)),
         isolated_(isolated),
-        check_(std::move(check)),
+        dialect_(dialect),
         watch_(watch) {}
 
   arrow::Status Check() override {
-    ARROW_ASSIGN_OR_RAISE(const auto statement, connection_->Prepare(check_));
+    ARROW_ASSIGN_OR_RAISE(const auto statement, connection_->Prepare(dialect_.CheckQuery()));
     BackgroundCancel cancel(*statement, peer_);
     const auto watched =
         watch_.Add({.cancel = [&] { cancel.Start(); }, .cancelled = {}, .abort = [&] { End(); }}, kCheckTimeout);
     watched->Enter();
     const auto status = statement->ExecuteUpdate().status();
     watched->Release();
-    return status.IsKeyError() ? arrow::Status::OK() : status;
+    const bool answered = status.IsKeyError() || (dialect_.connects_late() && !IsConnectionFailure(status));
+    return answered && watched->end() == WatchedStatement::End::kNone ? arrow::Status::OK() : status;
   }
 
   DriverConnection& connection() { return *connection_; }
@@ -67,7 +68,7 @@ class Session final : public PooledConnection {
   const SocketId socket_;
   const std::string peer_;
   const bool isolated_;
-  const std::string check_;
+  const Dialect& dialect_;
   StatementWatch& watch_;
 };
 
@@ -252,6 +253,10 @@ arrow::Result<SocketId> BackendCore::BeginSession(DriverConnection& connection, 
   watched->Enter();
   const auto run = [&]() -> arrow::Result<ConnectionPorts> {
     for (const auto& statement : dialect_->SessionStatements()) ARROW_RETURN_NOT_OK(connection.Run(statement));
+    if (dialect_->connects_late()) {
+      const auto answer = connection.Run(dialect_->CheckQuery());
+      if (IsConnectionFailure(answer)) return answer;
+    }
     if (!host_.empty()) return ConnectionPorts();
     return AskPorts(connection, dialect_->PortsQuery());
   };
@@ -268,7 +273,7 @@ arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::ConnectOnce() {
   const auto before = OutgoingSockets();
   ARROW_ASSIGN_OR_RAISE(auto connection, DriverConnection::Connect(std::move(database)));
   ARROW_ASSIGN_OR_RAISE(const auto socket, BeginSession(*connection, before));
-  return std::make_unique<Session>(std::move(connection), socket, !host_.empty(), dialect_->CheckQuery(), watch_);
+  return std::make_unique<Session>(std::move(connection), socket, !host_.empty(), *dialect_, watch_);
 }
 
 arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::Connect() {
@@ -432,6 +437,11 @@ arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::s
       running->Finish(true);
       return schema;
     }
+    if (schema.status().IsNotImplemented()) {
+      running->Finish(true);
+      ARROW_ASSIGN_OR_RAISE(const auto run, Start(sql, {}, Author::kClient));
+      return run->schema();
+    }
     const bool stale = attempt == 0 && IsConnectionFailure(schema.status()) && !running->lease_.is_new();
     const auto watched = running->watched_;
     running.reset();
@@ -480,8 +490,15 @@ auto BackendCore::AskDriver(const Ask& ask) -> decltype(ask(std::declval<DriverC
   }
 }
 
-arrow::Result<std::vector<NamedTable>> BackendCore::ReadTables() {
-  return AskDriver([](DriverConnection& connection) { return connection.Tables(); });
+arrow::Result<std::map<std::string, NamedSchema>> BackendCore::ReadSchemas() {
+  return AskDriver([](DriverConnection& connection) -> arrow::Result<std::map<std::string, NamedSchema>> {
+    ARROW_ASSIGN_OR_RAISE(const auto schemas, connection.Schemas());
+    return NamesOf(schemas, connection.Option(ADBC_CONNECTION_OPTION_CURRENT_CATALOG));
+  });
+}
+
+arrow::Result<std::vector<NamedTable>> BackendCore::ReadTables(const NamedSchema* schema) {
+  return AskDriver([&](DriverConnection& connection) { return connection.Tables(schema); });
 }
 
 arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::ReadTableSchema(const std::string& table) {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -105,7 +106,9 @@ class BackendCore {
   static arrow::Result<TextRows> AllTexts(StatementRows& rows);
 
   // What the driver says of tables (driver.h), where there is no catalog to ask.
-  arrow::Result<std::vector<NamedTable>> ReadTables();
+  // By what they are called in SQL here (driver_objects.h).
+  arrow::Result<std::map<std::string, NamedSchema>> ReadSchemas();
+  arrow::Result<std::vector<NamedTable>> ReadTables(const NamedSchema* schema);
   arrow::Result<std::shared_ptr<arrow::Schema>> ReadTableSchema(const std::string& table);
   arrow::Result<DriverAbilities> Abilities();
 

@@ -3,7 +3,10 @@
 #include <arrow/result.h>
 #include <arrow/status.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include "backend/adbc_backend.h"
@@ -18,14 +21,23 @@ namespace hyprstream::backend {
 namespace {
 
 arrow::Result<std::unique_ptr<const Dialect>> DialectOf(const BackendSpec& spec, const std::string& library) {
+  if (spec.dialect == "hyprstream" && spec.driver != "flightsql") {
+    return arrow::Status::Invalid("Backend ", spec.name, ": dialect 'hyprstream' is one of driver 'flightsql'");
+  }
+  if (spec.dialect == "generic") return MakeGenericDialect();
   if (library == kDuckdb) return MakeDuckdbDialect();
   if (library == kRedis) return MakeRedisDialect();
   const auto file = library.substr(library.rfind('/') + 1);
   if (file.find("postgresql") != std::string::npos) return MakePostgresDialect();
   if (file.find("sqlite") != std::string::npos) return MakeSqliteDialect();
-  return arrow::Status::NotImplemented(
-      "Backend ", spec.name,
-      ": there is no dialect for its driver yet (postgresql, sqlite, duckdb and redis have one)");
+  if (spec.driver == "snowflake") return MakeSnowflakeDialect();
+  return spec.dialect == "hyprstream" ? MakeHyprstreamDialect() : MakeGenericDialect();
+}
+
+// The drivers that are part of the server, or are built with its runtime and pinned, may run in it. Others never do.
+bool MayRunHere(const std::string& driver) {
+  static constexpr std::array<std::string_view, 4> kHere = {"postgresql", "sqlite", kDuckdb, kRedis};
+  return std::ranges::find(kHere, driver) != kHere.end();
 }
 
 class AdbcRegistry final : public BackendRegistry {
@@ -40,7 +52,8 @@ class AdbcRegistry final : public BackendRegistry {
     }
   }
 
-  arrow::Result<std::shared_ptr<Backend>> Attach(const BackendSpec& spec) override {
+  arrow::Result<std::shared_ptr<Backend>> Attach(const BackendSpec& wanted) override {
+    auto spec = wanted;
     auto library = DriverLibrary(spec.driver, options_.driver_folder);
     if (!library.ok()) return library.status().WithMessage("Backend ", spec.name, ": ", library.status().message());
     ARROW_ASSIGN_OR_RAISE(auto dialect, DialectOf(spec, *library));
@@ -48,6 +61,7 @@ class AdbcRegistry final : public BackendRegistry {
       return arrow::Status::NotImplemented("Backend ", spec.name, ": driver ", *library,
                                            " is part of the server and does not run in a process of its own yet");
     }
+    if (!MayRunHere(spec.driver)) spec.isolate = true;
     {
       MutexLock lock(mutex_);
       if (!entries_.try_emplace(spec.name).second) {

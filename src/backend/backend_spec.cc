@@ -72,8 +72,8 @@ constexpr std::array<DurationOption, 6> kDurations = {
 
 const std::vector<std::string>& OptionNames() {
   static const std::vector<std::string> kNames = {
-      "driver",   "entrypoint", "user",     "password", "statement_timeout", "connect_timeout", "pool_max",
-      "pool_min", "pool_wait",  "idle_max", "life_max", "metadata_ttl",      "isolate"};
+      "driver",   "entrypoint", "dialect",   "user",     "password", "statement_timeout", "connect_timeout",
+      "pool_max", "pool_min",   "pool_wait", "idle_max", "life_max", "metadata_ttl",      "isolate"};
   return kNames;
 }
 
@@ -101,6 +101,11 @@ arrow::Status SetOption(const std::string& name, const std::string& value, Backe
     spec.driver = value;
   } else if (name == "entrypoint") {
     spec.entrypoint = value;
+  } else if (name == "dialect") {
+    if (value != "hyprstream" && value != "generic") {
+      return arrow::Status::Invalid("Option dialect is 'hyprstream' or 'generic'");
+    }
+    spec.dialect = value;
   } else if (name == "user") {
     spec.driver_options["username"] = value;
   } else if (name == "password") {

@@ -20,6 +20,7 @@ struct BackendSpec {
   std::string name;        // in SQL; folded
   std::string driver;      // 'postgresql', 'sqlite', 'duckdb', 'flightsql', 'snowflake', 'redis', or an absolute path
   std::string entrypoint;  // of a shared library; empty: the driver manager's rule
+  std::string dialect;     // 'hyprstream' behind 'flightsql'; empty: what the driver stands for
   std::map<std::string, std::string> driver_options;  // by their ADBC names, "uri" among them
   std::chrono::milliseconds statement_timeout{60'000};
   std::chrono::milliseconds connect_timeout{10'000};  // of a driver that opens its database or a connection
@@ -29,7 +30,7 @@ struct BackendSpec {
   std::chrono::milliseconds idle_max{300'000};  // an unused connection is closed after that
   std::chrono::milliseconds life_max{3'600'000};
   std::chrono::milliseconds metadata_ttl{30'000};
-  bool isolate = false;      // in a process of its own
+  bool isolate = false;      // in a process of its own, where the driver does not always have one
   bool may_be_down = false;  // named by the configuration file: unavailable until it answers, not refused
 };
 

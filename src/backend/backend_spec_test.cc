@@ -20,6 +20,8 @@ TEST(MakeSpec, ReadsOptions) {
   ASSERT_OK_AND_ASSIGN(const auto spec, MakeSpec("Warehouse", kUri,
                                                  {{"DRIVER", false, "postgresql"},
                                                   {"statement_timeout", false, "30 s"},
+                                                  {"connect_timeout", false, "3 s"},
+                                                  {"dialect", false, "generic"},
                                                   {"pool_max", false, "8"},
                                                   {"pool_min", false, "2"},
                                                   {"pool_wait", false, "500ms"},
@@ -31,6 +33,8 @@ TEST(MakeSpec, ReadsOptions) {
   EXPECT_EQ(spec.name, "warehouse");
   EXPECT_EQ(spec.driver, "postgresql");
   EXPECT_EQ(spec.statement_timeout, milliseconds(30'000));
+  EXPECT_EQ(spec.connect_timeout, milliseconds(3'000));
+  EXPECT_EQ(spec.dialect, "generic");
   EXPECT_EQ(spec.pool_max, 8);
   EXPECT_EQ(spec.pool_min, 2);
   EXPECT_EQ(spec.pool_wait, milliseconds(500));
@@ -50,8 +54,8 @@ std::string Refusal(const std::vector<NamedOption>& options) {
 
 TEST(MakeSpec, RefusesWithoutAValueThatMayBeSecret) {
   EXPECT_THAT(Refusal({{"pol_max", false, "s3cret"}}), HasSubstr("pol_max (did you mean pool_max?)"));
-  for (const auto* name :
-       {"pool_max", "pool_min", "pool_wait", "statement_timeout", "isolate", "idle_max", "passwort"}) {
+  for (const auto* name : {"pool_max", "pool_min", "pool_wait", "statement_timeout", "connect_timeout", "dialect",
+                           "isolate", "idle_max", "passwort"}) {
     const std::string text = Refusal({{name, false, "s3cret"}});
     EXPECT_THAT(text, HasSubstr(name));
     EXPECT_THAT(text, Not(HasSubstr("s3cret")));
@@ -115,6 +119,10 @@ TEST(Redaction, OfWordsAndOfNothing) {
   spec.driver_options = {{"uri", "s3cret"}};
   EXPECT_EQ(Redaction(spec).Redact("missing \"=\" after \"s3cret\""), "missing \"=\" after \"***\"");
   EXPECT_EQ(Described("s3cret"), "postgresql");
+  spec.driver_options = {{"uri", "ada:s3cr@et@account/db?warehouse=w4re"}};
+  EXPECT_EQ(Redaction(spec).Redact("no ada at account: s3cr@et, s3cr, w4re"), "no ada at account: ***, ***, ***");
+  spec.driver_options = {{"adbc.flight.sql.authorization_header", "Bearer t0ken"}};
+  EXPECT_EQ(Redaction(spec).Redact("Bearer t0ken, t0ken, Bearer"), "***, ***, Bearer");
   EXPECT_EQ(Described("/var/lib/x.db", "sqlite"), "sqlite at /var/lib/x.db");
 }
 

@@ -3,6 +3,7 @@
 // Thread safety: immutable; all methods, from any thread.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ using TextRows = std::vector<TextRow>;
 
 class QueryDialect;
 class WritingDialect;
+struct NamedSchema;
 
 class Dialect {
  public:
@@ -47,6 +49,10 @@ class Dialect {
   // Options of each statement that reads.
   virtual std::vector<std::pair<std::string, std::string>> StatementOptions() const = 0;
 
+  // Does the driver say that it has connected before it has? Then a new connection is tried, and whatever the database
+  // answers to CheckQuery() will do.
+  virtual bool connects_late() const { return false; }
+
   // Does the driver give the schema of a statement without running it?
   virtual bool describes_statements() const { return true; }
 
@@ -56,6 +62,13 @@ class Dialect {
   // Has it a catalog that SQL asks? Else its one schema is `main`, the driver says the rest, and LayoutAsDescribed()
   // reads it.
   virtual bool has_catalog() const { return true; }
+  // Where there is no catalog: has the driver schemas to tell? Then NameOf() is how SQL names their tables.
+  virtual bool names_schemas() const { return false; }
+  virtual std::string NameOf(const NamedSchema& schema, const std::string& table) const;
+  // Does it know LIMIT?
+  virtual bool takes_limit() const { return true; }
+  // How many values may IN have?
+  virtual std::size_t values_max() const { return 10'000; }
   // Does it take any expression where a condition or a column may stand? Else a SELECT has names of columns, and
   // conditions as their ColumnLayout allows them.
   virtual bool takes_expressions() const { return true; }
@@ -83,5 +96,10 @@ std::unique_ptr<const Dialect> MakePostgresDialect();
 std::unique_ptr<const Dialect> MakeSqliteDialect();
 std::unique_ptr<const Dialect> MakeDuckdbDialect();
 std::unique_ptr<const Dialect> MakeRedisDialect();
+// Of whatever database is behind a driver: what the driver says of it, and the SQL that all have.
+std::unique_ptr<const Dialect> MakeGenericDialect();
+std::unique_ptr<const Dialect> MakeSnowflakeDialect();
+// Of another Hyprstream, by the Flight SQL driver.
+std::unique_ptr<const Dialect> MakeHyprstreamDialect();
 
 }  // namespace hyprstream::backend

@@ -1,7 +1,6 @@
 #include "backend/driver.h"
 
 #include <arrow-adbc/adbc_driver_manager.h>
-#include <arrow/array/array_binary.h>
 #include <arrow/array/array_nested.h>
 #include <arrow/c/bridge.h>
 #include <arrow/record_batch.h>
@@ -131,32 +130,6 @@ bool IsPostgres(const std::string& library) {
   return std::filesystem::path(library).filename().string().find("postgresql") != std::string::npos;
 }
 
-// The lists within lists that GetObjects gives: of catalogs, schemas, tables.
-arrow::Result<std::vector<NamedTable>> TablesIn(const arrow::RecordBatch& catalogs) {
-  const auto within = [](const std::shared_ptr<arrow::Array>& lists) -> std::shared_ptr<arrow::Array> {
-    if (lists == nullptr || lists->type_id() != arrow::Type::LIST) return nullptr;
-    return static_cast<const arrow::ListArray&>(*lists).values();
-  };
-  const auto field = [](const std::shared_ptr<arrow::Array>& rows, const std::string& name) {
-    return rows == nullptr || rows->type_id() != arrow::Type::STRUCT
-               ? nullptr
-               : static_cast<const arrow::StructArray&>(*rows).GetFieldByName(name);
-  };
-  const auto tables = within(field(within(catalogs.GetColumnByName("catalog_db_schemas")), "db_schema_tables"));
-  const auto names = field(tables, "table_name");
-  const auto types = field(tables, "table_type");
-  if (names == nullptr || names->type_id() != arrow::Type::STRING || types == nullptr ||
-      types->type_id() != arrow::Type::STRING) {
-    return arrow::Status::Invalid("The driver described its tables in another shape");
-  }
-  std::vector<NamedTable> found;
-  for (std::int64_t row = 0; row < names->length(); ++row) {
-    found.push_back({.name = static_cast<const arrow::StringArray&>(*names).GetString(row),
-                     .is_view = static_cast<const arrow::StringArray&>(*types).GetString(row) == "view"});
-  }
-  return found;
-}
-
 }  // namespace
 
 std::string MessageOf(const AdbcError& error) {
@@ -193,13 +166,13 @@ std::string SqlStateOf(const arrow::Status& status) {
 
 arrow::Result<std::string> DriverLibrary(const std::string& driver, const std::string& folder) {
   if (driver.starts_with('/') || driver == kDuckdb || driver == kRedis) return driver;
-  for (const char* known : {"postgresql", "sqlite"}) {
+  for (const char* known : {"postgresql", "sqlite", "flightsql", "snowflake"}) {
     if (driver == known) return folder + "/libadbc_driver_" + driver + ".so";
   }
   return arrow::Status::Invalid(
-      "Unknown driver (postgresql, sqlite, duckdb and redis are known by name; any other is named by the absolute path "
-      "of "
-      "its library)");
+      "Unknown driver (postgresql, sqlite, duckdb, redis, flightsql and snowflake are known by name; any other is "
+      "named by "
+      "the absolute path of its library)");
 }
 
 DriverStream::DriverStream(DriverStream&& other) noexcept
@@ -339,7 +312,14 @@ arrow::Status DriverDatabase::Initialize(const BackendSpec& spec, const std::str
     ARROW_RETURN_NOT_OK(SetOption(host.empty() ? "entrypoint" : kHostEntrypointOption, spec.entrypoint));
   }
   const bool postgres = IsPostgres(library);
-  for (const auto& [name, value] : spec.driver_options) {
+  auto options = spec.driver_options;
+  if (spec.driver == "snowflake") {
+    // The driver would repeat a request for nearly a minute, and wait for an answer for five.
+    const std::string option = "adbc.snowflake.sql.client_option.";
+    options.try_emplace(option + "request_timeout", std::to_string(spec.statement_timeout.count()) + "ms");
+    options.try_emplace(option + "login_timeout", std::to_string(spec.connect_timeout.count()) + "ms");
+  }
+  for (const auto& [name, value] : options) {
     if (postgres && (name == "uri" || name == "username" || name == "password")) continue;
     ARROW_RETURN_NOT_OK(SetOption(name, value));
   }
@@ -395,20 +375,42 @@ arrow::Status DriverConnection::Run(const std::string& sql) {
   return statement->ExecuteUpdate().status();
 }
 
-arrow::Result<std::vector<NamedTable>> DriverConnection::Tables() {
+arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> DriverConnection::Objects(int depth,
+                                                                                          const NamedSchema* schema) {
+  // A filter is a pattern, which at least matches itself, unless it has what takes the meaning of others away.
+  const auto filter = [&](const std::string NamedSchema::* part) -> const char* {
+    const bool none = schema == nullptr || (schema->*part).empty() || (schema->*part).contains('\\');
+    return none ? nullptr : (schema->*part).c_str();
+  };
   OwnedError error;
   ArrowArrayStream stream{};
-  ARROW_RETURN_NOT_OK(ToStatus(AdbcConnectionGetObjects(&connection_, ADBC_OBJECT_DEPTH_TABLES, nullptr, nullptr,
-                                                        nullptr, nullptr, nullptr, &stream, &error),
-                               error, *database_->redaction_));
+  ARROW_RETURN_NOT_OK(
+      ToStatus(AdbcConnectionGetObjects(&connection_, depth, filter(&NamedSchema::catalog), filter(&NamedSchema::name),
+                                        nullptr, nullptr, nullptr, &stream, &error),
+               error, *database_->redaction_));
   ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::ImportRecordBatchReader(&stream));
+  return reader->ToRecordBatches();
+}
+
+arrow::Result<std::vector<NamedSchema>> DriverConnection::Schemas() {
+  ARROW_ASSIGN_OR_RAISE(const auto batches, Objects(ADBC_OBJECT_DEPTH_DB_SCHEMAS, nullptr));
+  std::vector<NamedSchema> schemas;
+  for (const auto& batch : batches) {
+    ARROW_ASSIGN_OR_RAISE(auto found, SchemasIn(*batch));
+    std::ranges::move(found, std::back_inserter(schemas));
+  }
+  return schemas;
+}
+
+arrow::Result<std::vector<NamedTable>> DriverConnection::Tables(const NamedSchema* schema) {
+  ARROW_ASSIGN_OR_RAISE(const auto batches, Objects(ADBC_OBJECT_DEPTH_TABLES, schema));
   std::vector<NamedTable> tables;
-  while (true) {
-    ARROW_ASSIGN_OR_RAISE(const auto catalogs, reader->Next());
-    if (catalogs == nullptr) return tables;
-    ARROW_ASSIGN_OR_RAISE(auto found, TablesIn(*catalogs));
+  for (const auto& batch : batches) {
+    ARROW_ASSIGN_OR_RAISE(auto found, TablesIn(*batch));
     std::ranges::move(found, std::back_inserter(tables));
   }
+  if (schema != nullptr) std::erase_if(tables, [&](const auto& table) { return table.schema != *schema; });
+  return tables;
 }
 
 arrow::Result<std::shared_ptr<arrow::Schema>> DriverConnection::TableSchema(const std::string& table) {

@@ -16,11 +16,13 @@
 #include <vector>
 
 #include "backend/backend_spec.h"
+#include "backend/driver_objects.h"
 #include "backend/redaction.h"
 
 namespace arrow {
+class RecordBatch;
 class Schema;
-}
+}  // namespace arrow
 
 namespace hyprstream::backend {
 
@@ -80,11 +82,6 @@ class DriverStream {
 };
 
 class DriverConnection;
-
-struct NamedTable {
-  std::string name;
-  bool is_view = false;
-};
 
 class DriverStatement {
  public:
@@ -158,9 +155,10 @@ class DriverConnection {
   std::string ProductVersion();
   // From any thread: cuts a connection of an isolated driver off; whoever waits in it gets an IOError.
   void CutOff();
-  // What the driver itself says of a database without a catalog in SQL: its tables, and the columns of one. KeyError:
-  // there is none of that name.
-  arrow::Result<std::vector<NamedTable>> Tables();
+  // What the driver itself says of a database without a catalog in SQL: its schemas, its tables (of one schema, unless
+  // it is null), and the columns of one. KeyError: there is none of that name.
+  arrow::Result<std::vector<NamedSchema>> Schemas();
+  arrow::Result<std::vector<NamedTable>> Tables(const NamedSchema* schema);
   arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const std::string& table);
   // Asked of the driver alone.
   DriverAbilities Abilities();
@@ -175,6 +173,8 @@ class DriverConnection {
 
  private:
   explicit DriverConnection(std::shared_ptr<DriverDatabase> database) : database_(std::move(database)) {}
+  // The batches of GetObjects, down to `depth`; of one schema, unless it is null.
+  arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Objects(int depth, const NamedSchema* schema);
 
   std::shared_ptr<DriverDatabase> database_;
   AdbcConnection connection_{};

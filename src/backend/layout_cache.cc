@@ -22,11 +22,19 @@ constexpr const char* kMain = "main";
 }  // namespace
 
 arrow::Result<std::vector<std::string>> LayoutCache::AskSchemas() {
-  if (!core_->dialect().has_catalog()) return std::vector<std::string>{kMain};
-  ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(core_->dialect().SchemasQuery()));
+  const auto& dialect = core_->dialect();
+  if (!dialect.has_catalog() && !dialect.names_schemas()) return std::vector<std::string>{kMain};
   std::vector<std::string> schemas;
-  for (const auto& row : rows) schemas.push_back(row.at(0).value_or(""));
+  std::map<std::string, NamedSchema> named;
+  if (dialect.has_catalog()) {
+    ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(dialect.SchemasQuery()));
+    for (const auto& row : rows) schemas.push_back(row.at(0).value_or(""));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(named, core_->ReadSchemas());
+    for (const auto& [name, schema] : named) schemas.push_back(name);
+  }
   MutexLock lock(mutex_);
+  named_ = std::move(named);
   schemas_ = {.value = schemas, .until = Until()};
   return schemas;
 }
@@ -58,14 +66,33 @@ arrow::Result<std::vector<BackendTable>> LayoutCache::Tables(const std::string& 
   return tables;
 }
 
-arrow::Result<std::vector<BackendTable>> LayoutCache::AskTables(const std::string& schema) {
-  std::vector<BackendTable> tables;
-  if (!core_->dialect().has_catalog()) {
-    if (schema != kMain) return tables;
-    ARROW_ASSIGN_OR_RAISE(const auto named, core_->ReadTables());
-    for (const auto& table : named) tables.push_back({.schema = kMain, .name = table.name, .is_view = table.is_view});
-    return tables;
+arrow::Result<std::optional<NamedSchema>> LayoutCache::Named(const std::string& schema) {
+  for (const bool asked : {false, true}) {
+    if (asked) ARROW_RETURN_NOT_OK(AskSchemas().status());
+    MutexLock lock(mutex_);
+    const auto found = named_.find(schema);
+    if (found != named_.end()) return found->second;
   }
+  return std::nullopt;
+}
+
+arrow::Result<std::vector<BackendTable>> LayoutCache::AskDriverForTables(const std::string& schema) {
+  std::optional<NamedSchema> named;
+  if (core_->dialect().names_schemas()) {
+    ARROW_ASSIGN_OR_RAISE(named, Named(schema));
+    if (!named) return std::vector<BackendTable>();
+  } else if (schema != kMain) {
+    return std::vector<BackendTable>();
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto told, core_->ReadTables(named ? &*named : nullptr));
+  std::vector<BackendTable> tables;
+  for (const auto& table : told) tables.push_back({.schema = schema, .name = table.name, .is_view = table.is_view});
+  return tables;
+}
+
+arrow::Result<std::vector<BackendTable>> LayoutCache::AskTables(const std::string& schema) {
+  if (!core_->dialect().has_catalog()) return AskDriverForTables(schema);
+  std::vector<BackendTable> tables;
   ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(core_->dialect().TablesQuery(schema)));
   for (const auto& row : rows) {
     tables.push_back({.schema = schema, .name = row.at(0).value_or(""), .is_view = row.at(1).value_or("") == "view"});
@@ -73,15 +100,36 @@ arrow::Result<std::vector<BackendTable>> LayoutCache::AskTables(const std::strin
   return tables;
 }
 
-arrow::Result<TableLayout> LayoutCache::AskLayout(const std::string& schema, const std::string& table) {
+arrow::Result<TableLayout> LayoutCache::AskDriverForLayout(const std::string& schema, const std::string& table) {
   const auto& dialect = core_->dialect();
-  if (!dialect.has_catalog()) {
+  if (!dialect.names_schemas()) {
     if (schema != kMain) return NoSuchTable(schema, table);
     const auto described = core_->ReadTableSchema(table);
     if (described.status().IsKeyError()) return NoSuchTable(schema, table);
     ARROW_RETURN_NOT_OK(described.status());
     return dialect.LayoutAsDescribed(table, **described);
   }
+  // Drivers have many errors for a table that is not there, and few that say so.
+  const auto is_it = [&](const BackendTable& known) { return known.name == table; };
+  ARROW_ASSIGN_OR_RAISE(auto tables, Tables(schema));
+  if (std::ranges::none_of(tables, is_it)) {
+    Forget(schema, table);
+    ARROW_ASSIGN_OR_RAISE(tables, Tables(schema));
+    if (std::ranges::none_of(tables, is_it)) return NoSuchTable(schema, table);
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto named, Named(schema));
+  if (!named) return NoSuchTable(schema, table);
+  // GetTableSchema and rows do not always agree: what rows have is what counts.
+  const auto from = dialect.NameOf(*named, table);
+  ARROW_ASSIGN_OR_RAISE(const auto described, core_->SchemaOf("SELECT * FROM " + from));
+  ARROW_ASSIGN_OR_RAISE(auto layout, dialect.LayoutAsDescribed(table, *described));
+  layout.from = from;
+  return layout;
+}
+
+arrow::Result<TableLayout> LayoutCache::AskLayout(const std::string& schema, const std::string& table) {
+  const auto& dialect = core_->dialect();
+  if (!dialect.has_catalog()) return AskDriverForLayout(schema, table);
   ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(dialect.ColumnsQuery(schema, table)));
   if (rows.empty()) return NoSuchTable(schema, table);
   ARROW_ASSIGN_OR_RAISE(auto layout, dialect.Layout(schema, table, rows));

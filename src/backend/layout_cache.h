@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,6 +37,11 @@ class LayoutCache {
   };
 
   arrow::Result<std::vector<std::string>> AskSchemas() EXCLUDES(mutex_);
+  // Of a schema that the driver names; none: it has no such. Fresh only where it is not known.
+  arrow::Result<std::optional<NamedSchema>> Named(const std::string& schema) EXCLUDES(mutex_);
+  // What the driver says, where there is no catalog to ask.
+  arrow::Result<std::vector<BackendTable>> AskDriverForTables(const std::string& schema) EXCLUDES(mutex_);
+  arrow::Result<TableLayout> AskDriverForLayout(const std::string& schema, const std::string& table) EXCLUDES(mutex_);
   arrow::Result<std::vector<BackendTable>> AskTables(const std::string& schema);
   arrow::Result<TableLayout> AskLayout(const std::string& schema, const std::string& table);
   // Of the columns that the dialect left to the driver.
@@ -50,6 +56,7 @@ class LayoutCache {
   const std::shared_ptr<BackendCore> core_;
   Mutex mutex_;
   Remembered<std::vector<std::string>> schemas_ GUARDED_BY(mutex_);
+  std::map<std::string, NamedSchema> named_ GUARDED_BY(mutex_);  // as old as the schemas
   std::map<std::string, Remembered<std::vector<BackendTable>>> tables_ GUARDED_BY(mutex_);
   std::map<std::pair<std::string, std::string>, Remembered<std::shared_ptr<const TableLayout>>> layouts_
       GUARDED_BY(mutex_);

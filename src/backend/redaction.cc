@@ -79,10 +79,22 @@ void CollectParameters(std::string_view parameters, std::string_view separators,
   }
 }
 
+// The password of `user:password@host`, whole and in the pieces that a parser may make of it.
+void CollectPassword(std::string_view user_information, std::vector<std::string>& secrets) {
+  const auto colon = user_information.find(':');
+  if (colon == std::string_view::npos) return;
+  const auto password = user_information.substr(colon + 1);
+  secrets.emplace_back(password);
+  for (const auto piece : Split(password, ":/?#@[]& ")) secrets.emplace_back(piece);
+}
+
 void CollectUri(std::string_view uri, std::vector<std::string>& secrets) {
   const auto scheme = uri.find(kScheme);
   if (scheme == std::string_view::npos) {
-    // `file:x?y`, or words as libpq takes them: `host=a password=b`.
+    // `file:x?y`, `user:password@account/database` as Snowflake's driver takes it, or words as libpq does: `host=a
+    // password=b`.
+    const auto sign = uri.rfind('@');
+    if (sign != std::string_view::npos && !IsPath(uri)) CollectPassword(uri.substr(0, sign), secrets);
     const auto parameters = uri.find('?');
     if (parameters != std::string_view::npos) {
       CollectParameters(uri.substr(parameters + 1), "&#", secrets);
@@ -94,15 +106,7 @@ void CollectUri(std::string_view uri, std::vector<std::string>& secrets) {
   std::string_view rest = uri.substr(scheme + kScheme.size());
   // A password that should have been percent-encoded may itself have the characters that end it.
   const auto at = rest.rfind('@');
-  if (at != std::string_view::npos) {
-    const auto user_information = rest.substr(0, at);
-    const auto colon = user_information.find(':');
-    if (colon != std::string_view::npos) {
-      const auto password = user_information.substr(colon + 1);
-      secrets.emplace_back(password);
-      for (const auto piece : Split(password, ":/?#@[]& ")) secrets.emplace_back(piece);
-    }
-  }
+  if (at != std::string_view::npos) CollectPassword(rest.substr(0, at), secrets);
   const auto parameters = rest.find('?', at == std::string_view::npos ? 0 : at);
   if (parameters != std::string_view::npos) CollectParameters(rest.substr(parameters + 1), "&#", secrets);
   const auto early = rest.find('?');
@@ -151,10 +155,15 @@ std::string PercentEncoded(std::string_view text) {
 }
 
 bool MayBeSecret(std::string_view option) {
-  static constexpr std::array<std::string_view, 13> kPublic = {"path",
+  static constexpr std::array<std::string_view, 18> kPublic = {"path",
                                                                "adbc.snowflake.sql.db",
                                                                "adbc.snowflake.sql.schema",
                                                                "adbc.snowflake.sql.account",
+                                                               "adbc.snowflake.sql.uri.protocol",
+                                                               "adbc.snowflake.sql.uri.host",
+                                                               "adbc.snowflake.sql.uri.port",
+                                                               "adbc.snowflake.sql.client_option.request_timeout",
+                                                               "adbc.snowflake.sql.client_option.login_timeout",
                                                                "threads",
                                                                "memory_limit",
                                                                "access_mode",
@@ -192,6 +201,8 @@ Redaction::Redaction(const BackendSpec& spec) {
       CollectUri(value, secrets_);
     } else if (MayBeSecret(name) && name != "username") {
       secrets_.push_back(value);
+      // The token alone of `Bearer <token>`.
+      if (name.ends_with("authorization_header")) secrets_.push_back(value.substr(value.rfind(' ') + 1));
     }
   }
   const auto written = secrets_;

@@ -9,9 +9,6 @@ namespace {
 
 using Op = ColumnFilter::Op;
 
-// Longer lists are left to the engine.
-constexpr std::size_t kValuesMax = 10'000;
-
 const char* OperatorOf(Op op) {
   switch (op) {
     case Op::kLess:
@@ -32,7 +29,7 @@ const std::string& ComparedOf(const ColumnLayout& column) {
 }
 
 std::optional<std::string> InCondition(const Dialect& dialect, const ColumnLayout& column, const ColumnFilter& filter) {
-  if (filter.values.size() > kValuesMax) return std::nullopt;
+  if (filter.values.size() > dialect.values_max()) return std::nullopt;
   std::string list;
   for (const auto& value : filter.values) {
     if (value == nullptr || !value->is_valid) continue;  // NULL equals nothing
@@ -51,11 +48,11 @@ bool Takes(const Dialect& dialect, const ColumnLayout& column, const ColumnFilte
     case Op::kIsNull:
       return false;
     case Op::kIn:
-      return column.conditions == Conditions::kKey && !std::ranges::all_of(filter.values, is_null);
+      return column.conditions != Conditions::kRange && !std::ranges::all_of(filter.values, is_null);
     case Op::kEqual:
       return !is_null(filter.value);
     default:
-      return column.conditions == Conditions::kRange && !is_null(filter.value);
+      return column.conditions != Conditions::kKey && !is_null(filter.value);
   }
 }
 
@@ -117,7 +114,7 @@ std::string SelectStatement(const Dialect& dialect, const TableLayout& layout, c
     rest += word + *condition;
     word = " AND ";
   }
-  if (all && request.rows_max) rest += " LIMIT " + std::to_string(*request.rows_max);
+  if (all && request.rows_max && dialect.takes_limit()) rest += " LIMIT " + std::to_string(*request.rows_max);
   if (!request.projection.empty()) return "SELECT " + Columns(layout, request.projection) + rest;
   if (!dialect.takes_expressions()) return "SELECT " + Columns(layout, {0}) + rest;  // whose rows are counted here
   return "SELECT count(*) FROM (SELECT 1 AS one" + rest + ") AS counted";

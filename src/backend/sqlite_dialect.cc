@@ -12,12 +12,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <string_view>
 #include <utility>
 
 #include "backend/dialect.h"
 #include "backend/literals.h"
+#include "backend/passed_on.h"
 #include "backend/query_dialect.h"
 #include "backend/writing_dialect.h"
 #include "core/table_ref.h"
@@ -40,25 +40,6 @@ struct Declared {
 };
 
 bool Has(const std::string& type, std::string_view part) { return type.find(part) != std::string::npos; }
-
-// The first word of a statement behind blanks and comments, in lower case.
-std::string FirstWord(std::string_view statement) {
-  for (std::size_t begin = 0;;) {
-    begin = std::min(statement.find_first_not_of(" \t\n\f\r", begin), statement.size());
-    statement.remove_prefix(begin);
-    const bool line = statement.starts_with("--");
-    if (!line && !statement.starts_with("/*")) break;
-    const auto end = line ? statement.find('\n') : statement.find("*/", 2);
-    if (end == std::string_view::npos) return {};
-    begin = end + (line ? 1 : 2);
-  }
-  std::string word;
-  for (const char c : statement) {
-    if (!std::isalpha(static_cast<unsigned char>(c))) break;
-    word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return word;
-}
 
 // SQLite's own rules of affinity, after the names that mean a boolean or a time to everybody else.
 Declared DeclaredOf(const std::string& type) {

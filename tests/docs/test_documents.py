@@ -5,8 +5,10 @@ from document import ROOT, DocumentRunner, blocks_of, lines_match, must_fail
 
 from server_process import BINARY, ServerProcess
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/sql.md", "docs/flight.md", "docs/command_line.md", "examples/client/python/README.md"]
-WITH_BLOCKS = {"README.md": {"sh", "sql", "python"}, "docs/sql.md": {"sql"}, "docs/command_line.md": {"sh", "sql"}}
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/sql.md", "docs/flight.md", "docs/command_line.md", "docs/backends.md",
+             "examples/client/python/README.md"]
+WITH_BLOCKS = {"README.md": {"sh", "sql", "python"}, "docs/sql.md": {"sql"}, "docs/command_line.md": {"sh", "sql"},
+               "docs/backends.md": {"sh"}}
 
 
 @pytest.fixture

@@ -119,6 +119,23 @@ def attachments(port):
     for option in (f"PASSWORD '{MARK}-j'", f"\"adbc.x.secret\" '{MARK}-k'", f"POOL_MAX '{MARK}-l'", f"USER '{MARK}-m'",
                    f"STATEMENT_TIMEOUT '{MARK}-n'", f"\"uri\" 'postgresql://u:{MARK}-o@127.0.0.1:{port}/d'"):
         yield f"ATTACH 'postgresql://127.0.0.1:{port}/d' AS a10 {end}, {option})"
+    # Go's drivers put what they were given into their errors.
+    for number, (uri, option) in enumerate([
+            (f"grpc://u:{MARK}-q@127.0.0.1:{port}", ""), (f"grpc://127.0.0.1:{port}?token={MARK}-r", ""),
+            (f"grpc://127.0.0.1:{port}", f", USER 'u', PASSWORD '{MARK}-s'"), (f"{MARK}-t://127.0.0.1:{port}", ""),
+            (f"grpc://127.0.0.1:{port}", f", \"adbc.flight.sql.authorization_header\" 'Bearer {MARK}-u'"),
+            (f"grpc://127.0.0.1:{port}", f", \"adbc.flight.sql.rpc.call_header.x\" '{MARK}-v'"),
+            (f"grpc://127.0.0.1:{port}", f", \"adbc.flight.sql.client_option.tls_root_certs\" '{MARK}-w'"),
+            (f"grpc://127.0.0.1:{port}", f", \"adbc.flight.sql.unknown\" '{MARK}-x'"),
+            (f"grpc://u:%zz{MARK}-y@127.0.0.1:{port}", "")]):
+        yield f"ATTACH '{uri}' AS f{number} (TYPE adbc, DRIVER 'flightsql', CONNECT_TIMEOUT '2 s'{option})"
+    for number, (uri, option) in enumerate([
+            (f"u:{MARK}-z@127.0.0.1:{port}/d?account=a&protocol=http", ""), (f"u:{MARK}-aa@ho st/%zz", ""),
+            ("", f", PASSWORD '{MARK}-ab'"), ("", f", \"adbc.snowflake.sql.client_option.jwt_private_key\" '{MARK}-ac'"),
+            ("", f", \"adbc.snowflake.sql.client_option.auth_token\" '{MARK}-ad'")]):
+        yield (f"ATTACH '{uri}' AS s{number} (TYPE adbc, DRIVER 'snowflake', USER 'u', \"adbc.snowflake.sql.account\" 'a', "
+               f"\"adbc.snowflake.sql.uri.protocol\" 'http', \"adbc.snowflake.sql.uri.host\" '127.0.0.1', "
+               f"\"adbc.snowflake.sql.uri.port\" '{port}', CONNECT_TIMEOUT '2 s'{option})")
     yield f"CREATE SECRET s (TYPE postgres, PASSWORD '{MARK}-p')"
 
 

@@ -1,0 +1,52 @@
+// Another Hyprstream, reached over Flight SQL: DuckDB's SQL and catalog, asked through the port that its clients use.
+
+#include <arrow/result.h>
+#include <arrow/scalar.h>
+#include <arrow/status.h>
+#include <arrow/type.h>
+
+#include <utility>
+
+#include "backend/dialect.h"
+#include "backend/passed_on.h"
+
+namespace hyprstream::backend {
+namespace {
+
+class HyprstreamDialect final : public Dialect {
+ public:
+  const QueryDialect* queries() const override { return duckdb_->queries(); }
+
+  // What only a Hyprstream has: the driver takes any Flight SQL server.
+  std::vector<std::string> SessionStatements() const override {
+    return {"SELECT name FROM hyprstream.settings LIMIT 0"};
+  }
+  std::vector<std::pair<std::string, std::string>> StatementOptions() const override { return {}; }
+
+  std::string SchemasQuery() const override { return duckdb_->SchemasQuery(); }
+  std::string TablesQuery(const std::string& schema) const override { return duckdb_->TablesQuery(schema); }
+  std::string ColumnsQuery(const std::string& schema, const std::string& table) const override {
+    return duckdb_->ColumnsQuery(schema, table);
+  }
+  arrow::Result<TableLayout> Layout(const std::string& schema, const std::string& table,
+                                    const TextRows& columns) const override {
+    return duckdb_->Layout(schema, table, columns);
+  }
+  arrow::Status CheckPassedOn(const std::string& statement) const override { return CheckReadsOnce(statement); }
+  arrow::Result<TableLayout> LayoutOfStatement(const arrow::Schema& schema) const override {
+    return generic_->LayoutOfStatement(schema);
+  }
+  std::optional<std::string> Literal(Comparable comparable, const arrow::Scalar& value) const override {
+    return duckdb_->Literal(comparable, value);
+  }
+
+ private:
+  const std::unique_ptr<const Dialect> duckdb_ = MakeDuckdbDialect();
+  const std::unique_ptr<const Dialect> generic_ = MakeGenericDialect();
+};
+
+}  // namespace
+
+std::unique_ptr<const Dialect> MakeHyprstreamDialect() { return std::make_unique<HyprstreamDialect>(); }
+
+}  // namespace hyprstream::backend

@@ -1,0 +1,187 @@
+"""Snowflake's driver behind the server, against an emulator: what of it fits together. The driver is Go's, and so never
+in the server's process.
+
+What the emulator itself lacks is not tested: NULL in a TIMESTAMP comes from it as 1970-01-01, times keep microseconds
+only, it takes no Parquet and refuses a second call of one connection.
+"""
+
+import decimal
+import os
+import pathlib
+import signal
+import threading
+
+import adbc_driver_manager.dbapi as dbapi
+import pyarrow as pa
+import pyarrow.flight as flight
+import pytest
+
+import flight_sql_wire as wire
+from flight_sql_client import TOKEN, USERS
+from server_process import ServerProcess, wait_until
+from snowflake_server import PASSWORD, USER, SnowflakeServer
+
+ADA = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {TOKEN}".encode())], timeout=90)
+DRIVERS = os.environ["HYPRSTREAM_ADBC_DRIVERS"]
+
+
+def refusal(call, *arguments):
+    """The text of the error, which has no secret."""
+    with pytest.raises((flight.FlightError, pa.ArrowException, KeyError)) as caught:
+        call(*arguments)
+    assert PASSWORD not in str(caught.value)
+    return str(caught.value)
+
+
+def fill(snowflake):
+    """By the driver itself, without us."""
+    options = {**snowflake.options, "username": USER, "password": PASSWORD,
+               "adbc.snowflake.sql.client_option.request_timeout": "20s"}
+    with dbapi.connect(driver=f"{DRIVERS}/libadbc_driver_snowflake.so", db_kwargs=options, autocommit=True) as connection:
+        for sql in ("CREATE SCHEMA IF NOT EXISTS DB1.crm",
+                    "CREATE TABLE DB1.PUBLIC.planes (tail VARCHAR NOT NULL, seats INT, price NUMBER(20,4), built DATE, "
+                    "jet BOOLEAN, weight FLOAT)",
+                    "INSERT INTO DB1.PUBLIC.planes VALUES ('N1', 200, 1234567890123456.7891, '1999-05-01', true, 1.5), "
+                    "('N2', NULL, NULL, NULL, NULL, NULL), ('n1', 4, -0.0001, '2020-01-01', false, -2.25)",
+                    "CREATE TABLE DB1.crm.\"od d\" (\"a b\" INT, \"Select\" VARCHAR)",
+                    "INSERT INTO DB1.crm.\"od d\" VALUES (1, 'x')",
+                    "CREATE TABLE DB1.PUBLIC.times (ts TIMESTAMP_NTZ, bi BINARY, va VARIANT)",
+                    "INSERT INTO DB1.PUBLIC.times SELECT '2020-01-02 03:04:05.123456', TO_BINARY('00FF', 'HEX'), "
+                    "PARSE_JSON('{\"a\": 1}')",
+                    "CREATE VIEW DB1.PUBLIC.jets AS SELECT tail FROM DB1.PUBLIC.planes WHERE jet"):
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+
+
+@pytest.fixture(scope="module")
+def snowflake():
+    with SnowflakeServer() as process:
+        fill(process)
+        yield process
+
+
+@pytest.fixture(scope="module")
+def server(snowflake):
+    with ServerProcess("--log-level", "debug",
+                       environment={"HYPRSTREAM_USERS": USERS, "HYPRSTREAM_ADBC_DRIVERS": DRIVERS}) as process:
+        with flight.connect(process.url) as client:
+            wire.update(client, snowflake.attach("snow"), ADA)
+        yield process
+    assert PASSWORD not in process.last_log
+
+
+@pytest.fixture
+def client(server):
+    with flight.connect(server.url) as connected:
+        yield connected
+
+
+def ask(client, sql):
+    """Columns are called as Snowflake spells them, in capitals."""
+    return [{name.lower(): value for name, value in row.items()} for row in wire.query(client, sql, ADA)]
+
+
+def backends(client):
+    return {row["name"]: row for row in ask(client, "SELECT * FROM hyprstream.backends")}
+
+
+def test_tables_are_read_and_joined(client):
+    assert ask(client, "SELECT tail, seats::INT AS seats, price, built::VARCHAR AS built, jet, weight "
+                       "FROM snow.public.planes ORDER BY tail") == [
+        {"tail": "N1", "seats": 200, "price": decimal.Decimal("1234567890123456.7891"), "built": "1999-05-01", "jet": True,
+         "weight": 1.5},
+        {"tail": "N2", "seats": None, "price": None, "built": None, "jet": None, "weight": None},
+        {"tail": "n1", "seats": 4, "price": decimal.Decimal("-0.0001"), "built": "2020-01-01", "jet": False,
+         "weight": -2.25}]
+    wire.update(client, "CREATE TABLE flown (tail VARCHAR, hours BIGINT)", ADA)
+    wire.update(client, "INSERT INTO flown VALUES ('N1', 10), ('N3', 30)", ADA)
+    assert ask(client, "SELECT hours, seats::INT AS seats FROM flown LEFT JOIN snow.\"PUBLIC\".\"PLANES\" USING (tail) "
+                       "ORDER BY hours") == [{"hours": 10, "seats": 200}, {"hours": 30, "seats": None}]
+    assert ask(client, "SELECT count(*) AS n FROM snow.public.jets") == [{"n": 1}]
+    assert ask(client, "SELECT \"a b\"::INT AS a, \"Select\" AS s FROM snow.crm.\"od d\"") == [{"a": 1, "s": "x"}]
+
+
+def test_types_are_what_the_document_says(client):
+    assert [(row["column_name"], row["column_type"], row["null"]) for row in ask(client, "DESCRIBE snow.public.planes")] == [
+        ("TAIL", "VARCHAR", "NO"), ("SEATS", "DECIMAL(38,0)", "YES"), ("PRICE", "DECIMAL(20,4)", "YES"),
+        ("BUILT", "DATE", "YES"), ("JET", "BOOLEAN", "YES"), ("WEIGHT", "DOUBLE", "YES")]
+    assert [(row["column_name"], row["column_type"]) for row in ask(client, "DESCRIBE snow.public.times")] == [
+        ("TS", "TIMESTAMP_NS"), ("BI", "BLOB"), ("VA", "VARCHAR")]
+    assert ask(client, "SELECT ts::VARCHAR AS ts, hex(bi) AS bi, json_extract(va, '$.a')::INT AS a FROM snow.public.times") == [
+        {"ts": "2020-01-02 03:04:05.123456", "bi": "00FF", "a": 1}]
+
+
+def test_the_driver_is_never_in_the_server(server, client):
+    assert "libadbc_driver_snowflake" not in pathlib.Path(f"/proc/{server.pid}/maps").read_text()
+    listed = backends(client)["snow"]
+    assert listed["state"] == "available" and PASSWORD not in str(listed)
+
+
+@pytest.mark.parametrize("where, tails", [
+    ("seats = 200", ["N1"]), ("seats > 3", ["N1", "n1"]), ("price < 0", ["n1"]), ("price = 1234567890123456.7891", ["N1"]),
+    ("built >= DATE '2000-01-01'", ["n1"]), ("jet", ["N1"]), ("tail = 'n1'", ["n1"]), ("weight = 1.5", ["N1"]),
+    ("seats IS NULL", ["N2"]), ("seats IN (4, 200, 7)", ["N1", "n1"])])
+def test_conditions_mean_the_same(client, where, tails):
+    rows = ask(client, f"SELECT tail FROM snow.public.planes WHERE {where} ORDER BY tail")
+    assert [row["tail"] for row in rows] == tails
+
+
+def test_first_rows_are_no_more_than_that(client):
+    assert len(ask(client, "SELECT tail FROM snow.public.planes LIMIT 2")) == 2
+    assert ask(client, "SELECT tail FROM snow.public.planes WHERE seats > 3 AND tail LIKE 'n%' LIMIT 2") == [{"tail": "n1"}]
+
+
+def test_a_statement_of_their_own_is_passed_on(client):
+    assert ask(client, "SELECT n::INT AS n FROM backend_query('snow', 'SELECT count(*) AS \"n\" FROM planes')") == [{"n": 3}]
+    assert "there to read" in refusal(ask, client, "SELECT * FROM backend_query('snow', 'DROP TABLE planes')")
+    assert "SQLSTATE" in refusal(ask, client, "SELECT * FROM backend_query('snow', 'SELECT * FROM nothing')")
+
+
+def test_it_is_only_read(client):
+    for sql in ("INSERT INTO snow.public.planes (tail) VALUES ('N9')", "DELETE FROM snow.public.planes",
+                "CREATE TABLE snow.public.t AS SELECT 1 AS one", "DROP TABLE snow.public.planes"):
+        said = refusal(wire.update, client, sql, ADA)
+        assert "snow" in said and "read" in said, said
+    assert ask(client, "SELECT count(*) AS n FROM snow.public.planes") == [{"n": 3}]
+
+
+def test_a_driver_that_dies_takes_its_statement_and_nothing_else(server, client):
+    for task in pathlib.Path(f"/proc/{server.pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            if b"driver-host" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(int(child), signal.SIGSEGV)
+    assert ask(client, "SELECT count(*) AS n FROM snow.public.planes") == [{"n": 3}]
+
+
+def test_an_emulator_that_stops_answering_and_comes_back(client):
+    with SnowflakeServer() as first:
+        fill(first)
+        wire.update(client, first.attach("moving", ", STATEMENT_TIMEOUT '2 s', CONNECT_TIMEOUT '2 s'"), ADA)
+        assert ask(client, "SELECT count(*) AS n FROM moving.public.planes") == [{"n": 3}]
+        first.process.send_signal(signal.SIGSTOP)
+        said = []
+        asking = threading.Thread(target=lambda: said.append(
+            refusal(ask, client, "SELECT count(*) AS n FROM moving.public.planes")))
+        asking.start()
+        asking.join(60)
+        assert len(said) == 1 and "moving" in said[0]
+        first.kill()
+        assert "moving" in refusal(ask, client, "SELECT count(*) AS n FROM moving.public.planes")
+        with SnowflakeServer(first.port) as second:
+            fill(second)
+
+            def answers():
+                try:
+                    return ask(client, "SELECT count(*) AS n FROM moving.public.planes") == [{"n": 3}]
+                except (flight.FlightError, pa.ArrowException):
+                    return False
+
+            wait_until(answers, seconds=90, what="the backend's recovery")
+            wire.update(client, "DETACH moving", ADA)
+
+
+def test_nobody_there_is_refused(client):
+    with SnowflakeServer() as gone:
+        statement = gone.attach("gone", ", CONNECT_TIMEOUT '2 s'")
+    assert "gone" in refusal(wire.update, client, statement, ADA)
+    assert "gone" not in backends(client)

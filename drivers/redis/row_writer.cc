@@ -13,6 +13,7 @@ namespace adbc_redis {
 namespace {
 
 constexpr int64_t kPipelineBytesMax = int64_t{8} << 20;
+constexpr int64_t kCountersAtOnce = 100'000;
 
 std::string ScoreText(int64_t count) {
   char buffer[32];
@@ -28,7 +29,12 @@ int64_t ExpiryOf(int64_t count, const arrow::DataType& type, int64_t retention_m
 }
 
 RowWriter::RowWriter(const Tables& tables, const Table& table, WriteOptions options, const CancelFlag* cancel)
-    : tables_(tables), table_(table), options_(options), cancel_(cancel), names_(tables.Names(table.name)) {}
+    : tables_(tables),
+      table_(table),
+      options_(options),
+      cancel_(cancel),
+      names_(tables.Names(table.name)),
+      posting_(tables.wire()) {}
 
 bool RowWriter::Concerns(int column) const {
   return options_.rule != RowRule::kUpdate || column == table_.key || options_.updated[static_cast<size_t>(column)];
@@ -50,10 +56,10 @@ arrow::Status RowWriter::Check(const std::vector<Cell>& cells) const {
 arrow::Result<std::string> RowWriter::NextKey(const std::vector<Cell>& cells) {
   if (table_.has_key()) return cells[static_cast<size_t>(table_.key)].text;
   if (counter_next_ == counter_end_) {
-    ARROW_ASSIGN_OR_RAISE(const Reply reply,
-                          tables_.wire()->Run({"INCRBY", names_.Counter(), std::to_string(options_.pipeline_rows)}));
+    const int64_t more = rows_ == 0 ? options_.pipeline_rows : kCountersAtOnce;  // their answer is waited for
+    ARROW_ASSIGN_OR_RAISE(const Reply reply, tables_.wire()->Run({"INCRBY", names_.Counter(), std::to_string(more)}));
     counter_end_ = reply->integer;
-    counter_next_ = counter_end_ - options_.pipeline_rows;
+    counter_next_ = counter_end_ - more;
   }
   char buffer[17];
   std::snprintf(buffer, sizeof(buffer), "%016llx", static_cast<unsigned long long>(counter_next_++));
@@ -182,7 +188,7 @@ arrow::Status RowWriter::Flush() {
     pipeline_.Command(2 + scores_.size()).Word("ZADD").Word(names_.Index(table_.version));
     for (const std::string& word : scores_) pipeline_.Word(word);
   }
-  ARROW_RETURN_NOT_OK(tables_.ChangeRows(table_, pipeline_, keys_, true, cancel_));
+  ARROW_RETURN_NOT_OK(tables_.ChangeRows(table_, pipeline_, keys_, true, cancel_, &posting_));
   pipeline_.Clear();
   scores_.clear();
   keys_.clear();
@@ -193,6 +199,7 @@ arrow::Status RowWriter::Flush() {
 arrow::Status RowWriter::Finish() {
   ARROW_RETURN_NOT_OK(Settle());
   ARROW_RETURN_NOT_OK(Flush());
+  ARROW_RETURN_NOT_OK(posting_.Settle(cancel_));
   if (table_.retention_ms == 0) return arrow::Status::OK();
   const auto now =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch());

@@ -70,6 +70,7 @@ class RowWriter {
   const WriteOptions options_;
   const CancelFlag* cancel_;
   const KeyNames names_;
+  Posting posting_;
   Pipeline pipeline_;
   std::vector<std::string> scores_;  // score, key, score, key, …
   std::vector<std::string> keys_;    // of the pipeline, where there is a primary key

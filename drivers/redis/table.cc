@@ -294,10 +294,13 @@ arrow::Result<std::vector<bool>> Tables::RowsThere(const Table& table, const std
 }
 
 arrow::Status Tables::ChangeRows(const Table& table, Pipeline& commands, const std::vector<std::string>& keys,
-                                 bool there, const CancelFlag* cancel) const {
-  if (transaction_ != nullptr && transaction_->IsFresh(table)) return wire_->Run(commands, cancel).status();
+                                 bool there, const CancelFlag* cancel, Posting* posting) const {
+  const auto send = [&] {
+    return posting == nullptr ? wire_->Run(commands, cancel).status() : posting->Add(commands, cancel);
+  };
+  if (transaction_ != nullptr && transaction_->IsFresh(table)) return send();
   commands.Add({"INCR", Names(table.name).Changes()});
-  if (transaction_ == nullptr) return wire_->Run(commands, cancel).status();
+  if (transaction_ == nullptr) return send();
   ARROW_RETURN_NOT_OK(transaction_->Hold(commands));
   transaction_->NoteChanged(table.name);
   auto& written = transaction_->RowsOf(table.name);

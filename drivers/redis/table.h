@@ -92,8 +92,9 @@ class Tables {
   arrow::Result<std::vector<bool>> RowsThere(const Table& table, const std::vector<std::string>& keys,
                                              const CancelFlag* cancel) const;
   // Commands that write (`there`) or remove the rows of these keys, which only a transaction needs. One more is added.
+  // With a posting their answers need not be there yet.
   arrow::Status ChangeRows(const Table& table, Pipeline& commands, const std::vector<std::string>& keys, bool there,
-                           const CancelFlag* cancel) const;
+                           const CancelFlag* cancel, Posting* posting = nullptr) const;
   bool in_transaction() const { return transaction_ != nullptr; }
 
   // A number for rows that nobody sees until Publish().

@@ -267,9 +267,55 @@ arrow::Result<Reply> Wire::Receive(const CancelFlag* cancel) {
   }
 }
 
+// What it would answer belongs to commands that nobody waits for.
+void Wire::Lose(const arrow::Status& why) {
+  ++losses_;
+  context_.reset();
+  if (owed_to_ != nullptr && owed_ > 0 && owed_to_->failure_.ok()) owed_to_->failure_ = why;
+  owed_ = 0;
+}
+
+void Wire::TakeOwed(size_t answers, const CancelFlag* cancel) {
+  for (; answers > 0 && owed_ > 0; --answers) {
+    const arrow::Result<Reply> reply = Receive(cancel);
+    if (!reply.ok()) return Lose(reply.status());
+    --owed_;
+    const bool refused = (*reply)->type == REDIS_REPLY_ERROR && owed_to_ != nullptr && owed_to_->failure_.ok();
+    if (refused) owed_to_->failure_ = StatusOfError(TextOf(**reply));
+  }
+}
+
+Posting::~Posting() {
+  const std::scoped_lock lock(wire_->mutex_);
+  if (wire_->owed_to_ == this) wire_->owed_to_ = nullptr;
+}
+
+arrow::Status Posting::Add(const Pipeline& pipeline, const CancelFlag* cancel) {
+  Wire& wire = *wire_;
+  const std::scoped_lock lock(wire.mutex_);
+  if (cancel != nullptr && cancel->is_set()) return Fail(ADBC_STATUS_CANCELLED, "The statement was cancelled");
+  if (wire.owed_to_ != this) wire.TakeOwed(wire.owed_, cancel);
+  if (!failure_.ok()) return failure_;
+  if (wire.context_ == nullptr) ARROW_RETURN_NOT_OK(wire.Open());
+  const size_t before = wire.owed_;
+  wire.owed_to_ = this;
+  wire.owed_ += pipeline.commands();
+  const arrow::Status sent = wire.Send(pipeline, cancel);
+  if (!sent.ok()) wire.Lose(sent);
+  wire.TakeOwed(before, cancel);
+  return failure_;
+}
+
+arrow::Status Posting::Settle(const CancelFlag* cancel) {
+  const std::scoped_lock lock(wire_->mutex_);
+  if (wire_->owed_to_ == this) wire_->TakeOwed(wire_->owed_, cancel);
+  return failure_;
+}
+
 arrow::Result<Replies> Wire::Run(const Pipeline& pipeline, const CancelFlag* cancel) {
   const std::scoped_lock lock(mutex_);
   if (cancel != nullptr && cancel->is_set()) return Fail(ADBC_STATUS_CANCELLED, "The statement was cancelled");
+  TakeOwed(owed_, cancel);
   if (context_ == nullptr) ARROW_RETURN_NOT_OK(Open());
   Replies replies;
   replies.reserve(pipeline.commands());
@@ -280,8 +326,7 @@ arrow::Result<Replies> Wire::Run(const Pipeline& pipeline, const CancelFlag* can
     if (sent.ok()) replies.push_back(*std::move(reply));
   }
   if (!sent.ok()) {
-    ++losses_;
-    context_.reset();  // what it would answer belongs to commands that nobody waits for
+    Lose(sent);
     return sent;
   }
   for (const Reply& reply : replies) {

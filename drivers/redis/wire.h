@@ -65,6 +65,30 @@ using Replies = std::vector<Reply>;
 
 inline std::string_view TextOf(const redisReply& reply) { return {reply.str, reply.len}; }
 
+class Wire;
+
+// Pipelines whose answers are taken later, so that the server works while the next one is made.
+//
+// Thread safety: one thread. Ownership: owns neither what it sends nor what it is told.
+class Posting {
+ public:
+  explicit Posting(std::shared_ptr<Wire> wire) : wire_(std::move(wire)) {}
+  ~Posting();  // whatever the answers are
+  Posting(const Posting&) = delete;
+  Posting& operator=(const Posting&) = delete;
+
+  // Sends all commands, and takes the answers to those of the call before. The first error there was of any so far, as
+  // Wire::Run() says.
+  arrow::Status Add(const Pipeline& pipeline, const CancelFlag* cancel);
+  // Takes the answers that are left.
+  arrow::Status Settle(const CancelFlag* cancel);
+
+ private:
+  friend class Wire;
+  const std::shared_ptr<Wire> wire_;
+  arrow::Status failure_;  // under the wire's mutex
+};
+
 class Wire {
  public:
   // Connects and signs in. IO: no server there; UNAUTHENTICATED: the password is wrong or missing.
@@ -83,12 +107,16 @@ class Wire {
   const ServerAddress& address() const { return address_; }
 
  private:
+  friend class Posting;
   explicit Wire(ServerAddress address) : address_(std::move(address)) {}
   arrow::Status Open();
   arrow::Status StartTls();
   arrow::Status SignIn();
   arrow::Status Send(const Pipeline& pipeline, const CancelFlag* cancel);
   arrow::Result<Reply> Receive(const CancelFlag* cancel);
+  void Lose(const arrow::Status& why);
+  // The answers that are owed to a posting, whose failure they are where they are errors.
+  void TakeOwed(size_t answers, const CancelFlag* cancel);
   arrow::Status Wait(short events, const CancelFlag* cancel);
   arrow::Status Lost(std::string_view what) const;
 
@@ -100,6 +128,8 @@ class Wire {
   std::mutex mutex_;  // over one pipeline: answers come in the order of commands
   std::unique_ptr<redisContext, ContextDeleter> context_;
   std::atomic<int64_t> losses_ = 0;
+  size_t owed_ = 0;             // answers that come before all others
+  Posting* owed_to_ = nullptr;  // null: to nobody any more
 };
 
 // What an error reply means. Cluster redirects are NOT_IMPLEMENTED, permissions UNAUTHORIZED.

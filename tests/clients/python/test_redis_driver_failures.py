@@ -264,6 +264,36 @@ class TestCancelling:
         wait_until(lambda: connections() == before, what="the end of the connections")
 
 
+class TestAnIngest:
+    """Its pipelines are answered while the next ones are made: every answer counts all the same."""
+
+    @pytest.mark.parametrize("bad", [1, 2500, 4999])
+    def test_that_the_server_refuses_in_part_is_an_error(self, redis, valkey, unique, bad):
+        run(redis, "CREATE TABLE t (id BIGINT PRIMARY KEY)")
+        valkey.run("SET", f"{{{unique}:t}}:1:{bad}", "no hash")
+        with redis.cursor() as cursor:
+            error = failure(lambda: cursor.adbc_ingest("t", pa.table({"id": range(5000)}), mode="append"))
+        assert error.status_code == Code.INVALID_DATA
+        valkey.run("DEL", f"{{{unique}:t}}:1:{bad}")
+        assert len(rows(redis, "SELECT id FROM t WHERE id IN (0, 1)")) >= 1  # the connection is in step
+
+    @pytest.mark.parametrize("at", [0, 1, 5])
+    def test_whose_connection_is_killed_is_an_error(self, redis, valkey, at):
+        schema = pa.schema([("id", pa.int64())])
+
+        def batches():
+            for i in range(6):
+                yield pa.record_batch([pa.array(range(i * 1000, i * 1000 + 1000), pa.int64())], schema=schema)
+                if i == at:
+                    valkey.run("CLIENT", "KILL", "TYPE", "normal")
+
+        run(redis, "CREATE TABLE t (id BIGINT PRIMARY KEY)")
+        with redis.cursor() as cursor:
+            error = failure(lambda: cursor.adbc_ingest("t", pa.RecordBatchReader.from_batches(schema, batches()), mode="append"))
+        assert error.status_code == Code.IO
+        assert len(rows(redis, "SELECT id FROM t")) <= 6000
+
+
 class TestOptions:
     @pytest.mark.parametrize("options, text", [
         ({"adbc.redis.colour": "red"}, "Unknown option: adbc.redis.colour"), ({"timeout_ms": "soon"}, "takes a number from 1"),

@@ -559,7 +559,7 @@ bool IsBackend(const duckdb::Catalog& catalog) {
 arrow::Status CannotWrite(const std::string& backend) {
   return arrow::Status::NotImplemented(
       "Backend ", backend,
-      " is changed by INSERT, UPDATE, DELETE, CREATE TABLE and DROP TABLE, each a statement by itself; not by "
+      " is changed by INSERT, UPDATE, DELETE, MERGE, CREATE TABLE and DROP TABLE, each a statement by itself; not by "
       "this one");
 }
 

@@ -18,12 +18,14 @@
 #include <duckdb/parser/expression/constant_expression.hpp>
 #include <duckdb/parser/parsed_data/create_table_info.hpp>
 #include <duckdb/parser/parsed_data/drop_info.hpp>
+#include <duckdb/parser/query_node/merge_query_node.hpp>
 #include <duckdb/parser/query_node/select_node.hpp>
 #include <duckdb/parser/query_node/update_query_node.hpp>
 #include <duckdb/parser/statement/create_statement.hpp>
 #include <duckdb/parser/statement/delete_statement.hpp>
 #include <duckdb/parser/statement/drop_statement.hpp>
 #include <duckdb/parser/statement/insert_statement.hpp>
+#include <duckdb/parser/statement/merge_into_statement.hpp>
 #include <duckdb/parser/statement/select_statement.hpp>
 #include <duckdb/parser/statement/update_statement.hpp>
 #include <duckdb/parser/tableref/basetableref.hpp>
@@ -203,6 +205,20 @@ void TakeDelete(duckdb::ClientContext& context, BackendWrite& write, const duckd
   write.query = Select(std::move(node), statement);
 }
 
+void TakeMerge(duckdb::ClientContext& context, BackendWrite& write, const duckdb::MergeIntoStatement& statement) {
+  write.kind = BackendWrite::Kind::kMergeInto;
+  auto copy = statement.node->Copy();
+  auto& merge = copy->Cast<duckdb::MergeQueryNode>();
+  const auto table = FindTable(context, write, true);
+  auto rows = RowsOf(*merge.target);
+  MergeTarget target{
+      .backend = write.backend, .columns = {}, .rows = std::move(rows.from), .row_name = std::move(rows.name)};
+  for (const auto& column : table->GetColumns().Logical()) target.columns.push_back(column.Name().GetIdentifierName());
+  auto node = MergeQuery(merge, std::move(target), write.actions);
+  TakeCtes(write, merge.cte_map, *node);
+  write.query = Select(std::move(node), statement);
+}
+
 // ---- CREATE TABLE and DROP TABLE
 
 void TakeConstraint(BackendWrite& write, const duckdb::CreateTableInfo& info, const duckdb::Constraint& constraint) {
@@ -370,6 +386,12 @@ std::optional<BackendWrite> TakeBackendWrite(duckdb::ClientContext& context, con
       if (write) TakeDelete(context, *write, removal);
       return write;
     }
+    case StatementType::MERGE_INTO_STATEMENT: {
+      const auto& merge = statement.Cast<duckdb::MergeIntoStatement>();
+      write = of_table(*merge.node->target);
+      if (write) TakeMerge(context, *write, merge);
+      return write;
+    }
     case StatementType::CREATE_STATEMENT: {
       const auto& create = statement.Cast<duckdb::CreateStatement>();
       write = TargetedAt(context, create.info->GetQualifiedName());
@@ -421,6 +443,8 @@ arrow::Result<std::int64_t> RunBackendWrite(duckdb::ClientContext& context, cons
       return writer.Delete(write.table, *rows);
     case BackendWrite::Kind::kUpdate:
       return writer.Update(write.table, *rows);
+    case BackendWrite::Kind::kMergeInto:
+      return RunMerge(writer, write.table, write.actions, *rows);
     case BackendWrite::Kind::kCreate: {
       NoteRedefined(context, write.backend, write.table);
       return RunCreate(writer, write, rows.get());

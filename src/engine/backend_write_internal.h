@@ -16,6 +16,7 @@
 
 #include "core/backend_writer.h"
 #include "core/table_ref.h"
+#include "engine/backend_merge_internal.h"
 
 namespace arrow {
 class KeyValueMetadata;
@@ -34,7 +35,7 @@ namespace hyprstream::engine {
 struct BackendTarget;
 
 struct BackendWrite {
-  enum class Kind { kAppend, kMerge, kDelete, kUpdate, kCreate, kDrop };
+  enum class Kind { kAppend, kMerge, kDelete, kUpdate, kMergeInto, kCreate, kDrop };
 
   Kind kind = Kind::kAppend;
   std::string backend;
@@ -42,9 +43,10 @@ struct BackendWrite {
   // What the query's columns are called there; empty: as the query calls them.
   std::vector<std::string> columns = {};
   BackendMerge merge = {};
-  bool if_exists = false;  // of kDrop; and of kCreate: if it does not exist
-  bool exists = false;     // when the statement was bound
-  bool with_rows = false;  // of kCreate: AS SELECT
+  std::vector<MergeAction> actions = {};  // of kMergeInto
+  bool if_exists = false;                 // of kDrop; and of kCreate: if it does not exist
+  bool exists = false;                    // when the statement was bound
+  bool with_rows = false;                 // of kCreate: AS SELECT
   std::vector<bool> not_null = {};
   std::vector<std::string> primary_key = {};
   std::shared_ptr<const arrow::KeyValueMetadata> options = {};  // of kCreate: WITH (name = value); null: none

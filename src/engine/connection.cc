@@ -512,6 +512,7 @@ class ConnectionImpl : public Connection {
       case StatementKind::kInsert:
       case StatementKind::kUpdate:
       case StatementKind::kDelete:
+      case StatementKind::kMerge:
       case StatementKind::kCreate:
       case StatementKind::kDrop:
         break;
@@ -543,7 +544,8 @@ class ConnectionImpl : public Connection {
   arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> WrittenRows(
       PreparedStatement& statement, const std::vector<std::shared_ptr<arrow::RecordBatch>>& parameters) {
     const auto& write = *statement.write();
-    const bool names_rows = write.kind == BackendWrite::Kind::kDelete || write.kind == BackendWrite::Kind::kUpdate;
+    const bool names_rows = write.kind == BackendWrite::Kind::kDelete || write.kind == BackendWrite::Kind::kUpdate ||
+                            write.kind == BackendWrite::Kind::kMergeInto;
     const bool reads_there = std::ranges::any_of(statement.info().backend_reads, [&](const auto& read) {
       return FoldIdentifier(read.backend) == FoldIdentifier(write.backend);
     });

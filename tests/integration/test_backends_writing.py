@@ -197,3 +197,40 @@ def test_the_database_killed_in_the_middle_of_a_transaction(server, run, postgre
         refused(connection.commit)
     assert run("SELECT count(*) FROM warehouse.s.killed") == [(0,)]
     assert run("INSERT INTO warehouse.s.killed VALUES (2)") == 1
+
+
+@BACKENDS
+def test_merge(run, schema):
+    table = f"{schema}.merged"
+    run(f"CREATE TABLE {table} (id BIGINT PRIMARY KEY, v VARCHAR, n INTEGER)")
+    run(f"INSERT INTO {table} VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3), (4, 'd', NULL)")
+    run("CREATE OR REPLACE TABLE news AS FROM (VALUES (1, 'A', 10), (2, 'B', NULL), (3, 'gone', 0), (7, 'new', 7), (8, 'skipped', -1)) t(id, v, n)")
+    merge = (f"MERGE INTO {table} t USING news s ON t.id = s.id WHEN MATCHED AND s.v = 'gone' THEN DELETE "
+             "WHEN MATCHED AND s.n IS NULL THEN UPDATE SET v = s.v || t.v, n = NULL "
+             "WHEN MATCHED THEN UPDATE SET n = t.n + s.n WHEN NOT MATCHED AND s.n < 0 THEN DO NOTHING "
+             "WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v)")
+    assert run(merge) == 4
+    assert run(f"SELECT id, v, n FROM {table} ORDER BY id") == [
+        (1, "a", 11), (2, "Bb", None), (4, "d", None), (7, "new", None)]
+    # With other forms of a source, and the target's rows by position.
+    assert run(f"MERGE INTO {table} USING (SELECT 4 AS id, 'D' AS w UNION ALL SELECT 9, 'ix') s USING (id) "
+               "WHEN MATCHED THEN UPDATE SET v = w WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.w, 9)") == 2
+    assert run(f"WITH s AS (SELECT 9 AS id) MERGE INTO {table} t USING s ON t.id = s.id WHEN MATCHED THEN DELETE") == 1
+    assert run(f"SELECT id, v, n FROM {table} WHERE id IN (4, 9)") == [(4, "D", None)]
+    # An expression is computed for the rows of its action alone.
+    assert run(f"MERGE INTO {table} t USING news s ON t.id = s.id WHEN MATCHED AND s.n = 10 THEN UPDATE SET n = s.n "
+               "WHEN NOT MATCHED AND s.v = 'none' THEN INSERT (id, n) VALUES (s.id, s.v::INTEGER)") == 1
+    before = run(f"SELECT * FROM {table} ORDER BY id")
+    for sql, words in (
+            ("WHEN MATCHED THEN UPDATE SET n = s.n + 0.5", ("Column n, row 0", "10.5")),
+            ("WHEN NOT MATCHED THEN INSERT (id, n) VALUES (s.id, 1.5), (2)", ()),
+            ("WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id)", ("values", "columns")),
+            ("WHEN NOT MATCHED BY SOURCE THEN DELETE", ("BY SOURCE",)),
+            ("WHEN MATCHED THEN UPDATE", ("UPDATE",)), ("WHEN NOT MATCHED THEN INSERT *", ("INSERT",)),
+            ("WHEN MATCHED AND random() < 2 THEN UPDATE SET n = s.n", ()),
+            ("WHEN MATCHED THEN DELETE RETURNING *", ("RETURNING",))):
+        refused(lambda sql=sql: run(f"MERGE INTO {table} t USING news s ON t.id = s.id {sql}"), *words)
+    refused(lambda: run(f"MERGE INTO {table} t USING (VALUES (1), (1)) s(id) ON t.id = s.id WHEN MATCHED THEN UPDATE SET n = 1"),
+            "each row is found once")
+    assert run(f"SELECT * FROM {table} ORDER BY id") == before
+    run(f"DROP TABLE {table}")

@@ -8,12 +8,11 @@ import datetime
 import decimal
 import math
 import os
-import threading
 
 import pyarrow as pa
 import pytest
 
-from flight_sql_client import USERS, connected, refused, runner
+from flight_sql_client import USERS, connected, insert_at_once, refused, runner
 from postgres_server import PostgresServer
 from server_process import ServerProcess, wait_until
 
@@ -363,22 +362,7 @@ def test_sqlite_uint64_above_int64_max(run, ingest):
 def test_sqlite_writers_wait_for_each_other(server, run):
     """The driver's second writer fails at once."""
     run("CREATE TABLE lite.main.shared (w BIGINT, i BIGINT)")
-    failures = []
-
-    def write(writer):
-        try:
-            with runner(server) as execute:
-                for i in range(20):
-                    execute(f"INSERT INTO lite.main.shared VALUES ({writer}, {i})")
-        except Exception as error:  # noqa: BLE001
-            failures.append(error)
-
-    threads = [threading.Thread(target=write, args=(w,)) for w in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
+    insert_at_once(server, "lite.main.shared", writers=4, rows=20)
     assert run("SELECT count(*) FROM lite.main.shared") == [(80,)]
     run("DROP TABLE lite.main.shared")
 

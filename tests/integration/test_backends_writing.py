@@ -1,13 +1,12 @@
 """Tables of backends changed through the server's port: SQL, ingest and transactions of stock clients."""
 
 import os
-import threading
 
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
-from flight_sql_client import USERS, connected, refused, runner
+from flight_sql_client import USERS, connected, insert_at_once, refused, runner
 from postgres_server import PostgresServer
 from server_process import ServerProcess
 
@@ -169,22 +168,7 @@ def test_many_rows_of_parameters_are_one_write(server, run, postgres):
 
 def test_concurrent_writers(server, run):
     run("CREATE TABLE warehouse.s.many (w BIGINT, i BIGINT)")
-    failures = []
-
-    def write(writer):
-        try:
-            with connected(server) as connection, connection.cursor() as cursor:
-                for i in range(10):
-                    cursor.execute(f"INSERT INTO warehouse.s.many VALUES ({writer}, {i})")
-        except Exception as error:  # noqa: BLE001
-            failures.append(error)
-
-    threads = [threading.Thread(target=write, args=(w,)) for w in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
+    insert_at_once(server, "warehouse.s.many", writers=6, rows=10)
     assert run("SELECT count(DISTINCT (w, i)), count(*) FROM warehouse.s.many") == [(60, 60)]
 
 

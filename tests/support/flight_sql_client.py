@@ -7,6 +7,7 @@
         refused(lambda: run("FROM nothing"), "nothing")
 """
 
+import concurrent.futures
 import contextlib
 
 import adbc_driver_flightsql.dbapi as flightsql
@@ -40,3 +41,15 @@ def refused(call, *words):
     for word in words:
         assert word in str(caught.value), str(caught.value)
     return str(caught.value)
+
+
+def insert_at_once(server, table, writers, rows):
+    """Each of `writers` clients inserts (its number, i) into the table for i in range(rows), one by one."""
+    def write(writer):
+        with runner(server) as run:
+            for i in range(rows):
+                run(f"INSERT INTO {table} VALUES ({writer}, {i})")
+
+    with concurrent.futures.ThreadPoolExecutor(writers) as pool:
+        for done in [pool.submit(write, writer) for writer in range(writers)]:
+            done.result()

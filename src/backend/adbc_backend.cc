@@ -41,6 +41,7 @@ class AdbcBackend final : public Backend {
 
   arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement) const override {
     ARROW_RETURN_NOT_OK(WithName(core_->dialect().CheckPassedOn(statement)));
+    if (!core_->dialect().PassedOnQuery(statement).empty()) return QueryAsTable(statement);
     ARROW_ASSIGN_OR_RAISE(const auto schema, core_->SchemaOf(statement));
     if (schema->num_fields() == 0) {
       return arrow::Status::Invalid(core_->name(), ": the statement gives no rows; only what does can be read");
@@ -78,6 +79,21 @@ class AdbcBackend final : public Backend {
   }
 
  private:
+  arrow::Result<std::shared_ptr<TableSource>> QueryAsTable(const std::string& statement) const {
+    const auto& dialect = core_->dialect();
+    ARROW_ASSIGN_OR_RAISE(const auto check, core_->ReadTexts(dialect.PassedOnQuery(statement)));
+    if (check.size() != 1 || check[0].at(0)) {
+      return arrow::Status::Invalid(core_->name(), ": ",
+                                    check.empty() ? "the statement was not looked at" : *check[0].at(0));
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto columns,
+                          core_->ReadTexts(dialect.PassedOnColumnsQuery(statement), BackendCore::Author::kClient));
+    auto layout = dialect.LayoutOfPassedOn(statement, columns);
+    if (!layout.ok()) return WithName(layout.status());
+    ARROW_RETURN_NOT_OK(cache_->AskTypes(*layout));
+    return ScanOfStatement(core_, statement, std::move(layout).ValueUnsafe());
+  }
+
   arrow::Status WithName(const arrow::Status& status) const {
     return status.ok() ? status : status.WithMessage(core_->name(), ": ", status.message());
   }

@@ -210,6 +210,10 @@ arrow::Status BackendCore::Open() {
 void BackendCore::Close() {
   watch_.Close();
   pool_.Close();
+  std::shared_ptr<DriverDatabase> last;  // closed after the lock is given back
+  MutexLock lock(mutex_);
+  closed_ = true;
+  last.swap(database_);
 }
 
 arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenDatabase() {
@@ -218,6 +222,7 @@ arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenDatabase() {
     const bool another = opening_;
     while (opening_) opening_ended_.Wait(mutex_);
     if (database_ != nullptr) return database_;
+    if (closed_) return arrow::Status::Cancelled("it was detached");
     if (another) return opened_;
     opening_ = true;
   }
@@ -225,7 +230,7 @@ arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenDatabase() {
   MutexLock lock(mutex_);
   opening_ = false;
   opened_ = database.status();
-  if (database.ok()) database_ = *database;
+  if (database.ok() && !closed_) database_ = *database;
   opening_ended_.NotifyAll();
   return database;
 }
@@ -233,11 +238,15 @@ arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenDatabase() {
 arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenAnew() {
   if (library_ != kDuckdb) return DriverDatabase::Open(spec_, library_, host_);
   ARROW_ASSIGN_OR_RAISE(const auto path, DuckdbFile(spec_));
-  file_ = OpenFiles::Claim();
-  ARROW_ASSIGN_OR_RAISE(file_, files_->Take(path, spec_.name));
-  auto database = DriverDatabase::Open(spec_, library_);
-  if (!database.ok()) file_ = OpenFiles::Claim();
-  return database;
+  // The file is given back when nothing of its database is left.
+  struct OpenFile {
+    OpenFiles::Claim file;
+    std::shared_ptr<DriverDatabase> database;
+  };
+  const auto open = std::make_shared<OpenFile>();
+  ARROW_ASSIGN_OR_RAISE(open->file, files_->Take(path, spec_.name));
+  ARROW_ASSIGN_OR_RAISE(open->database, DriverDatabase::Open(spec_, library_));
+  return std::shared_ptr<DriverDatabase>(open, open->database.get());
 }
 
 arrow::Result<SocketId> BackendCore::BeginSession(DriverConnection& connection, const std::vector<SocketId>& before) {
@@ -364,13 +373,18 @@ void BackendCore::NoteStatement() {
   ++statements_;
 }
 
-arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std::string& sql, Cancelled cancelled) {
+arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std::string& sql, Cancelled cancelled,
+                                                                      Author author) {
   // Nothing has run yet: on a connection that turns out to be dead it is prepared anew, once.
   std::unique_ptr<RunningStatement> running;
   for (int attempt = 0; running == nullptr; ++attempt) {
     ARROW_ASSIGN_OR_RAISE(auto leased, Lease(cancelled));
     auto statement = [&]() -> arrow::Result<std::unique_ptr<DriverStatement>> {
-      ARROW_ASSIGN_OR_RAISE(auto prepared, ConnectionOf(leased).Prepare(sql));
+      auto& connection = ConnectionOf(leased);
+      if (author == Author::kClient) {
+        for (const auto& first : dialect_->PassedOnSession()) ARROW_RETURN_NOT_OK(connection.Run(first));
+      }
+      ARROW_ASSIGN_OR_RAISE(auto prepared, connection.Prepare(sql));
       for (const auto& [name, value] : dialect_->StatementOptions()) {
         ARROW_RETURN_NOT_OK(prepared->SetOption(name, value));
       }
@@ -398,7 +412,7 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::s
                                                                     Author author) {
   NoteStatement();
   for (int attempt = 0;; ++attempt) {
-    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, cancelled));
+    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, cancelled, author));
     running->is_clients_ = author == Author::kClient;
     const auto began = clock_.Now();
     running->watched_->Enter();
@@ -429,7 +443,7 @@ arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::s
     return running->schema();
   }
   for (int attempt = 0;; ++attempt) {
-    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, {}));
+    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, {}, Author::kServer));
     running->watched_->Enter();
     auto schema = running->statement_->ExecuteSchema();
     running->watched_->Leave();
@@ -450,8 +464,8 @@ arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::s
   }
 }
 
-arrow::Result<TextRows> BackendCore::ReadTexts(const std::string& sql) {
-  ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}, Author::kServer));
+arrow::Result<TextRows> BackendCore::ReadTexts(const std::string& sql, Author author) {
+  ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}, author));
   return AllTexts(*running);
 }
 

@@ -75,7 +75,7 @@ class BackendCore {
  public:
   using Cancelled = std::function<bool()>;
 
-  // `files`: where the file of a DuckDB backend is taken for as long as this lives. `host`: the program that the driver
+  // `files`: where the file of a DuckDB backend is taken for as long as it is open. `host`: the program that the driver
   // runs in, where the spec isolates it.
   BackendCore(BackendSpec spec, std::string library, std::unique_ptr<const Dialect> dialect,
               std::shared_ptr<OpenFiles> files, std::string host);
@@ -85,8 +85,9 @@ class BackendCore {
 
   // Connects once. IOError: it cannot be reached; then it is tried again in the background.
   arrow::Status Open();
-  // Everything that runs ends with Cancelled, and nothing begins any more.
-  void Close();
+  // Everything that runs ends with Cancelled, and nothing begins any more. The database is closed with its last
+  // statement, whoever still knows its tables.
+  void Close() EXCLUDES(mutex_);
 
   const std::string& name() const { return spec_.name; }
   const BackendSpec& spec() const { return spec_; }
@@ -102,7 +103,7 @@ class BackendCore {
   // The schema of its rows, as the driver gives it, without running it where the driver can.
   arrow::Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& sql);
   // All rows of a statement whose columns are texts.
-  arrow::Result<TextRows> ReadTexts(const std::string& sql);
+  arrow::Result<TextRows> ReadTexts(const std::string& sql, Author author = Author::kServer);
   static arrow::Result<TextRows> AllTexts(StatementRows& rows);
 
   // What the driver says of tables (driver.h), where there is no catalog to ask.
@@ -139,7 +140,7 @@ class BackendCore {
   arrow::Result<std::shared_ptr<DriverDatabase>> OpenAnew() EXCLUDES(mutex_);
   template <class Ask>
   auto AskDriver(const Ask& ask) -> decltype(ask(std::declval<DriverConnection&>()));
-  arrow::Result<std::unique_ptr<RunningStatement>> Prepare(const std::string& sql, Cancelled cancelled);
+  arrow::Result<std::unique_ptr<RunningStatement>> Prepare(const std::string& sql, Cancelled cancelled, Author author);
   void NoteError(const arrow::Status& status) EXCLUDES(mutex_);
   void NoteLatency(std::chrono::microseconds latency) EXCLUDES(mutex_);
   arrow::Status Unavailable() const EXCLUDES(mutex_);
@@ -152,7 +153,6 @@ class BackendCore {
   const std::unique_ptr<const Dialect> dialect_;
   const std::shared_ptr<OpenFiles> files_;
   const std::string host_;  // empty: the driver runs here
-  OpenFiles::Claim file_;   // of whoever opens the database, one at a time; given back when nothing of it is left
   const SystemClock clock_;
   Breaker breaker_;
   StatementWatch watch_;
@@ -161,6 +161,7 @@ class BackendCore {
   mutable Mutex mutex_;
   std::shared_ptr<DriverDatabase> database_ GUARDED_BY(mutex_);
   bool opening_ GUARDED_BY(mutex_) = false;
+  bool closed_ GUARDED_BY(mutex_) = false;
   arrow::Status opened_ GUARDED_BY(mutex_);  // of the last attempt
   CondVar opening_ended_;
   std::string version_ GUARDED_BY(mutex_);

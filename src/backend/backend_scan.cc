@@ -224,8 +224,11 @@ class StatementScan final : public TableSource {
   const std::shared_ptr<arrow::Schema>& schema() const override { return layout_.schema; }
 
   arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override {
-    ARROW_ASSIGN_OR_RAISE(auto running, core_->Start(statement_, request.cancelled, BackendCore::Author::kClient));
-    ARROW_ASSIGN_OR_RAISE(auto reading, ValueReading::Make(layout_, AllColumns(layout_), *running->schema()));
+    const auto all = AllColumns(layout_);
+    const ScanRequest whole{.projection = all, .filters = {}};
+    const auto sql = layout_.from.empty() ? statement_ : SelectStatement(core_->dialect(), layout_, whole);
+    ARROW_ASSIGN_OR_RAISE(auto running, core_->Start(sql, request.cancelled, BackendCore::Author::kClient));
+    ARROW_ASSIGN_OR_RAISE(auto reading, ValueReading::Make(layout_, all, *running->schema()));
     ScanReader::Wanted wanted{.columns = request.projection,
                               .rows_max = request.filters.empty() ? request.rows_max : std::nullopt};
     return std::make_shared<ScanReader>(core_, std::move(running), std::move(reading), std::move(wanted));

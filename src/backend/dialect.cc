@@ -13,4 +13,8 @@ arrow::Result<TableLayout> Dialect::LayoutAsDescribed(const std::string& table, 
 
 std::string Dialect::NameOf(const NamedSchema&, const std::string& table) const { return QuoteIdentifier(table); }
 
+arrow::Result<TableLayout> Dialect::LayoutOfPassedOn(const std::string&, const TextRows&) const {
+  return arrow::Status::NotImplemented("Its statements are not those of a table");
+}
+
 }  // namespace hyprstream::backend

@@ -87,6 +87,14 @@ class Dialect {
   // Of the rows of a statement, by what the driver says of them. Invalid, naming the column: a value might be changed
   // on its way.
   virtual arrow::Result<TableLayout> LayoutOfStatement(const arrow::Schema& schema) const = 0;
+  // Where a database looks into a statement itself, and its rows are those of a table. One row of one text: why it may
+  // not be passed on; NULL: it may. Empty: CheckPassedOn() and LayoutOfStatement() are all.
+  virtual std::string PassedOnQuery(const std::string&) const { return {}; }
+  // What LayoutOfPassedOn() reads.
+  virtual std::string PassedOnColumnsQuery(const std::string&) const { return {}; }
+  virtual arrow::Result<TableLayout> LayoutOfPassedOn(const std::string& statement, const TextRows& columns) const;
+  // What the connection runs before a client's words, so that these only read.
+  virtual std::vector<std::string> PassedOnSession() const { return {}; }
 
   // A value as SQL, so that a comparison with it means what it means here; nullopt where there is none. Not NULL.
   virtual std::optional<std::string> Literal(Comparable comparable, const arrow::Scalar& value) const = 0;

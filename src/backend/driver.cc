@@ -145,7 +145,7 @@ std::string MessageOf(const AdbcError& error) {
   if (constexpr std::string_view kManager = "[Driver Manager] "; message.starts_with(kManager)) {
     message.remove_prefix(kManager.size());
   }
-  for (const std::string_view context : {"\nQuery was:", "\n\nLINE "}) {
+  for (const std::string_view context : {"\nQuery was:", "\n\nLINE ", "\n\nStack Trace:"}) {
     message = message.substr(0, std::min(message.find(context), message.size()));
   }
   return std::string(message);

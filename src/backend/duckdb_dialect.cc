@@ -244,15 +244,47 @@ class DuckdbDialect final : public Dialect {
     return layout;
   }
 
-  arrow::Status CheckPassedOn(const std::string&) const override {
-    return arrow::Status::NotImplemented(
-        "a DuckDB file takes no statements by backend_query yet; its SQL is the server's: write NAME.schema.table in "
-        "the query itself");
+  // DuckDB itself says what a statement is, and runs it where only one SELECT may stand.
+  arrow::Status CheckPassedOn(const std::string&) const override { return arrow::Status::OK(); }
+  arrow::Result<TableLayout> LayoutOfStatement(const arrow::Schema&) const override {
+    return arrow::Status::NotImplemented("its columns are asked for");
   }
-  arrow::Result<TableLayout> LayoutOfStatement(const arrow::Schema&) const override { return CheckPassedOn({}); }
+  std::string PassedOnQuery(const std::string& statement) const override;
+  std::string PassedOnColumnsQuery(const std::string& statement) const override {
+    return "SELECT column_name, column_type, 'true', '', '' FROM (DESCRIBE SELECT * FROM " + RowsOf(statement) + ")";
+  }
+  arrow::Result<TableLayout> LayoutOfPassedOn(const std::string& statement, const TextRows& columns) const override {
+    ARROW_ASSIGN_OR_RAISE(auto layout, Layout("", "", columns));
+    layout.from = RowsOf(statement) + " AS t";
+    return layout;
+  }
+  // A sequence would else be moved on.
+  std::vector<std::string> PassedOnSession() const override { return {"BEGIN TRANSACTION READ ONLY"}; }
 
   std::optional<std::string> Literal(Comparable comparable, const arrow::Scalar& value) const override;
+
+ private:
+  static std::string RowsOf(const std::string& statement) { return "query(" + QuoteLiteral(statement) + ")"; }
 };
+
+// The functions do something to the instance, or run a statement that nobody has looked at.
+std::string DuckdbDialect::PassedOnQuery(const std::string& statement) const {
+  const std::string tree = "json_serialize_sql(" + QuoteLiteral(statement) + ")";
+  return "WITH parsed AS (SELECT " + tree +
+         "::JSON AS tree), refused AS (SELECT min(lower(atom->>'$')) AS name FROM json_tree(" + tree +
+         ") WHERE key = 'function_name' AND lower(atom->>'$') IN ('checkpoint', 'force_checkpoint', "
+         "'truncate_duckdb_logs', 'write_log', 'query', 'json_execute_serialized_sql', 'create_external_resource', "
+         "'destroy_external_resource', 'register_external_resource', 'deregister_external_resource', "
+         "'register_external_resource_type')) "
+         "SELECT CASE WHEN tree->>'error_type' = 'parser' THEN 'Parser Error: ' || (tree->>'error_message') "
+         "WHEN (tree->>'error')::BOOLEAN OR json_array_length(tree->'$.statements') <> 1 "
+         "THEN 'a statement is one SELECT here (or FROM, VALUES, TABLE, DESCRIBE, SHOW, SUMMARIZE): it is there to "
+         "read' "
+         "WHEN json_array_length(tree->'$.statements[0].named_param_map') > 0 "
+         "THEN 'the statement has parameters, and nobody gives them values; write the values' "
+         "WHEN refused.name IS NOT NULL THEN 'the function ' || refused.name || ' is not to be called here' END "
+         "FROM parsed, refused";
+}
 
 template <class Scalar>
 auto ValueOf(const arrow::Scalar& value) {

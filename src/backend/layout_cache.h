@@ -28,6 +28,8 @@ class LayoutCache {
   arrow::Result<std::shared_ptr<const TableLayout>> Layout(const std::string& schema, const std::string& table)
       EXCLUDES(mutex_);
   void Forget(const std::string& schema, const std::string& table) EXCLUDES(mutex_);
+  // Completes a layout with the types of columns that the dialect left to the driver.
+  arrow::Status AskTypes(TableLayout& layout);
 
  private:
   template <class T>
@@ -44,8 +46,6 @@ class LayoutCache {
   arrow::Result<TableLayout> AskDriverForLayout(const std::string& schema, const std::string& table) EXCLUDES(mutex_);
   arrow::Result<std::vector<BackendTable>> AskTables(const std::string& schema);
   arrow::Result<TableLayout> AskLayout(const std::string& schema, const std::string& table);
-  // Of the columns that the dialect left to the driver.
-  arrow::Status AskTypes(TableLayout& layout);
   arrow::Status NoSuchTable(const std::string& schema, const std::string& table);
   Clock::TimePoint Until() const { return core_->clock().Now() + core_->spec().metadata_ttl; }
   template <class T>

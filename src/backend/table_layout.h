@@ -74,7 +74,7 @@ struct ColumnLayout {
 struct TableLayout {
   std::shared_ptr<arrow::Schema> schema;
   std::vector<ColumnLayout> columns;  // as the schema's fields
-  std::string from;                   // quoted; empty for a statement's rows
+  std::string from;                   // quoted; empty: a statement's rows as it gives them
   std::optional<std::int64_t> rows;   // an estimate
   bool types_come_with_rows = false;  // the driver says int64 of every column of no rows
 };

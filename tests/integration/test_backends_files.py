@@ -90,6 +90,13 @@ def test_a_query_of_a_file_alone_is_answered_there(client):
     assert "GROUP BY 1" in plan and 'upper(q.c0)' in plan and "main.planes" in plan
 
 
+def test_a_statement_is_passed_on_to_read(client):
+    query = "SELECT * FROM backend_query('old', $$SELECT count(*) AS n, max(built) AS latest FROM planes$$)"
+    assert str(wire.query(client, query, BOB)[0]["latest"]) == "2020-01-01"
+    dropped = "SELECT * FROM backend_query('old', $$DROP TABLE planes$$)"
+    assert "one SELECT here" in refusal(wire.query, client, dropped, BOB)
+
+
 def test_they_are_listed_without_a_secret(client, old_file):
     listed = {row["name"]: row for row in wire.query(client, "SELECT * FROM hyprstream.backends", ADA)}
     assert listed["old"]["target"] == f"duckdb at {old_file}"

@@ -383,6 +383,19 @@ TEST_F(DuckdbBackend, AFileIsTakenWhileADetachedBackendIsRead) {
   EXPECT_OK(registry_->Attach(spec_));
 }
 
+// Plans are remembered, and with them what they read.
+TEST_F(DuckdbBackend, AFileIsNotTakenWhereItsTablesAreOnlyKnown) {
+  Sql({"CREATE TABLE t AS SELECT range AS v FROM range(10)"});
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  ASSERT_OK_AND_ASSIGN(const auto table, backend->Table("main", "t"));
+  ASSERT_OK_AND_ASSIGN(const auto statement, backend->Query("FROM t"));
+  ASSERT_OK(Read(*statement, WholeOf(*statement)));
+  ASSERT_OK(registry_->Detach("old"));
+  ASSERT_OK(registry_->Attach(spec_));
+  EXPECT_TRUE(Read(*table, WholeOf(*table)).status().IsCancelled());
+  EXPECT_TRUE(Read(*statement, WholeOf(*statement)).status().IsCancelled());
+}
+
 TEST_F(DuckdbBackend, TheServersOwnFileIsNoBackend) {
   Sql({"CREATE TABLE t AS SELECT 7 AS v"});
   std::filesystem::rename(path_, folder_ / "own.duckdb");
@@ -441,10 +454,113 @@ TEST_F(DuckdbBackend, IsReadOnlyWhereThatIsAskedFor) {
   EXPECT_EQ(std::filesystem::last_write_time(path_), written);
 }
 
-TEST_F(DuckdbBackend, TakesNoStatementsOfItsOwnYet) {
-  Sql({"CREATE TABLE t AS SELECT 7 AS v"});
+TEST_F(DuckdbBackend, PassesStatementsOnUntouched) {
+  Sql({"CREATE TABLE t AS SELECT range AS v FROM range(10000)", "CREATE TABLE u (v INTEGER, s VARCHAR)"});
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
-  EXPECT_TRUE(backend->Query("SELECT 1").status().IsNotImplemented());
+  const auto rows = [&](const std::string& statement) -> arrow::Result<std::shared_ptr<arrow::Table>> {
+    ARROW_ASSIGN_OR_RAISE(const auto source, backend->Query(statement));
+    ARROW_ASSIGN_OR_RAISE(auto table, Read(*source, WholeOf(*source)));
+    EXPECT_TRUE(table->schema()->Equals(*source->schema()));
+    EXPECT_OK(table->ValidateFull());
+    return table;
+  };
+  // The types are those of tables, duplicate names are told apart, a comment may end it.
+  ASSERT_OK_AND_ASSIGN(
+      const auto table,
+      rows("SELECT sum(v) AS a, 'it''s' AS a, uuid() AS \"u \"\"x\", 'g'::ENUM ('g') AS e, [1, NULL] AS l, "
+           "NULL::TIMETZ AS z, INTERVAL 1 DAY AS i FROM t; -- the end"));
+  EXPECT_EQ(table->schema()->ToString(),
+            "a: decimal128(38, 0)\na_1: string\nu \"x: fixed_size_binary[16]\ne: string\nl: list<l: int32>\nz: string\n"
+            "i: month_day_nano_interval");
+  EXPECT_THAT(Column(*table, 0), ElementsAre("49995000"));
+  EXPECT_THAT(Column(*table, 1), ElementsAre("it's"));
+  EXPECT_THAT(Column(*table, 3), ElementsAre("g"));
+  for (const char* statement :
+       {"FROM t LIMIT 2", "VALUES (1), (2)", "TABLE t LIMIT 2", "SHOW TABLES", "WITH two AS (FROM range(2)) FROM two",
+        "DESCRIBE u", "PIVOT (FROM range(2)) ON range IN (0, 1) USING count(*) GROUP BY range"}) {
+    ASSERT_OK_AND_ASSIGN(const auto two, rows(statement));
+    EXPECT_EQ(two->num_rows(), 2) << statement;
+  }
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query("SELECT v, v + 1 AS w FROM t ORDER BY v"));
+  ASSERT_OK_AND_ASSIGN(const auto second, Read(*source, {.projection = {1}, .filters = {}, .rows_max = 3}));
+  EXPECT_THAT(Column(*second, 0), ElementsAre("1", "2", "3"));
+  ASSERT_OK_AND_ASSIGN(const auto none, Read(*source, {.projection = {}, .filters = {}}));
+  EXPECT_EQ(none->num_rows(), 10'000);
+}
+
+TEST_F(DuckdbBackend, SaysWhatIsWrongWithAStatement) {
+  Sql({"CREATE TABLE t AS SELECT 7 AS v, 170141183460469231731687303715884105727 AS h"});
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  const auto refusal = [&](const std::string& statement) {
+    const auto source = backend->Query(statement);
+    return source.ok() ? Read(**source, WholeOf(**source)).status().message() : source.status().message();
+  };
+  EXPECT_THAT(refusal("SELEC 1"), HasSubstr("old: Parser Error: syntax error at or near \"SELEC\""));
+  EXPECT_THAT(refusal("SELECT * FROM nosuch"), HasSubstr("old: Catalog Error: Table with name nosuch"));
+  EXPECT_THAT(refusal("SELECT w FROM t"), HasSubstr("old: Binder Error"));
+  EXPECT_THAT(refusal("SELECT 'x'::INTEGER + v FROM t"), HasSubstr("old: Conversion Error"));
+  EXPECT_THAT(refusal("SELECT h FROM t"), HasSubstr("more than 38 digits"));
+  EXPECT_THAT(refusal("SELECT v + ? FROM t"), HasSubstr("the statement has parameters"));
+  EXPECT_THAT(refusal("SELECT v + $x FROM t"), HasSubstr("the statement has parameters"));
+  EXPECT_EQ(registry_->Backends()[0].state, backend::BackendState::kAvailable);
+  ASSERT_OK_AND_ASSIGN(const auto still, backend->Query("SELECT v FROM t"));
+  EXPECT_OK(Read(*still, WholeOf(*still)));
+}
+
+// Whatever it is, it reads the one file, and changes neither that nor what the instance may do.
+TEST_F(DuckdbBackend, AStatementThatIsPassedOnOnlyReads) {
+  const auto inside = [&](const char* name) { return (folder_ / name).string(); };
+  std::ofstream(inside("secret.csv")) << "hidden\n1\n";
+  const auto secret = "'" + inside("secret.csv") + "'";
+  Sql({"CREATE TABLE t AS SELECT 7 AS v", "CREATE SEQUENCE q"});
+  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
+  const std::vector<std::string> statements = {
+      // more than one, and what is no SELECT
+      "", "SELECT 1; SELECT 2", "SELECT 1; DROP TABLE t", "INSERT INTO t VALUES (8)",
+      "INSERT INTO t VALUES (8) RETURNING v", "WITH x AS (INSERT INTO t VALUES (8) RETURNING v) FROM x",
+      "UPDATE t SET v = 8", "DELETE FROM t", "TRUNCATE t",
+      "MERGE INTO t USING t AS s ON t.v = s.v WHEN MATCHED THEN DELETE", "DROP TABLE t", "CREATE TABLE u (i INTEGER)",
+      "CREATE TABLE u AS SELECT 1 AS i", "CREATE VIEW u AS SELECT 1 AS i", "CREATE MACRO u() AS 1",
+      "ALTER TABLE t ADD COLUMN w INTEGER", "BEGIN", "COMMIT", "ROLLBACK", "PREPARE p AS SELECT 1", "EXECUTE p",
+      "CHECKPOINT", "VACUUM", "ANALYZE", "EXPLAIN SELECT 1", "CALL pragma_version()", "CALL force_checkpoint()",
+      "PRAGMA force_checkpoint",
+      // other files
+      "ATTACH '" + inside("other.duckdb") + "' AS o", "DETACH old", "USE memory", "COPY t TO " + secret,
+      "COPY t FROM " + secret, "EXPORT DATABASE '" + inside("out") + "'", "IMPORT DATABASE '" + inside("out") + "'",
+      "FROM " + secret, "FROM read_csv(" + secret + ")", "FROM read_text(" + secret + ")",
+      "FROM read_blob(" + secret + ")", "FROM read_json(" + secret + ")", "FROM read_parquet(" + secret + ")",
+      "FROM read_duckdb('" + inside("own.duckdb") + "')", "FROM sniff_csv(" + secret + ")",
+      "FROM parquet_metadata(" + secret + ")", "FROM glob('" + folder_.string() + "/*')",
+      "SELECT content FROM read_text('/proc/self/environ')", "FROM duckdb_secrets()",
+      // extensions and settings
+      "INSTALL httpfs", "LOAD httpfs", "SET enable_external_access = true", "SET lock_configuration = false",
+      "RESET threads", "SET threads = 64", "SET memory_limit = '100GB'", "SET temp_directory = '/tmp'",
+      "SET VARIABLE x = 1", "CREATE SECRET (TYPE s3, KEY_ID 'a')", "FROM enable_logging()", "FROM disable_logging()",
+      "FROM enable_logging(storage = 'file', storage_path = '" + inside("log") + "')",
+      "FROM enable_profiling(save_location = '" + inside("profile.json") + "')", "SELECT getenv('HOME')",
+      // functions that do something
+      "SELECT nextval('q')", "FROM checkpoint()", "FROM force_checkpoint()", "FROM main.CheckPoint()",
+      "FROM truncate_duckdb_logs()", "SELECT write_log('x')", "FROM query('SELECT 1')",
+      "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))", "FROM create_external_resource('x')",
+      "FROM destroy_external_resource('range', '1')", "FROM register_external_resource('a', 'b', MAP {'c': 'd'})",
+      "FROM register_external_resource_type('x', kind := 'y', create_function := 'range')",
+      "FROM deregister_external_resource('x')", "FROM arrow_scan(1, 2, 3)", "FROM seq_scan()"};
+  for (const auto& statement : statements) {
+    const auto source = backend->Query(statement);
+    EXPECT_FALSE(source.ok() && Read(**source, WholeOf(**source)).ok()) << statement;
+  }
+  for (const char* name : {"other.duckdb", "out", "log", "profile.json"}) {
+    EXPECT_FALSE(std::filesystem::exists(folder_ / name)) << name;
+  }
+  EXPECT_THAT(Values(*backend, "t"), ElementsAre("7"));
+  ASSERT_OK_AND_ASSIGN(const auto tables, backend->Tables("main"));
+  EXPECT_EQ(tables.size(), 1);
+  ASSERT_OK_AND_ASSIGN(
+      const auto sequences,
+      backend->Query("SELECT coalesce(last_value, 0) FROM duckdb_sequences() WHERE sequence_name = 'q'"));
+  ASSERT_OK_AND_ASSIGN(const auto moved, Read(*sequences, WholeOf(*sequences)));
+  EXPECT_THAT(Column(*moved, 0), ElementsAre("0"));
+  EXPECT_EQ(registry_->Backends()[0].pool_in_use, 0);
 }
 
 }  // namespace

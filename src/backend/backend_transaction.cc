@@ -10,10 +10,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "backend/backend_scan.h"
+#include "backend/select_statement.h"
 #include "backend/write_connection.h"
 #include "backend/writing_dialect.h"
 #include "backend/written_rows.h"
@@ -101,7 +103,7 @@ class AdbcWriter final : public BackendWriter {
   arrow::Result<std::int64_t> Append(const TableRef& table, arrow::RecordBatchReader& rows) override {
     ARROW_ASSIGN_OR_RAISE(const auto target, TargetOf(table));
     ARROW_ASSIGN_OR_RAISE(const auto values, ValueWriting::Make(FullName(table), target.columns, *rows.schema()));
-    if (!AnyCast(values.columns())) {
+    if (GoesStraight(target, values.columns())) {
       return connection_->Ingest(writing_.IngestOptions(table), std::make_shared<WrittenRows>(rows, values, false));
     }
     ARROW_ASSIGN_OR_RAISE(const auto stage, Stage(target, values, rows));
@@ -179,6 +181,17 @@ class AdbcWriter final : public BackendWriter {
   }
 
  private:
+  // Nothing has to be cast there, and a driver that takes columns by their places gets each at its own.
+  bool GoesStraight(const WriteTarget& target, const std::vector<WrittenColumn>& columns) const {
+    if (AnyCast(columns)) return false;
+    if (!writing_.ingests_by_position()) return true;
+    std::vector<std::string> own;
+    for (const auto& column : target.columns) {
+      if (!column.computed) own.push_back(column.name);
+    }
+    return std::ranges::equal(own, columns, {}, {}, &WrittenColumn::name);
+  }
+
   struct NamedRows {
     std::int64_t all = 0;
     std::int64_t distinct = 0;
@@ -207,7 +220,13 @@ class AdbcWriter final : public BackendWriter {
     ARROW_ASSIGN_OR_RAISE(const auto rows,
                           connection_->ReadTexts(core_->dialect().ColumnsQuery(table.schema, table.name)));
     if (rows.empty()) return NoSuchTable(table);
-    return core_->dialect().Layout(table.schema, table.name, rows);
+    ARROW_ASSIGN_OR_RAISE(auto layout, core_->dialect().Layout(table.schema, table.name, rows));
+    if (!LacksTypes(layout)) return layout;
+    ScanRequest none{.projection = std::vector<int>(layout.columns.size()), .filters = {}, .rows_max = 0};
+    std::ranges::iota(none.projection, 0);
+    ARROW_ASSIGN_OR_RAISE(const auto described, connection_->Start(SelectStatement(core_->dialect(), layout, none)));
+    ARROW_RETURN_NOT_OK(TakeTypes(layout, *described->schema()));
+    return layout;
   }
 
   arrow::Result<WriteTarget> TargetOf(const TableRef& table) {

@@ -20,8 +20,10 @@
 #include <utility>
 
 #include "backend/dialect.h"
+#include "backend/duckdb_types.h"
 #include "backend/literals.h"
 #include "backend/query_dialect.h"
+#include "backend/writing_dialect.h"
 #include "core/table_ref.h"
 
 namespace hyprstream::backend {
@@ -36,59 +38,6 @@ constexpr std::int64_t kDayMicros = 86'400'000'000;
 
 // The columns of ColumnsQuery.
 enum { kName, kType, kNullable, kDatabase, kRows, kColumnFields };
-
-struct DirectType {
-  std::string_view name;
-  TypePtr type;
-  Comparable comparable;
-};
-
-const std::vector<DirectType>& DirectTypes() {
-  using arrow::TimeUnit;
-  static const std::vector<DirectType> kTypes = {
-      {"BOOLEAN", arrow::boolean(), Comparable::kBoolean},
-      {"TINYINT", arrow::int8(), Comparable::kInteger},
-      {"SMALLINT", arrow::int16(), Comparable::kInteger},
-      {"INTEGER", arrow::int32(), Comparable::kInteger},
-      {"BIGINT", arrow::int64(), Comparable::kInteger},
-      {"UTINYINT", arrow::uint8(), Comparable::kInteger},
-      {"USMALLINT", arrow::uint16(), Comparable::kInteger},
-      {"UINTEGER", arrow::uint32(), Comparable::kInteger},
-      {"UBIGINT", arrow::uint64(), Comparable::kInteger},
-      {"FLOAT", arrow::float32(), Comparable::kFloat},
-      {"DOUBLE", arrow::float64(), Comparable::kDouble},
-      {"VARCHAR", arrow::utf8(), Comparable::kText},
-      {"BLOB", arrow::binary(), Comparable::kNone},
-      {"DATE", arrow::date32(), Comparable::kDate},
-      {"TIME", arrow::time64(TimeUnit::MICRO), Comparable::kTime},
-      {"TIME_NS", arrow::time64(TimeUnit::NANO), Comparable::kNone},
-      {"TIMESTAMP", arrow::timestamp(TimeUnit::MICRO), Comparable::kTimestamp},
-      {"TIMESTAMP_S", arrow::timestamp(TimeUnit::SECOND), Comparable::kNone},
-      {"TIMESTAMP_MS", arrow::timestamp(TimeUnit::MILLI), Comparable::kNone},
-      {"TIMESTAMP_NS", arrow::timestamp(TimeUnit::NANO), Comparable::kNone},
-      {"TIMESTAMP WITH TIME ZONE", arrow::timestamp(TimeUnit::MICRO, "UTC"), Comparable::kTimestampTz},
-  };
-  return kTypes;
-}
-
-const DirectType* FindDirect(std::string_view name) {
-  const auto found = std::ranges::find(DirectTypes(), name, &DirectType::name);
-  return found == DirectTypes().end() ? nullptr : &*found;
-}
-
-// The type of `DECIMAL(18,3)`; null for another name.
-TypePtr DecimalOf(std::string_view name) {
-  constexpr std::string_view kDecimal = "DECIMAL(";
-  if (!name.starts_with(kDecimal)) return nullptr;
-  name.remove_prefix(kDecimal.size());
-  int precision = 0;
-  int scale = 0;
-  const auto* end = name.data() + name.size();
-  const auto [comma, error] = std::from_chars(name.data(), end, precision);
-  if (error != std::errc() || comma == end || *comma != ',') return nullptr;
-  const auto [close, wrong] = std::from_chars(comma + 1, end, scale);
-  return wrong == std::errc() && close + 1 == end ? arrow::decimal128(precision, scale) : nullptr;
-}
 
 // Nested types that come as they are. A type within that would not is found by its name; a field of that name makes
 // the value a text as well.
@@ -137,14 +86,14 @@ Placed PlaceRead(const TextRow& row) {
     auto field = arrow::field(column.name, becomes, nullable);
     return Placed{.column = std::move(column), .field = std::move(field)};
   };
-  if (const auto* direct = FindDirect(type)) {
+  if (const auto* direct = FindDuckdbType(type)) {
     column.arriving = direct->type;
     column.comparable = direct->comparable;
     // The column may have a collation of its own.
     if (column.comparable == Comparable::kText) column.compared = column.expression + " COLLATE \"binary\"";
     return done(direct->type);
   }
-  if (const auto decimal = DecimalOf(type)) {
+  if (const auto decimal = DuckdbDecimal(type)) {
     column.arriving = decimal;
     column.comparable = Comparable::kDecimal;
     return done(decimal);
@@ -199,6 +148,7 @@ Placed Place(const TextRow& row) {
 class DuckdbDialect final : public Dialect {
  public:
   const QueryDialect* queries() const override { return &DuckdbQueries(); }
+  const WritingDialect* writing() const override { return writing_.get(); }
 
   // All is said for the whole instance, before its first connection.
   std::vector<std::string> SessionStatements() const override { return {}; }
@@ -264,6 +214,8 @@ class DuckdbDialect final : public Dialect {
   std::optional<std::string> Literal(Comparable comparable, const arrow::Scalar& value) const override;
 
  private:
+  const std::unique_ptr<const WritingDialect> writing_ = MakeDuckdbWriting();
+
   static std::string RowsOf(const std::string& statement) { return "query(" + QuoteLiteral(statement) + ")"; }
 };
 

@@ -21,6 +21,23 @@ constexpr const char* kMain = "main";
 
 }  // namespace
 
+bool LacksTypes(const TableLayout& layout) {
+  return std::ranges::any_of(layout.columns, [](const auto& column) { return column.arriving == nullptr; });
+}
+
+arrow::Status TakeTypes(TableLayout& layout, const arrow::Schema& given) {
+  auto fields = layout.schema->fields();
+  for (std::size_t i = 0; i < layout.columns.size(); ++i) {
+    if (layout.columns[i].arriving != nullptr) continue;
+    if (given.num_fields() <= static_cast<int>(i))
+      return arrow::Status::Invalid("The driver described too few columns");
+    layout.columns[i].arriving = StorageType(given.field(static_cast<int>(i))->type());
+    fields[i] = fields[i]->WithType(layout.columns[i].arriving);
+  }
+  layout.schema = arrow::schema(std::move(fields));
+  return arrow::Status::OK();
+}
+
 arrow::Result<std::vector<std::string>> LayoutCache::AskSchemas() {
   const auto& dialect = core_->dialect();
   if (!dialect.has_catalog() && !dialect.names_schemas()) return std::vector<std::string>{kMain};
@@ -158,22 +175,12 @@ arrow::Result<std::shared_ptr<const TableLayout>> LayoutCache::Layout(const std:
 }
 
 arrow::Status LayoutCache::AskTypes(TableLayout& layout) {
-  const auto unknown = [](const ColumnLayout& column) { return column.arriving == nullptr; };
-  if (std::ranges::none_of(layout.columns, unknown)) return arrow::Status::OK();
+  if (!LacksTypes(layout)) return arrow::Status::OK();
   ScanRequest request;
   request.projection.resize(layout.columns.size());
   std::iota(request.projection.begin(), request.projection.end(), 0);
   ARROW_ASSIGN_OR_RAISE(const auto given, core_->SchemaOf(SelectStatement(core_->dialect(), layout, request)));
-  auto fields = layout.schema->fields();
-  for (std::size_t i = 0; i < layout.columns.size(); ++i) {
-    if (!unknown(layout.columns[i])) continue;
-    if (given->num_fields() <= static_cast<int>(i))
-      return arrow::Status::Invalid("The driver described too few columns");
-    layout.columns[i].arriving = StorageType(given->field(static_cast<int>(i))->type());
-    fields[i] = fields[i]->WithType(layout.columns[i].arriving);
-  }
-  layout.schema = arrow::schema(std::move(fields));
-  return arrow::Status::OK();
+  return TakeTypes(layout, *given);
 }
 
 arrow::Status LayoutCache::NoSuchTable(const std::string& schema, const std::string& table) {

@@ -17,6 +17,10 @@
 
 namespace hyprstream::backend {
 
+// Are there columns whose types the dialect left to the driver? And those types, of a SELECT of all columns.
+bool LacksTypes(const TableLayout& layout);
+arrow::Status TakeTypes(TableLayout& layout, const arrow::Schema& given);
+
 class LayoutCache {
  public:
   explicit LayoutCache(std::shared_ptr<BackendCore> core) : core_(std::move(core)) {}

@@ -412,7 +412,8 @@ std::int64_t Characters(std::string_view text) {
 }
 
 const char* TextFault(std::string_view text, const ValueBounds& bounds) {
-  if (text.find('\0') != std::string_view::npos) return "has a character NUL, which no text there can hold";
+  if (!bounds.takes_nul && text.find('\0') != std::string_view::npos)
+    return "has a character NUL, which no text there can hold";
   if (!arrow::util::ValidateUTF8(text)) return "is no valid UTF-8";
   if (bounds.bytes_max >= 0 && static_cast<std::int64_t>(text.size()) > bounds.bytes_max) return "is too long";
   if (bounds.characters_max >= 0 && Characters(text) > bounds.characters_max) return "is too long";
@@ -497,6 +498,7 @@ TypePtr EncodedType(const WrittenColumn& column) {
       return column.type;
     case Encoding::kDateText:
     case Encoding::kTimestampText:
+    case Encoding::kUuidText:
       return arrow::utf8();
     case Encoding::kInteger:
       return arrow::int64();
@@ -518,6 +520,8 @@ arrow::Result<ArrayPtr> Encode(const WrittenColumn& column, ArrayPtr array) {
     }
     case Encoding::kInteger:
       return SafeCast(array, arrow::int64());
+    case Encoding::kUuidText:
+      return UuidTexts(array);
   }
   return array;
 }

@@ -29,6 +29,7 @@ enum class Encoding {
   kDateText,       // of a date: `2013-01-02`
   kTimestampText,  // of microseconds: `2013-01-02 03:04:05.000006`, without a fraction where it is none
   kInteger,        // of a boolean: 0 or 1
+  kUuidText,       // of 16 bytes: `550e8400-e29b-41d4-a716-446655440000`
 };
 
 // Which values of its type a column takes.
@@ -39,6 +40,7 @@ struct ValueBounds {
   std::int64_t characters_max = -1;  // of texts; -1: any number
   std::int64_t bytes_max = -1;
   bool takes_nan = true;
+  bool takes_nul = false;          // in a text
   bool takes_number_texts = true;  // false: the database would make a number of a text that is one
 };
 

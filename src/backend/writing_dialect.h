@@ -56,6 +56,8 @@ class WritingDialect {
   // Of a column of a new table. NotImplemented: there is no type that holds all of its values, or says them exactly.
   virtual arrow::Result<std::string> TypeName(const arrow::Field& column) const = 0;
 
+  // Does the driver take columns by their places, all of them? Others go through the stage.
+  virtual bool ingests_by_position() const { return false; }
   // The driver's options of an ingest.
   virtual std::vector<std::pair<std::string, std::string>> IngestOptions(const TableRef& table) const = 0;
   static std::vector<std::pair<std::string, std::string>> StageOptions(const std::string& stage);
@@ -79,5 +81,6 @@ class WritingDialect {
 
 std::unique_ptr<const WritingDialect> MakePostgresWriting();
 std::unique_ptr<const WritingDialect> MakeSqliteWriting();
+std::unique_ptr<const WritingDialect> MakeDuckdbWriting();
 
 }  // namespace hyprstream::backend

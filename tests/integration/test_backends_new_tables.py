@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from duckdb_file import an_empty_file
 from flight_sql_client import USERS, refused, runner
 from postgres_server import PostgresServer
 from server_process import ServerProcess
@@ -35,6 +36,7 @@ VALUES = {
     "INTERVAL": ["'1 year 2 days 03:04:05.000006'", "'-1 month'", "'0 seconds'"],
     "BOOLEAN[]": ["[true, NULL]", "[]"], "SMALLINT[]": ["[-32768, NULL]"], "INTEGER[]": ["[1, NULL]", "[]"],
     "BIGINT[]": ["[9223372036854775807]"], "FLOAT[]": ["['inf'::FLOAT, 0.5]"], "DOUBLE[]": ["[0.1, NULL]"],
+    "DATE[]": ["['2024-02-29'::DATE, NULL]"],
     "VARCHAR[]": ["['', NULL, 'ä,{}\"']"],
 }
 ONLY_SOME = {
@@ -72,6 +74,7 @@ def run(postgres, tmp_path_factory):
     with ServerProcess(environment=environment) as server, runner(server) as execute:
         execute(f"ATTACH '{postgres.uri}' AS warehouse (TYPE adbc, DRIVER 'postgresql')")
         execute(f"ATTACH 'file:{tmp_path_factory.mktemp('lite') / 'lite.db'}' AS lite (TYPE adbc, DRIVER 'sqlite')")
+        execute(f"ATTACH '{an_empty_file(tmp_path_factory.mktemp('duck'))}' AS duck (TYPE adbc, DRIVER 'duckdb')")
         yield execute
 
 
@@ -79,10 +82,12 @@ def run(postgres, tmp_path_factory):
 def database(run, postgres):
     """By its name in the document: where its table is, and what says the type of the table's column."""
     of_sqlite = "SELECT * FROM backend_query('lite', $$SELECT type FROM pragma_table_info('made')$$)"
+    of_duckdb = "SELECT * FROM backend_query('duck', $$SELECT data_type FROM duckdb_columns() WHERE table_name = 'made'$$)"
     of_postgres = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'made'::regclass AND attnum = 1"
     yield {"PostgreSQL": ("warehouse.public.made", lambda: postgres.run(of_postgres)),
-           "SQLite": ("lite.main.made", lambda: run(of_sqlite)[0][0])}
-    for table in ("warehouse.public.made", "lite.main.made"):
+           "SQLite": ("lite.main.made", lambda: run(of_sqlite)[0][0]),
+           "DuckDB": ("duck.main.made", lambda: run(of_duckdb)[0][0])}
+    for table in ("warehouse.public.made", "lite.main.made", "duck.main.made"):
         run(f"DROP TABLE IF EXISTS {table}")
 
 
@@ -115,4 +120,4 @@ def test_columns_of_new_tables(run, database, name, declared, native):
 
 
 def test_the_document_has_a_table():
-    assert len(list(documented())) > 60
+    assert len(list(documented())) > 90

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
+from duckdb_file import an_empty_file
 from flight_sql_client import USERS, connected, insert_at_once, refused, runner
 from postgres_server import PostgresServer
 from server_process import ServerProcess
@@ -19,13 +20,19 @@ def postgres():
 
 
 @pytest.fixture(scope="module")
-def server(postgres, tmp_path_factory):
+def duckdb_file(tmp_path_factory):
+    return an_empty_file(tmp_path_factory.mktemp("duck"))
+
+
+@pytest.fixture(scope="module")
+def server(postgres, duckdb_file, tmp_path_factory):
     environment = {"HYPRSTREAM_USERS": USERS, "HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
     with ServerProcess(environment=environment) as process:
         file = tmp_path_factory.mktemp("lite") / "lite.db"
         with connected(process) as connection, connection.cursor() as cursor:
             cursor.execute(f"ATTACH '{postgres.uri}' AS warehouse (TYPE adbc, DRIVER 'postgresql')")
             cursor.execute(f"ATTACH 'file:{file}' AS lite (TYPE adbc, DRIVER 'sqlite')")
+            cursor.execute(f"ATTACH '{duckdb_file}' AS duck (TYPE adbc, DRIVER 'duckdb')")
         yield process
 
 
@@ -35,7 +42,7 @@ def run(server):
         yield execute
 
 
-BACKENDS = pytest.mark.parametrize("schema", ["warehouse.s", "lite.main"])
+BACKENDS = pytest.mark.parametrize("schema", ["warehouse.s", "lite.main", "duck.main"])
 
 
 @BACKENDS
@@ -109,7 +116,7 @@ def test_a_transaction_is_whole_and_sees_its_own_rows(server, run, schema):
         cursor.execute(f"INSERT INTO {table} SELECT id + 10, v FROM {table}")
         cursor.execute(f"SELECT x.id, y.v FROM {table} x JOIN {table} y ON x.id = y.id ORDER BY ALL")
         assert cursor.fetchall() == [(1, "a"), (2, "b!"), (11, "a"), (12, "b!")]
-        if schema.startswith("warehouse"):
+        if not schema.startswith("lite"):
             assert run(f"SELECT count(*) FROM {table}") == [(0,)]
         connection.rollback()
         cursor.execute(f"INSERT INTO {table} VALUES (3, 'c')")

@@ -1,0 +1,94 @@
+"""A DuckDB file behind servers that share it with others, are killed, and find another file in its place."""
+
+import contextlib
+import os
+import shutil
+
+import adbc_driver_manager
+import pytest
+
+from duckdb_file import an_empty_file
+from flight_sql_client import USERS, connected, refused, runner
+from server_process import ServerProcess, wait_until
+
+USER = {"HYPRSTREAM_USERS": USERS}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return an_empty_file(tmp_path / "duck")
+
+
+def attach(file, options=""):
+    return f"ATTACH '{file}' AS duck (TYPE adbc, DRIVER 'duckdb'{options})"
+
+
+def test_a_file_of_another_process_is_refused_until_it_is_free(file, tmp_path):
+    configuration = tmp_path / "late.toml"
+    configuration.write_text(f'[backends.duck]\ndriver = "duckdb"\nuri = "{file}"\n')
+    with ServerProcess(environment=USER) as owner:
+        with runner(owner) as run:
+            run(attach(file))
+            run("CREATE TABLE duck.main.t (v BIGINT)")
+            assert run("INSERT INTO duck.main.t VALUES (1)") == 1
+            with ServerProcess(environment=USER) as other, runner(other) as elsewhere:
+                refused(lambda: elsewhere(attach(file)), "duck: ", "lock")
+                refused(lambda: elsewhere(attach(file, ", \"access_mode\" 'READ_ONLY'")), "lock")
+            with ServerProcess("--config", configuration, environment=USER) as late, runner(late) as waiting:
+                refused(lambda: waiting("SELECT * FROM duck.main.t"), "duck")
+                assert waiting("SELECT state FROM hyprstream.backends") == [("unavailable",)]
+                assert run("SELECT * FROM duck.main.t") == [(1,)]
+                run("DETACH duck")
+                wait_until(lambda: waiting("SELECT state FROM hyprstream.backends") == [("available",)])
+                assert waiting("SELECT * FROM duck.main.t") == [(1,)]
+                refused(lambda: run(attach(file)), "lock")
+
+
+def test_files_that_are_only_read_are_shared(file):
+    with ServerProcess(environment=USER) as one, runner(one) as run:
+        run(attach(file))
+        run("CREATE TABLE duck.main.t AS SELECT 7 AS v")
+        run("DETACH duck")
+        run(attach(file, ", \"access_mode\" 'READ_ONLY'"))
+        with ServerProcess(environment=USER) as other, runner(other) as elsewhere:
+            elsewhere(attach(file, ", \"access_mode\" 'READ_ONLY'"))
+            for reader in (run, elsewhere):
+                assert reader("SELECT * FROM duck.main.t") == [(7,)]
+                refused(lambda: reader("INSERT INTO duck.main.t VALUES (8)"), "read-only")
+
+
+def test_what_was_committed_survives_the_server_and_nothing_else_does(file):
+    server = ServerProcess(environment=USER)
+    with runner(server) as run:
+        run(attach(file))
+        run("CREATE TABLE duck.main.t (v BIGINT PRIMARY KEY)")
+        run("INSERT INTO duck.main.t SELECT range FROM range(1000)")
+    connection = connected(server, autocommit=False)
+    with contextlib.suppress(adbc_driver_manager.Error), connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO duck.main.t VALUES (5000)")
+        server.kill()
+    server.close()
+    with ServerProcess(environment=USER) as server, runner(server) as run:
+        run(attach(file))
+        assert run("SELECT count(*), max(v) FROM duck.main.t") == [(1000, 999)]
+        assert run("INSERT INTO duck.main.t VALUES (5000)") == 1
+
+
+# The file that is open stays the one that is read; its name leads to another only when it is attached again.
+def test_another_file_in_its_place(file, tmp_path):
+    other = an_empty_file(tmp_path / "other")
+    with ServerProcess(environment=USER) as server, runner(server) as run:
+        run(attach(file))
+        run("CREATE TABLE duck.main.t AS SELECT 1 AS v")
+        run("DETACH duck")
+        run(attach(other))
+        run("CREATE TABLE duck.main.t AS SELECT 'two' AS v, 2 AS w")
+        run("DETACH duck")
+        run(attach(file))
+        assert run("SELECT * FROM duck.main.t") == [(1,)]
+        shutil.copy(other, tmp_path / "copy.duckdb")
+        os.replace(tmp_path / "copy.duckdb", file)
+        assert run("SELECT * FROM duck.main.t") == [(1,)]
+        run("DETACH duck")
+        run(attach(file))
+        assert run("SELECT * FROM duck.main.t") == [("two", 2)]

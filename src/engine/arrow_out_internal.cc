@@ -6,6 +6,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <chrono>
 #include <duckdb.hpp>
 #include <duckdb/common/arrow/arrow_appender.hpp>
@@ -132,11 +133,16 @@ class StreamReader : public arrow::RecordBatchReader {
     }
   }
 
-  // A short answer is worth a spin; to yield would cost it another process's whole slice of the core.
+  // A short answer is worth a spin; to yield would cost it another process's whole slice of the core. Who has waited
+  // long, as for a backend, naps longer, which takes no more than a few hundredths of the wait.
   static void Idle(int times) {
     constexpr int kSpinsMax = 200;
+    constexpr int kNapsAlike = 8;
     constexpr std::chrono::microseconds kNap{50};
-    if (times >= kSpinsMax) std::this_thread::sleep_for(kNap);
+    constexpr std::chrono::microseconds kNapMax{1'000};
+    if (times < kSpinsMax) return;
+    const int longer = (times - kSpinsMax) / kNapsAlike;
+    std::this_thread::sleep_for(std::min(kNap * (longer + 1), kNapMax));
   }
 
   duckdb::QueryResultStream<BoundedArrowFormat> stream_;

@@ -53,7 +53,7 @@ class AdbcBackend final : public Backend {
 
   arrow::Result<RemotePlan> Plan(const RemoteRelation& query) const override {
     const auto& dialect = core_->dialect();
-    if (dialect.queries() == nullptr && dialect.takes_expressions()) return Backend::Plan(query);
+    if (dialect.queries() == nullptr && !dialect.gives_first_rows()) return Backend::Plan(query);
     const auto layout_of = [this](const TableSource& table) { return LayoutOfScan(*core_, table); };
     ARROW_ASSIGN_OR_RAISE(auto layout, dialect.queries() != nullptr
                                            ? LayoutOfQuery(*dialect.queries(), query, layout_of)

@@ -72,6 +72,9 @@ class Dialect {
   // Does it take any expression where a condition or a column may stand? Else a SELECT has names of columns, and
   // conditions as their ColumnLayout allows them.
   virtual bool takes_expressions() const { return true; }
+  // Without expressions: does it give the first rows in the order of a column of Conditions::kRange, which has no
+  // NULLs?
+  virtual bool gives_first_rows() const { return false; }
 
   // One column: the name.
   virtual std::string SchemasQuery() const = 0;

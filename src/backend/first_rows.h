@@ -1,5 +1,5 @@
 // The first rows of one table in the order of one column, where a database answers no other query than that: its
-// columns have names and conditions, and no expressions (Dialect::takes_expressions).
+// columns have names and conditions, and no expressions (Dialect::gives_first_rows).
 //
 // Pure function.
 #pragma once

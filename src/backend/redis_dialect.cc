@@ -84,6 +84,7 @@ class RedisDialect final : public Dialect {
 
   bool has_catalog() const override { return false; }
   bool takes_expressions() const override { return false; }
+  bool gives_first_rows() const override { return true; }
   std::string SchemasQuery() const override { return {}; }
   std::string TablesQuery(const std::string&) const override { return {}; }
   std::string ColumnsQuery(const std::string&, const std::string&) const override { return {}; }

@@ -162,6 +162,12 @@ class TestWriting:
         refused(lambda: run(f"INSERT INTO {table} VALUES (1, 'x') ON CONFLICT (v) DO NOTHING"), "primary key is id")
         refused(lambda: run(f"INSERT INTO {table} VALUES (8, 'x'), (8, 'y') ON CONFLICT (id) DO UPDATE SET v = excluded.v"), "second time")
 
+    def test_rows_are_merged_by_a_join(self, run, table):
+        assert run(f"MERGE INTO {table} AS t USING (VALUES (1, NULL), (2, 'B'), (3, 'c')) AS s(id, v) ON t.id = s.id "
+                   "WHEN MATCHED AND s.v IS NULL THEN DELETE WHEN MATCHED THEN UPDATE SET v = s.v "
+                   "WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v)") == 3
+        assert run(f"SELECT * FROM {table} ORDER BY id") == [(2, "B"), (3, "c")]
+
     def test_rows_are_updated_and_deleted(self, run, table):
         run(f"INSERT INTO {table} SELECT i, 'n' || i FROM range(10, 3010) r(i)")
         assert run(f"UPDATE {table} SET v = upper(v) WHERE id >= 1010") == 2000

@@ -25,8 +25,9 @@ class Result;
 }  // namespace arrow
 
 namespace duckdb {
+class ClientContext;
 class MergeQueryNode;
-}
+}  // namespace duckdb
 
 namespace hyprstream::engine {
 
@@ -45,12 +46,14 @@ struct MergeTarget {
   duckdb::unique_ptr<duckdb::ParsedExpression> row_name;
 };
 
-// Takes `merge` apart. Its columns: the action's number, the name of the target's row, and the values of each action.
-// Refuses what is not done, by name.
-duckdb::unique_ptr<duckdb::SelectNode> MergeQuery(duckdb::MergeQueryNode& merge, MergeTarget target,
+// Takes `merge` apart. The query's columns: the action's number, the name of the target's row, and the values of each
+// action, in the actions' order. Refuses what is not done, by name.
+duckdb::unique_ptr<duckdb::SelectNode> MergeQuery(duckdb::ClientContext& context, duckdb::MergeQueryNode& merge,
+                                                  MergeTarget target, bool has_parameters,
                                                   std::vector<MergeAction>& actions);
 
-// How many rows it changed. Errors as those of the writer.
+// How many rows it changed. Errors as those of the writer; Invalid, and nothing is written, where a row of the target
+// is found more than once.
 arrow::Result<std::int64_t> RunMerge(BackendWriter& writer, const TableRef& table,
                                      const std::vector<MergeAction>& actions, arrow::RecordBatchReader& rows);
 

@@ -214,7 +214,8 @@ void TakeMerge(duckdb::ClientContext& context, BackendWrite& write, const duckdb
   MergeTarget target{
       .backend = write.backend, .columns = {}, .rows = std::move(rows.from), .row_name = std::move(rows.name)};
   for (const auto& column : table->GetColumns().Logical()) target.columns.push_back(column.Name().GetIdentifierName());
-  auto node = MergeQuery(merge, std::move(target), write.actions);
+  const bool has_parameters = !statement.named_param_map.empty();
+  auto node = MergeQuery(context, merge, std::move(target), has_parameters, write.actions);
   TakeCtes(write, merge.cte_map, *node);
   write.query = Select(std::move(node), statement);
 }

@@ -218,10 +218,24 @@ def test_merge(run, schema):
             ("WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id)", ("values", "columns")),
             ("WHEN NOT MATCHED BY SOURCE THEN DELETE", ("BY SOURCE",)),
             ("WHEN MATCHED THEN UPDATE", ("UPDATE",)), ("WHEN NOT MATCHED THEN INSERT *", ("INSERT",)),
-            ("WHEN MATCHED AND random() < 2 THEN UPDATE SET n = s.n", ()),
             ("WHEN MATCHED THEN DELETE RETURNING *", ("RETURNING",))):
         refused(lambda sql=sql: run(f"MERGE INTO {table} t USING news s ON t.id = s.id {sql}"), *words)
-    refused(lambda: run(f"MERGE INTO {table} t USING (VALUES (1), (1)) s(id) ON t.id = s.id WHEN MATCHED THEN UPDATE SET n = 1"),
-            "each row is found once")
+    # A row is changed once, whichever of the WHENs it is for.
+    for whens in ("WHEN MATCHED THEN UPDATE SET n = 1", "WHEN MATCHED THEN DELETE",
+                  "WHEN MATCHED AND k = 1 THEN UPDATE SET n = 1 WHEN MATCHED THEN UPDATE SET n = 2",
+                  "WHEN MATCHED AND k = 1 THEN UPDATE SET n = 1 WHEN MATCHED THEN DELETE"):
+        refused(lambda whens=whens: run(f"MERGE INTO {table} t USING (VALUES (1, 1), (1, 2)) s(id, k) ON t.id = s.id {whens}"),
+                "each row is found once")
+    # Where nothing matched there is no row of the target.
+    for value in ("t.v", "upper(t.v)", "w"):
+        refused(lambda value=value: run(f"MERGE INTO {table} t USING (SELECT 70 AS id) s ON t.id = s.id "
+                                        f"WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, {value})"))
     assert run(f"SELECT * FROM {table} ORDER BY id") == before
+    # Names of the server's own mean nothing there, and a condition is evaluated once.
+    assert run(f"MERGE INTO {table} t USING (SELECT 1 AS id, NULL::INTEGER AS hyprstream_action, 5 AS choice, 6 AS number) s ON t.id = s.id "
+               "WHEN MATCHED AND random() < 2 THEN UPDATE SET n = s.choice + s.number") == 1
+    assert run(f"SELECT n FROM {table} WHERE id = 1") == [(11,)]
+    assert run(f"MERGE INTO {table} t USING (SELECT ? AS id, ? AS w) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = w "
+               "WHEN NOT MATCHED THEN INSERT (id, v, n) VALUES (s.id, s.w, NULL)", (77, "bound")) == 1
+    assert run(f"SELECT v, n FROM {table} WHERE id = 77") == [("bound", None)]
     run(f"DROP TABLE {table}")

@@ -12,7 +12,9 @@ import os
 import pyarrow as pa
 import pytest
 
-from flight_sql_client import USERS, connected, insert_at_once, refused, runner
+from duckdb_file import an_empty_file
+from flight_sql_client import TOKEN, USERS, connected, insert_at_once, refused, runner
+from free_port import free_port
 from postgres_server import PostgresServer
 from server_process import ServerProcess, wait_until
 
@@ -35,6 +37,7 @@ def server(postgres, tmp_path_factory):
         with runner(process) as run:
             run(f"ATTACH '{postgres.uri}' AS warehouse (TYPE adbc, DRIVER 'postgresql')")
             run(f"ATTACH 'file:{file}' AS lite (TYPE adbc, DRIVER 'sqlite')")
+            run(f"ATTACH '{an_empty_file(tmp_path_factory.mktemp('duck'))}' AS duck (TYPE adbc, DRIVER 'duckdb')")
         yield process
 
 
@@ -395,6 +398,95 @@ def test_sqlite_unknown_columns_are_named(run, server):
         rows = pa.table({"w": pa.array([1])})
         refused(lambda: cursor.adbc_ingest("known", rows, mode="append", catalog_name="lite", db_schema_name="main"), "w")
     run("DROP TABLE lite.main.known")
+
+
+# --- DuckDB
+
+
+def test_duckdb_columns_go_by_name(run, server):
+    """The driver appends by place: columns of one type would be swapped in silence."""
+    run("CREATE TABLE duck.main.named (a BIGINT, b BIGINT, c BIGINT)")
+    with connected(server) as connection, connection.cursor() as cursor:
+        def append(rows):
+            return cursor.adbc_ingest("named", rows, mode="append", catalog_name="duck", db_schema_name="main")
+
+        assert append(pa.table({"b": pa.array([2]), "a": pa.array([1])})) == 1
+        assert append(pa.table({"c": pa.array([3]), "b": pa.array([2]), "a": pa.array([1])})) == 1
+        refused(lambda: append(pa.table({"d": pa.array([4])})), "d")
+    assert run("SELECT a, b, c FROM duck.main.named ORDER BY c") == [(1, 2, 3), (1, 2, None)]
+    run("DROP TABLE duck.main.named")
+
+
+def test_duckdb_puts_no_fraction_into_an_integer_column(run, ingest):
+    run("CREATE TABLE duck.main.whole (v INTEGER)")
+    refused(lambda: ingest("duck.main.whole", pa.array([1.0, 1.5])), "Column v, row 1", "1.5")
+    assert run("SELECT count(*) FROM duck.main.whole") == [(0,)]
+    run("DROP TABLE duck.main.whole")
+
+
+def test_duckdb_takes_many_bound_rows(run, server):
+    """The driver binds one."""
+    run("CREATE TABLE duck.main.bound (v BIGINT PRIMARY KEY)")
+    with connected(server) as connection, connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO duck.main.bound VALUES (?)", [(i,) for i in range(500)])
+        refused(lambda: cursor.executemany("INSERT INTO duck.main.bound VALUES (?)", [(1000,), (1,)]))
+    assert run("SELECT count(*) FROM duck.main.bound") == [(500,)]
+    run("DROP TABLE duck.main.bound")
+
+
+def test_duckdb_statement_that_cannot_be_bound_is_an_error(run):
+    """The driver says so when it is given the text, and executes nothing without an error afterwards."""
+    for _ in range(2):
+        refused(lambda: run("SELECT * FROM backend_query('duck', 'SELECT no_such_column FROM duckdb_tables()')"), "no_such_column")
+    assert run("SELECT * FROM backend_query('duck', 'SELECT 1 AS v')") == [(1,)]
+
+
+def test_duckdb_commit_after_an_error_is_an_error(run, server):
+    run("CREATE TABLE duck.main.half (v BIGINT PRIMARY KEY)")
+    with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO duck.main.half VALUES (1)")
+        refused(lambda: cursor.execute("INSERT INTO duck.main.half VALUES (1)"))
+        refused(connection.commit)
+    assert run("SELECT count(*) FROM duck.main.half") == [(0,)]
+    run("DROP TABLE duck.main.half")
+
+
+def test_duckdb_file_is_open_once(run, tmp_path):
+    """Of one that a process has open twice a committed table was lost."""
+    file = an_empty_file(tmp_path / "once")
+    (tmp_path / "link").symlink_to(file)
+    run(f"ATTACH '{file}' AS once (TYPE adbc, DRIVER 'duckdb')")
+    for path in (file, tmp_path / "link", f"{file.parent}/./{file.name}"):
+        refused(lambda path=path: run(f"ATTACH '{path}' AS twice (TYPE adbc, DRIVER 'duckdb')"), "once")
+    run("DETACH once")
+
+
+# --- Flight SQL: its driver, in a process of its own
+
+
+@pytest.fixture
+def cold(run):
+    """Another server, attached."""
+    with ServerProcess(environment={"HYPRSTREAM_USERS": USERS}) as process:
+        run(f"ATTACH '{process.url}' AS cold (TYPE adbc, DRIVER 'flightsql', DIALECT 'hyprstream', "
+            f"\"adbc.flight.sql.authorization_header\" 'Bearer {TOKEN}')")
+        yield process
+        run("DETACH cold")
+
+
+def test_flight_sql_peer_that_is_not_there_is_no_backend(run):
+    """The driver opens and connects in silence."""
+    refused(lambda: run(f"ATTACH 'grpc://127.0.0.1:{free_port()}' AS nobody (TYPE adbc, DRIVER 'flightsql')"), "nobody")
+    assert run("SELECT count(*) FROM hyprstream.backends WHERE name = 'nobody'") == [(0,)]
+
+
+def test_flight_sql_messages_of_more_than_16_mib(run, cold):
+    """At which the driver stops by itself: batches are smaller, and a row that cannot be is told by the server there."""
+    with runner(cold) as there:
+        there("CREATE TABLE wide AS SELECT i, repeat('x', 10 << 20) AS v FROM range(4) r(i)")
+        there("CREATE TABLE wider AS SELECT repeat('x', 24 << 20) AS v")
+    assert run("SELECT count(*), sum(length(v))::BIGINT FROM (SELECT v FROM cold.main.wide WHERE i >= 0 LIMIT 4)") == [(4, 40 << 20)]
+    refused(lambda: run("SELECT length(v) FROM (SELECT v FROM cold.main.wider LIMIT 1)"), "cold: ", "bytes")
 
 
 # --- The driver manager, and the engine

@@ -20,11 +20,25 @@
 namespace hyprstream::backend {
 namespace {
 
+// The drivers that are part of the server, or are built with its runtime and pinned, may run in it. Others never do.
+bool MayRunHere(const std::string& driver) {
+  static constexpr std::array<std::string_view, 4> kHere = {"postgresql", "sqlite", kDuckdb, kRedis};
+  return std::ranges::find(kHere, driver) != kHere.end();
+}
+
 arrow::Result<std::unique_ptr<const Dialect>> DialectOf(const BackendSpec& spec, const std::string& library) {
   if (spec.dialect == "hyprstream" && spec.driver != "flightsql") {
     return arrow::Status::Invalid("Backend ", spec.name, ": dialect 'hyprstream' is one of driver 'flightsql'");
   }
-  if (spec.dialect == "generic") return MakeGenericDialect();
+  if (spec.dialect == "generic") {
+    // It would take away what keeps a connection from writing.
+    if (MayRunHere(spec.driver) || library == kDuckdb || library == kRedis) {
+      return arrow::Status::Invalid("Backend ", spec.name, ": driver '", spec.driver,
+                                    "' has a dialect of its own, and dialect 'generic' is for databases that are not "
+                                    "known (leave DIALECT out)");
+    }
+    return MakeGenericDialect();
+  }
   if (library == kDuckdb) return MakeDuckdbDialect();
   if (library == kRedis) return MakeRedisDialect();
   const auto file = library.substr(library.rfind('/') + 1);
@@ -32,12 +46,6 @@ arrow::Result<std::unique_ptr<const Dialect>> DialectOf(const BackendSpec& spec,
   if (file.find("sqlite") != std::string::npos) return MakeSqliteDialect();
   if (spec.driver == "snowflake") return MakeSnowflakeDialect();
   return spec.dialect == "hyprstream" ? MakeHyprstreamDialect() : MakeGenericDialect();
-}
-
-// The drivers that are part of the server, or are built with its runtime and pinned, may run in it. Others never do.
-bool MayRunHere(const std::string& driver) {
-  static constexpr std::array<std::string_view, 4> kHere = {"postgresql", "sqlite", kDuckdb, kRedis};
-  return std::ranges::find(kHere, driver) != kHere.end();
 }
 
 class AdbcRegistry final : public BackendRegistry {

@@ -117,6 +117,14 @@ def test_a_statement_of_their_own_is_passed_on(client):
     assert "there to read" in refusal(ask, client, "SELECT * FROM backend_query('other', 'DROP TABLE planes')")
 
 
+@pytest.mark.parametrize("driver", ["postgresql", "sqlite", "duckdb", "redis"])
+def test_a_driver_with_a_dialect_keeps_it(client, tmp_path, driver):
+    """What keeps its connections from writing is the dialect's."""
+    said = refusal(wire.update, client, f"ATTACH 'file:{tmp_path}/x' AS plain (TYPE adbc, DRIVER '{driver}', DIALECT 'generic')",
+                   ADA)
+    assert driver in said and "leave DIALECT out" in said
+
+
 def test_it_is_only_read(client):
     said = refusal(wire.update, client, "DELETE FROM other.main.planes", ADA)
     assert "other" in said and "read" in said

@@ -172,6 +172,27 @@ def test_names_are_quoted(client):
         assert "plane does not exist" in refusal(ask, client, f"FROM {backend}.main.plane")
 
 
+@pytest.mark.parametrize("backend", ["cold", "plain"])
+@pytest.mark.parametrize("statement, said", [
+    ("/* /* */ SELECT 1 */ DELETE FROM planes WHERE tail = 'N1' RETURNING tail", "comment"),
+    ("-- x\rDELETE FROM planes WHERE tail IN (\nSELECT 'N2') RETURNING tail", "comment"),
+    ("SELECT * FROM (DELETE FROM planes WHERE tail = 'N1' RETURNING tail)", "word delete"),
+    ("SELECT 1 AS a UNION ALL (WITH d AS (DELETE FROM planes RETURNING 1) SELECT * FROM d)", "word delete"),
+    ("SHOW DELETE FROM planes", "word delete"), ("DESCRIBE DELETE FROM planes", "word delete"),
+    ("SELECT 1 -- x\rUNION SELECT 2", "carriage return"), ("SELECT 1 /*! + 1 */", "comment that is run")])
+def test_a_statement_that_is_passed_on_only_reads(client, backend, statement, said):
+    assert said in refusal(ask, client, f"SELECT * FROM backend_query('{backend}', $${statement}$$)")
+    assert ask(client, "SELECT count(*) AS n FROM cold.main.planes") == [{"n": 3}]
+
+
+@pytest.mark.parametrize("backend", ["cold", "plain"])
+def test_a_statement_that_reads_is_passed_on(client, backend):
+    for statement, rows in (("SELECT 'delete, no' AS s", [{"s": "delete, no"}]),
+                            ("SELECT tail\r\nFROM planes -- all of them\nORDER BY tail", [{"tail": "N1"}, {"tail": "N2"}, {"tail": "n1"}]),
+                            ("SELECT 'a\rb, update' AS \"into\"", [{"into": "a\rb, update"}])):
+        assert ask(client, f"SELECT * FROM backend_query('{backend}', $${statement}$$)") == rows
+
+
 def bits(column):
     """A NaN equals itself, and 0.0 is not -0.0."""
     array = column.combine_chunks()

@@ -226,7 +226,9 @@ class HostedConnection {
   }
 
   Reply Next() {
-    if (stream_.release == nullptr) return {};
+    if (stream_.release == nullptr) {
+      return {.code = ADBC_STATUS_INVALID_STATE, .body = WriteError("There are no rows to read", "")};
+    }
     ArrowArray array{};
     if (const int error = stream_.get_next(&stream_, &array); error != 0) return StreamFailure(error);
     if (array.release == nullptr) return {};

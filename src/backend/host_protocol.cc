@@ -21,6 +21,8 @@ namespace {
 
 // Longer than any batch of a driver.
 constexpr std::uint64_t kBodyBytesMax = std::uint64_t{1} << 31;
+// What is made room for before it has come.
+constexpr std::size_t kAheadBytesMax = std::size_t{1} << 20;
 
 struct Header {
   std::uint32_t kind;
@@ -127,8 +129,12 @@ arrow::Result<HostFrame> HostSocket::Receive() const {
   ARROW_RETURN_NOT_OK(ReceiveAll(descriptor_, reinterpret_cast<char*>(&header) + begun, sizeof(header) - begun));
   if (header.body_bytes > kBodyBytesMax) return arrow::Status::IOError("The process of the driver sends no frames");
   frame.kind = header.kind;
-  frame.body.resize(header.body_bytes);
-  ARROW_RETURN_NOT_OK(ReceiveAll(descriptor_, frame.body.data(), frame.body.size()));
+  while (frame.body.size() < header.body_bytes) {
+    const std::size_t begin = frame.body.size();
+    const std::size_t more = std::min<std::size_t>(header.body_bytes - begin, std::max(begin, kAheadBytesMax));
+    frame.body.resize(begin + more);
+    ARROW_RETURN_NOT_OK(ReceiveAll(descriptor_, frame.body.data() + begin, more));
+  }
   return frame;
 }
 
@@ -208,11 +214,14 @@ arrow::Result<std::shared_ptr<arrow::Schema>> ReadSchemaOf(const std::string& by
   return reader->schema();
 }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> ReadBatchOf(std::string bytes) {
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> ReadBatchOf(std::string bytes, const arrow::Schema* of) {
   const auto source = std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::move(bytes)));
   ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::ipc::RecordBatchStreamReader::Open(source));
   ARROW_ASSIGN_OR_RAISE(auto batch, reader->Next());
   if (batch == nullptr) return arrow::Status::Invalid("A frame has no batch");
+  if (of != nullptr && !batch->schema()->Equals(*of, false)) {
+    return arrow::Status::Invalid("A batch has other columns than its stream");
+  }
   ARROW_RETURN_NOT_OK(batch->ValidateFull());  // what a driver's broken process sends is not trusted
   return batch;
 }

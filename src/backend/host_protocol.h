@@ -112,6 +112,7 @@ void ReadError(std::string_view body, AdbcError* error);
 arrow::Result<std::string> WriteBatch(const std::shared_ptr<arrow::Schema>& schema,
                                       const std::shared_ptr<arrow::RecordBatch>& batch);
 arrow::Result<std::shared_ptr<arrow::Schema>> ReadSchemaOf(const std::string& bytes);
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> ReadBatchOf(std::string bytes);
+// Invalid: it is none that may be trusted, or not one of that schema.
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> ReadBatchOf(std::string bytes, const arrow::Schema* of = nullptr);
 
 }  // namespace hyprstream::backend

@@ -389,7 +389,7 @@ struct Rows {
     std::string reply;
     if (!rows.connection->Call(HostCall::kNext, {}, reply, rows.code, &rows.error)) return EIO;
     if (reply.empty()) return 0;
-    const auto batch = ReadBatchOf(std::move(reply));
+    const auto batch = ReadBatchOf(std::move(reply), rows.schema.get());
     const auto given = batch.ok() ? arrow::ExportRecordBatch(**batch, out) : batch.status();
     if (given.ok()) return 0;
     rows.code = FailOf(given, &rows.error);

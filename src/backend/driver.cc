@@ -318,6 +318,12 @@ arrow::Status DriverDatabase::Initialize(const BackendSpec& spec, const std::str
     const std::string option = "adbc.snowflake.sql.client_option.";
     options.try_emplace(option + "request_timeout", std::to_string(spec.statement_timeout.count()) + "ms");
     options.try_emplace(option + "login_timeout", std::to_string(spec.connect_timeout.count()) + "ms");
+    // The driver's default wraps a time that nanoseconds do not hold, its microseconds cut off those that they do.
+    const std::string exact = "nanoseconds_error_on_overflow";
+    if (options.try_emplace(option + "max_timestamp_precision", exact).first->second != exact) {
+      return arrow::Status::Invalid("Option ", option, "max_timestamp_precision is '", exact,
+                                    "' here: with another a TIMESTAMP may be changed on its way (leave it out)");
+    }
   }
   for (const auto& [name, value] : options) {
     if (postgres && (name == "uri" || name == "username" || name == "password")) continue;

@@ -7,6 +7,7 @@
 #include <arrow/scalar.h>
 #include <arrow/status.h>
 #include <arrow/type.h>
+#include <arrow/util/decimal.h>
 
 #include <charconv>
 #include <string_view>
@@ -31,6 +32,22 @@ int Number(const std::optional<std::string>& text) {
   int number = -1;
   if (text) std::from_chars(text->data(), text->data() + text->size(), number);
   return number;
+}
+
+// A backslash is an escape there.
+std::string SnowflakeLiteral(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) escaped.append(c == '\\' ? 2 : 1, c);
+  return QuoteLiteral(escaped);
+}
+
+// In plain digits: with an exponent it would be a float there.
+std::string PlainDecimal(const arrow::Decimal128& value, std::int32_t scale) {
+  std::string digits = arrow::Decimal128(arrow::BasicDecimal128::Abs(value)).ToIntegerString();
+  const auto fraction = static_cast<std::size_t>(scale);
+  if (digits.size() <= fraction) digits.insert(0, fraction + 1 - digits.size(), '0');
+  if (fraction > 0) digits.insert(digits.size() - fraction, ".");
+  return value < arrow::Decimal128(0) ? "-" + digits : digits;
 }
 
 // What the driver gives for it, with `use_high_precision`; null: it depends on the session.
@@ -70,7 +87,7 @@ class SnowflakeDialect final : public Dialect {
   }
 
   std::string TablesQuery(const std::string& schema) const override {
-    const auto there = " WHERE table_schema = " + QuoteLiteral(schema);
+    const auto there = " WHERE table_schema = " + SnowflakeLiteral(schema);
     return "SELECT table_name, CASE WHEN table_type LIKE '%VIEW%' THEN 'view' ELSE 'table' END FROM "
            "information_schema.tables" +
            there + " UNION SELECT table_name, 'view' FROM information_schema.views" + there + " ORDER BY 1";
@@ -79,7 +96,7 @@ class SnowflakeDialect final : public Dialect {
   std::string ColumnsQuery(const std::string& schema, const std::string& table) const override {
     return "SELECT column_name, data_type, is_nullable, CAST(numeric_precision AS VARCHAR), CAST(numeric_scale AS "
            "VARCHAR) FROM information_schema.columns WHERE table_schema = " +
-           QuoteLiteral(schema) + " AND table_name = " + QuoteLiteral(table) + " ORDER BY ordinal_position";
+           SnowflakeLiteral(schema) + " AND table_name = " + SnowflakeLiteral(table) + " ORDER BY ordinal_position";
   }
 
   arrow::Result<TableLayout> Layout(const std::string& schema, const std::string& table,
@@ -116,7 +133,8 @@ class SnowflakeDialect final : public Dialect {
       case Comparable::kDecimal: {
         if (id != arrow::Type::DECIMAL128) return std::nullopt;
         const auto& type = static_cast<const arrow::Decimal128Type&>(*value.type);
-        return static_cast<const arrow::Decimal128Scalar&>(value).value.ToString(type.scale());
+        if (type.scale() < 0) return std::nullopt;
+        return PlainDecimal(static_cast<const arrow::Decimal128Scalar&>(value).value, type.scale());
       }
       case Comparable::kDate: {
         if (id != arrow::Type::DATE32) return std::nullopt;

@@ -48,6 +48,11 @@ def fill(snowflake):
                     "CREATE TABLE DB1.PUBLIC.times (ts TIMESTAMP_NTZ, bi BINARY, va VARIANT)",
                     "INSERT INTO DB1.PUBLIC.times SELECT '2020-01-02 03:04:05.123456', TO_BINARY('00FF', 'HEX'), "
                     "PARSE_JSON('{\"a\": 1}')",
+                    "CREATE TABLE DB1.PUBLIC.far (id INT, ts TIMESTAMP_NTZ)",
+                    "INSERT INTO DB1.PUBLIC.far VALUES (1, '9999-12-31 23:59:59'), (2, '0001-01-01 00:00:00'), "
+                    "(3, '2024-01-01 00:00:00'), (4, '1677-09-22 00:00:00'), (5, '2262-04-11 23:47:16')",
+                    "CREATE TABLE DB1.PUBLIC.small (d NUMBER(38,20))",
+                    "INSERT INTO DB1.PUBLIC.small VALUES (0.00000000123456789012), (0.00000000123456789013)",
                     "CREATE VIEW DB1.PUBLIC.jets AS SELECT tail FROM DB1.PUBLIC.planes WHERE jet"):
             with connection.cursor() as cursor:
                 cursor.execute(sql)
@@ -115,6 +120,38 @@ def test_the_driver_is_never_in_the_server(server, client):
     assert "libadbc_driver_snowflake" not in pathlib.Path(f"/proc/{server.pid}/maps").read_text()
     listed = backends(client)["snow"]
     assert listed["state"] == "available" and PASSWORD not in str(listed)
+
+
+def test_a_time_that_does_not_fit_is_an_error(client):
+    assert ask(client, "SELECT ts::VARCHAR AS ts FROM snow.public.far WHERE id >= 3 ORDER BY id") == [
+        {"ts": "2024-01-01 00:00:00"}, {"ts": "1677-09-22 00:00:00"}, {"ts": "2262-04-11 23:47:16"}]
+    for row in (1, 2):
+        said = refusal(ask, client, f"SELECT ts FROM snow.public.far WHERE id = {row}")
+        assert "snow" in said and "overflow" in said, said
+        assert "overflow" in refusal(ask, client, f"SELECT * FROM backend_query('snow', 'SELECT ts FROM far WHERE id = {row}')")
+
+
+@pytest.mark.parametrize("precision", ["nanoseconds", "microseconds"])
+def test_no_other_precision_is_taken(snowflake, client, precision):
+    option = "adbc.snowflake.sql.client_option.max_timestamp_precision"
+    said = refusal(wire.update, client, snowflake.attach("rough", f", \"{option}\" '{precision}'"), ADA)
+    assert option in said and "leave it out" in said
+    wire.update(client, snowflake.attach("exact", f", \"{option}\" 'nanoseconds_error_on_overflow'"), ADA)
+    wire.update(client, "DETACH exact", ADA)
+
+
+def test_a_name_is_a_name(client):
+    for name in ("zz\\' UNION SELECT $$injected$$, $$TEXT$$, $$YES$$, $$1$$, $$0$$ --", "plain\\", "it's"):
+        assert "does not exist" in refusal(ask, client, f'SELECT * FROM snow.public."{name}"')
+
+
+def test_small_decimals_are_compared_exactly(client):
+    for where, found in (("d < 0.00000000123456789013", "12"), ("d = 0.00000000123456789013", "13"),
+                         ("d > 0.00000000123456789012", "13")):
+        assert ask(client, f"SELECT d FROM snow.public.small WHERE {where}") == [
+            {"d": decimal.Decimal(f"0.000000001234567890{found}")}]
+    told = str(ask(client, "EXPLAIN SELECT d FROM snow.public.small WHERE d < 0.00000000123456789013"))
+    assert "0.00000000123456789013" in told and "E-" not in told, told
 
 
 @pytest.mark.parametrize("where, tails", [

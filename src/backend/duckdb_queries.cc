@@ -22,6 +22,11 @@ constexpr std::string_view kAll =
 // Not floats: which of 0.0 and -0.0 is kept is chance.
 constexpr std::string_view kKeys =
     "boolean int8 int16 int32 int64 uint8 uint16 uint32 uint64 decimal text date time timestamp timestamptz uuid";
+// Of a column of a file that has nothing but -infinity DuckDB says that its max is the least finite time: it takes the
+// statistics that it has stored for the answer. Of arg_max() it has none.
+constexpr std::string_view kInfinite = "date timestamp timestamptz";
+constexpr std::string_view kFinite =
+    "boolean int8 int16 int32 int64 uint8 uint16 uint32 uint64 float double decimal text time uuid";
 constexpr std::string_view kSummed = "int8 int16 int32 int64 uint8 uint16 uint32 uint64 decimal";
 constexpr std::string_view kTimes = "date timestamp";
 
@@ -76,8 +81,10 @@ constexpr auto kCapabilities = std::to_array<Capability>({
     {"count", kAll, "count($1)$2"},
     {"count distinct", kKeys, "count(DISTINCT $1)$2"},
     {"sum", kSummed, "sum($1)$2"},
-    {"min", kAll, "min($1)$2"},
-    {"max", kAll, "max($1)$2"},
+    {"min", kFinite, "min($1)$2"},
+    {"min", kInfinite, "arg_min($1, $1)$2"},
+    {"max", kFinite, "max($1)$2"},
+    {"max", kInfinite, "arg_max($1, $1)$2"},
     {"bool_and", "boolean", "bool_and($1)$2"},
     {"bool_or", "boolean", "bool_or($1)$2"},
 });

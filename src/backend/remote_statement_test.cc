@@ -195,7 +195,7 @@ TEST(QueryDialects, AreAsDocumented) {
     for (const auto& capability : dialects[i]->capabilities()) {
       auto& types = known[std::string(capability.construct)];
       types.resize(dialects.size());
-      types[i] = std::string(capability.types);
+      types[i] += (types[i].empty() ? "" : " ") + std::string(capability.types);
     }
   }
   EXPECT_EQ(documented, known);

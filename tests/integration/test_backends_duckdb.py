@@ -92,3 +92,15 @@ def test_another_file_in_its_place(file, tmp_path):
         run("DETACH duck")
         run(attach(file))
         assert run("SELECT * FROM duck.main.t") == [("two", 2)]
+
+
+@pytest.mark.parametrize("time", ["DATE", "TIMESTAMP", "TIMESTAMPTZ"])
+def test_the_greatest_of_infinite_times_is_infinite(file, time):
+    """DuckDB takes stored statistics for the answer, which know finite times alone."""
+    with ServerProcess(environment=USER) as server, runner(server) as run:
+        run(attach(file))
+        run(f"CREATE TABLE duck.main.t AS SELECT unnest(['-infinity'::{time}, NULL]) AS past, unnest(['infinity'::{time}, NULL]) AS future")
+        run("DETACH duck")
+        run(attach(file))
+        assert run("SELECT max(past)::VARCHAR, min(future)::VARCHAR, max(past) FILTER (WHERE future IS NULL)::VARCHAR FROM duck.main.t") == [
+            ("-infinity", "infinity", None)]

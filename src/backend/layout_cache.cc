@@ -179,6 +179,8 @@ arrow::Status LayoutCache::AskTypes(TableLayout& layout) {
   ScanRequest request;
   request.projection.resize(layout.columns.size());
   std::iota(request.projection.begin(), request.projection.end(), 0);
+  // The statement is run to be described, and no more of it is wanted.
+  if (!core_->dialect().describes_statements()) request.rows_max = 1;
   ARROW_ASSIGN_OR_RAISE(const auto given, core_->SchemaOf(SelectStatement(core_->dialect(), layout, request)));
   return TakeTypes(layout, *given);
 }

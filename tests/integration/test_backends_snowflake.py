@@ -51,6 +51,8 @@ def fill(snowflake):
                     "CREATE TABLE DB1.PUBLIC.far (id INT, ts TIMESTAMP_NTZ)",
                     "INSERT INTO DB1.PUBLIC.far VALUES (1, '9999-12-31 23:59:59'), (2, '0001-01-01 00:00:00'), "
                     "(3, '2024-01-01 00:00:00'), (4, '1677-09-22 00:00:00'), (5, '2262-04-11 23:47:16')",
+                    "CREATE TABLE DB1.PUBLIC.zoned (id INT, ts TIMESTAMP_TZ)",
+                    "INSERT INTO DB1.PUBLIC.zoned VALUES (1, '2024-01-01 00:00:00+00:00'), (2, '2024-01-02 00:00:00+00:00')",
                     "CREATE TABLE DB1.PUBLIC.small (d NUMBER(38,20))",
                     "INSERT INTO DB1.PUBLIC.small VALUES (0.00000000123456789012), (0.00000000123456789013)",
                     "CREATE VIEW DB1.PUBLIC.jets AS SELECT tail FROM DB1.PUBLIC.planes WHERE jet"):
@@ -120,6 +122,12 @@ def test_the_driver_is_never_in_the_server(server, client):
     assert "libadbc_driver_snowflake" not in pathlib.Path(f"/proc/{server.pid}/maps").read_text()
     listed = backends(client)["snow"]
     assert listed["state"] == "available" and PASSWORD not in str(listed)
+
+
+def test_types_that_the_catalog_does_not_say_are_those_of_one_row(snowflake, client):
+    assert [row["column_type"] for row in ask(client, "DESCRIBE snow.public.zoned")] == ["DECIMAL(38,0)", "TIMESTAMPTZ_NS"]
+    asked = [line for line in snowflake.statements.splitlines() if "ZONED" in line and line.startswith("SELECT \"")]
+    assert asked and all(line.endswith(" LIMIT 1;") for line in asked), asked
 
 
 def test_a_time_that_does_not_fit_is_an_error(client):

@@ -7,6 +7,7 @@
 It is an emulator: a passing test says that our part and the driver's fit together, not what Snowflake itself does.
 """
 
+import os
 import pathlib
 import socket
 import subprocess
@@ -26,8 +27,15 @@ class SnowflakeServer:
         self._log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [pathlib.Path(sys.executable).parent / "fakesnow", "-s", "-p", str(self.port), "--host", "127.0.0.1"],
-            stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            env={**os.environ, "FAKESNOW_DEBUG": "snowflake"})
         wait_until(self._answers, seconds=60, what="the emulator's start")
+
+    @property
+    def statements(self):
+        """The text of those that have come, one after the other."""
+        self._log.flush()
+        return pathlib.Path(f"/proc/self/fd/{self._log.fileno()}").read_text(errors="replace")
 
     def _answers(self):
         if self.process.poll() is not None:

@@ -70,10 +70,6 @@ class AdbcBackend final : public Backend {
   arrow::Result<std::unique_ptr<BackendWriter>> BeginWriting(std::function<bool()> cancelled) const override {
     const auto& dialect = core_->dialect();
     if (dialect.writing() == nullptr && !dialect.writes_by_key()) return Backend::BeginWriting(std::move(cancelled));
-    if (core_->spec().isolate) {
-      return arrow::Status::NotImplemented("Backend ", core_->name(),
-                                           " can only be read while its driver has a process of its own (isolate)");
-    }
     if (dialect.writes_by_key()) return BeginRedisTransaction(core_, cache_, std::move(cancelled));
     return BeginTransaction(core_, cache_, std::move(cancelled));
   }

@@ -23,6 +23,7 @@
 
 #include "backend/driver.h"
 #include "backend/host_protocol.h"
+#include "backend/host_rows.h"
 #include "base/mutex.h"
 
 namespace hyprstream::backend {
@@ -107,10 +108,11 @@ class HostedConnection {
     AdbcConnectionRelease(&connection_, &failure);
   }
 
-  void Cancel() {
+  // Late, it is not for the next one.
+  void Cancel(std::int64_t statement) {
     MutexLock lock(mutex_);
     Failure ignored;
-    if (statement_ != nullptr) AdbcStatementCancel(&statement_->statement, &ignored);
+    if (statement_ != nullptr && statement == statements_) AdbcStatementCancel(&statement_->statement, &ignored);
   }
 
  private:
@@ -139,6 +141,10 @@ class HostedConnection {
                                                    nullptr, &stream, &failure),
                           failure, &stream);
       }
+      case HostCall::kCommit:
+        return ReplyOf(AdbcConnectionCommit(&connection_, &failure), failure);
+      case HostCall::kRollback:
+        return ReplyOf(AdbcConnectionRollback(&connection_, &failure), failure);
       case HostCall::kGetConnectionOption:
         return Option(body.Text().ValueOr(""));
       case HostCall::kGetTableSchema: {
@@ -166,6 +172,7 @@ class HostedConnection {
 
   Reply AnswerOfStatement(HostCall call, HostBodyReader& body) {
     Failure failure;
+    if (call == HostCall::kMakeStatement) return MakeStatement();
     if (call == HostCall::kPrepare) return Prepare(body.Text().ValueOr(""));
     if (call == HostCall::kRelease) {
       ReleaseStatement();
@@ -182,13 +189,17 @@ class HostedConnection {
         const auto value = body.Text().ValueOr("");
         return ReplyOf(AdbcStatementSetOption(statement, name.c_str(), value.c_str(), &failure), failure);
       }
+      case HostCall::kBind:
+        return Bind(statement, body.Text().ValueOr(""));
       case HostCall::kExecuteSchema: {
         ArrowSchema schema{};
         return SchemaReply(AdbcStatementExecuteSchema(statement, &schema, &failure), failure, &schema);
       }
       case HostCall::kExecuteUpdate: {
         std::int64_t rows = -1;
+        rows_->Open(socket_);
         const auto code = AdbcStatementExecuteQuery(statement, nullptr, &rows, &failure);
+        rows_->Close();
         return ReplyOf(code, failure, HostBody().Number(rows).bytes());
       }
       case HostCall::kExecuteQuery:
@@ -198,18 +209,36 @@ class HostedConnection {
     }
   }
 
-  Reply Prepare(const std::string& sql) {
+  Reply MakeStatement() {
     ReleaseStatement();
     Failure failure;
     auto hosted = std::make_unique<HostedStatement>();
-    auto* statement = &hosted->statement;
-    const auto code = AdbcStatementNew(&connection_, statement, &failure);
+    const auto code = AdbcStatementNew(&connection_, &hosted->statement, &failure);
+    MutexLock lock(mutex_);
+    ++statements_;
     if (code != ADBC_STATUS_OK) return ReplyOf(code, failure);
-    {
-      MutexLock lock(mutex_);
-      statement_ = std::move(hosted);
-    }
-    return ReplyOf(AdbcStatementSetSqlQuery(statement, sql.c_str(), &failure), failure);
+    statement_ = std::move(hosted);
+    return {};
+  }
+
+  Reply Prepare(const std::string& sql) {
+    auto made = MakeStatement();
+    if (made.code != ADBC_STATUS_OK) return made;
+    Failure failure;
+    return ReplyOf(AdbcStatementSetSqlQuery(Statement(), sql.c_str(), &failure), failure);
+  }
+
+  Reply Bind(AdbcStatement* statement, const std::string& schema) {
+    ArrowArrayStream rows{};
+    const auto take = [&]() -> arrow::Status {
+      ARROW_ASSIGN_OR_RAISE(const auto columns, ReadSchemaOf(schema));
+      return rows_->Export(columns, &rows);
+    };
+    if (const auto taken = take(); !taken.ok()) return Refused(taken);
+    Failure failure;
+    const auto code = AdbcStatementBindStream(statement, &rows, &failure);
+    if (code != ADBC_STATUS_OK && rows.release != nullptr) rows.release(&rows);
+    return ReplyOf(code, failure);
   }
 
   Reply Execute(AdbcStatement* statement) {
@@ -271,8 +300,10 @@ class HostedConnection {
   AdbcConnection connection_{};
   ArrowArrayStream stream_{};
   std::shared_ptr<arrow::Schema> schema_;
+  const std::shared_ptr<RowsLine> rows_ = std::make_shared<RowsLine>();
   Mutex mutex_;  // held while a statement is cancelled: it is not released meanwhile
   std::unique_ptr<HostedStatement> statement_ GUARDED_BY(mutex_);
+  std::int64_t statements_ GUARDED_BY(mutex_) = 0;  // so far
 };
 
 Reply Open(AdbcDatabase& database, HostBodyReader body) {
@@ -330,8 +361,10 @@ int RunDriverHost() {
       }
       case HostCall::kCancel: {
         const auto found = connections.find(body.Number().ValueOr(0));
+        const auto statement = body.Number().ValueOr(0);
+        if (found == connections.end()) break;
         // It may wait for the database, and nobody else's is to wait for it.
-        if (found != connections.end()) std::thread([cancelled = found->second] { cancelled->Cancel(); }).detach();
+        std::thread([cancelled = found->second, statement] { cancelled->Cancel(statement); }).detach();
         break;
       }
       default:

@@ -82,6 +82,9 @@ void HostSocket::ShutDown() const { shutdown(descriptor_, SHUT_RDWR); }
 
 // A descriptor travels beside the first byte of the header.
 arrow::Status HostSocket::Send(std::uint32_t kind, std::string_view body, int descriptor) const {
+  if (body.size() > kBodyBytesMax) {
+    return arrow::Status::CapacityError(body.size(), " bytes are more than the process of a driver takes at once");
+  }
   Header header{.kind = kind, .reserved = 0, .body_bytes = body.size()};
   iovec part{.iov_base = &header, .iov_len = sizeof(header)};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> beside{};

@@ -35,7 +35,7 @@ inline constexpr int kHostControlDescriptor = 3;
 enum class HostCall : std::uint32_t {
   kOpen,     // library, entry point, count of options, name and value of each -> status
   kConnect,  // a number, with a socket for its calls; no reply
-  kCancel,   // the number of a connection, whose statement ends; no reply
+  kCancel,   // the numbers of a connection and of its statement, which ends if it is still there; no reply
   // On the socket of a connection. Replies have an AdbcStatusCode, and an error as WriteError() makes it.
   kInit,
   kSetConnectionOption,  // name, value
@@ -43,14 +43,24 @@ enum class HostCall : std::uint32_t {
   kGetConnectionOption,  // name -> value
   kGetObjects,           // depth, catalog or none, schema or none -> stream
   kGetTableSchema,       // table -> schema
-  kPrepare,              // text; the one statement of the connection
-  kSetStatementOption,   // name, value
-  kExecuteSchema,        // -> schema
-  kExecuteUpdate,        // -> number of rows
-  kExecuteQuery,         // -> schema
-  kNext,                 // -> one batch, or nothing at the end
-  kRelease,              // of the statement
+  kCommit,
+  kRollback,
+  kMakeStatement,       // the one statement of the connection; they are counted from 1
+  kPrepare,             // text; likewise
+  kSetStatementOption,  // name, value
+  kBind,                // schema; the rows are asked for while it executes (host_rows.h)
+  kExecuteSchema,       // -> schema
+  kExecuteUpdate,       // -> number of rows
+  kExecuteQuery,        // -> schema
+  kNext,                // -> one batch, or nothing at the end
+  kRelease,             // of the statement
+  // The answer to kRowsWanted; no reply.
+  kRows,        // one batch, or nothing at the end
+  kRowsFailed,  // there are no more
 };
+
+// Instead of a reply, which comes later: no AdbcStatusCode is so large.
+inline constexpr std::uint32_t kRowsWanted = 1'000;
 
 struct HostFrame {
   std::uint32_t kind = 0;  // a HostCall, or the AdbcStatusCode of a reply
@@ -66,7 +76,7 @@ class HostSocket {
   HostSocket& operator=(HostSocket&&) = delete;
 
   static arrow::Result<std::pair<HostSocket, HostSocket>> MakePair();
-  // IOError: the other side is gone.
+  // IOError: the other side is gone. CapacityError: the body is too long, and nothing was sent.
   arrow::Status Send(std::uint32_t kind, std::string_view body, int descriptor = -1) const;
   // IOError: the other side is gone, or sends what is no frame.
   arrow::Result<HostFrame> Receive() const;

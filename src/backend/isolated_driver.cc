@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "backend/host_protocol.h"
+#include "backend/host_rows.h"
 #include "base/mutex.h"
 
 extern char** environ;
@@ -116,9 +117,10 @@ class HostProcess {
     return number;
   }
 
-  arrow::Status Cancel(std::int64_t number) {
+  arrow::Status Cancel(std::int64_t connection, std::int64_t statement) {
     MutexLock lock(mutex_);
-    return control_.Send(static_cast<std::uint32_t>(HostCall::kCancel), HostBody().Number(number).bytes());
+    return control_.Send(static_cast<std::uint32_t>(HostCall::kCancel),
+                         HostBody().Number(connection).Number(statement).bytes());
   }
 
  private:
@@ -137,6 +139,8 @@ struct Database {
 // Calls for which a caller's statement_timeout is not running.
 bool IsShort(HostCall call) {
   switch (call) {
+    case HostCall::kCommit:
+    case HostCall::kRollback:
     case HostCall::kExecuteSchema:
     case HostCall::kExecuteUpdate:
     case HostCall::kExecuteQuery:
@@ -154,6 +158,8 @@ struct Connection {
   std::shared_ptr<HostProcess> process;
   std::unique_ptr<HostSocket> socket;
   std::int64_t number = 0;
+  std::int64_t statements = 0;    // so far
+  std::unique_ptr<FedRows> rows;  // that its statement has bound
 
   // The reply's body; false: `code` and `error` say why not.
   bool Call(HostCall call, std::string_view body, std::string& reply, AdbcStatusCode& code, AdbcError* error) const {
@@ -167,7 +173,13 @@ struct Connection {
         socket->ShutDown();  // the reply would be taken for that of the next call
         return process->Late(call == HostCall::kInit ? "connected" : "answered");
       }
-      return socket->Receive();
+      while (true) {
+        ARROW_ASSIGN_OR_RAISE(auto received, socket->Receive());
+        if (received.kind != kRowsWanted) return received;
+        if (rows == nullptr)
+          return arrow::Status::IOError("The process of the driver asks for rows that it was not given");
+        ARROW_RETURN_NOT_OK(rows->Answer(*socket));
+      }
     }();
     if (!frame.ok()) {
       code = FailOf(frame.status(), error);
@@ -188,7 +200,16 @@ struct Connection {
 };
 
 struct Statement {
-  const Connection* connection = nullptr;
+  Connection* connection = nullptr;
+  std::int64_t number = 0;  // of those of the connection; 0: the process does not have it yet
+
+  bool made() const { return number != 0; }
+  // With its SQL, or before its first option.
+  AdbcStatusCode Make(HostCall call, std::string_view body, AdbcError* error) {
+    number = ++connection->statements;
+    connection->rows.reset();
+    return connection->Call(call, body, error);
+  }
 };
 
 template <class Object, class Handle>
@@ -323,6 +344,23 @@ AdbcStatusCode ConnectionGetObjects(AdbcConnection* handle, int depth, const cha
                    HostBody().Number(depth).Maybe(catalog).Maybe(schema), out, error);
 }
 
+AdbcStatusCode ConnectionCommit(AdbcConnection* handle, AdbcError* error) {
+  const auto& connection = ObjectOf<Connection>(handle);
+  // No reply is due: what can be read is the end.
+  if (connection.socket != nullptr && connection.socket->Await(std::chrono::milliseconds(0))) {
+    ReadError(
+        WriteError("The process of the driver has ended before COMMIT was sent; nothing of the transaction was kept",
+                   "08003"),
+        error);
+    return ADBC_STATUS_IO;
+  }
+  return connection.Call(HostCall::kCommit, {}, error);
+}
+
+AdbcStatusCode ConnectionRollback(AdbcConnection* connection, AdbcError* error) {
+  return ObjectOf<Connection>(connection).Call(HostCall::kRollback, {}, error);
+}
+
 AdbcStatusCode GiveSchema(const Connection& connection, HostCall call, const HostBody& body, ArrowSchema* out,
                           AdbcError* error) {
   std::string reply;
@@ -344,18 +382,42 @@ AdbcStatusCode StatementNew(AdbcConnection* connection, AdbcStatement* statement
 }
 
 AdbcStatusCode StatementRelease(AdbcStatement* statement, AdbcError* error) {
-  // A statement that is gone with its process has nothing to release.
-  static_cast<void>(ObjectOf<Statement>(statement).connection->Call(HostCall::kRelease, {}, nullptr));
+  auto& released = ObjectOf<Statement>(statement);
+  if (released.made()) {
+    // A statement that is gone with its process has nothing to release.
+    static_cast<void>(released.connection->Call(HostCall::kRelease, {}, nullptr));
+    released.connection->rows.reset();
+  }
   return ReleaseObject<Statement>(statement, error);
 }
 
 AdbcStatusCode StatementSetSqlQuery(AdbcStatement* statement, const char* sql, AdbcError* error) {
-  return ObjectOf<Statement>(statement).connection->Call(HostCall::kPrepare, HostBody().Text(sql).bytes(), error);
+  auto& prepared = ObjectOf<Statement>(statement);
+  if (prepared.made()) return Fail(ADBC_STATUS_INVALID_STATE, "A statement takes its SQL before anything else", error);
+  return prepared.Make(HostCall::kPrepare, HostBody().Text(sql).bytes(), error);
+}
+
+// One without SQL.
+AdbcStatusCode MakeStatement(Statement& statement, AdbcError* error) {
+  return statement.made() ? ADBC_STATUS_OK : statement.Make(HostCall::kMakeStatement, {}, error);
 }
 
 AdbcStatusCode StatementSetOption(AdbcStatement* statement, const char* name, const char* value, AdbcError* error) {
-  return ObjectOf<Statement>(statement).connection->Call(
-      HostCall::kSetStatementOption, HostBody().Text(name).Text(value == nullptr ? "" : value).bytes(), error);
+  auto& set = ObjectOf<Statement>(statement);
+  if (const auto code = MakeStatement(set, error); code != ADBC_STATUS_OK) return code;
+  return set.connection->Call(HostCall::kSetStatementOption,
+                              HostBody().Text(name).Text(value == nullptr ? "" : value).bytes(), error);
+}
+
+AdbcStatusCode StatementBindStream(AdbcStatement* statement, ArrowArrayStream* stream, AdbcError* error) {
+  auto& bound = ObjectOf<Statement>(statement);
+  if (const auto code = MakeStatement(bound, error); code != ADBC_STATUS_OK) return code;
+  auto rows = FedRows::Make(stream);
+  const auto schema = rows.ok() ? (*rows)->Schema() : rows.status();
+  if (!schema.ok()) return FailOf(schema.status(), error);
+  const auto code = bound.connection->Call(HostCall::kBind, HostBody().Text(*schema).bytes(), error);
+  if (code == ADBC_STATUS_OK) bound.connection->rows = std::move(rows).ValueUnsafe();
+  return code;
 }
 
 AdbcStatusCode StatementExecuteSchema(AdbcStatement* statement, ArrowSchema* schema, AdbcError* error) {
@@ -363,8 +425,8 @@ AdbcStatusCode StatementExecuteSchema(AdbcStatement* statement, ArrowSchema* sch
 }
 
 AdbcStatusCode StatementCancel(AdbcStatement* statement, AdbcError* error) {
-  const auto& connection = *ObjectOf<Statement>(statement).connection;
-  const auto sent = connection.process->Cancel(connection.number);
+  const auto& cancelled = ObjectOf<Statement>(statement);
+  const auto sent = cancelled.connection->process->Cancel(cancelled.connection->number, cancelled.number);
   return sent.ok() ? ADBC_STATUS_OK : FailOf(sent, error);
 }
 
@@ -451,6 +513,8 @@ AdbcStatusCode IsolatedDriverInit(int version, void* raw, AdbcError* error) {
   driver.ConnectionInit = ConnectionInit;
   driver.ConnectionRelease = ReleaseObject<Connection, AdbcConnection>;
   driver.ConnectionCancel = ConnectionCancel;
+  driver.ConnectionCommit = ConnectionCommit;
+  driver.ConnectionRollback = ConnectionRollback;
   driver.ConnectionGetInfo = ConnectionGetInfo;
   driver.ConnectionGetOption = ConnectionGetOption;
   driver.ConnectionGetObjects = ConnectionGetObjects;
@@ -459,6 +523,7 @@ AdbcStatusCode IsolatedDriverInit(int version, void* raw, AdbcError* error) {
   driver.StatementRelease = StatementRelease;
   driver.StatementSetSqlQuery = StatementSetSqlQuery;
   driver.StatementSetOption = StatementSetOption;
+  driver.StatementBindStream = StatementBindStream;
   driver.StatementExecuteSchema = StatementExecuteSchema;
   driver.StatementExecuteQuery = StatementExecuteQuery;
   driver.StatementCancel = StatementCancel;

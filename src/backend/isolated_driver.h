@@ -1,9 +1,9 @@
 // An ADBC driver that runs another one in a process of its own (host_protocol.h).
 //
-// It has what reading needs: options, metadata, one statement at a time on a connection, schemas, rows, cancels. What
-// it lacks the driver manager answers with NOT_IMPLEMENTED. When the process ends every call of its connections is an
-// IO error; another database starts another process. AdbcConnectionCancel cuts a connection off its process, for a
-// driver that does not come back from a call.
+// It has what reading and writing need: options, metadata, transactions, one statement at a time on a connection,
+// schemas, rows of both directions, cancels. What it lacks the driver manager answers with NOT_IMPLEMENTED. When the
+// process ends every call of its connections is an IO error; another database starts another process.
+// AdbcConnectionCancel cuts a connection off its process, for a driver that does not come back from a call.
 #pragma once
 
 #include <arrow-adbc/adbc.h>

@@ -14,6 +14,9 @@
 namespace hyprstream::backend {
 namespace {
 
+// `connection_does_not_exist`: what was asked was not sent.
+constexpr const char* kNoConnectionState = "08003";
+
 // What the driver takes its rows from. Waiting for the source is not waiting for the database.
 class WatchedSource final : public arrow::RecordBatchReader {
  public:
@@ -268,7 +271,9 @@ arrow::Result<std::unique_ptr<StatementRows>> WriteConnection::Start(const std::
   if (!statement.ok()) return Fail(statement.status(), nullptr);
   for (const auto& [name, value] : core_->dialect().StatementOptions()) {
     const auto set = (*statement)->SetOption(name, value);
-    if (!set.ok()) return Fail(set, nullptr);
+    if (set.ok()) continue;
+    statement->reset();
+    return Fail(set, nullptr);
   }
   rows = std::make_unique<Rows>(shared_from_this(), std::move(statement).ValueUnsafe());
   rows->AssertHeld();
@@ -314,7 +319,7 @@ arrow::Result<std::int64_t> WriteConnection::Feed(arrow::Result<std::unique_ptr<
                                                   std::shared_ptr<arrow::RecordBatchReader> rows) {
   core_->NoteStatement();
   if (!made.ok()) return Fail(made.status(), nullptr);
-  const auto statement = std::move(made).ValueUnsafe();
+  auto statement = std::move(made).ValueUnsafe();
   Step step(*this, statement.get(), cancelled_);
   const auto source = std::make_shared<WatchedSource>(std::move(rows), step.watched());
   const auto run = [&]() -> arrow::Result<std::int64_t> {
@@ -328,6 +333,7 @@ arrow::Result<std::int64_t> WriteConnection::Feed(arrow::Result<std::unique_ptr<
   step.watched()->Leave();
   if (changed.ok() && source->status().ok()) return *changed < 0 ? source->count() : *changed;
   step.End();
+  statement.reset();  // before its connection
   // What ended the source is what ended the ingest; its own end by the watch is told by the watch.
   const bool of_source = !source->status().ok() && step.watched()->end() == WatchedStatement::End::kNone;
   if (!of_source) return Fail(changed.ok() ? source->status() : changed.status(), step.watched().get());
@@ -350,7 +356,9 @@ arrow::Status WriteConnection::Commit() {
     Step step(*this, nullptr, {});
     committed = driver().Commit();
     step.watched()->Leave();
-    const bool unknown = IsConnectionFailure(committed) || step.watched()->end() != WatchedStatement::End::kNone;
+    const bool unsent = SqlStateOf(committed) == kNoConnectionState;
+    const bool unknown =
+        (IsConnectionFailure(committed) && !unsent) || step.watched()->end() != WatchedStatement::End::kNone;
     if (!committed.ok()) {
       step.End();
       const auto explained = Fail(committed, step.watched().get());

@@ -70,18 +70,9 @@ def ask(client, sql):
     return wire.query(client, sql, ADA)
 
 
-def hosts(server):
-    found = []
-    for task in pathlib.Path(f"/proc/{server.pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"driver-host" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(int(child))
-    return found
-
-
 def test_it_is_another_driver_than_the_servers(server):
     assert importlib.metadata.version("adbc-driver-sqlite") != "1.13.0"
-    maps = pathlib.Path(f"/proc/{hosts(server)[0]}/maps").read_text()
+    maps = pathlib.Path(f"/proc/{server.driver_hosts()[0]}/maps").read_text()
     assert LIBRARY in maps and LIBRARY not in pathlib.Path(f"/proc/{server.pid}/maps").read_text()
 
 
@@ -144,7 +135,7 @@ def test_a_driver_that_dies_takes_its_statement_and_nothing_else(server, client)
     info = client.get_flight_info(wire.statement_query(f"SELECT * FROM backend_query('other', '{endless}')"), ADA)
     reader = client.do_get(info.endpoints[0].ticket, ADA)
     assert reader.read_chunk().data.num_rows > 0
-    for host in hosts(server):
+    for host in server.driver_hosts():
         os.kill(host, signal.SIGSEGV)
     assert "other: The process of the driver has ended" in refusal(wire.read_to_end, reader)
     assert ask(client, "SELECT count(*) AS n FROM other.main.planes") == [{"n": 2}]

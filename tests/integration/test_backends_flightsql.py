@@ -62,16 +62,6 @@ def refusal(call, *arguments):
     return str(caught.value)
 
 
-def hosts(server):
-    """The processes of drivers that this server has started."""
-    found = []
-    for task in pathlib.Path(f"/proc/{server.pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"driver-host" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(int(child))
-    return found
-
-
 def attach(client, port, name, more=", DIALECT 'hyprstream'", secret=SECRET):
     wire.update(client, f"ATTACH 'grpc://127.0.0.1:{port}' AS {name} (TYPE adbc, DRIVER 'flightsql', "
                         f"\"adbc.flight.sql.authorization_header\" 'Bearer {secret}'{more})", ADA)
@@ -144,7 +134,7 @@ def test_tables_are_read_and_joined(client):
 
 
 def test_the_driver_is_never_in_the_server(server, client):
-    assert len(hosts(server)) == 2
+    assert len(server.driver_hosts()) == 2
     assert "libadbc_driver_flightsql" not in pathlib.Path(f"/proc/{server.pid}/maps").read_text()
     listed = backends(client)
     assert listed["cold"]["state"] == listed["plain"]["state"] == "available"
@@ -331,7 +321,7 @@ def test_a_driver_that_dies_takes_its_statement_and_nothing_else(server, client)
     info = client.get_flight_info(wire.statement_query(MORE_THAN_BUFFERS.format("cold")), ADA)
     reader = client.do_get(info.endpoints[0].ticket, ADA)
     assert reader.read_chunk().data.num_rows > 0
-    for host in hosts(server):
+    for host in server.driver_hosts():
         os.kill(host, signal.SIGKILL)
     assert "process of the driver has ended" in refusal(wire.read_to_end, reader)
     for backend in ("cold", "plain"):

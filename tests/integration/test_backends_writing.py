@@ -1,6 +1,7 @@
 """Tables of backends changed through the server's port: SQL, ingest and transactions of stock clients."""
 
 import os
+import signal
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -31,7 +32,9 @@ def server(postgres, duckdb_file, tmp_path_factory):
         file = tmp_path_factory.mktemp("lite") / "lite.db"
         with connected(process) as connection, connection.cursor() as cursor:
             cursor.execute(f"ATTACH '{postgres.uri}' AS warehouse (TYPE adbc, DRIVER 'postgresql')")
+            cursor.execute(f"ATTACH '{postgres.uri}' AS apart (TYPE adbc, DRIVER 'postgresql', ISOLATE true)")
             cursor.execute(f"ATTACH 'file:{file}' AS lite (TYPE adbc, DRIVER 'sqlite')")
+            cursor.execute(f"ATTACH 'file:{file}2' AS lite_apart (TYPE adbc, DRIVER 'sqlite', ISOLATE true)")
             cursor.execute(f"ATTACH '{duckdb_file}' AS duck (TYPE adbc, DRIVER 'duckdb')")
         yield process
 
@@ -42,7 +45,8 @@ def run(server):
         yield execute
 
 
-BACKENDS = pytest.mark.parametrize("schema", ["warehouse.s", "lite.main", "duck.main"])
+BACKENDS = pytest.mark.parametrize("schema", ["warehouse.s", "apart.s", "lite.main", "lite_apart.main", "duck.main"])
+POSTGRES = pytest.mark.parametrize("schema", ["warehouse.s", "apart.s"])  # its driver in the server, and in a process of its own
 
 
 @BACKENDS
@@ -162,32 +166,66 @@ def test_a_transaction_that_refreshes_a_view_writes_no_backend(server, run):
     run("DROP TABLE seen")
 
 
-def test_many_rows_of_parameters_are_one_write(server, run, postgres):
-    run("CREATE TABLE warehouse.s.bound (id BIGINT PRIMARY KEY, v VARCHAR)")
+@POSTGRES
+def test_many_rows_of_parameters_are_one_write(server, run, postgres, schema):
+    run(f"CREATE TABLE {schema}.bound (id BIGINT PRIMARY KEY, v VARCHAR)")
     with connected(server) as connection, connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO warehouse.s.bound VALUES (?, ?)", [(i, f"v{i}") for i in range(500)])
+        cursor.executemany(f"INSERT INTO {schema}.bound VALUES (?, ?)", [(i, f"v{i}") for i in range(500)])
         assert postgres.run("SELECT count(*), count(DISTINCT xmin::text) FROM s.bound").strip() == "500|1"
-        refused(lambda: cursor.executemany("INSERT INTO warehouse.s.bound VALUES (?, ?)", [(1000, "new"), (1, "old")]))
-    assert run("SELECT count(*) FROM warehouse.s.bound") == [(500,)]
-    assert run("UPDATE warehouse.s.bound SET v = ? WHERE id = ?", ("w", 7)) == 1
-    assert run("SELECT v FROM warehouse.s.bound WHERE id = 7") == [("w",)]
+        refused(lambda: cursor.executemany(f"INSERT INTO {schema}.bound VALUES (?, ?)", [(1000, "new"), (1, "old")]))
+    assert run(f"SELECT count(*) FROM {schema}.bound") == [(500,)]
+    assert run(f"UPDATE {schema}.bound SET v = ? WHERE id = ?", ("w", 7)) == 1
+    assert run(f"SELECT v FROM {schema}.bound WHERE id = 7") == [("w",)]
+    run(f"DROP TABLE {schema}.bound")
 
 
-def test_concurrent_writers(server, run):
-    run("CREATE TABLE warehouse.s.many (w BIGINT, i BIGINT)")
-    insert_at_once(server, "warehouse.s.many", writers=6, rows=10)
-    assert run("SELECT count(DISTINCT (w, i)), count(*) FROM warehouse.s.many") == [(60, 60)]
+@POSTGRES
+def test_concurrent_writers(server, run, schema):
+    run(f"CREATE TABLE {schema}.many (w BIGINT, i BIGINT)")
+    insert_at_once(server, f"{schema}.many", writers=6, rows=10)
+    assert run(f"SELECT count(DISTINCT (w, i)), count(*) FROM {schema}.many") == [(60, 60)]
+    run(f"DROP TABLE {schema}.many")
 
 
-def test_the_database_killed_in_the_middle_of_a_transaction(server, run, postgres):
-    run("CREATE TABLE warehouse.s.killed (v BIGINT)")
+@POSTGRES
+def test_the_database_killed_in_the_middle_of_a_transaction(server, run, postgres, schema):
+    run(f"CREATE TABLE {schema}.killed (v BIGINT)")
     with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
-        cursor.execute("INSERT INTO warehouse.s.killed VALUES (1)")
+        cursor.execute(f"INSERT INTO {schema}.killed VALUES (1)")
         postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                      "WHERE state = 'idle in transaction' AND pid <> pg_backend_pid()")
         refused(connection.commit)
-    assert run("SELECT count(*) FROM warehouse.s.killed") == [(0,)]
-    assert run("INSERT INTO warehouse.s.killed VALUES (2)") == 1
+    assert run(f"SELECT count(*) FROM {schema}.killed") == [(0,)]
+    assert run(f"INSERT INTO {schema}.killed VALUES (2)") == 1
+    run(f"DROP TABLE {schema}.killed")
+
+
+def test_a_driver_that_dies_in_the_middle_of_a_transaction_or_an_ingest(server, run, postgres):
+    run("CREATE TABLE apart.s.died (v BIGINT)")
+
+    def kill_the_drivers():
+        for host in server.driver_hosts():
+            os.kill(host, signal.SIGKILL)
+
+    with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO apart.s.died VALUES (1)")
+        kill_the_drivers()
+        refused(connection.commit, "apart", "process of the driver has ended")
+
+    def rows():
+        for i in range(1_000):
+            if i == 100:
+                kill_the_drivers()
+            yield pa.record_batch({"v": pa.array(range(10_000))})
+
+    endless = pa.RecordBatchReader.from_batches(pa.schema({"v": pa.int64()}), rows())
+    with connected(server) as connection, connection.cursor() as cursor:
+        refused(lambda: cursor.adbc_ingest("died", endless, mode="append", catalog_name="apart", db_schema_name="s"),
+                "apart", "process of the driver has ended")
+    assert postgres.run("SELECT count(*) FROM s.died").strip() == "0"
+    assert run("INSERT INTO apart.s.died VALUES (2)") == 1
+    assert postgres.run("SELECT v FROM s.died").strip() == "2"
+    run("DROP TABLE apart.s.died")
 
 
 @BACKENDS

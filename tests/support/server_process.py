@@ -100,6 +100,13 @@ class ServerProcess:
     def open_files(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def driver_hosts(self):
+        """The ids of the processes of drivers that this server has started."""
+        children = [child for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir()
+                    for child in (task / "children").read_text().split()]
+        return [int(child) for child in children
+                if b"driver-host" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes()]
+
     def terminate(self, seconds=30):
         """SIGTERM; returns the exit status."""
         if self.process.poll() is None:

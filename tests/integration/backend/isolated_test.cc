@@ -1,4 +1,5 @@
 // Backends whose driver has a process of its own, which may end at any time.
+#include <arrow/array/util.h>
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/table.h>
@@ -17,6 +18,7 @@
 #include <fstream>
 #include <functional>
 #include <sstream>
+#include <thread>
 
 #include "backend/backend_registry.h"
 #include "core/backend_writer.h"
@@ -258,11 +260,154 @@ TEST_F(IsolatedBackend, EndsWithItsBackend) {
   EXPECT_TRUE(Eventually([] { return Hosts().empty(); }));
 }
 
-TEST_F(IsolatedBackend, IsOnlyRead) {
-  ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
-  const auto writer = backend->BeginWriting({});
-  EXPECT_TRUE(writer.status().IsNotImplemented());
-  EXPECT_THAT(writer.status().message(), HasSubstr("isolate"));
+// ---- changing tables; what they have in common with a driver in the server is in writing_test.cc
+
+// As many rows as are asked for; `between` is called before the fourth batch.
+class Endless : public arrow::RecordBatchReader {
+ public:
+  explicit Endless(std::function<void()> between) : between_(std::move(between)) {}
+  std::shared_ptr<arrow::Schema> schema() const override { return batch_->schema(); }
+  arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    if (++count_ == 4) between_();
+    *batch = batch_;
+    return arrow::Status::OK();
+  }
+
+  int count() const { return count_; }
+
+ private:
+  const std::shared_ptr<arrow::RecordBatch> batch_ =
+      arrow::RecordBatch::Make(arrow::schema({arrow::field("v", arrow::int32())}), 1'000,
+                               {arrow::MakeArrayFromScalar(arrow::Int32Scalar(7), 1'000).ValueOrDie()});
+  const std::function<void()> between_;
+  int count_ = 0;
+};
+
+std::shared_ptr<arrow::RecordBatchReader> OneRow() {
+  auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("v", arrow::int32())}), 1,
+                                        {arrow::MakeArrayFromScalar(arrow::Int32Scalar(7), 1).ValueOrDie()});
+  return arrow::RecordBatchReader::Make({batch}, batch->schema()).ValueOrDie();
+}
+
+class IsolatedWriting : public IsolatedBackend {
+ protected:
+  void SetUp() override { ASSERT_OK(postgres_->Run("DROP TABLE IF EXISTS w; CREATE TABLE w (v int)")); }
+  std::shared_ptr<Backend> Attach() { return registry_->Attach(spec_).ValueOrDie(); }
+  static std::string Count() { return postgres_->Run("SELECT count(*) FROM w").ValueOrDie(); }
+  // Nothing is left of what was not committed, no session at the database either, and writing goes on.
+  static void CheckNothingIsLeft(const Backend& backend) {
+    EXPECT_EQ(Count(), "0");
+    EXPECT_TRUE(Eventually([] {
+      return postgres_->Run("SELECT count(*) FROM pg_locks WHERE relation = 'w'::regclass").ValueOrDie() == "0";
+    })) << "a transaction is left at the database";
+    ASSERT_OK_AND_ASSIGN(const auto writer, backend.BeginWriting({}));
+    ASSERT_OK(writer->Append(kTable, *OneRow()));
+    ASSERT_OK(writer->Commit());
+    EXPECT_EQ(Count(), "1");
+  }
+
+  inline static const TableRef kTable{.schema = "public", .name = "w"};
+};
+
+TEST_F(IsolatedWriting, AProcessThatDiesInAnIngestLeavesNothing) {
+  const auto backend = Attach();
+  {
+    ASSERT_OK_AND_ASSIGN(const auto writer, backend->BeginWriting({}));
+    Endless rows([] { kill(Hosts().at(0), SIGKILL); });
+    const auto status = writer->Append(kTable, rows).status();
+    EXPECT_TRUE(status.IsIOError()) << status;
+    EXPECT_THAT(status.message(), HasSubstr("warehouse: The process of the driver has ended"));
+    EXPECT_THAT(writer->Commit().message(), HasSubstr("the transaction has ended there by an error before"));
+  }
+  CheckNothingIsLeft(*backend);
+}
+
+TEST_F(IsolatedWriting, AProcessThatDiesInATransactionLeavesNothing) {
+  const auto backend = Attach();
+  {
+    ASSERT_OK_AND_ASSIGN(const auto writer, backend->BeginWriting({}));
+    ASSERT_OK(writer->Append(kTable, *OneRow()));
+    kill(Hosts().at(0), SIGSEGV);
+    ASSERT_TRUE(Eventually([] { return Hosts().empty(); }));
+    const auto status = writer->Commit();
+    EXPECT_TRUE(status.IsIOError()) << status;
+    EXPECT_THAT(status.message(), HasSubstr("ended before COMMIT was sent; nothing of the transaction was kept"));
+  }
+  CheckNothingIsLeft(*backend);
+}
+
+TEST_F(IsolatedWriting, AnIngestWaitsForItsProcessWhichIsCutOffWhenItHangs) {
+  spec_.statement_timeout = std::chrono::milliseconds(300);
+  const auto backend = Attach();
+  pid_t host = 0;
+  {
+    ASSERT_OK_AND_ASSIGN(const auto writer, backend->BeginWriting({}));
+    Endless rows([&] {
+      host = Hosts().at(0);
+      kill(host, SIGSTOP);
+      ASSERT_TRUE(Eventually([&] { return HasStopped(host); }));
+    });
+    const auto began = std::chrono::steady_clock::now();
+    const auto status = writer->Append(kTable, rows).status();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
+    EXPECT_TRUE(status.IsIOError()) << status;
+    EXPECT_THAT(status.message(), HasSubstr("had not answered within its statement_timeout of 300 ms"));
+    EXPECT_EQ(rows.count(), 4) << "nobody had asked for more";
+  }
+  kill(host, SIGCONT);
+  CheckNothingIsLeft(*backend);
+}
+
+TEST_F(IsolatedWriting, AnErrorOfTheSourceEndsTheIngest) {
+  class Failing final : public Endless {
+   public:
+    Failing() : Endless([] {}) {}
+    arrow::Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+      if (count() == 3) return arrow::Status::Invalid("the client's stream broke");
+      return Endless::ReadNext(batch);
+    }
+  } rows;
+  const auto backend = Attach();
+  const auto host = Hosts();
+  {
+    ASSERT_OK_AND_ASSIGN(const auto writer, backend->BeginWriting({}));
+    EXPECT_EQ(writer->Append(kTable, rows).status().message(), "the client's stream broke");
+    EXPECT_FALSE(writer->Commit().ok());
+  }
+  CheckNothingIsLeft(*backend);
+  EXPECT_EQ(Hosts(), host);
+}
+
+// Whether the process dies or hangs while the database carries COMMIT out: nobody knows how it ended.
+TEST_F(IsolatedWriting, ACommitWithoutAnAnswerSaysThatItsOutcomeIsUnknown) {
+  ASSERT_OK(
+      postgres_->Run("CREATE OR REPLACE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS "
+                     "$$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$; "
+                     "CREATE CONSTRAINT TRIGGER lingers AFTER INSERT ON w DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+                     "EXECUTE FUNCTION linger()"));
+  const auto lingers = [] {
+    return postgres_->Run("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'").ValueOrDie() == "1";
+  };
+  spec_.statement_timeout = std::chrono::milliseconds(5'000);
+  const auto backend = Attach();
+  for (const int signal : {SIGKILL, SIGSTOP}) {
+    ASSERT_OK_AND_ASSIGN(const auto writer, backend->BeginWriting({}));
+    ASSERT_OK(writer->Append(kTable, *OneRow()));
+    const auto host = Hosts().at(0);
+    std::thread hand([&] {
+      EXPECT_TRUE(Eventually(lingers));
+      kill(host, signal);
+    });
+    const auto status = writer->Commit();
+    hand.join();
+    EXPECT_TRUE(status.IsIOError()) << status;
+    EXPECT_THAT(status.message(), HasSubstr("it is not known whether it was carried out"));
+    kill(host, SIGCONT);
+    ASSERT_OK(postgres_->Run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"));
+    ASSERT_TRUE(Eventually([&] { return !lingers(); }));
+  }
+  ASSERT_OK(postgres_->Run("DROP TRIGGER lingers ON w"));
+  CheckNothingIsLeft(*backend);
 }
 
 }  // namespace

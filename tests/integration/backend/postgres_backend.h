@@ -31,7 +31,9 @@ class PostgresBackend : public ::testing::Test {
  protected:
   PostgresBackend() : PostgresBackend(SharedPostgres()) {}
   explicit PostgresBackend(PostgresServer& server)
-      : server_(server), registry_(backend::BackendRegistry::Make({.driver_folder = DriverFolder()})) {}
+      : server_(server),
+        registry_(
+            backend::BackendRegistry::Make({.driver_folder = DriverFolder(), .host_program = HYPRSTREAM_PROGRAM})) {}
 
   static std::string DriverFolder() {
     const char* folder = std::getenv("HYPRSTREAM_ADBC_DRIVERS");

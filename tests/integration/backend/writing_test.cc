@@ -1,4 +1,5 @@
-// Changing tables of PostgreSQL and SQLite: what goes in is what comes out, or nothing goes in.
+// Changing tables of PostgreSQL and SQLite: what goes in is what comes out, or nothing goes in. With the driver in the
+// server, and in a process of its own.
 #include <arrow/json/from_string.h>
 #include <arrow/type.h>
 #include <gmock/gmock.h>
@@ -41,10 +42,16 @@ arrow::Result<std::int64_t> Append(const Backend& backend, const TableRef& table
   return rows;
 }
 
-class PostgresWriting : public PostgresBackend {
+const auto kPlacesOfDriver = ::testing::Bool();  // a process of its own?
+
+std::string NameOfPlace(const ::testing::TestParamInfo<bool>& place) { return place.param ? "isolated" : "here"; }
+
+class PostgresWriting : public PostgresBackend, public ::testing::WithParamInterface<bool> {
  protected:
   void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(backend_, Attach());
+    auto spec = Spec();
+    spec.isolate = GetParam();
+    ASSERT_OK_AND_ASSIGN(backend_, registry_->Attach(spec));
     table_ = {.schema = "public", .name = application()};
     name_ = "public.\"" + application() + "\"";
   }
@@ -71,7 +78,7 @@ const auto kMicros = arrow::timestamp(arrow::TimeUnit::MICRO);
 const auto kNanos = arrow::timestamp(arrow::TimeUnit::NANO);
 
 // The silent losses of its driver's COPY, each by what goes in and where to.
-TEST_F(PostgresWriting, ValuesAreHeldExactlyOrRefused) {
+TEST_P(PostgresWriting, ValuesAreHeldExactlyOrRefused) {
   const auto refused = [](const std::string& value) {
     return AllOf(HasSubstr("Column v, row 1"), HasSubstr(value), HasSubstr("nothing was written"));
   };
@@ -104,7 +111,7 @@ TEST_F(PostgresWriting, ValuesAreHeldExactlyOrRefused) {
   EXPECT_THAT(Written("bool", arrow::int8(), "[1]"), HasSubstr("does not take values of type int8"));
 }
 
-TEST_F(PostgresWriting, TypesThatCopyDoesNotTakeGoThroughTheStage) {
+TEST_P(PostgresWriting, TypesThatCopyDoesNotTakeGoThroughTheStage) {
   EXPECT_EQ(Written("jsonb", arrow::utf8(), "[\"{\\\"a\\\": 1}\"]"), "{\"a\": 1}");
   EXPECT_THAT(Written("jsonb", arrow::utf8(), "[\"{}\", \"{\"]"),
               AllOf(HasSubstr("Column v, row 1: {"), HasSubstr("jsonb")));
@@ -122,7 +129,7 @@ TEST_F(PostgresWriting, TypesThatCopyDoesNotTakeGoThroughTheStage) {
   EXPECT_THAT(Written("money", arrow::utf8(), "[\"1.00\"]"), HasSubstr("cannot be written"));
 }
 
-TEST_F(PostgresWriting, ColumnsGoByNameAndTheOthersTakeTheirDefaults) {
+TEST_P(PostgresWriting, ColumnsGoByNameAndTheOthersTakeTheirDefaults) {
   Make(" (a int, b int, c int DEFAULT 7, d int NOT NULL)");
   ASSERT_OK_AND_ASSIGN(
       const auto rows,
@@ -135,7 +142,7 @@ TEST_F(PostgresWriting, ColumnsGoByNameAndTheOthersTakeTheirDefaults) {
               AllOf(HasSubstr("Column d, row 1"), HasSubstr("NOT NULL")));
 }
 
-TEST_F(PostgresWriting, WhatIsNotCommittedIsNotThere) {
+TEST_P(PostgresWriting, WhatIsNotCommittedIsNotThere) {
   Make(" (v int PRIMARY KEY)");
   {
     ASSERT_OK_AND_ASSIGN(const auto writer, backend_->BeginWriting({}));
@@ -152,7 +159,7 @@ TEST_F(PostgresWriting, WhatIsNotCommittedIsNotThere) {
   EXPECT_EQ(Sql("SELECT string_agg(v::text, ' ') FROM " + name_), "1");
 }
 
-TEST_F(PostgresWriting, CommitAfterAnErrorIsAnError) {
+TEST_P(PostgresWriting, CommitAfterAnErrorIsAnError) {
   Make(" (v int PRIMARY KEY)");
   ASSERT_OK_AND_ASSIGN(const auto writer, backend_->BeginWriting({}));
   ASSERT_OK(writer->Append(table_, *Rows(Column(arrow::int32(), "[1]"))));
@@ -162,7 +169,7 @@ TEST_F(PostgresWriting, CommitAfterAnErrorIsAnError) {
   EXPECT_EQ(Sql("SELECT count(*) FROM " + name_), "0");
 }
 
-TEST_F(PostgresWriting, TheConnectionOnlyReadsAgainAfterwards) {
+TEST_P(PostgresWriting, TheConnectionOnlyReadsAgainAfterwards) {
   Make(" (v int)");
   for (int i = 0; i < 20; ++i) ASSERT_OK(Append(Column(arrow::int32(), "[1]")));
   EXPECT_EQ(Connections(), 1) << "one connection, used again";
@@ -172,7 +179,7 @@ TEST_F(PostgresWriting, TheConnectionOnlyReadsAgainAfterwards) {
   EXPECT_EQ(Sql("SELECT count(*) FROM " + name_), "20");
 }
 
-TEST_F(PostgresWriting, RowsAreDeletedAndUpdatedByTheirNames) {
+TEST_P(PostgresWriting, RowsAreDeletedAndUpdatedByTheirNames) {
   Make(" (id int PRIMARY KEY, v text)");
   Sql("INSERT INTO " + name_ + " SELECT i, 'x' FROM generate_series(1, 1000) i");
   ASSERT_OK_AND_ASSIGN(const auto writer, backend_->BeginWriting({}));
@@ -195,7 +202,7 @@ TEST_F(PostgresWriting, RowsAreDeletedAndUpdatedByTheirNames) {
   EXPECT_EQ(Sql("SELECT count(*), count(*) FILTER (WHERE v IS DISTINCT FROM 'x') FROM " + name_), "990|5");
 }
 
-TEST_F(PostgresWriting, ARowThatSomebodyElseHasChangedIsNotOverwritten) {
+TEST_P(PostgresWriting, ARowThatSomebodyElseHasChangedIsNotOverwritten) {
   Make(" (id int PRIMARY KEY, v text)");
   Sql("INSERT INTO " + name_ + " VALUES (1, 'x')");
   ASSERT_OK_AND_ASSIGN(const auto writer, backend_->BeginWriting({}));
@@ -208,7 +215,7 @@ TEST_F(PostgresWriting, ARowThatSomebodyElseHasChangedIsNotOverwritten) {
   EXPECT_EQ(Sql("SELECT v FROM " + name_), "theirs");
 }
 
-TEST_F(PostgresWriting, MergesByAKey) {
+TEST_P(PostgresWriting, MergesByAKey) {
   Make(" (id int PRIMARY KEY, v text, n int DEFAULT 3)");
   Sql("INSERT INTO " + name_ + " VALUES (1, 'old', 1), (2, 'old', 2)");
   const auto rows =
@@ -224,7 +231,7 @@ TEST_F(PostgresWriting, MergesByAKey) {
   ASSERT_OK(writer->Commit());
 }
 
-TEST_F(PostgresWriting, TablesAreMadeAndDropped) {
+TEST_P(PostgresWriting, TablesAreMadeAndDropped) {
   Sql("DROP TABLE IF EXISTS " + name_);
   const auto columns = arrow::schema({arrow::field("id", arrow::int32(), false), arrow::field("u", arrow::uint64()),
                                       arrow::field("d", arrow::decimal128(9, 2)), arrow::field("t", kNanos),
@@ -267,7 +274,7 @@ class Endless : public arrow::RecordBatchReader {
   int count_ = 0;
 };
 
-TEST_F(PostgresWriting, ACancelEndsTheIngest) {
+TEST_P(PostgresWriting, ACancelEndsTheIngest) {
   Make(" (v int)");
   std::atomic<bool> cancelled = false;
   ASSERT_OK_AND_ASSIGN(const auto writer, backend_->BeginWriting([&] { return cancelled.load(); }));
@@ -277,7 +284,7 @@ TEST_F(PostgresWriting, ACancelEndsTheIngest) {
   EXPECT_EQ(Sql("SELECT count(*) FROM " + name_), "0");
 }
 
-TEST_F(PostgresWriting, AConnectionThatEndsInTheMiddleLeavesNothing) {
+TEST_P(PostgresWriting, AConnectionThatEndsInTheMiddleLeavesNothing) {
   Make(" (v int)");
   ASSERT_OK_AND_ASSIGN(const auto writer, backend_->BeginWriting({}));
   Endless rows([&] {
@@ -289,18 +296,22 @@ TEST_F(PostgresWriting, AConnectionThatEndsInTheMiddleLeavesNothing) {
   ASSERT_OK(Append(Column(arrow::int32(), "[1]")));
 }
 
+INSTANTIATE_TEST_SUITE_P(Driver, PostgresWriting, kPlacesOfDriver, NameOfPlace);
+
 // ---- SQLite
 
-class SqliteWriting : public ::testing::Test {
+class SqliteWriting : public ::testing::TestWithParam<bool> {
  protected:
   SqliteWriting()
-      : registry_(backend::BackendRegistry::Make({.driver_folder = std::getenv("HYPRSTREAM_ADBC_DRIVERS")})) {}
+      : registry_(backend::BackendRegistry::Make(
+            {.driver_folder = std::getenv("HYPRSTREAM_ADBC_DRIVERS"), .host_program = HYPRSTREAM_PROGRAM})) {}
   void SetUp() override {
     file_ = std::filesystem::temp_directory_path() / ("hyprstream_writing_" + std::to_string(getpid()) + ".db");
     std::filesystem::remove(file_);
     backend::BackendSpec spec;
     spec.name = "lite";
     spec.driver = "sqlite";
+    spec.isolate = GetParam();
     spec.driver_options["uri"] = "file:" + file_.string();
     ASSERT_OK_AND_ASSIGN(backend_, registry_->Attach(spec));
   }
@@ -339,7 +350,7 @@ class SqliteWriting : public ::testing::Test {
   std::shared_ptr<Backend> backend_;
 };
 
-TEST_F(SqliteWriting, ValuesAreHeldExactlyOrRefused) {
+TEST_P(SqliteWriting, ValuesAreHeldExactlyOrRefused) {
   EXPECT_EQ(Written(arrow::boolean(), arrow::boolean(), "[true, false, null]"), "true;false;null");
   EXPECT_EQ(Written(arrow::date32(), arrow::date32(), "[0, -719162]"), "1970-01-01;0001-01-01");
   EXPECT_THAT(Written(arrow::date32(), arrow::date32(), "[0, 2932897]"), HasSubstr("Column v, row 1"));
@@ -359,7 +370,7 @@ TEST_F(SqliteWriting, ValuesAreHeldExactlyOrRefused) {
   }
 }
 
-TEST_F(SqliteWriting, RowsAreMergedUpdatedAndDeleted) {
+TEST_P(SqliteWriting, RowsAreMergedUpdatedAndDeleted) {
   const arrow::FieldVector fields{arrow::field("id", arrow::int64(), false), arrow::field("v", arrow::utf8())};
   ASSERT_OK(Make(arrow::schema(fields), {"id"}));
   ASSERT_OK(Append(*backend_, kTable, Batch(fields, {"[1, 2, 3]", R"(["a", "b", "c"])"})));
@@ -386,6 +397,8 @@ TEST_F(SqliteWriting, RowsAreMergedUpdatedAndDeleted) {
   EXPECT_EQ(rows->column(1)->GetScalar(1).ValueOrDie()->ToString(), "C");
   EXPECT_FALSE(backend_->Query("DELETE FROM t RETURNING id").ok()) << "what is passed on only reads";
 }
+
+INSTANTIATE_TEST_SUITE_P(Driver, SqliteWriting, kPlacesOfDriver, NameOfPlace);
 
 }  // namespace
 }  // namespace hyprstream::testing

@@ -69,10 +69,6 @@ WrittenColumn ColumnOf(const TextRow& row) {
   return column;
 }
 
-bool IsExtension(const arrow::Field& field, const char* name) {
-  return field.metadata() != nullptr && field.metadata()->Get("ARROW:extension:name").ValueOr("") == name;
-}
-
 std::string TimestampName(const arrow::TimestampType& type) {
   if (!type.timezone().empty()) return "TIMESTAMP WITH TIME ZONE";
   switch (type.unit()) {

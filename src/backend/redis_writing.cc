@@ -17,6 +17,7 @@
 #include "backend/literals.h"
 #include "backend/value_writing.h"
 #include "backend/write_connection.h"
+#include "backend/writing_dialect.h"
 #include "backend/written_rows.h"
 
 namespace hyprstream::backend {
@@ -96,11 +97,8 @@ std::string TypeNameOf(const arrow::Field& field) {
     case arrow::Type::LARGE_BINARY:
     case arrow::Type::BINARY_VIEW:
       return "BLOB";
-    case arrow::Type::FIXED_SIZE_BINARY: {
-      const bool uuid =
-          field.metadata() != nullptr && field.metadata()->Get("ARROW:extension:name").ValueOr("") == "arrow.uuid";
-      return uuid ? "TEXT" : "BLOB";
-    }
+    case arrow::Type::FIXED_SIZE_BINARY:
+      return IsExtension(field, "arrow.uuid") ? "TEXT" : "BLOB";
     case arrow::Type::DATE32:
     case arrow::Type::DATE64:
       return "DATE";

@@ -72,10 +72,6 @@ WrittenColumn ColumnOf(const TextRow& row) {
   return column;
 }
 
-bool IsExtension(const arrow::Field& field, const char* name) {
-  return field.metadata() != nullptr && field.metadata()->Get("ARROW:extension:name").ValueOr("") == name;
-}
-
 std::optional<std::string> TypeNameOf(const arrow::Field& field) {
   const auto& type = *field.type();
   if (arrow::is_integer(type.id())) return "INTEGER";

@@ -1,8 +1,14 @@
 #include "backend/writing_dialect.h"
 
+#include <arrow/result.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 namespace hyprstream::backend {
+
+bool IsExtension(const arrow::Field& field, const char* name) {
+  return field.metadata() != nullptr && field.metadata()->Get("ARROW:extension:name").ValueOr("") == name;
+}
 
 TableLayout WritingDialect::WithRowNames(TableLayout layout) const {
   layout.columns.insert(layout.columns.begin(),

@@ -27,6 +27,9 @@ namespace hyprstream::backend {
 inline constexpr const char* kStagedRow = "hyprstream_row";
 inline constexpr const char* kStagedNumber = "hyprstream_number";
 
+// Has the column an extension type of Arrow's by this name?
+bool IsExtension(const arrow::Field& field, const char* name);
+
 // A table as far as it can be changed.
 struct WriteTarget {
   TableRef table;

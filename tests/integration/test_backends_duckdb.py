@@ -102,5 +102,6 @@ def test_the_greatest_of_infinite_times_is_infinite(file, time):
         run(f"CREATE TABLE duck.main.t AS SELECT unnest(['-infinity'::{time}, NULL]) AS past, unnest(['infinity'::{time}, NULL]) AS future")
         run("DETACH duck")
         run(attach(file))
-        assert run("SELECT max(past)::VARCHAR, min(future)::VARCHAR, max(past) FILTER (WHERE future IS NULL)::VARCHAR FROM duck.main.t") == [
-            ("-infinity", "infinity", None)]
+        assert run("SELECT max(past)::VARCHAR FROM duck.main.t") == [("-infinity",)]
+        assert run("SELECT min(future)::VARCHAR FROM duck.main.t") == [("infinity",)]
+        assert run("SELECT (max(past) FILTER (WHERE future IS NULL))::VARCHAR FROM duck.main.t") == [(None,)]

@@ -31,6 +31,7 @@ void SetType(WrittenColumn& column, std::string_view type) {
   } else if (type == "UUID") {
     column.type = arrow::fixed_size_binary(16);
     column.encoding = Encoding::kUuidText;
+    column.cast_in_append = true;
   } else if (type == "INTERVAL") {
     column.type = arrow::month_day_nano_interval();
     column.bounds.multiple_of = 1'000;

@@ -50,10 +50,11 @@ struct WrittenColumn {
   std::shared_ptr<arrow::DataType> type = {};  // what its values are brought to; null: none can be written
   Encoding encoding = Encoding::kNone;
   ValueBounds bounds = {};
-  std::string cast_to = {};  // its type without lengths and digits
-  bool cast_there = false;   // its values are written as text, and cast by the database
-  bool rounds = false;       // that cast might change them
-  std::string check = {};    // the database's function that says whether it takes a text for a type
+  std::string cast_to = {};     // its type without lengths and digits
+  bool cast_there = false;      // its values are written as text, and cast by the database
+  bool rounds = false;          // that cast might change them
+  bool cast_in_append = false;  // by DuckDB's append, which casts no more than a vector of values at once
+  std::string check = {};       // the database's function that says whether it takes a text for a type
   bool nullable = true;
   bool has_default = false;
   bool computed = false;  // by the database alone

@@ -5,14 +5,23 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "backend/writing_dialect.h"
 
 namespace hyprstream::backend {
+namespace {
+
+constexpr std::int64_t kDuckdbVectorRows = 2'048;
+
+}  // namespace
 
 WrittenRows::WrittenRows(arrow::RecordBatchReader& rows, const ValueWriting& writing, bool numbered)
     : rows_(rows), writing_(writing), numbered_(numbered), schema_(writing.schema()) {
+  const bool by_vectors = std::ranges::any_of(writing.columns(), &WrittenColumn::cast_in_append);
+  rows_max_ = by_vectors ? kDuckdbVectorRows : std::numeric_limits<std::int64_t>::max();
   if (!numbered_) return;
   auto fields = schema_->fields();
   fields.push_back(arrow::field(kStagedNumber, arrow::int64()));
@@ -20,8 +29,10 @@ WrittenRows::WrittenRows(arrow::RecordBatchReader& rows, const ValueWriting& wri
 }
 
 arrow::Status WrittenRows::ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) {
-  ARROW_RETURN_NOT_OK(rows_.ReadNext(batch));
+  if (rest_ == nullptr || rest_->num_rows() == 0) ARROW_RETURN_NOT_OK(rows_.ReadNext(&rest_));
+  *batch = rest_ == nullptr ? nullptr : rest_->Slice(0, rows_max_);
   if (*batch == nullptr) return arrow::Status::OK();
+  rest_ = rest_->Slice((*batch)->num_rows());
   const auto first = count_;
   count_ += (*batch)->num_rows();
   ARROW_ASSIGN_OR_RAISE(*batch, writing_.Write(**batch, first));

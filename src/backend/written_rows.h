@@ -25,6 +25,8 @@ class WrittenRows final : public arrow::RecordBatchReader {
   const ValueWriting& writing_;
   const bool numbered_;
   std::shared_ptr<arrow::Schema> schema_;
+  std::int64_t rows_max_ = 0;                 // of a batch
+  std::shared_ptr<arrow::RecordBatch> rest_;  // of what was read last
   std::int64_t count_ = 0;
 };
 

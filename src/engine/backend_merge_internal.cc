@@ -359,10 +359,10 @@ duckdb::unique_ptr<duckdb::SelectNode> MergeQuery(duckdb::ClientContext& context
   return node;
 }
 
-arrow::Result<std::int64_t> RunMerge(BackendWriter& writer, const TableRef& table,
-                                     const std::vector<MergeAction>& actions, arrow::RecordBatchReader& rows) {
+arrow::Result<std::int64_t> RunMerge(BackendWriter& writer, const MergeRun& run, arrow::RecordBatchReader& rows) {
+  const auto& actions = run.actions;
   ARROW_ASSIGN_OR_RAISE(const auto batches, rows.ToRecordBatches());
-  ARROW_RETURN_NOT_OK(CheckRows(table, actions, batches));
+  ARROW_RETURN_NOT_OK(CheckRows(run.table, actions, batches));
   std::int64_t changed = 0;
   for (const auto kind : {MergeAction::Kind::kDelete, MergeAction::Kind::kUpdate, MergeAction::Kind::kInsert}) {
     std::size_t first = kFirstValue;
@@ -370,10 +370,11 @@ arrow::Result<std::int64_t> RunMerge(BackendWriter& writer, const TableRef& tabl
       if (actions[i].kind != kind) continue;
       const auto of_action = RowsOf(batches, static_cast<std::int32_t>(i));
       if (of_action.empty()) continue;
-      ARROW_ASSIGN_OR_RAISE(const auto part, Part(of_action, actions[i], first));
-      auto done = kind == MergeAction::Kind::kDelete   ? writer.Delete(table, *part)
-                  : kind == MergeAction::Kind::kUpdate ? writer.Update(table, *part)
-                                                       : writer.Append(table, *part);
+      ARROW_ASSIGN_OR_RAISE(auto part, Part(of_action, actions[i], first));
+      part = run.cast(std::move(part));
+      auto done = kind == MergeAction::Kind::kDelete   ? writer.Delete(run.table, *part)
+                  : kind == MergeAction::Kind::kUpdate ? writer.Update(run.table, *part)
+                                                       : writer.Append(run.table, *part);
       ARROW_ASSIGN_OR_RAISE(const auto count, std::move(done));
       changed += count;
     }

@@ -12,6 +12,8 @@
 #include <duckdb/parser/parsed_expression.hpp>
 #include <duckdb/parser/query_node/select_node.hpp>
 #include <duckdb/parser/tableref.hpp>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,9 +54,17 @@ duckdb::unique_ptr<duckdb::SelectNode> MergeQuery(duckdb::ClientContext& context
                                                   MergeTarget target, bool has_parameters,
                                                   std::vector<MergeAction>& actions);
 
+// Rows under the names of the target's columns, as the writer is to take them.
+using CastPart = std::function<std::shared_ptr<arrow::RecordBatchReader>(std::shared_ptr<arrow::RecordBatchReader>)>;
+
+struct MergeRun {
+  const TableRef& table;
+  const std::vector<MergeAction>& actions;
+  const CastPart& cast;
+};
+
 // How many rows it changed. Errors as those of the writer; Invalid, and nothing is written, where a row of the target
 // is found more than once.
-arrow::Result<std::int64_t> RunMerge(BackendWriter& writer, const TableRef& table,
-                                     const std::vector<MergeAction>& actions, arrow::RecordBatchReader& rows);
+arrow::Result<std::int64_t> RunMerge(BackendWriter& writer, const MergeRun& run, arrow::RecordBatchReader& rows);
 
 }  // namespace hyprstream::engine

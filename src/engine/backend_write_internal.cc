@@ -38,6 +38,7 @@
 #include "engine/connection.h"
 #include "engine/context_state_internal.h"
 #include "engine/error_internal.h"
+#include "engine/written_texts_internal.h"
 
 namespace hyprstream::engine {
 
@@ -345,6 +346,14 @@ std::string FullName(const BackendWrite& write) {
   return write.backend + "." + write.table.schema + "." + write.table.name;
 }
 
+// Its table, when the write runs: prepared, it may have become another one.
+const duckdb::TableCatalogEntry& TargetOf(duckdb::ClientContext& context, const BackendWrite& write) {
+  BackendWrite target;
+  target.backend = write.backend;
+  target.table = write.table;
+  return *FindTable(context, target, true);
+}
+
 arrow::Status CheckColumns(const BackendWrite& write, std::size_t given) {
   if (write.columns.empty() || write.columns.size() == given) return arrow::Status::OK();
   return arrow::Status::Invalid("Table ", FullName(write), " is given ", given, " columns for its ",
@@ -434,18 +443,23 @@ arrow::Result<std::int64_t> RunBackendWrite(duckdb::ClientContext& context, cons
     ARROW_RETURN_NOT_OK(CheckColumns(write, static_cast<std::size_t>(rows->schema()->num_fields())));
     rows = std::make_shared<RenamedRows>(std::move(rows), write.columns);
   }
+  const bool is_there = write.kind != BackendWrite::Kind::kCreate && write.kind != BackendWrite::Kind::kDrop;
+  const auto* target = is_there ? &TargetOf(context, write) : nullptr;
+  const CastPart cast = [&](std::shared_ptr<arrow::RecordBatchReader> part) {
+    return CastTexts(context, *target, std::move(part));
+  };
   auto& writer = WriterAt(context, write.backend);
   switch (write.kind) {
     case BackendWrite::Kind::kAppend:
-      return writer.Append(write.table, *rows);
+      return writer.Append(write.table, *cast(std::move(rows)));
     case BackendWrite::Kind::kMerge:
-      return writer.Merge(write.table, write.merge, *rows);
+      return writer.Merge(write.table, write.merge, *cast(std::move(rows)));
     case BackendWrite::Kind::kDelete:
       return writer.Delete(write.table, *rows);
     case BackendWrite::Kind::kUpdate:
-      return writer.Update(write.table, *rows);
+      return writer.Update(write.table, *cast(std::move(rows)));
     case BackendWrite::Kind::kMergeInto:
-      return RunMerge(writer, write.table, write.actions, *rows);
+      return RunMerge(writer, {.table = write.table, .actions = write.actions, .cast = cast}, *rows);
     case BackendWrite::Kind::kCreate: {
       NoteRedefined(context, write.backend, write.table);
       return RunCreate(writer, write, rows.get());

@@ -78,9 +78,13 @@ class AdbcWriter final : public BackendWriter {
   }
 
   arrow::Status CreateTable(const NewBackendTable& table) override {
-    if (const auto& options = table.columns->metadata(); options != nullptr && options->size() > 0) {
-      return arrow::Status::NotImplemented("Backend ", core_->name(), " takes no CREATE TABLE ... WITH (",
-                                           options->key(0), " = ...)");
+    std::string options;
+    if (const auto& given = table.columns->metadata(); given != nullptr && given->size() > 0) {
+      const auto taken = writing_.TableOptions(*given);
+      if (!taken.ok()) {
+        return taken.status().WithMessage("Backend ", core_->name(), " ", taken.status().message());
+      }
+      options = " " + *taken;
     }
     std::vector<std::string> parts;
     for (const auto& field : table.columns->fields()) {
@@ -91,7 +95,7 @@ class AdbcWriter final : public BackendWriter {
     for (const auto& column : table.primary_key) key.push_back(QuoteIdentifier(column));
     if (!key.empty()) parts.push_back("PRIMARY KEY (" + Joined(key) + ")");
     changed_.push_back(table.table);
-    return connection_->Run("CREATE TABLE " + NameOf(table.table) + " (" + Joined(parts) + ")").status();
+    return connection_->Run("CREATE TABLE " + NameOf(table.table) + " (" + Joined(parts) + ")" + options).status();
   }
 
   arrow::Status DropTable(const TableRef& table) override {
@@ -102,7 +106,7 @@ class AdbcWriter final : public BackendWriter {
 
   arrow::Result<std::int64_t> Append(const TableRef& table, arrow::RecordBatchReader& rows) override {
     ARROW_ASSIGN_OR_RAISE(const auto target, TargetOf(table));
-    ARROW_ASSIGN_OR_RAISE(const auto values, ValueWriting::Make(FullName(table), target.columns, *rows.schema()));
+    ARROW_ASSIGN_OR_RAISE(const auto values, ValuesFor(table, target.columns, *rows.schema()));
     if (GoesStraight(target, values.columns())) {
       return connection_->Ingest(writing_.IngestOptions(table), std::make_shared<WrittenRows>(rows, values, false));
     }
@@ -115,7 +119,7 @@ class AdbcWriter final : public BackendWriter {
   arrow::Result<std::int64_t> Merge(const TableRef& table, const BackendMerge& merge,
                                     arrow::RecordBatchReader& rows) override {
     ARROW_ASSIGN_OR_RAISE(const auto target, TargetOf(table));
-    ARROW_ASSIGN_OR_RAISE(const auto values, ValueWriting::Make(FullName(table), target.columns, *rows.schema()));
+    ARROW_ASSIGN_OR_RAISE(const auto values, ValuesFor(table, target.columns, *rows.schema()));
     std::string conflict = " ON CONFLICT";
     std::vector<std::string> names;
     for (const auto& column : merge.key) {
@@ -137,7 +141,7 @@ class AdbcWriter final : public BackendWriter {
 
   arrow::Result<std::int64_t> Delete(const TableRef& table, arrow::RecordBatchReader& rows) override {
     ARROW_ASSIGN_OR_RAISE(const auto target, TargetOf(table));
-    ARROW_ASSIGN_OR_RAISE(const auto values, ValueWriting::Make(FullName(table), {RowNameColumn()}, *rows.schema()));
+    ARROW_ASSIGN_OR_RAISE(const auto values, ValuesFor(table, {RowNameColumn()}, *rows.schema()));
     ARROW_ASSIGN_OR_RAISE(const auto stage, Stage(target, values, rows));
     ARROW_ASSIGN_OR_RAISE(const auto named, CountNamed(stage));
     ARROW_ASSIGN_OR_RAISE(const auto deleted,
@@ -153,7 +157,7 @@ class AdbcWriter final : public BackendWriter {
     auto columns = target.columns;
     for (auto& column : columns) column.has_default = true;  // those that are not named stay
     columns.insert(columns.begin(), RowNameColumn());
-    ARROW_ASSIGN_OR_RAISE(const auto values, ValueWriting::Make(FullName(table), columns, *rows.schema()));
+    ARROW_ASSIGN_OR_RAISE(const auto values, ValuesFor(table, columns, *rows.schema()));
     ARROW_ASSIGN_OR_RAISE(const auto stage, Stage(target, values, rows));
     ARROW_ASSIGN_OR_RAISE(const auto named, CountNamed(stage));
     if (named.distinct != named.all) {
@@ -201,6 +205,14 @@ class AdbcWriter final : public BackendWriter {
     return QuoteIdentifier(table.schema) + "." + QuoteIdentifier(table.name);
   }
   std::string FullName(const TableRef& table) const { return core_->name() + "." + table.schema + "." + table.name; }
+
+  // Columns that do not fit may be those that the table had when it was looked up.
+  arrow::Result<ValueWriting> ValuesFor(const TableRef& table, const std::vector<WrittenColumn>& columns,
+                                        const arrow::Schema& given) {
+    auto values = ValueWriting::Make(FullName(table), columns, given);
+    if (!values.ok()) changed_.push_back(table);
+    return values;
+  }
 
   void Forget() {
     for (const auto& table : changed_) cache_->Forget(table.schema, table.name);
@@ -250,7 +262,8 @@ class AdbcWriter final : public BackendWriter {
   // The given rows in a temporary table, each value one that its column takes.
   arrow::Result<std::string> Stage(const WriteTarget& target, const ValueWriting& values,
                                    arrow::RecordBatchReader& rows) {
-    const std::string stage = "hyprstream_stage_" + std::to_string(++stages_);
+    // Not `hyprstream_…`: with a parenthesis behind it that is a function of its own to another Hyprstream.
+    const std::string stage = "stage_of_hyprstream_" + std::to_string(++stages_);
     auto columns = PartsOf(values.columns(), [&](const auto& column) {
       return QuoteIdentifier(column.name) + " " + writing_.StageType(column);
     });
@@ -309,7 +322,7 @@ class AdbcWriter final : public BackendWriter {
   const std::shared_ptr<LayoutCache> cache_;
   const WritingDialect& writing_;
   const std::shared_ptr<WriteConnection> connection_;
-  std::vector<TableRef> changed_;  // made or dropped
+  std::vector<TableRef> changed_;  // made or dropped, or not as they were looked up
   int stages_ = 0;
 };
 

@@ -1,8 +1,4 @@
-// DuckDB: what its columns take, and how its tables are changed.
-//
-// The driver appends columns by their places and checks little, so that rows go straight into a table only where they
-// have all of its columns in their order; others go through the stage, and an INSERT says where. JSON and enums are
-// made of staged texts, each of which is looked at first.
+#include "backend/duckdb_writing.h"
 
 #include <arrow/result.h>
 #include <arrow/status.h>
@@ -14,7 +10,6 @@
 #include <string_view>
 
 #include "backend/duckdb_types.h"
-#include "backend/writing_dialect.h"
 
 namespace hyprstream::backend {
 namespace {
@@ -151,81 +146,77 @@ std::optional<std::string> TypeNameOf(const arrow::Field& field) {
   }
 }
 
-class DuckdbWriting final : public WritingDialect {
- public:
-  // All connections may write; a transaction has one snapshot, and what another has changed meanwhile is an error.
-  std::vector<std::string> BeginStatements() const override { return {}; }
-  std::vector<std::string> EndStatements() const override { return {}; }
-
-  std::string TargetQuery(const TableRef& table) const override {
-    return "SELECT CASE WHEN t.table_name IS NULL THEN 'view' WHEN (SELECT readonly FROM duckdb_databases() WHERE "
-           "database_name = current_database()) THEN 'read-only' ELSE 'table' END, c.database_name, c.column_name, "
-           "c.data_type, c.is_nullable::VARCHAR, (c.column_default IS NOT NULL)::VARCHAR, "
-           "coalesce(g.is_generated = 'ALWAYS', false)::VARCHAR FROM duckdb_columns() AS c LEFT JOIN duckdb_tables() "
-           "AS t "
-           "ON t.table_oid = c.table_oid AND t.database_name = c.database_name AND t.schema_name = c.schema_name AND "
-           "t.table_name = c.table_name LEFT JOIN information_schema.columns AS g ON g.table_catalog = c.database_name "
-           "AND g.table_schema = c.schema_name AND g.table_name = c.table_name AND g.column_name = c.column_name "
-           "WHERE c.database_name = current_database() AND NOT c.internal AND c.schema_name = " +
-           QuoteLiteral(table.schema) + " AND c.table_name = " + QuoteLiteral(table.name) + " ORDER BY c.column_index";
-  }
-
-  arrow::Result<WriteTarget> Target(const TableRef& table, const TextRows& columns) const override {
-    WriteTarget target{.table = table, .name = {}, .columns = {}};
-    for (const auto& row : columns) {
-      if (row.size() != kFields) return arrow::Status::Invalid("The catalog answered in another shape");
-      if (row[kKind] == "read-only") {
-        return arrow::Status::NotImplemented(
-            table.schema, ".", table.name, " is in a file that is open read-only (by access_mode, or its permissions)");
-      }
-      if (row[kKind] != "table") {
-        return arrow::Status::NotImplemented(table.schema, ".", table.name, " is no table but a view; it is only read");
-      }
-      target.name = QuoteIdentifier(row[kDatabase].value_or("")) + "." + QuoteIdentifier(table.schema) + "." +
-                    QuoteIdentifier(table.name);
-      if (FoldIdentifier(row[kName].value_or("")) == "rowid") target.row_names_refused = "it has a column rowid";
-      target.columns.push_back(ColumnOf(row));
-    }
-    return target;
-  }
-
-  arrow::Result<std::string> TypeName(const arrow::Field& column) const override {
-    if (auto name = TypeNameOf(column)) return *std::move(name);
-    return arrow::Status::NotImplemented(
-        "Column ", column.name(), " is ", column.type()->ToString(),
-        ", for which no type of DuckDB is made from here; cast it, to text or JSON say");
-  }
-
-  bool ingests_by_position() const override { return true; }
-  std::vector<std::pair<std::string, std::string>> IngestOptions(const TableRef& table) const override {
-    return {{"adbc.ingest.target_table", table.name},
-            {"adbc.ingest.target_db_schema", table.schema},
-            {"adbc.ingest.mode", "adbc.ingest.mode.append"}};
-  }
-  std::string CreateStage(const std::string& stage, const std::string& columns) const override {
-    return "CREATE TEMPORARY TABLE " + QuoteIdentifier(stage) + " (" + columns + ")";
-  }
-  std::string StageName(const std::string& stage) const override { return "temp." + QuoteIdentifier(stage); }
-  std::string StageType(const WrittenColumn& column) const override {
-    return column.cast_there ? "VARCHAR" : column.cast_to;
-  }
-  // Assigned to the column, a text becomes a value of its type.
-  std::string FromStage(const WrittenColumn& column) const override { return "s." + QuoteIdentifier(column.name); }
-  std::string MisfitQuery(const std::string& stage, const WrittenColumn& column) const override {
-    if (!column.cast_there) return {};
-    const std::string value = "s." + QuoteIdentifier(column.name);
-    return "SELECT s." + std::string(kStagedNumber) + "::VARCHAR, " + value + " FROM " + StageName(stage) +
-           " AS s WHERE " + value + " IS NOT NULL AND TRY_CAST(" + value + " AS " + column.cast_to +
-           ") IS NULL ORDER BY s." + kStagedNumber + " LIMIT 1";
-  }
-  std::string RowCondition() const override { return std::string("t.rowid = s.") + kStagedRow + "::BIGINT"; }
-
- private:
-  // The place of a row, which is its own within one snapshot.
-  std::string RowName() const override { return "t.rowid::VARCHAR"; }
-};
-
 }  // namespace
+
+std::string DuckdbWriting::TargetQuery(const TableRef& table) const {
+  return "SELECT CASE WHEN t.table_name IS NULL THEN 'view' WHEN (SELECT readonly FROM duckdb_databases() WHERE "
+         "database_name = current_database()) THEN 'read-only' ELSE 'table' END, c.database_name, c.column_name, "
+         "c.data_type, c.is_nullable::VARCHAR, (c.column_default IS NOT NULL)::VARCHAR, "
+         "coalesce(g.is_generated = 'ALWAYS', false)::VARCHAR FROM duckdb_columns() AS c LEFT JOIN duckdb_tables() AS "
+         "t "
+         "ON t.table_oid = c.table_oid AND t.database_name = c.database_name AND t.schema_name = c.schema_name AND "
+         "t.table_name = c.table_name LEFT JOIN information_schema.columns AS g ON g.table_catalog = c.database_name "
+         "AND g.table_schema = c.schema_name AND g.table_name = c.table_name AND g.column_name = c.column_name "
+         "WHERE c.database_name = current_database() AND NOT c.internal AND c.schema_name = " +
+         QuoteLiteral(table.schema) + " AND c.table_name = " + QuoteLiteral(table.name) + " ORDER BY c.column_index";
+}
+
+arrow::Result<WriteTarget> DuckdbWriting::Target(const TableRef& table, const TextRows& columns) const {
+  WriteTarget target{.table = table, .name = {}, .columns = {}};
+  for (const auto& row : columns) {
+    if (row.size() != kFields) return arrow::Status::Invalid("The catalog answered in another shape");
+    if (row[kKind] == "read-only") {
+      return arrow::Status::NotImplemented(table.schema, ".", table.name,
+                                           " is in a file that is open read-only (by access_mode, or its permissions)");
+    }
+    if (row[kKind] != "table") {
+      return arrow::Status::NotImplemented(table.schema, ".", table.name, " is no table but a view; it is only read");
+    }
+    target.name = QuoteIdentifier(row[kDatabase].value_or("")) + "." + QuoteIdentifier(table.schema) + "." +
+                  QuoteIdentifier(table.name);
+    if (FoldIdentifier(row[kName].value_or("")) == "rowid") target.row_names_refused = "it has a column rowid";
+    target.columns.push_back(ColumnOf(row));
+  }
+  return target;
+}
+
+arrow::Result<std::string> DuckdbWriting::TypeName(const arrow::Field& column) const {
+  if (auto name = TypeNameOf(column)) return *std::move(name);
+  return arrow::Status::NotImplemented("Column ", column.name(), " is ", column.type()->ToString(),
+                                       ", for which no type of DuckDB is made from here; cast it, to text or JSON say");
+}
+
+DuckdbWriting::Options DuckdbWriting::IngestOptions(const TableRef& table) const {
+  return {{"adbc.ingest.target_table", table.name},
+          {"adbc.ingest.target_db_schema", table.schema},
+          {"adbc.ingest.mode", "adbc.ingest.mode.append"}};
+}
+
+std::string DuckdbWriting::CreateStage(const std::string& stage, const std::string& columns) const {
+  return "CREATE TEMPORARY TABLE " + QuoteIdentifier(stage) + " (" + columns + ")";
+}
+
+std::string DuckdbWriting::StageName(const std::string& stage) const { return "temp." + QuoteIdentifier(stage); }
+
+std::string DuckdbWriting::StageType(const WrittenColumn& column) const {
+  return column.cast_there ? "VARCHAR" : column.cast_to;
+}
+
+// Assigned to the column, a text becomes a value of its type.
+std::string DuckdbWriting::FromStage(const WrittenColumn& column) const { return "s." + QuoteIdentifier(column.name); }
+
+std::string DuckdbWriting::MisfitQuery(const std::string& stage, const WrittenColumn& column) const {
+  if (!column.cast_there) return {};
+  const std::string value = "s." + QuoteIdentifier(column.name);
+  return "SELECT s." + std::string(kStagedNumber) + "::VARCHAR, " + value + " FROM " + StageName(stage) +
+         " AS s WHERE " + value + " IS NOT NULL AND TRY_CAST(" + value + " AS " + column.cast_to +
+         ") IS NULL ORDER BY s." + kStagedNumber + " LIMIT 1";
+}
+
+std::string DuckdbWriting::RowCondition() const { return std::string("t.rowid = s.") + kStagedRow + "::BIGINT"; }
+
+// The place of a row, which is its own within one snapshot.
+std::string DuckdbWriting::RowName() const { return "t.rowid::VARCHAR"; }
 
 std::unique_ptr<const WritingDialect> MakeDuckdbWriting() { return std::make_unique<DuckdbWriting>(); }
 

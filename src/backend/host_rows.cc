@@ -21,11 +21,17 @@ arrow::Result<std::unique_ptr<FedRows>> FedRows::Make(ArrowArrayStream* stream) 
 arrow::Result<std::string> FedRows::Schema() const { return WriteBatch(rows_->schema(), nullptr); }
 
 arrow::Result<std::string> FedRows::Piece() {
+  if (ended_) return std::string();
   while (batch_ == nullptr || sent_ == batch_->num_rows()) {
     sent_ = 0;
     ARROW_RETURN_NOT_OK(rows_->ReadNext(&batch_));
-    if (batch_ == nullptr) return std::string();
+    if (batch_ != nullptr) continue;
+    ended_ = true;
+    if (any_) return std::string();
+    ARROW_ASSIGN_OR_RAISE(batch_, arrow::RecordBatch::MakeEmpty(rows_->schema()));
+    break;
   }
+  any_ = true;
   ARROW_ASSIGN_OR_RAISE(const auto bytes, arrow::util::ReferencedBufferSize(*batch_));
   const auto pieces = std::max<std::int64_t>(1, (bytes + kPieceBytesMax - 1) / kPieceBytesMax);
   const auto rows = std::max<std::int64_t>(1, batch_->num_rows() / pieces);

@@ -35,12 +35,15 @@ class FedRows {
 
  private:
   explicit FedRows(std::shared_ptr<arrow::RecordBatchReader> rows) : rows_(std::move(rows)) {}
-  // Empty: the end.
+  // Empty: the end. Where there is no row, one batch of none comes before it: Go's Flight SQL driver sends an ingest
+  // without a batch as nothing at all, not even its columns.
   arrow::Result<std::string> Piece();
 
   const std::shared_ptr<arrow::RecordBatchReader> rows_;
   std::shared_ptr<arrow::RecordBatch> batch_;  // of which some rows were sent
   std::int64_t sent_ = 0;
+  bool any_ = false;
+  bool ended_ = false;
 };
 
 // In the host: where the rows that a driver has bound come from. Open while its statement executes.

@@ -90,6 +90,16 @@ TEST_F(HostRows, BatchesArriveAsTheyAreAskedFor) {
   EXPECT_EQ(after, nullptr);
 }
 
+TEST_F(HostRows, NoRowsAreOneBatchOfNone) {
+  Bind({Texts(0, 0), Texts(0, 0)});
+  line_->Open(host_);
+  ASSERT_OK_AND_ASSIGN(const auto none, Next());
+  ASSERT_NE(none, nullptr) << "a driver may have its columns of a batch only";
+  EXPECT_EQ(none->num_rows(), 0);
+  ASSERT_OK_AND_ASSIGN(const auto end, Next());
+  EXPECT_EQ(end, nullptr);
+}
+
 TEST_F(HostRows, ALargeBatchGoesInPieces) {
   const auto large = Texts(1'000, 20'000);
   Bind({large, Texts(1, 3 * static_cast<std::size_t>(FedRows::kPieceBytesMax))});

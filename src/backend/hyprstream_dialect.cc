@@ -9,6 +9,7 @@
 
 #include "backend/dialect.h"
 #include "backend/passed_on.h"
+#include "backend/writing_dialect.h"
 
 namespace hyprstream::backend {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 class HyprstreamDialect final : public Dialect {
  public:
   const QueryDialect* queries() const override { return duckdb_->queries(); }
+  const WritingDialect* writing() const override { return writing_.get(); }
 
   // What only a Hyprstream has: the driver takes any Flight SQL server.
   std::vector<std::string> SessionStatements() const override {
@@ -43,6 +45,7 @@ class HyprstreamDialect final : public Dialect {
  private:
   const std::unique_ptr<const Dialect> duckdb_ = MakeDuckdbDialect();
   const std::unique_ptr<const Dialect> generic_ = MakeGenericDialect();
+  const std::unique_ptr<const WritingDialect> writing_ = MakeHyprstreamWriting();
 };
 
 }  // namespace

@@ -30,6 +30,8 @@ class WatchedSource final : public arrow::RecordBatchReader {
     if (!status_.ok()) return status_;
     watched_->Leave();
     status_ = rows_->ReadNext(batch);
+    // A query that fails looks cancelled to the watch for a moment.
+    failed_ = !status_.ok() && (!status_.IsCancelled() || watched_->end() == WatchedStatement::End::kNone);
     watched_->Enter();
     if (status_.ok() && watched_->end() != WatchedStatement::End::kNone) status_ = arrow::Status::Cancelled("");
     if (status_.ok() && *batch != nullptr) count_ += (*batch)->num_rows();
@@ -37,12 +39,15 @@ class WatchedSource final : public arrow::RecordBatchReader {
   }
 
   const arrow::Status& status() const { return status_; }
+  // By an error of its own, not because the write has ended.
+  bool failed() const { return failed_; }
   std::int64_t count() const { return count_; }
 
  private:
   const std::shared_ptr<arrow::RecordBatchReader> rows_;
   const std::shared_ptr<WatchedStatement> watched_;
   arrow::Status status_;
+  bool failed_ = false;
   std::int64_t count_ = 0;
 };
 
@@ -222,6 +227,10 @@ arrow::Status WriteConnection::CheckOpen() const {
 
 arrow::Status WriteConnection::Fail(const arrow::Status& status, const WatchedStatement* watched) {
   auto explained = core_->Explain(status, watched);
+  // Not that there is no such table, which is found by asking for it.
+  if (explained.IsKeyError()) {
+    explained = arrow::Status(arrow::StatusCode::Invalid, explained.message(), explained.detail());
+  }
   if (ended_) return explained;
   if (open_rows_ != nullptr) {
     open_rows_->AssertHeld();
@@ -335,8 +344,7 @@ arrow::Result<std::int64_t> WriteConnection::Feed(arrow::Result<std::unique_ptr<
   step.End();
   statement.reset();  // before its connection
   // What ended the source is what ended the ingest; its own end by the watch is told by the watch.
-  const bool of_source = !source->status().ok() && step.watched()->end() == WatchedStatement::End::kNone;
-  if (!of_source) return Fail(changed.ok() ? source->status() : changed.status(), step.watched().get());
+  if (!source->failed()) return Fail(changed.ok() ? source->status() : changed.status(), step.watched().get());
   static_cast<void>(Fail(arrow::Status::Cancelled("its rows ended with an error"), nullptr));
   return source->status();
 }
@@ -357,8 +365,8 @@ arrow::Status WriteConnection::Commit() {
     committed = driver().Commit();
     step.watched()->Leave();
     const bool unsent = SqlStateOf(committed) == kNoConnectionState;
-    const bool unknown =
-        (IsConnectionFailure(committed) && !unsent) || step.watched()->end() != WatchedStatement::End::kNone;
+    const bool refused = writing == nullptr ? !IsConnectionFailure(committed) : writing->IsRefusal(committed);
+    const bool unknown = (!refused && !unsent) || step.watched()->end() != WatchedStatement::End::kNone;
     if (!committed.ok()) {
       step.End();
       const auto explained = Fail(committed, step.watched().get());

@@ -1,8 +1,11 @@
 #include "backend/writing_dialect.h"
 
 #include <arrow/result.h>
+#include <arrow/status.h>
 #include <arrow/type.h>
 #include <arrow/util/key_value_metadata.h>
+
+#include "backend/driver.h"
 
 namespace hyprstream::backend {
 
@@ -19,7 +22,13 @@ TableLayout WritingDialect::WithRowNames(TableLayout layout) const {
   return layout;
 }
 
-std::vector<std::pair<std::string, std::string>> WritingDialect::StageOptions(const std::string& stage) {
+bool WritingDialect::IsRefusal(const arrow::Status& of_commit) const { return !IsConnectionFailure(of_commit); }
+
+arrow::Result<std::string> WritingDialect::TableOptions(const arrow::KeyValueMetadata& options) const {
+  return arrow::Status::NotImplemented("takes no CREATE TABLE ... WITH (", options.key(0), " = ...)");
+}
+
+std::vector<std::pair<std::string, std::string>> WritingDialect::StageOptions(const std::string& stage) const {
   return {{"adbc.ingest.target_table", stage},
           {"adbc.ingest.temporary", "true"},
           {"adbc.ingest.mode", "adbc.ingest.mode.append"}};

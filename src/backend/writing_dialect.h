@@ -16,6 +16,7 @@
 
 namespace arrow {
 class Field;
+class KeyValueMetadata;
 class Status;
 template <class T>
 class Result;
@@ -48,6 +49,9 @@ class WritingDialect {
   virtual std::vector<std::string> EndStatements() const = 0;
   // The option of a connection that is `inerror` where the database will roll back what is committed; empty: none.
   virtual std::string StatusOption() const { return {}; }
+  // Is the error of a commit that was sent the database's own word that it was not carried out? Else how it ended is
+  // not known.
+  virtual bool IsRefusal(const arrow::Status& of_commit) const;
 
   // What Target() reads; no row: there is no such table.
   virtual std::string TargetQuery(const TableRef& table) const = 0;
@@ -58,12 +62,14 @@ class WritingDialect {
 
   // Of a column of a new table. NotImplemented: there is no type that holds all of its values, or says them exactly.
   virtual arrow::Result<std::string> TypeName(const arrow::Field& column) const = 0;
+  // What follows the columns of a new table for `WITH (name = value)`. NotImplemented: it has no such options.
+  virtual arrow::Result<std::string> TableOptions(const arrow::KeyValueMetadata& options) const;
 
   // Does the driver take columns by their places, all of them? Others go through the stage.
   virtual bool ingests_by_position() const { return false; }
   // The driver's options of an ingest.
   virtual std::vector<std::pair<std::string, std::string>> IngestOptions(const TableRef& table) const = 0;
-  static std::vector<std::pair<std::string, std::string>> StageOptions(const std::string& stage);
+  virtual std::vector<std::pair<std::string, std::string>> StageOptions(const std::string& stage) const;
   // `columns`: declarations.
   virtual std::string CreateStage(const std::string& stage, const std::string& columns) const = 0;
   virtual std::string StageName(const std::string& stage) const = 0;
@@ -85,5 +91,6 @@ class WritingDialect {
 std::unique_ptr<const WritingDialect> MakePostgresWriting();
 std::unique_ptr<const WritingDialect> MakeSqliteWriting();
 std::unique_ptr<const WritingDialect> MakeDuckdbWriting();
+std::unique_ptr<const WritingDialect> MakeHyprstreamWriting();
 
 }  // namespace hyprstream::backend

@@ -45,6 +45,17 @@ arrow::Result<session::IngestOptions> ToIngestOptions(const sql::StatementIngest
   return options;
 }
 
+// A client whose driver names no transaction in an ingest says with it that there must be one.
+constexpr const char* kTransactionHeader = "hyprstream-transaction";
+
+arrow::Result<bool> NeedsTransaction(const fl::ServerCallContext& context) {
+  const auto& headers = context.incoming_headers();
+  const auto found = headers.find(kTransactionHeader);
+  if (found == headers.end()) return false;
+  if (found->second == "required") return true;
+  return arrow::Status::Invalid("The header ", kTransactionHeader, " is 'required' or not there");
+}
+
 // The backend that a catalog other than the local one names; empty: the local one.
 arrow::Result<std::string> BackendOf(const SessionCall& call, const std::optional<std::string>& catalog) {
   if (!catalog.has_value() || catalog->empty()) return std::string();
@@ -100,6 +111,7 @@ SqlService::Result<int64_t> SqlService::DoPutCommandStatementIngest(const Contex
                                                                     const sql::StatementIngest& command,
                                                                     fl::FlightMessageReader* messages) {
   ARROW_ASSIGN_OR_RAISE(auto options, ToIngestOptions(command));
+  ARROW_ASSIGN_OR_RAISE(options.in_transaction, NeedsTransaction(context));
   ARROW_ASSIGN_OR_RAISE(auto call, access_.Open(context));
   ARROW_ASSIGN_OR_RAISE(options.backend, BackendOf(call, command.catalog));
   ARROW_ASSIGN_OR_RAISE(auto rows, ReadIncoming(context, *messages));

@@ -69,6 +69,7 @@ struct IngestOptions {
   TableRef table;
   bool schema_given = false;  // else the session's current schema
   bool temporary = false;
+  bool in_transaction = false;  // Invalid where the session has none, or several, instead of one of its own
   IngestIfMissing if_missing = IngestIfMissing::kFail;
   IngestIfExists if_exists = IngestIfExists::kAppend;
   Handle transaction;

@@ -253,6 +253,11 @@ arrow::Result<std::int64_t> SessionImpl::Ingest(const RequestContext& context, c
                                                 arrow::RecordBatchReader& rows) {
   // Stock clients leave the transaction out, even inside one.
   const auto transaction = options.transaction.empty() ? OnlyTransaction() : options.transaction;
+  if (options.in_transaction && !in_transaction(transaction)) {
+    return arrow::Status::Invalid(
+        "The ingest belongs to a transaction, and the session has none that it could be: its connection was lost, or "
+        "it has several (nothing was written)");
+  }
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kStatement));
   auto log = services_.log.Begin(context, id_, "ingest into " + options.table.ToString());
   const auto watch = services_.watcher.Begin(context, lease.connection(), this);

@@ -147,6 +147,25 @@ TEST_F(SessionLanesTest, IngestThatChangedNothingLeavesItsTransactionOpen) {
   EXPECT_EQ(Rows("SELECT * FROM t"), "1\n");
 }
 
+TEST_F(SessionLanesTest, AnIngestThatBelongsToATransactionIsNeverOneOfItsOwn) {
+  Update("CREATE TABLE t (i INTEGER)");
+  const auto ingest = [&] {
+    IngestOptions options;
+    options.table.name = "t";
+    options.in_transaction = true;
+    return session_->Ingest(context_, options, *Reader(numbers_, {R"([{"i": 1}])"})).status();
+  };
+  EXPECT_THAT(ingest().ToString(), HasSubstr("belongs to a transaction"));
+  const Handle first = session_->BeginTransaction(context_).ValueOrDie();
+  const Handle second = session_->BeginTransaction(context_).ValueOrDie();
+  EXPECT_THAT(ingest().ToString(), HasSubstr("it has several")) << "nobody knows which";
+  EXPECT_TRUE(session_->EndTransaction(context_, second, false).ok());
+  EXPECT_TRUE(ingest().ok());
+  EXPECT_EQ(Rows("SELECT * FROM t"), "") << "it is in the transaction";
+  EXPECT_TRUE(session_->EndTransaction(context_, first, true).ok());
+  EXPECT_EQ(Rows("SELECT * FROM t"), "1\n");
+}
+
 TEST_F(SessionLanesTest, FailedRowOfParametersTakesThoseBeforeItAlong) {
   Update("CREATE TABLE t (i INTEGER)");
   const Handle transaction = session_->BeginTransaction(context_).ValueOrDie();

@@ -253,13 +253,12 @@ def test_a_statement_of_their_own_is_passed_on(client):
     assert ask(client, "SELECT count(*) AS n FROM cold.main.planes") == [{"n": 3}]
 
 
-def test_it_is_only_read(client):
-    for backend in ("cold", "plain"):
-        for sql in (f"INSERT INTO {backend}.main.planes (tail) VALUES ('N9')", f"DELETE FROM {backend}.main.planes",
-                    f"UPDATE {backend}.main.planes SET seats = 1", f"CREATE TABLE {backend}.main.t AS SELECT 1 AS one",
-                    f"DROP TABLE {backend}.main.planes"):
-            said = refusal(wire.update, client, sql, ADA)
-            assert backend in said and "read" in said, said
+def test_without_the_dialect_it_is_only_read(client):
+    for sql in ("INSERT INTO plain.main.planes (tail) VALUES ('N9')", "DELETE FROM plain.main.planes",
+                "UPDATE plain.main.planes SET seats = 1", "CREATE TABLE plain.main.t AS SELECT 1 AS one",
+                "DROP TABLE plain.main.planes"):
+        said = refusal(wire.update, client, sql, ADA)
+        assert "plain" in said and "read" in said, said
     assert ask(client, "SELECT count(*) AS n FROM cold.main.planes") == [{"n": 3}]
 
 

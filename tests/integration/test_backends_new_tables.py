@@ -57,9 +57,10 @@ def documented():
             return
         declared, *cells = [cell.strip() for cell in line.strip("|").split("|")]
         for type_name in re.findall("`([^`]+)`", declared):
-            for database, cell in zip(databases, cells, strict=True):
+            for names, cell in zip(databases, cells, strict=True):
                 native = re.match("`([^`]+)`", cell)
-                yield pytest.param(database, type_name, native[1] if native else cell, id=f"{database}-{type_name}")
+                for database in names.split(", "):
+                    yield pytest.param(database, type_name, native[1] if native else cell, id=f"{database}-{type_name}")
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +72,11 @@ def postgres():
 @pytest.fixture(scope="module")
 def run(postgres, tmp_path_factory):
     environment = {"HYPRSTREAM_USERS": USERS, "HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
-    with ServerProcess(environment=environment) as server, runner(server) as execute:
+    with ServerProcess() as cold, ServerProcess(environment=environment) as server, runner(server) as execute:
         execute(f"ATTACH '{postgres.uri}' AS warehouse (TYPE adbc, DRIVER 'postgresql')")
         execute(f"ATTACH 'file:{tmp_path_factory.mktemp('lite') / 'lite.db'}' AS lite (TYPE adbc, DRIVER 'sqlite')")
         execute(f"ATTACH '{an_empty_file(tmp_path_factory.mktemp('duck'))}' AS duck (TYPE adbc, DRIVER 'duckdb')")
+        execute(f"ATTACH '{cold.url}' AS cold (TYPE adbc, DRIVER 'flightsql', DIALECT 'hyprstream')")
         yield execute
 
 
@@ -82,12 +84,13 @@ def run(postgres, tmp_path_factory):
 def database(run, postgres):
     """By its name in the document: where its table is, and what says the type of the table's column."""
     of_sqlite = "SELECT * FROM backend_query('lite', $$SELECT type FROM pragma_table_info('made')$$)"
-    of_duckdb = "SELECT * FROM backend_query('duck', $$SELECT data_type FROM duckdb_columns() WHERE table_name = 'made'$$)"
+    of_duckdb = "SELECT * FROM backend_query('{}', $$SELECT data_type FROM duckdb_columns() WHERE table_name = 'made'$$)"
     of_postgres = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'made'::regclass AND attnum = 1"
     yield {"PostgreSQL": ("warehouse.public.made", lambda: postgres.run(of_postgres)),
            "SQLite": ("lite.main.made", lambda: run(of_sqlite)[0][0]),
-           "DuckDB": ("duck.main.made", lambda: run(of_duckdb)[0][0])}
-    for table in ("warehouse.public.made", "lite.main.made", "duck.main.made"):
+           "DuckDB": ("duck.main.made", lambda: run(of_duckdb.format("duck"))[0][0]),
+           "Hyprstream": ("cold.main.made", lambda: run(of_duckdb.format("cold"))[0][0])}
+    for table in ("warehouse.public.made", "lite.main.made", "duck.main.made", "cold.main.made"):
         run(f"DROP TABLE IF EXISTS {table}")
 
 
@@ -120,4 +123,4 @@ def test_columns_of_new_tables(run, database, name, declared, native):
 
 
 def test_the_document_has_a_table():
-    assert len(list(documented())) > 90
+    assert len(list(documented())) > 120

@@ -26,7 +26,14 @@ def duckdb_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(postgres, duckdb_file, tmp_path_factory):
+def cold():
+    """Another Hyprstream."""
+    with ServerProcess(environment={"HYPRSTREAM_USERS": 'front = { token = "cold-hunter2-writing", admin = true }'}) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def server(postgres, duckdb_file, cold, tmp_path_factory):
     environment = {"HYPRSTREAM_USERS": USERS, "HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
     with ServerProcess(environment=environment) as process:
         file = tmp_path_factory.mktemp("lite") / "lite.db"
@@ -36,6 +43,8 @@ def server(postgres, duckdb_file, tmp_path_factory):
             cursor.execute(f"ATTACH 'file:{file}' AS lite (TYPE adbc, DRIVER 'sqlite')")
             cursor.execute(f"ATTACH 'file:{file}2' AS lite_apart (TYPE adbc, DRIVER 'sqlite', ISOLATE true)")
             cursor.execute(f"ATTACH '{duckdb_file}' AS duck (TYPE adbc, DRIVER 'duckdb')")
+            cursor.execute(f"ATTACH '{cold.url}' AS cold (TYPE adbc, DRIVER 'flightsql', DIALECT 'hyprstream', "
+                           "\"adbc.flight.sql.authorization_header\" 'Bearer cold-hunter2-writing')")
         yield process
 
 
@@ -45,7 +54,7 @@ def run(server):
         yield execute
 
 
-BACKENDS = pytest.mark.parametrize("schema", ["warehouse.s", "apart.s", "lite.main", "lite_apart.main", "duck.main"])
+BACKENDS = pytest.mark.parametrize("schema", ["warehouse.s", "apart.s", "lite.main", "lite_apart.main", "duck.main", "cold.main"])
 POSTGRES = pytest.mark.parametrize("schema", ["warehouse.s", "apart.s"])  # its driver in the server, and in a process of its own
 
 

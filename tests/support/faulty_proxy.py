@@ -75,6 +75,11 @@ class FaultyProxy:
             client.close()
             database.close()
 
+    @property
+    def open(self):
+        """How many connections it relays."""
+        return sum(relay.is_alive() for relay in self._relays)
+
     def close(self):
         self._ended.set()
         self._acceptor.join()

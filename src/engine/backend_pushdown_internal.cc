@@ -173,18 +173,13 @@ class Pushdown {
     if (!rows || below->type != LogicalOperatorType::LOGICAL_GET) return false;
     const auto& get = below->Cast<duckdb::LogicalGet>();
     if (BackendRowsOf(get) == nullptr) return false;
-    duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> conditions;
-    if (filter != nullptr) {
-      for (const auto& condition : filter->expressions) conditions.push_back(condition->Copy());
-    }
-    duckdb::LogicalFilter::SplitPredicates(conditions);
     std::vector<PlannedFilter> taken;
-    for (auto& condition : conditions) {
-      duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> one;
-      one.push_back(std::move(condition));
-      auto planned = PlanFilters(get, one);
-      if (planned.empty() || std::ranges::any_of(planned, &PlannedFilter::shifted)) return false;
-      std::ranges::move(planned, std::back_inserter(taken));
+    if (filter != nullptr) {
+      for (const auto& condition : filter->expressions) {
+        auto planned = PlanExactly(get, *condition);
+        if (!planned) return false;
+        std::ranges::move(*planned, std::back_inserter(taken));
+      }
     }
     auto& data = get.bind_data->Cast<StreamScanData>();
     data.rows_max = *rows;

@@ -193,6 +193,13 @@ TEST_F(BackendPushdown, ScansNoMoreRowsThanALimitLooksAt) {
   // It applies no conditions: what is left after them cannot be told beforehand.
   EXPECT_EQ(Text("SELECT id FROM warehouse.s.a WHERE id > 2 LIMIT 1"), "3");
   EXPECT_THAT(warehouse_->TakeAsked(), Contains("scan s.a [id] 1 filters"));
+  // Half of a condition is not all of it.
+  warehouse_->SayExactly();
+  EXPECT_EQ(Text("SELECT id FROM warehouse.s.a WHERE id BETWEEN 2 AND 3 LIMIT 1"), "2");
+  EXPECT_THAT(warehouse_->TakeAsked(), Contains("scan s.a [id] 2 filters, at most 1 rows"));
+  EXPECT_EQ(Text("SELECT id FROM warehouse.s.a WHERE id BETWEEN 1 AND id LIMIT 1"), "1");
+  EXPECT_THAT(warehouse_->TakeAsked(), Contains("scan s.a [id] 1 filters"));
+  warehouse_->SayExactly(false);
   EXPECT_EQ(Text("SELECT id FROM warehouse.s.a WHERE random() < 2 LIMIT 1"), "1");
   EXPECT_THAT(warehouse_->TakeAsked(), Contains("scan s.a [id] 0 filters"));
   EXPECT_EQ(Text("SELECT id FROM warehouse.s.a ORDER BY id DESC LIMIT 1"), "3");

@@ -54,6 +54,11 @@ class MemoryBackend : public Backend {
     const MutexLock lock(mutex_);
     late_failure_ = std::move(with);
   }
+  // It claims to apply all conditions of a scan, and applies none.
+  void SayExactly(bool exactly = true) {
+    const MutexLock lock(mutex_);
+    exactly_ = exactly;
+  }
   // What queries over its tables are answered with; NotImplemented before.
   void Answer(std::function<arrow::Result<Rows>(const RemoteRelation&)> answer) {
     const MutexLock lock(mutex_);
@@ -118,6 +123,10 @@ class MemoryBackend : public Backend {
         : backend_(backend), name_(std::move(name)), rows_(std::move(rows)), schema_(rows_->schema()) {}
     const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
     std::optional<std::int64_t> EstimatedRows() const override { return rows_->num_rows(); }
+    bool FindsExactly(const std::vector<ColumnFilter>& filters) const override {
+      const MutexLock lock(backend_.mutex_);
+      return backend_.exactly_ || filters.empty();
+    }
     arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override {
       const MutexLock lock(backend_.mutex_);
       std::string asked = "scan " + name_ + " [";
@@ -160,6 +169,7 @@ class MemoryBackend : public Backend {
   std::map<std::pair<std::string, std::string>, Rows> tables_ GUARDED_BY(mutex_);
   arrow::Status failure_ GUARDED_BY(mutex_);
   arrow::Status late_failure_ GUARDED_BY(mutex_);
+  bool exactly_ GUARDED_BY(mutex_) = false;
   mutable std::vector<std::string> asked_ GUARDED_BY(mutex_);
   std::function<arrow::Result<Rows>(const RemoteRelation&)> answer_ GUARDED_BY(mutex_);
 };

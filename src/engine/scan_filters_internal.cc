@@ -287,6 +287,26 @@ std::vector<PlannedFilter> PlanFilters(const duckdb::LogicalGet& get,
   return reader.Take();
 }
 
+std::optional<std::vector<PlannedFilter>> PlanExactly(const duckdb::LogicalGet& get,
+                                                      const duckdb::Expression& condition) {
+  std::vector<PlannedFilter> planned;
+  if (condition.GetExpressionType() == ExpressionType::CONJUNCTION_AND) {
+    bool all = true;
+    duckdb::ExpressionIterator::EnumerateChildren(condition, [&](const duckdb::Expression& child) {
+      auto part = PlanExactly(get, child);
+      all = all && part;
+      if (all) std::ranges::move(*part, std::back_inserter(planned));
+    });
+    return all ? std::optional(std::move(planned)) : std::nullopt;
+  }
+  FilterReader reader(get);
+  reader.Read(condition);
+  planned = reader.Take();
+  const std::size_t parts = condition.GetExpressionType() == ExpressionType::COMPARE_BETWEEN ? 2 : 1;
+  if (planned.size() != parts || std::ranges::any_of(planned, &PlannedFilter::shifted)) return std::nullopt;
+  return planned;
+}
+
 std::vector<ColumnFilter> EvaluateFilters(duckdb::ClientContext& context, const std::vector<PlannedFilter>& filters,
                                           const arrow::Schema& schema) {
   std::vector<ColumnFilter> evaluated;

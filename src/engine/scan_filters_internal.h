@@ -37,6 +37,10 @@ struct PlannedFilter {
 std::vector<PlannedFilter> PlanFilters(const duckdb::LogicalGet& get,
                                        const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& filters);
 
+// The same of one condition, when together they ask for just what it does; else nullopt.
+std::optional<std::vector<PlannedFilter>> PlanExactly(const duckdb::LogicalGet& get,
+                                                      const duckdb::Expression& condition);
+
 // With their values, as the columns of `schema` carry them; without those that have none, or one that fails.
 std::vector<ColumnFilter> EvaluateFilters(duckdb::ClientContext& context, const std::vector<PlannedFilter>& filters,
                                           const arrow::Schema& schema);

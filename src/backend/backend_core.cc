@@ -374,7 +374,7 @@ void BackendCore::NoteStatement() {
 }
 
 arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std::string& sql, Cancelled cancelled,
-                                                                      Author author) {
+                                                                      Author author, Reads reads) {
   // Nothing has run yet: on a connection that turns out to be dead it is prepared anew, once.
   std::unique_ptr<RunningStatement> running;
   for (int attempt = 0; running == nullptr; ++attempt) {
@@ -385,7 +385,8 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std:
         for (const auto& first : dialect_->PassedOnSession()) ARROW_RETURN_NOT_OK(connection.Run(first));
       }
       ARROW_ASSIGN_OR_RAISE(auto prepared, connection.Prepare(sql));
-      for (const auto& [name, value] : dialect_->StatementOptions()) {
+      const auto options = reads == Reads::kByKey ? dialect_->LookUpOptions() : dialect_->StatementOptions();
+      for (const auto& [name, value] : options) {
         ARROW_RETURN_NOT_OK(prepared->SetOption(name, value));
       }
       return prepared;
@@ -409,10 +410,10 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std:
 }
 
 arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::string& sql, Cancelled cancelled,
-                                                                    Author author) {
+                                                                    Author author, Reads reads) {
   NoteStatement();
   for (int attempt = 0;; ++attempt) {
-    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, cancelled, author));
+    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, cancelled, author, reads));
     running->is_clients_ = author == Author::kClient;
     const auto began = clock_.Now();
     running->watched_->Enter();
@@ -443,7 +444,7 @@ arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::s
     return running->schema();
   }
   for (int attempt = 0;; ++attempt) {
-    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, {}, Author::kServer));
+    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, {}, Author::kServer, Reads::kRows));
     running->watched_->Enter();
     auto schema = running->statement_->ExecuteSchema();
     running->watched_->Leave();

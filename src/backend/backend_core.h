@@ -98,8 +98,11 @@ class BackendCore {
   // dead before it gave anything. A client's may do anything: they are sent once, on a connection that nobody uses
   // after them, since they may have changed its settings.
   enum class Author { kServer, kClient };
+  // A row by its primary key may come another way than many rows.
+  enum class Reads { kRows, kByKey };
   // Runs a statement that gives rows. What is returned must not outlive this.
-  arrow::Result<std::unique_ptr<RunningStatement>> Start(const std::string& sql, Cancelled cancelled, Author author);
+  arrow::Result<std::unique_ptr<RunningStatement>> Start(const std::string& sql, Cancelled cancelled, Author author,
+                                                         Reads reads = Reads::kRows);
   // The schema of its rows, as the driver gives it, without running it where the driver can.
   arrow::Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& sql);
   // All rows of a statement whose columns are texts.
@@ -140,7 +143,8 @@ class BackendCore {
   arrow::Result<std::shared_ptr<DriverDatabase>> OpenAnew() EXCLUDES(mutex_);
   template <class Ask>
   auto AskDriver(const Ask& ask) -> decltype(ask(std::declval<DriverConnection&>()));
-  arrow::Result<std::unique_ptr<RunningStatement>> Prepare(const std::string& sql, Cancelled cancelled, Author author);
+  arrow::Result<std::unique_ptr<RunningStatement>> Prepare(const std::string& sql, Cancelled cancelled, Author author,
+                                                           Reads reads);
   void NoteError(const arrow::Status& status) EXCLUDES(mutex_);
   void NoteLatency(std::chrono::microseconds latency) EXCLUDES(mutex_);
   arrow::Status Unavailable() const EXCLUDES(mutex_);

@@ -48,6 +48,8 @@ class Dialect {
   virtual std::string PortsQuery() const { return {}; }
   // Options of each statement that reads.
   virtual std::vector<std::pair<std::string, std::string>> StatementOptions() const = 0;
+  // Instead of these, of one that reads a row by its primary key.
+  virtual std::vector<std::pair<std::string, std::string>> LookUpOptions() const { return StatementOptions(); }
 
   // Does the driver say that it has connected before it has? Then a new connection is tried, and whatever the database
   // answers to CheckQuery() will do.

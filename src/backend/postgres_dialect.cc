@@ -69,7 +69,9 @@ SELECT c.attname::text, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '
   COALESCE(l.collisdeterministic, true)::text, f.reltuples::int8::text,
   pg_catalog.format_type(t.oid, c.modifier),
   CASE WHEN pg_catalog.getdatabaseencoding() <> 'UTF8' THEN '' WHEN c.attcollation IN (100, 950) THEN 'plain'
-    ELSE 'other' END::text
+    ELSE 'other' END::text,
+  EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = f.oid AND k.contype = 'p'
+    AND c.attnum = ANY (k.conkey))::text
 FROM found f LEFT JOIN columns c ON true LEFT JOIN pg_catalog.pg_type t ON t.oid = c.type
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
@@ -78,7 +80,20 @@ LEFT JOIN pg_catalog.pg_collation l ON l.oid = c.attcollation
 WHERE t.typtype IS DISTINCT FROM 'd' ORDER BY c.attnum)";
 
 // The columns of that query.
-enum { kName, kType, kElement, kIsArray, kModifier, kFilled, kDeterministic, kRows, kDeclared, kTexts, kColumnFields };
+enum {
+  kName,
+  kType,
+  kElement,
+  kIsArray,
+  kModifier,
+  kFilled,
+  kDeterministic,
+  kRows,
+  kDeclared,
+  kTexts,
+  kInKey,
+  kColumnFields
+};
 
 // A type whose values the driver gives as they are.
 struct DirectType {
@@ -277,6 +292,11 @@ class PostgresDialect final : public Dialect {
     return {{"adbc.postgresql.batch_size_hint_bytes", "1048576"}};
   }
 
+  // By COPY it asks three times: what columns there are, and to copy them. This way once; all rows lie in memory.
+  std::vector<std::pair<std::string, std::string>> LookUpOptions() const override {
+    return {{"adbc.postgresql.use_copy", "false"}};
+  }
+
   std::string SchemasQuery() const override { return std::string(kSchemas); }
 
   std::string TablesQuery(const std::string& schema) const override {
@@ -300,6 +320,7 @@ class PostgresDialect final : public Dialect {
       if (row.size() != kColumnFields) return arrow::Status::Invalid("The catalog answered in another shape");
       if (!row[kName]) continue;
       auto placed = Place(row);
+      if (row[kInKey] == "true") layout.key.push_back(static_cast<int>(layout.columns.size()));
       layout.columns.push_back(std::move(placed.column));
       fields.push_back(std::move(placed.field));
     }

@@ -76,6 +76,7 @@ struct TableLayout {
   std::vector<ColumnLayout> columns;  // as the schema's fields
   std::string from;                   // quoted; empty: a statement's rows as it gives them
   std::optional<std::int64_t> rows;   // an estimate
+  std::vector<int> key = {};          // the columns of its primary key; none: it has none, or that is not known
   bool types_come_with_rows = false;  // the driver says int64 of every column of no rows
 };
 

@@ -69,21 +69,10 @@ class ReadableRows : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::Schema> schema_;
 };
 
-std::shared_ptr<arrow::RecordBatchReader> Open(const BackendRows& rows, const arrow::Schema& schema,
-                                               ScanRequest request) {
-  if (!rows.source->FindsExactly(request.filters)) request.rows_max.reset();
-  auto opened = rows.source->Scan(request);
-  ThrowIfNotOk(At(rows.backend, opened.status()));
-  arrow::FieldVector fields;
-  for (const int column : request.projection) fields.push_back(schema.field(column));
-  return std::make_shared<ReadableRows>(rows.backend, std::move(opened).ValueUnsafe(),
-                                        arrow::schema(std::move(fields)));
-}
-
 duckdb::unique_ptr<BackendScanData> MakeScanData(duckdb::ClientContext& context, BackendRows rows) {
   auto data = duckdb::make_uniq<BackendScanData>(context, std::move(rows));
   data->make_stream = [scan = data.get()](const ScanRequest& request) {
-    return Open(scan->rows, scan->schema(), request);
+    return OpenBackendRows(scan->rows, scan->schema(), request);
   };
   return data;
 }
@@ -146,6 +135,17 @@ std::shared_ptr<const arrow::Schema> DeclareRows(duckdb::ClientContext& context,
   auto types = ChunkSource(context, readable).types();
   std::vector<Carriage> carriages(types.size(), Carriage::kArrow);
   return std::make_shared<DeclaredSchema>(readable->fields(), std::move(types), std::move(carriages));
+}
+
+std::shared_ptr<arrow::RecordBatchReader> OpenBackendRows(const BackendRows& rows, const arrow::Schema& schema,
+                                                          ScanRequest request) {
+  if (!rows.source->FindsExactly(request.filters)) request.rows_max.reset();
+  auto opened = rows.source->Scan(request);
+  ThrowIfNotOk(At(rows.backend, opened.status()));
+  arrow::FieldVector fields;
+  for (const int column : request.projection) fields.push_back(schema.field(column));
+  return std::make_shared<ReadableRows>(rows.backend, std::move(opened).ValueUnsafe(),
+                                        arrow::schema(std::move(fields)));
 }
 
 duckdb::TableFunction MakeBackendScan(duckdb::ClientContext& context, BackendRows rows,

@@ -12,8 +12,9 @@
 #include "core/table_source.h"
 
 namespace arrow {
+class RecordBatchReader;
 class Schema;
-}
+}  // namespace arrow
 
 namespace duckdb {
 class ClientContext;
@@ -35,6 +36,11 @@ struct BackendRows {
 
 // As DuckDB reads them.
 std::shared_ptr<const arrow::Schema> DeclareRows(duckdb::ClientContext& context, const TableSource& source);
+
+// Starts reading them; `schema`: DeclareRows() of the source. The batches have the columns that are asked for, or an
+// error is given that names the backend.
+std::shared_ptr<arrow::RecordBatchReader> OpenBackendRows(const BackendRows& rows, const arrow::Schema& schema,
+                                                          ScanRequest request);
 
 duckdb::TableFunction MakeBackendScan(duckdb::ClientContext& context, BackendRows rows,
                                       duckdb::unique_ptr<duckdb::FunctionData>& bind_data);

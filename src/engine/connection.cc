@@ -35,6 +35,7 @@
 #include "engine/guard_internal.h"
 #include "engine/look_up_internal.h"
 #include "engine/parser_internal.h"
+#include "engine/plain_read_internal.h"
 #include "engine/plan_rows_internal.h"
 #include "engine/state_reading_internal.h"
 #include "engine/table_append_internal.h"
@@ -72,8 +73,13 @@ class PreparedStatement : public Prepared {
   }
   void KeepWrite(BackendWrite write) { write_ = std::move(write); }
   const std::optional<BackendWrite>& write() const { return write_; }
-  void KeepLookUp(std::optional<LookUp> look_up) { look_up_ = std::move(look_up); }
+  // What can be answered without the plan.
+  void KeepShortcuts(PlanFacts& facts) {
+    look_up_ = std::move(facts.look_up);
+    plain_read_ = std::move(facts.plain_read);
+  }
   const std::optional<LookUp>& look_up() const { return look_up_; }
+  const std::optional<PlainRead>& plain_read() const { return plain_read_; }
   bool IsStale(duckdb::ClientContext& context) const {
     return text_ &&
            (std::ranges::any_of(roll_ups_, [&](const auto& rolled_up) { return !StillAnswers(context, rolled_up); }) ||
@@ -95,6 +101,7 @@ class PreparedStatement : public Prepared {
   std::vector<RolledUp> roll_ups_;
   std::vector<WindowBound> bounds_;
   std::optional<LookUp> look_up_;
+  std::optional<PlainRead> plain_read_;
   std::optional<BackendWrite> write_;
   duckdb::unique_ptr<duckdb::SQLStatement> text_;
   const Executions executions_ = std::make_shared<std::uint64_t>(0);
@@ -221,7 +228,7 @@ class ConnectionImpl : public Connection {
       if (write) made->KeepWrite(*std::move(write));
       if (trust == Trust::kClient && statement.kind() == StatementKind::kQuery) {
         made->KeepText(CopySql(statement));
-        made->KeepLookUp(std::move(state_->facts.look_up));
+        made->KeepShortcuts(state_->facts);
       }
       return made;
     });
@@ -634,13 +641,8 @@ class ConnectionImpl : public Connection {
                                    ResultMode mode, bool of_write = false) {
     ARROW_ASSIGN_OR_RAISE(auto values, ValuesOf(statement, parameters));
     const bool rows = of_write || statement.info().schema->num_fields() > 0;
-    if (statement.look_up()) {
-      ARROW_RETURN_NOT_OK(CheckAlive());
-      ARROW_ASSIGN_OR_RAISE(
-          auto found, RunLookUp(context(), *statement.look_up(),
-                                {.infos = statement.info().parameters, .values = values}, statement.info().schema));
-      if (found != nullptr) return Execution{.rows = std::move(found), .rows_changed = 0};
-    }
+    ARROW_ASSIGN_OR_RAISE(auto found, WithoutPlan(statement, values, mode));
+    if (found != nullptr) return Execution{.rows = std::move(found), .rows_changed = 0};
     if (rows && mode == ResultMode::kStreaming) {
       auto result = statement.statement().Submit(
           values, duckdb::QueryParameters(duckdb::make_shared_ptr<CarrierFormat>(kResultBatchRows, shared_->results)));
@@ -663,6 +665,20 @@ class ConnectionImpl : public Connection {
     return Execution{.rows = nullptr, .rows_changed = ChangedRows(*result)};
   }
 
+  // Null: it takes the plan.
+  arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> WithoutPlan(PreparedStatement& statement,
+                                                                       const duckdb::vector<duckdb::Value>& values,
+                                                                       ResultMode mode) {
+    const auto& info = statement.info();
+    const BoundParameters parameters{.infos = info.parameters, .values = values};
+    // Rows that nobody waits for would have to be kept, which is DuckDB's to do.
+    const bool plain = statement.plain_read() && mode == ResultMode::kStreaming;
+    if (!statement.look_up() && !plain) return nullptr;
+    ARROW_RETURN_NOT_OK(CheckAlive());
+    if (statement.look_up()) return RunLookUp(context(), *statement.look_up(), parameters, info.schema);
+    return RunPlainRead(context(), *statement.plain_read(), parameters, info.schema);
+  }
+
   arrow::Status PlanAgain(PreparedStatement& statement) {
     state_->facts.roll_ups = {};
     state_->binding = true;
@@ -671,7 +687,7 @@ class ConnectionImpl : public Connection {
     statement.PlanAgain(std::move(planned));
     statement.ForgetPlan();
     statement.NotePlan(std::move(state_->facts.roll_ups));
-    statement.KeepLookUp(std::move(state_->facts.look_up));
+    statement.KeepShortcuts(state_->facts);
     return arrow::Status::OK();
   }
 

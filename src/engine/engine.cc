@@ -27,6 +27,7 @@
 #include "engine/lockdown_internal.h"
 #include "engine/parsed_texts_internal.h"
 #include "engine/parser_internal.h"
+#include "engine/plain_read_internal.h"
 #include "engine/rollup_internal.h"
 #include "engine/scan_internal.h"
 #include "engine/state_reading_internal.h"
@@ -67,6 +68,7 @@ void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr
   ReachStates(input.context, *plan);
   auto bounds = FoldWindowBounds(input.optimizer, plan);
   state->facts.look_up = ReadLookUp(*plan);
+  state->facts.plain_read = ReadPlainRead(input.context, *plan);
   auto roll_ups = AnswerFromViews(input.optimizer, *plan);
   roll_ups.bounds = std::move(bounds);
   state->facts.roll_ups.Add(std::move(roll_ups));  // DuckDB may plan a statement more than once

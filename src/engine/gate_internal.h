@@ -18,6 +18,7 @@
 #include "engine/backend_pushdown_internal.h"
 #include "engine/connection.h"
 #include "engine/look_up_internal.h"
+#include "engine/plain_read_internal.h"
 #include "engine/rollup_internal.h"
 
 namespace arrow {
@@ -60,6 +61,7 @@ struct PlanFacts {
   PushdownFacts pushdown = {};                   // which parts a backend answers
   RollUpFacts roll_ups = {};                     // what was made of it before it was optimized
   std::optional<LookUp> look_up = std::nullopt;  // what it is, if it is one
+  std::optional<PlainRead> plain_read = std::nullopt;
   // Tables that it may read only through their views, and what to say where it does not.
   std::vector<std::pair<TableRef, std::string>> views_only = {};
 };

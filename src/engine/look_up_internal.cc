@@ -7,79 +7,34 @@
 
 #include <algorithm>
 #include <duckdb.hpp>
-#include <duckdb/planner/expression/bound_constant_expression.hpp>
-#include <duckdb/planner/expression/bound_parameter_expression.hpp>
-#include <duckdb/planner/expression_iterator.hpp>
 #include <duckdb/planner/logical_operator.hpp>
 #include <duckdb/planner/operator/logical_limit.hpp>
 #include <duckdb/planner/operator/logical_order.hpp>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
 #include "engine/context_state_internal.h"
 #include "engine/declared_schema_internal.h"
-#include "engine/view_chain_internal.h"
+#include "engine/scan_chain_internal.h"
 
 namespace hyprstream::engine {
 
 namespace {
 
-using ExpressionPtr = duckdb::unique_ptr<duckdb::Expression>;
-
 // More are DuckDB's to order, as it goes about its memory.
 constexpr duckdb::idx_t kFirstRowsMax = 1000;
 
-bool AddFilters(const ViewChain& chain, const duckdb::Expression& condition, std::vector<PlannedFilter>& filters) {
-  if (condition.GetExpressionType() == duckdb::ExpressionType::CONJUNCTION_AND) {
-    bool all = true;
-    duckdb::ExpressionIterator::EnumerateChildren(
-        condition, [&](const duckdb::Expression& child) { all = all && AddFilters(chain, child, filters); });
-    return all;
-  }
-  duckdb::vector<ExpressionPtr> resolved;
-  resolved.push_back(condition.Copy());
-  if (!chain.Resolve(resolved[0])) return false;
-  auto planned = PlanFilters(chain.scan(), resolved);
-  if (planned.size() != 1) return false;
-  if (planned[0].op != ColumnFilter::Op::kEqual || planned[0].shifted || planned[0].or_null) return false;
-  filters.push_back(std::move(planned[0]));
+// What each condition asks of a column of the view: to equal something.
+bool AddFilters(const ScanChain& chain, const duckdb::Expression& condition, std::vector<PlannedFilter>& filters) {
+  auto resolved = condition.Copy();
+  if (!chain.Resolve(resolved)) return false;
+  auto planned = PlanExactly(chain.scan(), *resolved);
+  if (!planned) return false;
+  const auto is_equality = [](const auto& filter) { return filter.op == ColumnFilter::Op::kEqual && !filter.or_null; };
+  if (!std::ranges::all_of(*planned, is_equality)) return false;
+  std::ranges::move(*planned, std::back_inserter(filters));
   return true;
-}
-
-// The value as a constant of the parameter's type; false where DuckDB might understand the comparison otherwise.
-bool PutParameters(const BoundParameters& parameters, ExpressionPtr& expression) {
-  if (expression->GetExpressionClass() != duckdb::ExpressionClass::BOUND_PARAMETER) {
-    bool put = true;
-    duckdb::ExpressionIterator::EnumerateChildren(
-        *expression, [&](ExpressionPtr& child) { put = put && PutParameters(parameters, child); });
-    return put;
-  }
-  const auto& name = expression->Cast<duckdb::BoundParameterExpression>().Identifier();
-  const auto at =
-      std::ranges::find_if(parameters.infos, [&](const auto& info) { return duckdb::Identifier(info.name) == name; });
-  if (at == parameters.infos.end()) return false;
-  auto value = parameters.values[static_cast<duckdb::idx_t>(at - parameters.infos.begin())];
-  const auto type = expression->GetReturnType();
-  if (value.type() != type) {
-    if (!value.type().IsIntegral() || !type.IsIntegral()) return false;
-    auto cast = value.DefaultTryCastAs(type);
-    if (!cast) return false;
-    value = *std::move(cast);
-  }
-  expression = duckdb::make_uniq<duckdb::BoundConstantExpression>(std::move(value));
-  return true;
-}
-
-std::optional<std::vector<PlannedFilter>> WithValues(const LookUp& look_up, const BoundParameters& parameters) {
-  std::vector<PlannedFilter> filters = look_up.filters;
-  for (auto& filter : filters) {
-    for (auto& value : filter.values) {
-      ExpressionPtr given = value->Copy();
-      if (!PutParameters(parameters, given)) return std::nullopt;
-      value = std::shared_ptr<const duckdb::Expression>(given.release());
-    }
-  }
-  return filters;
 }
 
 // Do the view's columns lie as the result's?
@@ -119,7 +74,7 @@ bool ReadAbove(const duckdb::LogicalOperator*& query, Above& above) {
          offset_val.Type() == duckdb::LimitNodeType::UNSET && above.order->orders.size() == 1;
 }
 
-std::optional<RowOrder> ReadOrder(const Above& above, const ViewChain& chain) {
+std::optional<RowOrder> ReadOrder(const Above& above, const ScanChain& chain) {
   const auto& by = above.order->orders[0];
   const auto column = chain.ColumnOf(*by.expression);
   if (!column) return std::nullopt;
@@ -147,13 +102,12 @@ arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RowsInOrder(duck
 }  // namespace
 
 std::optional<LookUp> ReadLookUp(const duckdb::LogicalOperator& plan) {
-  const bool is_prepared = plan.type == duckdb::LogicalOperatorType::LOGICAL_PREPARE && plan.children.size() == 1;
-  const auto* query = is_prepared ? plan.children[0].get() : &plan;
+  const auto* query = &QueryOf(plan);
   Above above;
   if (!ReadAbove(query, above)) return std::nullopt;
-  const auto chain = ViewChain::Read(*query);
-  if (!chain || query->type != duckdb::LogicalOperatorType::LOGICAL_PROJECTION) return std::nullopt;
-  LookUp found{.view = chain->view(), .columns = {}, .filters = {}, .order = {}};
+  const auto chain = ScanChain::Read(*query);
+  if (!chain || !chain->view() || query->type != duckdb::LogicalOperatorType::LOGICAL_PROJECTION) return std::nullopt;
+  LookUp found{.view = *chain->view(), .columns = {}, .filters = {}, .order = {}};
   for (const auto& item : query->expressions) {
     const auto column = chain->ColumnOf(*item);
     if (!column) return std::nullopt;
@@ -177,7 +131,7 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> RunLookUp(duckdb::Clien
   const auto* declared = AsDeclared(*source->schema());
   if (declared == nullptr || !LieAlike(look_up, *declared, *schema)) return nullptr;
   if (look_up.order && !CanOrder(*declared->field(look_up.order->column)->type())) return nullptr;
-  const auto given = WithValues(look_up, parameters);
+  const auto given = WithValues(look_up.filters, parameters);
   if (!given) return nullptr;
   auto filters = EvaluateFilters(context, *given, *declared);
   if (filters.size() != given->size()) return nullptr;

@@ -6,15 +6,13 @@
 // the room.
 #pragma once
 
-#include <duckdb/common/types/value.hpp>
-#include <duckdb/common/vector.hpp>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "core/table_ref.h"
-#include "engine/connection.h"
 #include "engine/first_rows_internal.h"
+#include "engine/parameter_values_internal.h"
 #include "engine/scan_filters_internal.h"
 
 namespace duckdb {
@@ -34,11 +32,6 @@ struct LookUp {
 // What a bound plan is before it is optimized; nullopt: something else than columns of a view where columns of it equal
 // what is given, and first rows of them.
 std::optional<LookUp> ReadLookUp(const duckdb::LogicalOperator& plan);
-
-struct BoundParameters {
-  const std::vector<ParameterInfo>& infos;
-  const duckdb::vector<duckdb::Value>& values;
-};
 
 // The rows of the snapshot that the connection has attached, as a batch of `schema`. Null when DuckDB must answer: the
 // conditions do not name one row, or one window to order, a value is of another type than what it is compared with, a

@@ -19,7 +19,7 @@
 
 #include "core/snapshot.h"
 #include "engine/context_state_internal.h"
-#include "engine/view_chain_internal.h"
+#include "engine/scan_chain_internal.h"
 
 namespace hyprstream::engine {
 
@@ -54,8 +54,8 @@ class BoundsFolder {
     for (auto& child : op->children) FoldAggregations(child);
     if (op->type != LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY) return;
     auto& aggregation = op->Cast<duckdb::LogicalAggregate>();
-    const auto chain = ViewChain::Read(*op->children[0]);
-    const bool is_whole = chain && chain->conditions().empty() && aggregation.groups.empty() &&
+    const auto chain = ScanChain::Read(*op->children[0]);
+    const bool is_whole = chain && chain->view() && chain->conditions().empty() && aggregation.groups.empty() &&
                           aggregation.grouping_sets.size() <= 1 && aggregation.grouping_functions.empty();
     if (!is_whole) return;
     std::vector<WindowBound> found;
@@ -75,7 +75,7 @@ class BoundsFolder {
     op = std::move(projection);
   }
 
-  std::optional<WindowBound> BoundOf(const duckdb::Expression& expression, const ViewChain& chain) const {
+  std::optional<WindowBound> BoundOf(const duckdb::Expression& expression, const ScanChain& chain) const {
     if (expression.GetExpressionClass() != duckdb::ExpressionClass::BOUND_AGGREGATE) return std::nullopt;
     const auto& aggregate = expression.Cast<duckdb::BoundAggregateExpression>();
     const auto name = aggregate.Function().GetName().GetIdentifierName();
@@ -85,7 +85,7 @@ class BoundsFolder {
     }
     const auto column = chain.ColumnOf(*aggregate.GetChildren()[0]);
     if (!column || aggregate.GetChildren()[0]->GetReturnType() != expression.GetReturnType()) return std::nullopt;
-    return engine::BoundOf(snapshot_, chain.view(), *column, name == "max");
+    return engine::BoundOf(snapshot_, *chain.view(), *column, name == "max");
   }
 
   // A cross product with one row of constants is its other side, with the constants where its columns were.

@@ -274,6 +274,33 @@ std::string QueryMaker::MakePlain() {
          MakeWhere(from.scope) + MakeEnd(columns);
 }
 
+std::string QueryMaker::MakeRead() {
+  const auto& table = random_.Pick(tables_);
+  const auto scope = ScopeOf(table, table.name);
+  std::string sql = "SELECT ";
+  const auto columns = 1 + random_.Below(4);
+  for (std::int64_t i = 0; i < columns; ++i) {
+    sql += (i == 0 ? "" : ", ") + Any(scope).column->name + " AS o" + std::to_string(i);
+  }
+  sql += " FROM {" + table.name + "}";
+  const auto conditions = random_.Below(4);
+  for (std::int64_t i = 0; i < conditions; ++i) {
+    const auto& column = *Any(scope).column;
+    sql += i == 0 ? " WHERE " : " AND ";
+    if (column.kind == ColumnKind::kOther || random_.Chance(15)) {
+      sql += column.name + " IS NULL";
+    } else if (random_.Chance(20)) {
+      sql += column.name + " IN (" + Literal(column) + ", " + Literal(column) + random_.Text({")", ", NULL)"});
+    } else if (random_.Chance(20)) {
+      sql += column.name + " BETWEEN " + Literal(column) + " AND " + Literal(column);
+    } else {
+      sql += column.name + random_.Text({" = ", " = ", " < ", " <= ", " > ", " >= ", " IS NOT DISTINCT FROM "}) +
+             Literal(column);
+    }
+  }
+  return sql;
+}
+
 std::string QueryMaker::MakeAggregate() {
   const auto from = MakeFrom();
   const auto keys = static_cast<int>(random_.Below(3));
@@ -323,8 +350,10 @@ std::string QueryMaker::Make() {
     case 2:
     case 3:
     case 4:
-    case 5:
       return MakeAggregate();
+    case 5:
+    case 6:
+      return MakeRead();
     default:
       return MakePlain();
   }

@@ -61,6 +61,8 @@ class QueryMaker {
   std::string MakeWhere(const Scope& scope);
   std::string MakeAggregate();
   std::string MakePlain();
+  // Columns of one table's rows of which simple things hold.
+  std::string MakeRead();
   std::string MakeUnion();
   std::string MakeNested();
   // ORDER BY all columns, LIMIT

@@ -224,7 +224,7 @@ class RedisPushdownFuzz : public ::testing::Test {
       ARROW_ASSIGN_OR_RAISE(const auto parsed, engine_->Parse(sql));
       ARROW_ASSIGN_OR_RAISE(const auto prepared, connection_->Prepare(*parsed.at(0), engine::Trust::kClient));
       Answer result{.types = {}, .rows = {}, .pushed = !prepared->info().pushed.empty()};
-      ARROW_ASSIGN_OR_RAISE(const auto run, connection_->Execute(*prepared, nullptr, engine::ResultMode::kBuffered));
+      ARROW_ASSIGN_OR_RAISE(const auto run, connection_->Execute(*prepared, nullptr, engine::ResultMode::kStreaming));
       ARROW_ASSIGN_OR_RAISE(const auto table, run.rows->ToTable());
       for (const auto& field : table->schema()->fields()) result.types += field->type()->ToString() + ", ";
       ARROW_ASSIGN_OR_RAISE(const auto batch, table->CombineChunksToBatch());

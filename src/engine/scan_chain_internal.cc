@@ -1,4 +1,4 @@
-#include "engine/view_chain_internal.h"
+#include "engine/scan_chain_internal.h"
 
 #include <algorithm>
 #include <duckdb.hpp>
@@ -17,16 +17,24 @@ bool IsReference(const duckdb::Expression& expression) {
 
 }  // namespace
 
-std::optional<ViewChain> ViewChain::Read(const duckdb::LogicalOperator& plan) {
-  ViewChain chain;
+const duckdb::LogicalOperator& QueryOf(const duckdb::LogicalOperator& plan) {
+  const bool is_prepared = plan.type == duckdb::LogicalOperatorType::LOGICAL_PREPARE && plan.children.size() == 1;
+  return is_prepared ? *plan.children[0] : plan;
+}
+
+std::optional<ScanChain> ScanChain::Read(const duckdb::LogicalOperator& plan) {
+  ScanChain chain;
   return chain.Descend(plan) ? std::optional(std::move(chain)) : std::nullopt;
 }
 
-TableRef ViewChain::view() const {
-  return {.schema = scan_->parameters[0].ToString(), .name = scan_->parameters[1].ToString()};
+std::optional<TableRef> ScanChain::view() const {
+  if (scan_->function.GetName() != duckdb::Identifier("view_scan") || scan_->parameters.size() != 2) {
+    return std::nullopt;
+  }
+  return TableRef{.schema = scan_->parameters[0].ToString(), .name = scan_->parameters[1].ToString()};
 }
 
-bool ViewChain::Descend(const duckdb::LogicalOperator& op) {
+bool ScanChain::Descend(const duckdb::LogicalOperator& op) {
   switch (op.type) {
     case duckdb::LogicalOperatorType::LOGICAL_PROJECTION:
       projections_.push_back(&op.Cast<duckdb::LogicalProjection>());
@@ -37,15 +45,14 @@ bool ViewChain::Descend(const duckdb::LogicalOperator& op) {
       break;
     case duckdb::LogicalOperatorType::LOGICAL_GET:
       scan_ = &op.Cast<duckdb::LogicalGet>();
-      return scan_->function.GetName() == duckdb::Identifier("view_scan") && scan_->parameters.size() == 2 &&
-             scan_->children.empty();
+      return scan_->children.empty();
     default:
       return false;
   }
   return op.children.size() == 1 && Descend(*op.children[0]);
 }
 
-bool ViewChain::Resolve(duckdb::unique_ptr<duckdb::Expression>& expression) const {
+bool ScanChain::Resolve(duckdb::unique_ptr<duckdb::Expression>& expression) const {
   if (!IsReference(*expression)) {
     bool resolved = true;
     duckdb::ExpressionIterator::EnumerateChildren(
@@ -62,7 +69,7 @@ bool ViewChain::Resolve(duckdb::unique_ptr<duckdb::Expression>& expression) cons
   return Resolve(expression);
 }
 
-std::optional<int> ViewChain::ColumnOf(const duckdb::Expression& expression) const {
+std::optional<int> ScanChain::ColumnOf(const duckdb::Expression& expression) const {
   auto resolved = expression.Copy();
   if (!IsReference(*resolved) || !Resolve(resolved) || !IsReference(*resolved)) return std::nullopt;
   const auto& index = scan_->GetColumnIndex(resolved->Cast<duckdb::BoundColumnRefExpression>().Binding());

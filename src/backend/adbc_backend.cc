@@ -13,6 +13,7 @@
 #include "backend/redis_writing.h"
 #include "backend/remote_statement.h"
 #include "backend/select_statement.h"
+#include "backend/snowflake_writing.h"
 
 namespace hyprstream::backend {
 namespace {
@@ -69,8 +70,9 @@ class AdbcBackend final : public Backend {
 
   arrow::Result<std::unique_ptr<BackendWriter>> BeginWriting(std::function<bool()> cancelled) const override {
     const auto& dialect = core_->dialect();
-    if (dialect.writing() == nullptr && !dialect.writes_by_key()) return Backend::BeginWriting(std::move(cancelled));
     if (dialect.writes_by_key()) return BeginRedisTransaction(core_, cache_, std::move(cancelled));
+    if (dialect.writes_by_values()) return BeginSnowflakeTransaction(core_, cache_, std::move(cancelled));
+    if (dialect.writing() == nullptr) return Backend::BeginWriting(std::move(cancelled));
     return BeginTransaction(core_, cache_, std::move(cancelled));
   }
 

@@ -40,6 +40,10 @@ class Dialect {
   virtual const WritingDialect* writing() const { return nullptr; }
   // Are they changed by the keys of their rows instead (redis_writing.h)?
   virtual bool writes_by_key() const { return false; }
+  // Are rows the values of statements (snowflake_writing.h)?
+  virtual bool writes_by_values() const { return false; }
+  // Do BEGIN, COMMIT and ROLLBACK begin and end its transactions? Else the driver's option does.
+  virtual bool begins_by_statement() const { return false; }
 
   // What each new connection runs, one after the other.
   virtual std::vector<std::string> SessionStatements() const = 0;

@@ -16,6 +16,7 @@
 #include "backend/dialect.h"
 #include "backend/literals.h"
 #include "backend/passed_on.h"
+#include "backend/snowflake_values.h"
 #include "core/table_ref.h"
 
 namespace hyprstream::backend {
@@ -26,28 +27,12 @@ constexpr std::int64_t kFirstDay = -719'162;
 constexpr std::int64_t kLastDay = 2'932'896;
 
 // The columns of ColumnsQuery.
-enum { kName, kType, kNullable, kPrecision, kScale, kColumnFields };
+enum { kName, kType, kNullable, kPrecision, kScale, kTable, kColumnFields };
 
 int Number(const std::optional<std::string>& text) {
   int number = -1;
   if (text) std::from_chars(text->data(), text->data() + text->size(), number);
   return number;
-}
-
-// A backslash is an escape there.
-std::string SnowflakeLiteral(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) escaped.append(c == '\\' ? 2 : 1, c);
-  return QuoteLiteral(escaped);
-}
-
-// In plain digits: with an exponent it would be a float there.
-std::string PlainDecimal(const arrow::Decimal128& value, std::int32_t scale) {
-  std::string digits = arrow::Decimal128(arrow::BasicDecimal128::Abs(value)).ToIntegerString();
-  const auto fraction = static_cast<std::size_t>(scale);
-  if (digits.size() <= fraction) digits.insert(0, fraction + 1 - digits.size(), '0');
-  if (fraction > 0) digits.insert(digits.size() - fraction, ".");
-  return value < arrow::Decimal128(0) ? "-" + digits : digits;
 }
 
 // What the driver gives for it, with `use_high_precision`; null: it depends on the session.
@@ -81,6 +66,9 @@ class SnowflakeDialect final : public Dialect {
   std::vector<std::pair<std::string, std::string>> StatementOptions() const override { return {}; }
   bool describes_statements() const override { return false; }
   bool takes_expressions() const override { return false; }  // its count(*) is a decimal
+  bool writes_by_values() const override { return true; }
+  // The driver's option begins one twice, and begins another after each.
+  bool begins_by_statement() const override { return true; }
 
   std::string SchemasQuery() const override {
     return "SELECT schema_name FROM information_schema.schemata WHERE schema_name <> 'INFORMATION_SCHEMA' ORDER BY 1";
@@ -95,16 +83,22 @@ class SnowflakeDialect final : public Dialect {
 
   std::string ColumnsQuery(const std::string& schema, const std::string& table) const override {
     return "SELECT column_name, data_type, is_nullable, CAST(numeric_precision AS VARCHAR), CAST(numeric_scale AS "
-           "VARCHAR) FROM information_schema.columns WHERE table_schema = " +
-           SnowflakeLiteral(schema) + " AND table_name = " + SnowflakeLiteral(table) + " ORDER BY ordinal_position";
+           "VARCHAR), table_name FROM information_schema.columns WHERE table_schema = " +
+           SnowflakeLiteral(schema) + " AND table_name IN (" + SnowflakeLiteral(table) + ", " +
+           SnowflakeLiteral(SnowflakeName(table)) + ") ORDER BY ordinal_position";
   }
 
   arrow::Result<TableLayout> Layout(const std::string& schema, const std::string& table,
                                     const TextRows& columns) const override {
     TableLayout layout;
     arrow::FieldVector fields;
+    std::string spelled;  // as the table is, or as its name is taken without quotes
     for (const auto& row : columns) {
       if (row.size() != kColumnFields) return arrow::Status::Invalid("The catalog answered in another shape");
+      if (spelled != table) spelled = row[kTable].value_or("");
+    }
+    for (const auto& row : columns) {
+      if (row[kTable] != spelled) continue;
       ColumnLayout column{.name = row[kName].value_or(""),
                           .expression = QuoteIdentifier(row[kName].value_or("")),
                           .arriving = TypeOf(row)};
@@ -115,7 +109,7 @@ class SnowflakeDialect final : public Dialect {
       layout.columns.push_back(std::move(column));
     }
     layout.schema = arrow::schema(std::move(fields));
-    layout.from = QuoteIdentifier(schema) + "." + QuoteIdentifier(table);
+    layout.from = QuoteIdentifier(schema) + "." + QuoteIdentifier(spelled);
     return layout;
   }
 

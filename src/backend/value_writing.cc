@@ -395,6 +395,14 @@ std::int64_t FirstNan(const arrow::Array& array) {
   return -1;
 }
 
+std::int64_t FirstOfBytes(const arrow::Array& array, const ValueBounds& bounds) {
+  const auto& values = static_cast<const arrow::BinaryArray&>(array);
+  for (std::int64_t row = 0; bounds.bytes_max >= 0 && row < array.length(); ++row) {
+    if (array.IsValid(row) && values.value_length(row) > bounds.bytes_max) return row;
+  }
+  return -1;
+}
+
 // Would SQLite make a number of it?
 bool IsNumber(std::string_view text) {
   const auto begin = text.find_first_not_of(" \t\n\v\f\r");
@@ -459,6 +467,8 @@ arrow::Status CheckBounds(const Place& place, const arrow::Array& array) {
   switch (array.type_id()) {
     case Type::STRING:
       return CheckTexts(place, array);
+    case Type::BINARY:
+      return fits(FirstOfBytes(array, bounds));
     case Type::INT16:
       return bounded ? fits(FirstOutside<std::int16_t>(array, bounds)) : arrow::Status::OK();
     case Type::INT32:

@@ -211,7 +211,9 @@ arrow::Status WriteConnection::Open() {
   const MutexLock lock(mutex_);
   {
     const Step step(*this, nullptr, {});
-    const auto began = driver().SetOption(ADBC_CONNECTION_OPTION_AUTOCOMMIT, ADBC_OPTION_VALUE_DISABLED);
+    const auto began = core_->dialect().begins_by_statement()
+                           ? driver().Run("BEGIN")
+                           : driver().SetOption(ADBC_CONNECTION_OPTION_AUTOCOMMIT, ADBC_OPTION_VALUE_DISABLED);
     if (!began.ok()) return Fail(began, step.watched().get());
   }
   const auto* writing = core_->dialect().writing();
@@ -362,11 +364,16 @@ arrow::Status WriteConnection::Commit() {
   arrow::Status committed;
   {
     Step step(*this, nullptr, {});
-    committed = driver().Commit();
+    const bool by_statement = core_->dialect().begins_by_statement();
+    committed = by_statement ? driver().Run("COMMIT") : driver().Commit();
     step.watched()->Leave();
-    const bool unsent = SqlStateOf(committed) == kNoConnectionState;
-    const bool refused = writing == nullptr ? !IsConnectionFailure(committed) : writing->IsRefusal(committed);
-    const bool unknown = (!refused && !unsent) || step.watched()->end() != WatchedStatement::End::kNone;
+    const auto state = SqlStateOf(committed);
+    // What a database has answered to a statement has a state.
+    const bool refused = by_statement         ? !state.empty()
+                         : writing == nullptr ? !IsConnectionFailure(committed)
+                                              : writing->IsRefusal(committed);
+    const bool unknown =
+        (!refused && state != kNoConnectionState) || step.watched()->end() != WatchedStatement::End::kNone;
     if (!committed.ok()) {
       step.End();
       const auto explained = Fail(committed, step.watched().get());
@@ -384,6 +391,7 @@ arrow::Status WriteConnection::Commit() {
 void WriteConnection::EndLocked() {
   if (ended_) return;
   const auto restore = [&] {
+    if (core_->dialect().begins_by_statement()) return arrow::Status::OK();
     ARROW_RETURN_NOT_OK(driver().SetOption(ADBC_CONNECTION_OPTION_AUTOCOMMIT, ADBC_OPTION_VALUE_ENABLED));
     const auto* writing = core_->dialect().writing();
     if (writing == nullptr) return arrow::Status::OK();
@@ -415,7 +423,7 @@ void WriteConnection::End() {
   arrow::Status rolled_back;
   if (!reading) {
     const Step step(*this, nullptr, {});
-    rolled_back = driver().Rollback();
+    rolled_back = core_->dialect().begins_by_statement() ? driver().Run("ROLLBACK") : driver().Rollback();
   }
   if (!reading && rolled_back.ok()) return EndLocked();
   ended_ = true;

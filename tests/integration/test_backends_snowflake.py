@@ -182,14 +182,6 @@ def test_a_statement_of_their_own_is_passed_on(client):
     assert "SQLSTATE" in refusal(ask, client, "SELECT * FROM backend_query('snow', 'SELECT * FROM nothing')")
 
 
-def test_it_is_only_read(client):
-    for sql in ("INSERT INTO snow.public.planes (tail) VALUES ('N9')", "DELETE FROM snow.public.planes",
-                "CREATE TABLE snow.public.t AS SELECT 1 AS one", "DROP TABLE snow.public.planes"):
-        said = refusal(wire.update, client, sql, ADA)
-        assert "snow" in said and "read" in said, said
-    assert ask(client, "SELECT count(*) AS n FROM snow.public.planes") == [{"n": 3}]
-
-
 def test_a_driver_that_dies_takes_its_statement_and_nothing_else(server, client):
     for host in server.driver_hosts():
         os.kill(host, signal.SIGSEGV)

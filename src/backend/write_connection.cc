@@ -17,6 +17,13 @@ namespace {
 // `connection_does_not_exist`: what was asked was not sent.
 constexpr const char* kNoConnectionState = "08003";
 
+// Has the database answered that it has not committed?
+bool RefusesCommit(const Dialect& dialect, const arrow::Status& committed) {
+  if (dialect.begins_by_statement()) return !SqlStateOf(committed).empty();  // what it answers to a statement has one
+  const auto* writing = dialect.writing();
+  return writing == nullptr ? !IsConnectionFailure(committed) : writing->IsRefusal(committed);
+}
+
 // What the driver takes its rows from. Waiting for the source is not waiting for the database.
 class WatchedSource final : public arrow::RecordBatchReader {
  public:
@@ -368,12 +375,8 @@ arrow::Status WriteConnection::Commit() {
     committed = by_statement ? driver().Run("COMMIT") : driver().Commit();
     step.watched()->Leave();
     const auto state = SqlStateOf(committed);
-    // What a database has answered to a statement has a state.
-    const bool refused = by_statement         ? !state.empty()
-                         : writing == nullptr ? !IsConnectionFailure(committed)
-                                              : writing->IsRefusal(committed);
-    const bool unknown =
-        (!refused && state != kNoConnectionState) || step.watched()->end() != WatchedStatement::End::kNone;
+    const bool answered = state == kNoConnectionState || RefusesCommit(core_->dialect(), committed);
+    const bool unknown = !answered || step.watched()->end() != WatchedStatement::End::kNone;
     if (!committed.ok()) {
       step.End();
       const auto explained = Fail(committed, step.watched().get());

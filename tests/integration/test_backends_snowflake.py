@@ -10,6 +10,7 @@ import os
 import pathlib
 import signal
 import threading
+import time
 
 import adbc_driver_manager.dbapi as dbapi
 import pyarrow as pa
@@ -23,6 +24,10 @@ from snowflake_server import PASSWORD, USER, SnowflakeServer
 
 ADA = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {TOKEN}".encode())], timeout=90)
 DRIVERS = os.environ["HYPRSTREAM_ADBC_DRIVERS"]
+
+# Far more rows than anybody waits for.
+ENDLESS = "SELECT count(*) AS n FROM " + ", ".join(
+    f"(SELECT SEQ4() AS {name} FROM TABLE(GENERATOR(ROWCOUNT => 1000000))) AS t{name}" for name in "xyz") + " WHERE x + y + z < 0"
 
 
 def refusal(call, *arguments):
@@ -55,6 +60,7 @@ def fill(snowflake):
                     "INSERT INTO DB1.PUBLIC.zoned VALUES (1, '2024-01-01 00:00:00+00:00'), (2, '2024-01-02 00:00:00+00:00')",
                     "CREATE TABLE DB1.PUBLIC.small (d NUMBER(38,20))",
                     "INSERT INTO DB1.PUBLIC.small VALUES (0.00000000123456789012), (0.00000000123456789013)",
+                    f"CREATE VIEW DB1.PUBLIC.endless AS {ENDLESS}",
                     "CREATE VIEW DB1.PUBLIC.jets AS SELECT tail FROM DB1.PUBLIC.planes WHERE jet"):
             with connection.cursor() as cursor:
                 cursor.execute(sql)
@@ -186,6 +192,50 @@ def test_a_driver_that_dies_takes_its_statement_and_nothing_else(server, client)
     for host in server.driver_hosts():
         os.kill(host, signal.SIGSEGV)
     assert ask(client, "SELECT count(*) AS n FROM snow.public.planes") == [{"n": 3}]
+
+
+def aborts(snowflake):
+    return snowflake.statements.count("/queries/v1/abort-request")
+
+
+
+def is_whole(client, backend="snow"):
+    """Its pool: nothing is in use but what asks."""
+    return backends(client)[backend]["pool_in_use"] == 0
+
+
+def test_a_client_that_goes_ends_the_statement_there(snowflake, client):
+    before = aborts(snowflake)
+    for round_number in range(3):
+        info = client.get_flight_info(wire.statement_query("SELECT n FROM snow.public.endless"), ADA)
+        reader = client.do_get(info.endpoints[0].ticket, ADA)
+        wait_until(lambda: snowflake.statements.count('FROM "PUBLIC"."ENDLESS"') > round_number, what="its start there")
+        began = time.monotonic()
+        reader.cancel()
+        wait_until(lambda: aborts(snowflake) > before + round_number, seconds=10, what="its end there")
+        assert time.monotonic() - began < 10
+        assert ask(client, "SELECT count(*) AS n FROM snow.public.planes") == [{"n": 3}]
+    wait_until(lambda: is_whole(client), what="a whole pool")
+
+
+def test_a_statement_that_takes_too_long_is_ended(snowflake, client):
+    wire.update(client, snowflake.attach("hasty", ", STATEMENT_TIMEOUT '1 s', POOL_MAX 2"), ADA)
+    before = aborts(snowflake)
+    for _ in range(3):
+        began = time.monotonic()
+        assert "hasty had not answered within its statement_timeout of 1000 ms" in refusal(ask, client, "SELECT n FROM hasty.public.endless")
+        assert time.monotonic() - began < 10
+    wait_until(lambda: aborts(snowflake) >= before + 3, what="the end of the statements there")
+    wait_until(lambda: is_whole(client, "hasty"), what="a whole pool")
+    assert ask(client, "SELECT count(*) AS n FROM hasty.public.planes") == [{"n": 3}]
+    wire.update(client, "DETACH hasty", ADA)
+
+
+def test_a_wrong_password_is_refused_and_not_shown(snowflake, client):
+    """The check is ours, put before the emulator; the error is Snowflake's."""
+    said = refusal(wire.update, client, snowflake.attach("wrong", password=f"no-{PASSWORD}-either"), ADA)
+    assert "wrong" in said and "Incorrect username or password" in said and "either" not in said, said
+    assert "wrong" not in backends(client)
 
 
 def test_an_emulator_that_stops_answering_and_comes_back(client):

@@ -9,13 +9,17 @@ import decimal
 import os
 import pathlib
 import re
+import signal
+import time
 
+import adbc_driver_manager
 import adbc_driver_manager.dbapi as dbapi
 import pyarrow as pa
 import pytest
 
+from faulty_proxy import FaultyProxy
 from flight_sql_client import USERS, connected, insert_at_once, refused, runner
-from server_process import ServerProcess
+from server_process import ServerProcess, wait_until
 from snowflake_server import PASSWORD, USER, SnowflakeServer
 
 DRIVERS = os.environ["HYPRSTREAM_ADBC_DRIVERS"]
@@ -345,3 +349,105 @@ def test_concurrent_writers(server, run):
     insert_at_once(server, "snow.public.at_once", writers=4, rows=10)
     assert run("SELECT count(*), count(DISTINCT (writer, i)) FROM snow.public.at_once") == [(40, 40)]
     run("DROP TABLE snow.public.at_once")
+
+
+# ---- the traps of the driver, each by its name
+
+
+def test_trap_bound_rows_are_a_request_each(server, run, snowflake):
+    run("CREATE TABLE snow.public.bound (i BIGINT, t VARCHAR)")
+    before = len(snowflake.statements)
+    with connected(server) as connection, connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO snow.public.bound VALUES (?, ?)", [(i, f"t{i}") for i in range(300)])
+    assert snowflake.statements[before:].count('INSERT INTO "PUBLIC"."BOUND"') == 1
+    assert run("SELECT count(*), sum(i)::BIGINT, max(t) FROM snow.public.bound") == [(300, 299 * 150, "t99")]
+    run("DROP TABLE snow.public.bound")
+
+
+def test_trap_a_transaction_of_the_driver_is_begun_twice(server, run, snowflake):
+    run("CREATE TABLE snow.public.once (v BIGINT)")
+    with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+        before = len(snowflake.statements)
+        cursor.execute("INSERT INTO snow.public.once VALUES (1)")
+        cursor.execute("INSERT INTO snow.public.once VALUES (2)")
+        connection.commit()
+        sent = snowflake.statements[before:]
+    assert [sent.count(word) for word in ("\nBEGIN;", "\nCOMMIT;", "ALTER SESSION")] == [1, 1, 0]
+    assert sorted(run("SELECT v::INTEGER FROM snow.public.once")) == [(1,), (2,)]
+    run("DROP TABLE snow.public.once")
+
+
+def test_trap_an_ingest_that_fails_leaves_an_empty_table(server, there):
+    with connected(server) as connection, connection.cursor() as cursor:
+        rows = pa.table({"t": ["fine"] * 1500 + ["not\0fine"]})
+        refused(lambda: cursor.adbc_ingest("emptied", rows, mode="create", catalog_name="snow", db_schema_name="public"),
+                "Column T, row 1500", "NUL")
+    assert there("SELECT count(*) FROM information_schema.tables WHERE table_name = 'EMPTIED'")[0][0] == 0
+
+
+def test_trap_an_error_of_the_http_server_is_repeated_for_a_minute(run, snowflake):
+    """The emulator's own failure, HTTP 500, at a key that is there: an error within the time that a statement has."""
+    run(snowflake.attach("brief", ", STATEMENT_TIMEOUT '3 s'"))
+    run("CREATE TABLE brief.public.keyed (v BIGINT PRIMARY KEY)")
+    run("INSERT INTO brief.public.keyed VALUES (1)")
+    began = time.monotonic()
+    refused(lambda: run("INSERT INTO brief.public.keyed VALUES (2), (1)"), "brief")
+    assert time.monotonic() - began < 12
+    assert run("SELECT v::INTEGER FROM brief.public.keyed") == [(1,)]
+    run("DROP TABLE brief.public.keyed")
+    run("DETACH brief")
+
+
+def test_what_ends_a_write_ends_its_transaction(server, run, snowflake):
+    """The driver's process, or the emulator, dies between a write and its commit."""
+    run("CREATE TABLE snow.public.ends (v BIGINT)")
+    with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO snow.public.ends VALUES (1)")
+        for host in server.driver_hosts():
+            os.kill(host, signal.SIGSEGV)
+        refused(connection.commit, "snow")
+    assert run("INSERT INTO snow.public.ends VALUES (2)") == 1
+    run("DROP TABLE snow.public.ends")
+    with SnowflakeServer() as first:
+        run(first.attach("moving", ", STATEMENT_TIMEOUT '4 s', CONNECT_TIMEOUT '4 s'"))
+        run("CREATE TABLE moving.public.ends (v BIGINT)")
+        with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+            cursor.execute("INSERT INTO moving.public.ends VALUES (1)")
+            first.kill()
+            began = time.monotonic()
+            refused(connection.commit, "moving", "not known whether it was carried out")
+            assert time.monotonic() - began < 20
+        with SnowflakeServer(first.port):
+            def answers():
+                try:
+                    run("CREATE TABLE IF NOT EXISTS moving.public.ends (v BIGINT)")
+                    return run("INSERT INTO moving.public.ends VALUES (2)") == 1
+                except adbc_driver_manager.Error:
+                    return False
+
+            wait_until(answers, seconds=60, what="the backend's recovery")
+            assert run("SELECT v::INTEGER FROM moving.public.ends") == [(2,)]
+            run("DETACH moving")
+
+
+def test_a_write_that_takes_too_long_is_ended(server, run, snowflake):
+    with FaultyProxy(snowflake.port) as proxy:
+        run(snowflake.attach("behind", ", STATEMENT_TIMEOUT '2 s', CONNECT_TIMEOUT '2 s'").replace(f"'{snowflake.port}'", f"'{proxy.port}'"))
+        run("CREATE TABLE behind.public.waits (v BIGINT)")
+        with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+            cursor.execute("INSERT INTO behind.public.waits VALUES (1)")
+            proxy.mode = "hang"
+            began = time.monotonic()
+            refused(lambda: cursor.execute("INSERT INTO behind.public.waits VALUES (2)"), "behind had not answered within its statement_timeout of 2000 ms")
+            assert time.monotonic() - began < 15
+        proxy.mode = "pass"
+
+        def answers():
+            try:
+                return run("SELECT count(*) FROM behind.public.waits") == [(0,)]
+            except adbc_driver_manager.Error:
+                return False
+
+        wait_until(answers, seconds=60, what="the backend's recovery")
+        run("DROP TABLE behind.public.waits")
+        run("DETACH behind")

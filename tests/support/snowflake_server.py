@@ -1,4 +1,5 @@
-"""A stand-in for Snowflake: `fakesnow`, which speaks its HTTP protocol over DuckDB, on a free loopback port.
+"""A stand-in for Snowflake: `fakesnow`, which speaks its HTTP protocol over DuckDB, on a free loopback port
+(snowflake_emulator.py, which checks the password and ends statements that are aborted).
 
     with SnowflakeServer() as snowflake:
         snowflake.options      # of the ADBC driver, the database DB1 among them
@@ -26,7 +27,7 @@ class SnowflakeServer:
         self.port = port or free_port()
         self._log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [pathlib.Path(sys.executable).parent / "fakesnow", "-s", "-p", str(self.port), "--host", "127.0.0.1"],
+            [sys.executable, pathlib.Path(__file__).parent / "snowflake_emulator.py", str(self.port)],
             stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env={**os.environ, "FAKESNOW_DEBUG": "snowflake"})
         wait_until(self._answers, seconds=60, what="the emulator's start")

@@ -262,6 +262,7 @@ arrow::Result<SocketId> BackendCore::BeginSession(DriverConnection& connection, 
   watched->Enter();
   const auto run = [&]() -> arrow::Result<ConnectionPorts> {
     for (const auto& statement : dialect_->SessionStatements()) ARROW_RETURN_NOT_OK(connection.Run(statement));
+    if (const auto own = dialect_->OwnQuery(); !own.empty()) ARROW_RETURN_NOT_OK(connection.Ask(own));
     if (dialect_->connects_late()) {
       const auto answer = connection.Run(dialect_->CheckQuery());
       if (IsConnectionFailure(answer)) return answer;

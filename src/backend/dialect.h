@@ -47,6 +47,8 @@ class Dialect {
 
   // What each new connection runs, one after the other.
   virtual std::vector<std::string> SessionStatements() const = 0;
+  // A query that no other database takes, which each new connection is asked; empty: it is not.
+  virtual std::string OwnQuery() const { return {}; }
   // One row: the ports of its connection, the client's and the server's, as texts; NULL where it has none. Empty:
   // never.
   virtual std::string PortsQuery() const { return {}; }

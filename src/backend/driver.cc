@@ -79,10 +79,21 @@ arrow::StatusCode StatusCodeOf(AdbcStatusCode code, std::string_view sqlstate) {
   }
 }
 
+// TRAP: where a server ends a call before the statement has gone (it does not take the token, say), the Flight SQL
+// driver tells the end of its stream and not what the server has said.
+constexpr std::string_view kEndedBeforeAsked = "[FlightSQL] EOF (Unknown; ";
+
 arrow::Status ToStatus(AdbcStatusCode code, const AdbcError& error, const Redaction& redaction) {
   if (code == ADBC_STATUS_OK) return arrow::Status::OK();
   std::string sqlstate(error.sqlstate, strnlen(error.sqlstate, sizeof(error.sqlstate)));
-  std::string message = redaction.Redact(MessageOf(error));
+  std::string message = MessageOf(error);
+  if (code == ADBC_STATUS_UNKNOWN && message.starts_with(kEndedBeforeAsked)) {
+    code = ADBC_STATUS_IO;
+    message =
+        "[FlightSQL] the server ended the call before the statement was sent, and its reason is lost: it may not take "
+        "the user, the password or the token";
+  }
+  message = redaction.Redact(message);
   while (!message.empty() && std::string_view(" \n\r\t").find(message.back()) != std::string_view::npos)
     message.pop_back();
   if (message.size() > kMessageBytesMax) message = message.substr(0, kMessageBytesMax) + "...";
@@ -379,6 +390,11 @@ arrow::Result<std::unique_ptr<DriverStatement>> DriverConnection::Prepare(const 
 arrow::Status DriverConnection::Run(const std::string& sql) {
   ARROW_ASSIGN_OR_RAISE(const auto statement, Prepare(sql));
   return statement->ExecuteUpdate().status();
+}
+
+arrow::Status DriverConnection::Ask(const std::string& query) {
+  ARROW_ASSIGN_OR_RAISE(const auto statement, Prepare(query));
+  return statement->ExecuteQuery().status();
 }
 
 arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> DriverConnection::Objects(int depth,

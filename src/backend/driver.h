@@ -151,6 +151,8 @@ class DriverConnection {
   arrow::Result<std::unique_ptr<DriverStatement>> MakeStatement();
   // Runs a statement that gives no rows.
   arrow::Status Run(const std::string& sql);
+  // Runs a query of few rows, which nobody wants.
+  arrow::Status Ask(const std::string& query);
   // The version of the database product; empty where the driver does not say.
   std::string ProductVersion();
   // From any thread: cuts a connection of an isolated driver off; whoever waits in it gets an IOError.

@@ -19,10 +19,9 @@ class HyprstreamDialect final : public Dialect {
   const QueryDialect* queries() const override { return duckdb_->queries(); }
   const WritingDialect* writing() const override { return writing_.get(); }
 
-  // What only a Hyprstream has: the driver takes any Flight SQL server.
-  std::vector<std::string> SessionStatements() const override {
-    return {"SELECT name FROM hyprstream.settings LIMIT 0"};
-  }
+  std::vector<std::string> SessionStatements() const override { return {}; }
+  // The driver takes any Flight SQL server.
+  std::string OwnQuery() const override { return "SELECT name FROM hyprstream.settings LIMIT 0"; }
   std::vector<std::pair<std::string, std::string>> StatementOptions() const override { return {}; }
 
   std::string SchemasQuery() const override { return duckdb_->SchemasQuery(); }

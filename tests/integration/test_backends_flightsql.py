@@ -288,9 +288,13 @@ def test_a_statement_that_takes_too_long_is_ended(client, cold):
 
 
 def test_a_wrong_token_is_refused_and_not_shown(client, cold):
-    for more in (", DIALECT 'hyprstream'", ""):
-        said = refusal(attach, client, cold.port, "wrong", more, f"wrong-{SECRET}")
-        assert "wrong" in said and f"wrong-{SECRET}" not in said
+    # Now and then the server is faster than the driver, which then tells the end of its stream instead of the refusal.
+    for _ in range(20):
+        said = refusal(attach, client, cold.port, "wrong", ", DIALECT 'hyprstream'", f"wrong-{SECRET}")
+        assert "Wrong user name, password or token" in said and f"wrong-{SECRET}" not in said
+        said = refusal(attach, client, cold.port, "wrong", "", f"wrong-{SECRET}")
+        assert "password or token" in said or "the password or the token" in said
+        assert f"wrong-{SECRET}" not in said
     said = refusal(wire.update, client, f"ATTACH 'grpc://127.0.0.1:{cold.port}' AS wrong (TYPE adbc, DRIVER 'flightsql', "
                                         f"USER 'front', PASSWORD 'no-{SECRET}')", ADA)
     assert "wrong" in said

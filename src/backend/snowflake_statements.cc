@@ -15,19 +15,15 @@ namespace hyprstream::backend {
 
 arrow::Result<std::int64_t> SnowflakeStatements::Send(arrow::RecordBatchReader& rows) {
   WrittenRows written(rows, values_, false);
-  const auto all = [&]() -> arrow::Status {
-    std::int64_t number = 0;
-    while (true) {
-      std::shared_ptr<arrow::RecordBatch> batch;
-      ARROW_RETURN_NOT_OK(written.ReadNext(&batch));
-      if (batch == nullptr) return Flush();
-      for (std::int64_t row = 0; row < batch->num_rows(); ++row) ARROW_RETURN_NOT_OK(Add(*batch, row, number++));
-    }
-  };
-  const auto sent = all();
-  if (sent.ok()) return changed_;
-  connection_.End();
-  return sent;
+  std::int64_t number = 0;
+  while (true) {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    ARROW_RETURN_NOT_OK(written.ReadNext(&batch));
+    if (batch == nullptr) break;
+    for (std::int64_t row = 0; row < batch->num_rows(); ++row) ARROW_RETURN_NOT_OK(Add(*batch, row, number++));
+  }
+  ARROW_RETURN_NOT_OK(Flush());
+  return changed_;
 }
 
 arrow::Status SnowflakeStatements::Add(const arrow::RecordBatch& batch, std::int64_t row, std::int64_t number) {
@@ -62,7 +58,7 @@ arrow::Status SnowflakeStatements::Flush() {
   if (waiting_ == 0) return arrow::Status::OK();
   std::int64_t changed = 0;
   for (const auto& statement : options_.statements("FROM VALUES " + text_)) {
-    ARROW_ASSIGN_OR_RAISE(const auto more, connection_.Run(statement));
+    ARROW_ASSIGN_OR_RAISE(const auto more, run_(statement));
     changed += more;
   }
   if (options_.changes_all && changed != waiting_) {

@@ -1,16 +1,24 @@
 // The statements that carry rows to Snowflake, each of a bounded size.
 //
-// Thread safety: one thread. Ownership: the connection must outlive it.
+// Thread safety: one thread. Ownership: the values must outlive it.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "backend/value_writing.h"
-#include "backend/write_connection.h"
+
+namespace arrow {
+class RecordBatch;
+class RecordBatchReader;
+class Status;
+template <class T>
+class Result;
+}  // namespace arrow
 
 namespace hyprstream::backend {
 
@@ -29,18 +37,21 @@ class SnowflakeStatements {
     bool changes_all = true;      // as many rows are changed as are sent
   };
 
-  SnowflakeStatements(WriteConnection& connection, const ValueWriting& values, Options options)
-      : connection_(connection), values_(values), options_(std::move(options)) {}
+  // Runs a statement; how many rows it changed.
+  using Run = std::function<arrow::Result<std::int64_t>(const std::string& sql)>;
+
+  SnowflakeStatements(Run run, const ValueWriting& values, Options options)
+      : run_(std::move(run)), values_(values), options_(std::move(options)) {}
 
   // Sends all rows. How many were changed. Invalid: a value that its column does not hold, or another number of rows
-  // was changed; the transaction has ended then.
+  // was changed; some have been sent then.
   arrow::Result<std::int64_t> Send(arrow::RecordBatchReader& rows);
 
  private:
   arrow::Status Add(const arrow::RecordBatch& batch, std::int64_t row, std::int64_t number);
   arrow::Status Flush();
 
-  WriteConnection& connection_;
+  const Run run_;
   const ValueWriting& values_;
   const Options options_;
   std::unordered_set<std::string> keys_;

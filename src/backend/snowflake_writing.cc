@@ -291,8 +291,11 @@ class SnowflakeWriter final : public BackendWriter {
   arrow::Result<std::int64_t> Send(const ValueWriting& values, arrow::RecordBatchReader& rows,
                                    SnowflakeStatements::Options options) {
     written_ = true;
-    auto changed = SnowflakeStatements(*connection_, values, std::move(options)).Send(rows);
-    if (changed.ok() || made_.empty()) return changed;
+    const auto run = [this](const std::string& sql) { return connection_->Run(sql); };
+    auto changed = SnowflakeStatements(run, values, std::move(options)).Send(rows);
+    if (changed.ok()) return changed;
+    connection_->End();
+    if (made_.empty()) return changed;
     const auto made = FullName(made_[0]);
     if (DropMade().ok()) return changed;
     const auto& status = changed.status();

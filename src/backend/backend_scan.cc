@@ -48,7 +48,7 @@ class ScanReader final : public arrow::RecordBatchReader {
     auto status = running_->Next(array);
     if (!status.ok() || array.release == nullptr) {
       running_.reset();
-      return status;
+      return reading_.NameColumn(status);
     }
     const auto read = reading_.Read(&array);
     if (!read.ok()) {

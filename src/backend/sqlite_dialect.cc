@@ -121,7 +121,8 @@ class SqliteDialect final : public Dialect {
   const WritingDialect* writing() const override { return writing_.get(); }
 
   std::vector<std::string> SessionStatements() const override {
-    return {"PRAGMA busy_timeout = 5000", "PRAGMA query_only = on"};
+    // The last one reads the file's header: SQLite opens what is no database without an error.
+    return {"PRAGMA busy_timeout = 5000", "PRAGMA query_only = on", "PRAGMA schema_version"};
   }
 
   std::vector<std::pair<std::string, std::string>> StatementOptions() const override { return {}; }

@@ -394,4 +394,18 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> ValueReading::Read(ArrowArray
   return arrow::RecordBatch::Make(schema_, batch->num_rows(), std::move(read));
 }
 
+arrow::Status ValueReading::NameColumn(const arrow::Status& failed) const {
+  const auto& said = failed.message();
+  if (failed.ok() || !said.contains("ReadRecord failed at row")) return failed;
+  const bool is_interval = said.contains("Interval with time value");
+  if (!is_interval && !said.contains("Array value with lower bound")) return failed;
+  const auto wanted = is_interval ? arrow::Type::INTERVAL_MONTH_DAY_NANO : arrow::Type::LIST;
+  std::string names;
+  for (const auto& column : columns_) {
+    if (column.arriving->id() == wanted) names += (names.empty() ? "Column " : " or column ") + column.name;
+  }
+  if (names.empty()) return failed;
+  return failed.WithMessage(said, ": ", names, " has a value that cannot be read (read it as text with backend_query)");
+}
+
 }  // namespace hyprstream::backend

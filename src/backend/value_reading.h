@@ -14,6 +14,7 @@ class Array;
 class DataType;
 class RecordBatch;
 class Schema;
+class Status;
 template <class T>
 class Result;
 }  // namespace arrow
@@ -33,6 +34,9 @@ class ValueReading {
   const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
   // Takes the array. Invalid, naming the column: a value that the schema cannot hold.
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Read(ArrowArray* array) const;
+  // The error of a driver that could not read a value, with the names of the columns that it may be of: PostgreSQL's
+  // says in which row, and of intervals and arrays not in which column. Any other status as it is.
+  arrow::Status NameColumn(const arrow::Status& failed) const;
 
  private:
   arrow::Result<std::shared_ptr<arrow::Array>> ReadColumn(const ColumnLayout& column,

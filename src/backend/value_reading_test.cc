@@ -12,7 +12,9 @@
 namespace hyprstream::backend {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ArrayPtr = std::shared_ptr<arrow::Array>;
 
 ArrayPtr Json(const std::shared_ptr<arrow::DataType>& type, const std::string& text) {
@@ -114,6 +116,23 @@ TEST(ValueReading, TakesNullsFromTheCheckWhereverTheValuesBegin) {
   const auto flags = Json(arrow::boolean(), "[false, false, true, false]");
   EXPECT_THAT(Read(layout, {values, flags}).status().message(), HasSubstr("Column v is refused"));
   EXPECT_OK(Read(layout, {values, Json(arrow::boolean(), "[false, false, null, false]")}));
+}
+
+TEST(ValueReading, NamesTheColumnsOfAnErrorThatNamesNone) {
+  auto layout = Layout(arrow::month_day_nano_interval(), Reading::kAsIs, arrow::month_day_nano_interval());
+  layout.schema =
+      arrow::schema({arrow::field("v", arrow::month_day_nano_interval()), arrow::field("n", arrow::int64())});
+  layout.columns.push_back({.name = "n", .expression = "n", .arriving = arrow::int64()});
+  ASSERT_OK_AND_ASSIGN(const auto reading, ValueReading::Make(layout, {0, 1}, *layout.schema));
+  const auto failed =
+      arrow::Status::IOError("w: ReadRecord failed at row 3: Interval with time value 9 would overflow");
+  EXPECT_THAT(
+      reading.NameColumn(failed).ToString(),
+      AllOf(HasSubstr(failed.ToString() + ": Column v has a value that cannot be read"), Not(HasSubstr(" n "))));
+  for (const auto& other : {arrow::Status::OK(), arrow::Status::IOError("Interval with time value 9"),
+                            arrow::Status::IOError("ReadRecord failed at row 3: Array value with lower bound 3")}) {
+    EXPECT_EQ(reading.NameColumn(other), other);
+  }
 }
 
 TEST(ValueReading, SaysWhatArrivesThatWasNotAskedFor) {

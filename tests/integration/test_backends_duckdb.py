@@ -44,6 +44,34 @@ def test_a_file_of_another_process_is_refused_until_it_is_free(file, tmp_path):
                 refused(lambda: run(attach(file)), "lock")
 
 
+def test_metadata_lists_schemas_tables_columns(tmp_path):
+    file = an_empty_file(tmp_path / "duck")
+    with ServerProcess("--data", file.parent, environment=USER) as owner, runner(owner) as run:
+        run("CREATE TABLE planes (tail VARCHAR PRIMARY KEY, seats UTINYINT, built DATE NOT NULL)")
+        run("INSERT INTO planes VALUES ('N1', 200, '1999-05-01')")
+        run("CREATE VIEW large AS SELECT tail FROM planes WHERE seats > 100")
+        run("CREATE SCHEMA \"od d\"")
+        run("CREATE TABLE \"od d\".\"T \"\"1\" (\"a b\" BIGINT, \"Select\" VARCHAR)")
+    with ServerProcess(environment=USER) as server, runner(server) as run:
+        run(attach(file))
+        assert run("SELECT driver, target, state FROM hyprstream.backends") == [("duckdb", f"duckdb at {file}", "available")]
+        with connected(server) as connection:
+            (catalog,) = connection.adbc_get_objects(depth="all", catalog_filter="duck").read_all().to_pylist()
+            tables = {(schema["db_schema_name"], table["table_name"]): table
+                      for schema in catalog["catalog_db_schemas"] for table in schema["db_schema_tables"]}
+            found = connection.adbc_get_table_schema("planes", catalog_filter="duck", db_schema_filter="main")
+        assert tables["main", "planes"]["table_type"] == "TABLE" and tables["main", "large"]["table_type"] == "VIEW"
+        assert [column["column_name"] for column in tables["od d", 'T "1']["table_columns"]] == ["a b", "Select"]
+        assert [(field.name, str(field.type), field.nullable) for field in found] == [
+            ("tail", "string", False), ("seats", "uint8", True), ("built", "date32[day]", False)]
+        assert run("FROM duck.main.large") == [("N1",)]
+        assert run('SELECT count(*) FROM duck."od d"."T ""1"') == [(0,)]
+        run("CREATE TABLE duck.main.later AS SELECT 1 AS v")  # a new name is there at once
+        assert run("FROM duck.main.later") == [(1,)]
+        run("DROP TABLE duck.main.later")
+        refused(lambda: run("FROM duck.main.later"), "later", "does not exist")
+
+
 def test_files_that_are_only_read_are_shared(file):
     with ServerProcess(environment=USER) as one, runner(one) as run:
         run(attach(file))

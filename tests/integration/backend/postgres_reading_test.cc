@@ -335,9 +335,9 @@ TEST_F(PostgresTypes, WhatArrowCannotHoldIsRefusedByName) {
                          {"numeric(5,2)", "NaN", "Column v has a value that is no decimal128(5, 2): "},
                          {"int4[]", "{{1,2},{3,4}}", "Column v has an array of several dimensions"},
                          {"numeric[]", "{{1,2},{3,4}}", "Column v has an array of several dimensions"},
-                         {"int4[]", "[3:4]={1,2}", "lower bound"},
-                         {"interval", "infinity", "overflow"},
-                         {"interval", "100000000 hours", "overflow"}}) {
+                         {"int4[]", "[3:4]={1,2}", "Column v has a value that cannot be read"},
+                         {"interval", "infinity", "Column v has a value that cannot be read"},
+                         {"interval", "100000000 hours", "Column v has a value that cannot be read"}}) {
     const std::string name = "refused_" + std::to_string(number++);
     Sql("CREATE TABLE " + name + " (v " + one.type + ", ok int); INSERT INTO " + name + " VALUES (NULL, 1), (" +
         Literal(one.value) + ", 2)");

@@ -108,11 +108,12 @@ bool SaysItChanged(const arrow::Status& status) {
   return std::ranges::find(kStates, SqlStateOf(status)) != kStates.end();
 }
 
-// Do the conditions give each column of the primary key a value?
-bool NameKey(const TableLayout& layout, const std::vector<ColumnFilter>& filters) {
+// Do the conditions that are sent give each column of the primary key a value?
+bool NameKey(const Dialect& dialect, const TableLayout& layout, const std::vector<ColumnFilter>& filters) {
   return !layout.key.empty() && std::ranges::all_of(layout.key, [&](int column) {
-    return std::ranges::any_of(
-        filters, [&](const auto& filter) { return filter.column == column && filter.op == ColumnFilter::Op::kEqual; });
+    return std::ranges::any_of(filters, [&](const auto& filter) {
+      return filter.column == column && filter.op == ColumnFilter::Op::kEqual && AllPushed(dialect, layout, {filter});
+    });
   });
 }
 
@@ -175,7 +176,8 @@ class TableScan : public TableSource {
  private:
   arrow::Result<std::unique_ptr<StatementRows>> Start(const std::string& sql, const ScanRequest& request) const {
     if (start_) return start_(sql);
-    const auto reads = NameKey(*layout_, request.filters) ? BackendCore::Reads::kByKey : BackendCore::Reads::kRows;
+    const bool by_key = NameKey(core_->dialect(), *layout_, request.filters);
+    const auto reads = by_key ? BackendCore::Reads::kByKey : BackendCore::Reads::kRows;
     ARROW_ASSIGN_OR_RAISE(auto running, core_->Start(sql, request.cancelled, BackendCore::Author::kServer, reads));
     return running;
   }

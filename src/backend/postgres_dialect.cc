@@ -70,8 +70,9 @@ SELECT c.attname::text, CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '
   pg_catalog.format_type(t.oid, c.modifier),
   CASE WHEN pg_catalog.getdatabaseencoding() <> 'UTF8' THEN '' WHEN c.attcollation IN (100, 950) THEN 'plain'
     ELSE 'other' END::text,
-  EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = f.oid AND k.contype = 'p'
-    AND c.attnum = ANY (k.conkey))::text
+  (EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = f.oid AND k.contype = 'p'
+    AND c.attnum = ANY (k.conkey)) AND (f.relkind = 'p' OR NOT EXISTS (
+      SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = f.oid)))::text
 FROM found f LEFT JOIN columns c ON true LEFT JOIN pg_catalog.pg_type t ON t.oid = c.type
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid

@@ -44,7 +44,12 @@ def postgres():
         server.run(f"CREATE TABLE t (k int, s text, {', '.join(COLUMNS)}, PRIMARY KEY (k, s)); "
                    f"INSERT INTO t (k, s, {', '.join(names)}) VALUES {', '.join(values)}; "
                    "CREATE TABLE nan (k int PRIMARY KEY, d numeric(9, 2)); INSERT INTO nan VALUES (1, 1.5), (2, 'NaN'); "
-                   "CREATE TABLE changing (k int PRIMARY KEY, v int); INSERT INTO changing VALUES (1, 10), (2, 20)")
+                   "CREATE TABLE changing (k int PRIMARY KEY, v int); INSERT INTO changing VALUES (1, 10), (2, 20); "
+                   "CREATE TABLE octets (k bytea PRIMARY KEY, v int); INSERT INTO octets VALUES ('\\x01', 1), ('\\x02', 2); "
+                   "CREATE TABLE parent (k int PRIMARY KEY, v int); CREATE TABLE child () INHERITS (parent); "
+                   "INSERT INTO parent VALUES (1, 1); INSERT INTO child VALUES (1, 2), (1, 3); "
+                   "CREATE TABLE parted (k int PRIMARY KEY, v int) PARTITION BY RANGE (k); "
+                   "CREATE TABLE part PARTITION OF parted DEFAULT; INSERT INTO parted VALUES (1, 1), (2, 2)")
         yield server
 
 
@@ -107,6 +112,20 @@ def test_a_row_by_its_key_is_asked_for_once(postgres, run):
     assert run("SELECT k FROM pg.public.changing WHERE v = 20") == [(2,)]
     wait_until(lambda: len(statements()) > before + 1, seconds=10, what="the statement in the log")
     assert "COPY" in statements()[-1]
+
+
+def test_rows_that_may_be_many_are_copied(postgres, run):
+    """A key that the database is not asked for names no row, nor does a parent's of what lies in its children."""
+    def sent(table):
+        wait_until(lambda: f'FROM "public"."{table}"' in postgres.log(), seconds=10, what="the statement in the log")
+        return [line for line in postgres.log().splitlines() if f'FROM "public"."{table}"' in line]
+
+    assert run("SELECT v FROM pg.public.octets WHERE k = '\\x01'::BLOB") == [(1,)]
+    assert all("COPY" in line for line in sent("octets")), sent("octets")
+    assert sorted(run("SELECT v FROM pg.public.parent WHERE k = 1")) == [(1,), (2,), (3,)]
+    assert all("COPY" in line for line in sent("parent")), sent("parent")
+    assert run("SELECT v FROM pg.public.parted WHERE k = 1") == [(1,)]
+    assert not any("COPY" in line for line in sent("parted")), sent("parted")
 
 
 def test_a_value_that_would_change_is_refused_by_key_as_well(run):

@@ -13,6 +13,7 @@
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/common/types/timestamp.hpp>
 #include <duckdb/common/vector_operations/vector_operations.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -83,6 +84,37 @@ std::string_view Trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\n\v\f\r") + 1 - begin);
 }
 
+// Of the number before `unit`, digits behind its point, without zeros at the end: has the unit places for them?
+bool HasPlacesFor(std::string_view digits, std::string_view unit) {
+  constexpr std::size_t kSecondDigits = 6;
+  constexpr std::size_t kMillisecondDigits = 3;
+  const auto starts = [&](auto... names) { return (unit.starts_with(names) || ...); };
+  if (digits.empty()) return true;
+  if (digits.size() > kSecondDigits || starts("us", "micro")) return false;
+  if (starts("ms", "millis")) return digits.size() <= kMillisecondDigits;
+  if (starts("q")) return false;
+  if (!starts("y", "dec", "c", "mil")) return true;
+  std::int64_t fraction = 0;  // of years, or more of them: whole months
+  std::int64_t one = 1;
+  for (const char digit : digits) {
+    fraction = fraction * 10 + (digit - '0');
+    one *= 10;
+  }
+  return fraction * 12 % one == 0;
+}
+
+// An interval may have several numbers, each with its unit.
+bool HasNoMoreThanMicros(std::string_view text) {
+  for (auto point = text.find('.'); point != std::string_view::npos; point = text.find('.', point + 1)) {
+    const auto rest = text.substr(point + 1);
+    const auto number = rest.substr(0, rest.find_first_not_of("0123456789"));
+    std::string unit(Trimmed(rest.substr(number.size())));
+    std::ranges::transform(unit, unit.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (!HasPlacesFor(number.substr(0, number.find_last_not_of('0') + 1), unit)) return false;
+  }
+  return true;
+}
+
 // Of a number that its cast has taken: has it no digits behind the `scale`-th?
 bool HasNoMoreDigits(std::string_view text, std::int32_t scale) {
   if (text.find_first_of(".eE") == std::string_view::npos) return true;
@@ -101,8 +133,9 @@ bool SaysNoNumber(std::string_view text) {
 
 // Of a text that says a time.
 struct ParsedTime {
-  bool has_offset = false;  // that is not zero, or a zone's name
-  bool is_midnight = true;  // or no time of this day at all
+  bool has_offset = false;                            // that is not zero, or a zone's name
+  bool is_midnight = true;                            // or no time of this day at all
+  std::optional<duckdb::date_t> date = std::nullopt;  // none: it is infinite, or none of a timestamp
 };
 
 ParsedTime Parse(std::string_view text) {
@@ -117,7 +150,9 @@ ParsedTime Parse(std::string_view text) {
   duckdb::timestamp_t written;
   duckdb::timestamp_t instant;
   if (!parse(false, written) || !parse(true, instant)) return {};
-  return {.has_offset = zone.GetSize() > 0 || instant != written, .is_midnight = written.value % kMicrosPerDay == 0};
+  return {.has_offset = zone.GetSize() > 0 || instant != written,
+          .is_midnight = written.value % kMicrosPerDay == 0,
+          .date = duckdb::Timestamp::GetDate(written)};
 }
 
 // Digits, colons and a point: neither a date nor an offset.
@@ -144,13 +179,17 @@ bool IsKept(std::string_view text, const duckdb::Vector& cast, duckdb::idx_t row
       return HasNoMoreDigits(text, duckdb::DecimalType::GetScale(type));
     case LogicalTypeId::DATE: {
       const auto time = Parse(text);
-      return time.is_midnight && !time.has_offset && FractionDigits(text) == 0;
+      // A time may be 24:00, which is midnight of another date, or of a date beyond those of timestamps.
+      const bool same =
+          time.date ? *time.date == duckdb::FlatVector::GetData<duckdb::date_t>(cast)[row] : !text.contains(':');
+      return same && time.is_midnight && !time.has_offset && FractionDigits(text) == 0;
     }
     case LogicalTypeId::TIME:
       return IsTimeAlone(text) && FractionDigits(text) <= 6;
     case LogicalTypeId::TIMESTAMP_TZ:
-    case LogicalTypeId::INTERVAL:
       return FractionDigits(text) <= 6;
+    case LogicalTypeId::INTERVAL:
+      return HasNoMoreThanMicros(text);
     case LogicalTypeId::TIMESTAMP:
       return !Parse(text).has_offset && FractionDigits(text) <= 6;
     case LogicalTypeId::TIMESTAMP_SEC:

@@ -19,7 +19,10 @@ constexpr const char* kNoConnectionState = "08003";
 
 // Has the database answered that it has not committed?
 bool RefusesCommit(const Dialect& dialect, const arrow::Status& committed) {
-  if (dialect.begins_by_statement()) return !SqlStateOf(committed).empty();  // what it answers to a statement has one
+  if (dialect.begins_by_statement()) {  // what it answers to a statement has a state; the driver's of class 08 are none
+    const auto state = SqlStateOf(committed);
+    return !state.empty() && !state.starts_with("08");
+  }
   const auto* writing = dialect.writing();
   return writing == nullptr ? !IsConnectionFailure(committed) : writing->IsRefusal(committed);
 }

@@ -451,3 +451,14 @@ def test_a_write_that_takes_too_long_is_ended(server, run, snowflake):
         wait_until(answers, seconds=60, what="the backend's recovery")
         run("DROP TABLE behind.public.waits")
         run("DETACH behind")
+
+
+def test_a_commit_whose_answer_is_lost_is_none_that_was_refused(server, run, snowflake):
+    """The driver gives an error of the way there a state of its own, 08006."""
+    run("CREATE TABLE snow.public.lost (v BIGINT)")
+    with connected(server, autocommit=False) as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO snow.public.lost VALUES (1)")
+        with snowflake.losing_answers_to_commit():
+            refused(connection.commit, "snow", "not known whether it was carried out")
+    assert run("SELECT v::INTEGER FROM snow.public.lost") == [(1,)]
+    run("DROP TABLE snow.public.lost")

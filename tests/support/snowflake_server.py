@@ -8,6 +8,7 @@
 It is an emulator: a passing test says that our part and the driver's fit together, not what Snowflake itself does.
 """
 
+import contextlib
 import os
 import pathlib
 import socket
@@ -26,8 +27,10 @@ class SnowflakeServer:
     def __init__(self, port=None):
         self.port = port or free_port()
         self._log = tempfile.TemporaryFile()
+        self._folder = tempfile.TemporaryDirectory()
+        self._losing = pathlib.Path(self._folder.name) / "losing"
         self.process = subprocess.Popen(
-            [sys.executable, pathlib.Path(__file__).parent / "snowflake_emulator.py", str(self.port)],
+            [sys.executable, pathlib.Path(__file__).parent / "snowflake_emulator.py", str(self.port), self._losing],
             stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env={**os.environ, "FAKESNOW_DEBUG": "snowflake"})
         wait_until(self._answers, seconds=60, what="the emulator's start")
@@ -59,6 +62,14 @@ class SnowflakeServer:
         options = "".join(f", \"{key}\" '{value}'" for key, value in self.options.items())
         return f"ATTACH '' AS {name} (TYPE adbc, DRIVER 'snowflake', USER '{USER}', PASSWORD '{password}'{options}{more})"
 
+    @contextlib.contextmanager
+    def losing_answers_to_commit(self):
+        self._losing.touch()
+        try:
+            yield
+        finally:
+            self._losing.unlink()
+
     def kill(self):
         self.process.kill()
         self.process.wait()
@@ -69,3 +80,4 @@ class SnowflakeServer:
     def __exit__(self, kind, value, trace):
         self.kill()
         self._log.close()
+        self._folder.cleanup()

@@ -80,17 +80,17 @@ class ServerProcess:
                 return int(line.split()[1])
         raise KeyError(name)
 
-    def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+    def cpu_seconds(self, pid=None):
+        fields = pathlib.Path(f"/proc/{pid or self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def wait_until_idle(self, seconds=20):
-        """Until the process used less than a tenth of a core for a third of a second."""
-        since, used = time.monotonic(), self.cpu_seconds()
+    def wait_until_idle(self, seconds=20, pid=None):
+        """Until the process, or the one with that id, used less than a tenth of a core for a third of a second."""
+        since, used = time.monotonic(), self.cpu_seconds(pid)
 
         def idle():
             nonlocal since, used
-            now, cpu = time.monotonic(), self.cpu_seconds()
+            now, cpu = time.monotonic(), self.cpu_seconds(pid)
             if cpu - used > (now - since) / 10 + 0.02:
                 since, used = now, cpu
             return now - since > 1 / 3

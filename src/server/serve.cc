@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/log.h"
 #include "config/load_config.h"
@@ -49,6 +50,10 @@ int Serve(const config::LoadedConfig& settings) {
   const int signal = WaitForShutdownSignal();
   log.Info("drain", {{"signal", signal}, {"drain_ms", settings.values.drain_ms}});
   const arrow::Status drained = (*server)->Drain();
+  if ((*server)->stuck()) {
+    log.Error("stop", {{"error", drained.message()}});
+    std::_Exit(kCannotSave);
+  }
   server->reset();
   if (!drained.ok()) {
     log.Error("stop", {{"error", drained.message()}});

@@ -5,6 +5,11 @@
 
 #include <algorithm>
 #include <format>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include "backend/backend_registry.h"
@@ -29,6 +34,8 @@ namespace {
 
 constexpr std::size_t kLoggedErrorBytes = 200;
 constexpr std::chrono::milliseconds kLastCalls{1000};  // for calls that run no statement to end
+constexpr std::chrono::seconds kCancelledCalls{15};    // for those that were cancelled then
+constexpr std::chrono::seconds kSaving{60};            // where one of them goes on
 
 engine::EngineOptions OptionsOfEngine(const config::ServerConfig& config) {
   const bool spills_beside_data = config.temp_directory.empty() && !config.data.empty();
@@ -68,6 +75,15 @@ session::SessionLimits LimitsOfSessions(const config::ServerConfig& config) {
     return ResidentBytes() > bytes_max;
   };
   return limits;
+}
+
+// What the step gave; nullopt: it goes on, in a thread of its own, and is not waited for any more.
+std::optional<arrow::Status> Await(std::function<arrow::Status()> step, std::chrono::seconds bound) {
+  auto given = std::make_shared<std::promise<arrow::Status>>();
+  auto result = given->get_future();
+  std::thread([given = std::move(given), step = std::move(step)] { given->set_value(step()); }).detach();
+  if (result.wait_for(bound) != std::future_status::ready) return std::nullopt;
+  return result.get();
 }
 
 }  // namespace
@@ -191,10 +207,18 @@ arrow::Status Server::Drain() {
   ready_ = false;
   ready_file_.reset();
   sessions_->Drain(std::chrono::milliseconds(settings_.values.drain_ms));
-  const arrow::Status stopped = flight_->Shutdown(kLastCalls);
-  const arrow::Status saved = commits_->SaveStates(commit::Saving::kAtEnd);
-  if (http_ != nullptr) http_->Stop();
-  return saved.ok() ? stopped : saved;
+  const auto stopped = Await([this] { return flight_->Shutdown(kLastCalls); }, kCancelledCalls);
+  const auto save = [this] { return commits_->SaveStates(commit::Saving::kAtEnd); };
+  if (stopped) {
+    const arrow::Status saved = save();
+    if (http_ != nullptr) http_->Stop();
+    return saved.ok() ? *stopped : saved;
+  }
+  stuck_ = true;
+  const auto saved =
+      Await(save, kSaving).value_or(arrow::Status::IOError("the states of views were not saved in time"));
+  return arrow::Status::IOError("A statement that was cancelled has not ended, in a driver that cannot be stopped; ",
+                                saved.ok() ? "all states of views are saved" : saved.message());
 }
 
 bool Server::EngineFailed() {

@@ -63,6 +63,9 @@ class Server {
   // Stops accepting, gives running statements drain_ms to finish, cancels the rest, saves what a restart could not
   // rebuild. Idempotent.
   arrow::Status Drain();
+  // After Drain(): a call has not ended though it was cancelled, in a driver that cannot be stopped. Then nothing is to
+  // be taken apart any more: what the call uses must stay until the process ends.
+  bool stuck() const { return stuck_; }
 
  private:
   Server(const config::LoadedConfig& settings, Logger& log);
@@ -83,6 +86,7 @@ class Server {
   std::atomic<bool> ready_ = false;
   std::atomic<bool> failure_logged_ = false;
   bool drained_ = false;
+  bool stuck_ = false;
   // In the order of their making; destroyed in reverse.
   std::unique_ptr<MemoryBudget> memory_;
   std::unique_ptr<backend::BackendRegistry> backends_;

@@ -40,6 +40,9 @@ class AdbcBackend final : public Backend {
     return ScanOfTable(core_, cache_, schema, table, std::move(layout));
   }
 
+  arrow::Result<std::shared_ptr<const std::vector<BackendKey>>> Keys() const override { return cache_->Keys(); }
+  void ForgetCatalog() const override { cache_->ForgetAll(); }
+
   arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement) const override {
     ARROW_RETURN_NOT_OK(WithName(core_->dialect().CheckPassedOn(statement)));
     if (!core_->dialect().PassedOnQuery(statement).empty()) return QueryAsTable(statement);

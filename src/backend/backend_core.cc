@@ -517,6 +517,10 @@ arrow::Result<std::vector<NamedTable>> BackendCore::ReadTables(const NamedSchema
   return AskDriver([&](DriverConnection& connection) { return connection.Tables(schema); });
 }
 
+arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> BackendCore::ReadKeys() {
+  return AskDriver([](DriverConnection& connection) { return connection.Everything(); });
+}
+
 arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::ReadTableSchema(const std::string& table) {
   return AskDriver([&](DriverConnection& connection) { return connection.TableSchema(table); });
 }

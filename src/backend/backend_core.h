@@ -113,6 +113,8 @@ class BackendCore {
   // By what they are called in SQL here (driver_objects.h).
   arrow::Result<std::map<std::string, NamedSchema>> ReadSchemas();
   arrow::Result<std::vector<NamedTable>> ReadTables(const NamedSchema* schema);
+  // All that it says of all tables.
+  arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadKeys();
   arrow::Result<std::shared_ptr<arrow::Schema>> ReadTableSchema(const std::string& table);
   arrow::Result<DriverAbilities> Abilities();
 

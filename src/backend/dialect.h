@@ -92,6 +92,10 @@ class Dialect {
   virtual std::string ColumnsQuery(const std::string& schema, const std::string& table) const = 0;
   virtual arrow::Result<TableLayout> Layout(const std::string& schema, const std::string& table,
                                             const TextRows& columns) const = 0;
+  // What KeysOf() reads (table_keys.h), of all tables; empty: there is nothing to ask like that.
+  virtual std::string KeysQuery() const { return {}; }
+  // Then: is the driver asked, which may look at every table for it?
+  virtual bool driver_tells_keys() const { return false; }
   virtual arrow::Result<TableLayout> LayoutAsDescribed(const std::string& table, const arrow::Schema& schema) const;
   // May a client's statement be passed on? Invalid, saying what may: it would do more than read.
   virtual arrow::Status CheckPassedOn(const std::string& statement) const = 0;

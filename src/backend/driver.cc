@@ -414,6 +414,10 @@ arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> DriverConnection
   return reader->ToRecordBatches();
 }
 
+arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> DriverConnection::Everything() {
+  return Objects(ADBC_OBJECT_DEPTH_ALL, nullptr);
+}
+
 arrow::Result<std::vector<NamedSchema>> DriverConnection::Schemas() {
   ARROW_ASSIGN_OR_RAISE(const auto batches, Objects(ADBC_OBJECT_DEPTH_DB_SCHEMAS, nullptr));
   std::vector<NamedSchema> schemas;

@@ -161,6 +161,8 @@ class DriverConnection {
   // it is null), and the columns of one. KeyError: there is none of that name.
   arrow::Result<std::vector<NamedSchema>> Schemas();
   arrow::Result<std::vector<NamedTable>> Tables(const NamedSchema* schema);
+  // The batches of GetObjects, with all columns and constraints.
+  arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Everything();
   arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const std::string& table);
   // Asked of the driver alone.
   DriverAbilities Abilities();

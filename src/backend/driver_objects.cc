@@ -58,6 +58,67 @@ class Lists {
   std::shared_ptr<arrow::ListArray> array_;
 };
 
+// A column of lists of names.
+class NameLists {
+ public:
+  static arrow::Result<NameLists> Make(const std::shared_ptr<arrow::Array>& array) {
+    if (array == nullptr || array->type_id() != arrow::Type::LIST) return AnotherShape();
+    auto lists = std::static_pointer_cast<arrow::ListArray>(array);
+    ARROW_ASSIGN_OR_RAISE(auto names, Names::Make(lists->values()));
+    return NameLists(std::move(lists), std::move(names));
+  }
+  std::vector<std::string> At(std::int64_t row) const {
+    std::vector<std::string> names;
+    if (lists_->IsNull(row)) return names;
+    for (auto at = lists_->value_offset(row); at < lists_->value_offset(row + 1); ++at) names.push_back(names_.At(at));
+    return names;
+  }
+
+ private:
+  NameLists(std::shared_ptr<arrow::ListArray> lists, Names names)
+      : lists_(std::move(lists)), names_(std::move(names)) {}
+  std::shared_ptr<arrow::ListArray> lists_;
+  Names names_;
+};
+
+// Constraints without their tables.
+class Constraints {
+ public:
+  static arrow::Result<Constraints> Make(const Lists& lists) {
+    ARROW_ASSIGN_OR_RAISE(auto names, Names::Make(lists.Field("constraint_name")));
+    ARROW_ASSIGN_OR_RAISE(auto kinds, Names::Make(lists.Field("constraint_type")));
+    ARROW_ASSIGN_OR_RAISE(auto columns, NameLists::Make(lists.Field("constraint_column_names")));
+    ARROW_ASSIGN_OR_RAISE(auto usages, Lists::Make(lists.Field("constraint_column_usage")));
+    ARROW_ASSIGN_OR_RAISE(auto catalogs, Names::Make(usages.Field("fk_catalog")));
+    ARROW_ASSIGN_OR_RAISE(auto schemas, Names::Make(usages.Field("fk_db_schema")));
+    ARROW_ASSIGN_OR_RAISE(auto tables, Names::Make(usages.Field("fk_table")));
+    ARROW_ASSIGN_OR_RAISE(auto used, Names::Make(usages.Field("fk_column_name")));
+    return Constraints{.names = std::move(names),
+                       .kinds = std::move(kinds),
+                       .columns = std::move(columns),
+                       .usages = std::move(usages),
+                       .catalogs = std::move(catalogs),
+                       .schemas = std::move(schemas),
+                       .tables = std::move(tables),
+                       .used = std::move(used)};
+  }
+  NamedConstraint At(std::int64_t row) const {
+    NamedConstraint constraint{
+        .table = {}, .kind = kinds.At(row), .name = names.At(row), .columns = columns.At(row), .usages = {}};
+    for (auto at = usages.Begin(row); at < usages.End(row); ++at) {
+      constraint.usages.push_back(
+          {.table = {.schema = {.catalog = catalogs.At(at), .name = schemas.At(at)}, .name = tables.At(at)},
+           .column = used.At(at)});
+    }
+    return constraint;
+  }
+
+  Names names, kinds;
+  NameLists columns;
+  Lists usages;
+  Names catalogs, schemas, tables, used;
+};
+
 }  // namespace
 
 arrow::Result<std::vector<NamedSchema>> SchemasIn(const arrow::RecordBatch& catalogs) {
@@ -89,6 +150,30 @@ arrow::Result<std::vector<NamedTable>> TablesIn(const arrow::RecordBatch& catalo
         found.push_back({.schema = {.catalog = catalog_names.At(row), .name = schema_names.At(schema)},
                          .name = names.At(table),
                          .is_view = type.contains("view") || type.contains("VIEW")});
+      }
+    }
+  }
+  return found;
+}
+
+arrow::Result<std::vector<NamedConstraint>> ConstraintsIn(const arrow::RecordBatch& catalogs) {
+  ARROW_ASSIGN_OR_RAISE(const auto catalog_names, Names::Make(catalogs.GetColumnByName("catalog_name")));
+  ARROW_ASSIGN_OR_RAISE(const auto schemas, Lists::Make(catalogs.GetColumnByName("catalog_db_schemas")));
+  ARROW_ASSIGN_OR_RAISE(const auto schema_names, Names::Make(schemas.Field("db_schema_name")));
+  ARROW_ASSIGN_OR_RAISE(const auto tables, Lists::Make(schemas.Field("db_schema_tables")));
+  ARROW_ASSIGN_OR_RAISE(const auto names, Names::Make(tables.Field("table_name")));
+  ARROW_ASSIGN_OR_RAISE(const auto lists, Lists::Make(tables.Field("table_constraints")));
+  ARROW_ASSIGN_OR_RAISE(const auto constraints, Constraints::Make(lists));
+  std::vector<NamedConstraint> found;
+  for (std::int64_t row = 0; row < catalogs.num_rows(); ++row) {
+    for (auto schema = schemas.Begin(row); schema < schemas.End(row); ++schema) {
+      for (auto table = tables.Begin(schema); table < tables.End(schema); ++table) {
+        for (auto at = lists.Begin(table); at < lists.End(table); ++at) {
+          auto constraint = constraints.At(at);
+          constraint.table = {.schema = {.catalog = catalog_names.At(row), .name = schema_names.At(schema)},
+                              .name = names.At(table)};
+          found.push_back(std::move(constraint));
+        }
       }
     }
   }

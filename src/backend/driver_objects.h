@@ -29,9 +29,23 @@ struct NamedTable {
   bool is_view = false;
 };
 
+struct NamedConstraint {
+  // A column that a foreign key refers to.
+  struct Usage {
+    NamedTable table;
+    std::string column;
+  };
+  NamedTable table;
+  std::string kind;  // as ADBC calls it: PRIMARY KEY, FOREIGN KEY, ...
+  std::string name;
+  std::vector<std::string> columns;
+  std::vector<Usage> usages;
+};
+
 // A catalog without schemas has one without a name.
 arrow::Result<std::vector<NamedSchema>> SchemasIn(const arrow::RecordBatch& catalogs);
 arrow::Result<std::vector<NamedTable>> TablesIn(const arrow::RecordBatch& catalogs);
+arrow::Result<std::vector<NamedConstraint>> ConstraintsIn(const arrow::RecordBatch& catalogs);
 
 // The schemas by what they are called in SQL here: those of the catalog `current`, or of the only one, by their own
 // names, `main` for one without a name; those of others as `catalog.schema`.

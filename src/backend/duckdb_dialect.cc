@@ -36,6 +36,17 @@ constexpr std::int64_t kFirstDay = -719'162;
 constexpr std::int64_t kLastDay = 2'932'896;
 constexpr std::int64_t kDayMicros = 86'400'000'000;
 
+// A foreign key stays inside its schema, and has no rules.
+constexpr std::string_view kKeys = R"(
+SELECT kind, schema_name, table_name, constraint_name, number, own, CASE kind WHEN 'f' THEN schema_name END,
+  referenced_table, other, NULL::VARCHAR, 'a', 'a' FROM (
+  SELECT CASE constraint_type WHEN 'PRIMARY KEY' THEN 'p' ELSE 'f' END AS kind, schema_name, table_name,
+    constraint_name, constraint_index::VARCHAR AS number, referenced_table, unnest(constraint_column_names) AS own,
+    unnest(referenced_column_names) AS other, unnest(range(len(constraint_column_names))) AS place
+  FROM duckdb_constraints() WHERE database_name = current_database()
+    AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY'))
+ORDER BY schema_name, table_name, kind DESC, number, place)";
+
 // The columns of ColumnsQuery.
 enum { kName, kType, kNullable, kDatabase, kRows, kColumnFields };
 
@@ -166,6 +177,8 @@ class DuckdbDialect final : public Dialect {
     return "SELECT table_name, 'table' FROM duckdb_tables() " + there + " UNION ALL SELECT view_name, 'view' FROM " +
            "duckdb_views() " + there + " ORDER BY 1";
   }
+
+  std::string KeysQuery() const override { return std::string(kKeys); }
 
   std::string ColumnsQuery(const std::string& schema, const std::string& table) const override {
     return "SELECT c.column_name, c.data_type, c.is_nullable::VARCHAR, c.database_name, t.estimated_size::VARCHAR FROM "

@@ -36,6 +36,7 @@ class GenericDialect : public Dialect {
 
   bool has_catalog() const override { return false; }
   bool names_schemas() const override { return true; }
+  bool driver_tells_keys() const override { return true; }
   bool takes_expressions() const override { return false; }
   bool takes_limit() const override { return false; }
   std::size_t values_max() const override { return 1'000; }

@@ -29,6 +29,7 @@ class HyprstreamDialect final : public Dialect {
   std::string ColumnsQuery(const std::string& schema, const std::string& table) const override {
     return duckdb_->ColumnsQuery(schema, table);
   }
+  std::string KeysQuery() const override { return duckdb_->KeysQuery(); }
   arrow::Result<TableLayout> Layout(const std::string& schema, const std::string& table,
                                     const TextRows& columns) const override {
     return duckdb_->Layout(schema, table, columns);

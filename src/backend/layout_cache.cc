@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "backend/select_statement.h"
+#include "backend/table_keys.h"
 #include "backend/value_reading.h"
 #include "base/nearest_name.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 // A catalog larger than this is not worth its memory.
 constexpr std::size_t kEntriesMax = 10'000;
+constexpr std::size_t kKeysMax = 100'000;
 // The schema of a database without schemas.
 constexpr const char* kMain = "main";
 
@@ -41,6 +43,7 @@ arrow::Status TakeTypes(TableLayout& layout, const arrow::Schema& given) {
 arrow::Result<std::vector<std::string>> LayoutCache::AskSchemas() {
   const auto& dialect = core_->dialect();
   if (!dialect.has_catalog() && !dialect.names_schemas()) return std::vector<std::string>{kMain};
+  const auto question = Question();
   std::vector<std::string> schemas;
   std::map<std::string, NamedSchema> named;
   if (dialect.has_catalog()) {
@@ -52,7 +55,7 @@ arrow::Result<std::vector<std::string>> LayoutCache::AskSchemas() {
   }
   MutexLock lock(mutex_);
   named_ = std::move(named);
-  schemas_ = {.value = schemas, .until = Until()};
+  schemas_ = {.value = schemas, .until = Until(question)};
   return schemas;
 }
 
@@ -70,6 +73,7 @@ arrow::Result<std::vector<BackendTable>> LayoutCache::Tables(const std::string& 
     const auto found = tables_.find(schema);
     if (found != tables_.end() && IsFresh(found->second)) return found->second.value;
   }
+  const auto question = Question();
   ARROW_ASSIGN_OR_RAISE(auto tables, AskTables(schema));
   if (tables.empty()) {
     ARROW_ASSIGN_OR_RAISE(const auto schemas, AskSchemas());
@@ -79,7 +83,7 @@ arrow::Result<std::vector<BackendTable>> LayoutCache::Tables(const std::string& 
   }
   MutexLock lock(mutex_);
   if (tables_.size() >= kEntriesMax) tables_.clear();
-  tables_[schema] = {.value = tables, .until = Until()};
+  tables_[schema] = {.value = tables, .until = Until(question)};
   return tables;
 }
 
@@ -161,11 +165,12 @@ arrow::Result<std::shared_ptr<const TableLayout>> LayoutCache::Layout(const std:
     const auto found = layouts_.find({schema, table});
     if (found != layouts_.end() && IsFresh(found->second)) return found->second.value;
   }
+  const auto question = Question();
   ARROW_ASSIGN_OR_RAISE(auto read, AskLayout(schema, table));
   auto layout = std::make_shared<const TableLayout>(std::move(read));
   MutexLock lock(mutex_);
   if (layouts_.size() >= kEntriesMax) layouts_.clear();
-  layouts_[{schema, table}] = {.value = layout, .until = Until()};
+  layouts_[{schema, table}] = {.value = layout, .until = Until(question)};
   const auto listed = tables_.find(schema);  // it may be of a time before the table
   if (listed != tables_.end() &&
       std::ranges::find(listed->second.value, table, &BackendTable::name) == listed->second.value.end()) {
@@ -193,10 +198,52 @@ arrow::Status LayoutCache::NoSuchTable(const std::string& schema, const std::str
   return arrow::Status::KeyError("Unknown table: ", core_->name(), ".", schema, ".", table, DidYouMean(table, names));
 }
 
+arrow::Result<std::vector<BackendKey>> LayoutCache::AskKeys() {
+  const auto& dialect = core_->dialect();
+  if (const auto query = dialect.KeysQuery(); !query.empty()) {
+    ARROW_ASSIGN_OR_RAISE(const auto rows, core_->ReadTexts(query));
+    return KeysOf(rows);
+  }
+  if (!dialect.driver_tells_keys()) return std::vector<BackendKey>();
+  auto told = core_->ReadKeys();
+  if (told.status().IsNotImplemented()) return std::vector<BackendKey>();
+  ARROW_RETURN_NOT_OK(told.status());
+  std::map<std::string, NamedSchema> named;
+  if (dialect.names_schemas()) {
+    ARROW_ASSIGN_OR_RAISE(named, core_->ReadSchemas());
+  } else {
+    named.emplace(kMain, NamedSchema());
+  }
+  return KeysIn(*told, named);
+}
+
+arrow::Result<std::shared_ptr<const std::vector<BackendKey>>> LayoutCache::Keys() {
+  {
+    MutexLock lock(mutex_);
+    if (IsFresh(keys_)) return keys_.value;
+  }
+  const auto question = Question();
+  ARROW_ASSIGN_OR_RAISE(auto asked, AskKeys());
+  auto keys = std::make_shared<const std::vector<BackendKey>>(std::move(asked));
+  MutexLock lock(mutex_);
+  if (keys->size() <= kKeysMax) keys_ = {.value = keys, .until = Until(question)};
+  return keys;
+}
+
 void LayoutCache::Forget(const std::string& schema, const std::string& table) {
   MutexLock lock(mutex_);
   layouts_.erase({schema, table});
   tables_.erase(schema);
+  keys_ = {};
+}
+
+void LayoutCache::ForgetAll() {
+  MutexLock lock(mutex_);
+  ++forgotten_;
+  layouts_.clear();
+  tables_.clear();
+  schemas_ = {};
+  keys_ = {};
 }
 
 }  // namespace hyprstream::backend

@@ -46,6 +46,24 @@ constexpr std::string_view kTables =
     "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname = ";
 
+// Of the keys that a table's partitions were given by theirs those that refer to a partition are left out.
+constexpr std::string_view kKeys = R"(
+SELECT k.contype::text, n.nspname::text, c.relname::text, k.conname::text, k.oid::text, a.attname::text,
+  rn.nspname::text, rc.relname::text, ra.attname::text, i.relname::text, k.confupdtype::text, k.confdeltype::text
+FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey))
+  WITH ORDINALITY AS u(own, other, place)
+JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.own
+LEFT JOIN pg_catalog.pg_class rc ON rc.oid = k.confrelid
+LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
+LEFT JOIN pg_catalog.pg_attribute ra ON ra.attrelid = k.confrelid AND ra.attnum = u.other
+LEFT JOIN pg_catalog.pg_class i ON i.oid = k.conindid AND k.contype = 'f'
+WHERE k.contype IN ('p', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_constraint w WHERE w.oid = k.conparentid AND w.conrelid = k.conrelid)
+ORDER BY n.nspname, c.relname, k.contype DESC, k.conname, k.oid, u.place)";
+
 // The columns of one table: domains followed to the type below, a NOT NULL that nobody has checked left out.
 constexpr std::string_view kColumns = R"(
 WITH RECURSIVE found AS (
@@ -312,6 +330,8 @@ class PostgresDialect final : public Dialect {
     query.replace(query.find("$schema"), 7, QuoteLiteral(schema));
     return query;
   }
+
+  std::string KeysQuery() const override { return std::string(kKeys); }
 
   arrow::Result<TableLayout> Layout(const std::string& schema, const std::string& table,
                                     const TextRows& columns) const override {

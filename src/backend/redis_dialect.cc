@@ -83,6 +83,7 @@ class RedisDialect final : public Dialect {
   std::string CheckQuery() const override { return "SELECT * FROM hyprstream_check"; }
 
   bool has_catalog() const override { return false; }
+  bool driver_tells_keys() const override { return true; }
   bool takes_expressions() const override { return false; }
   bool gives_first_rows() const override { return true; }
   std::string SchemasQuery() const override { return {}; }

@@ -28,6 +28,30 @@ namespace {
 constexpr std::int64_t kLastDay = 2'932'896;  // 9999-12-31: what is later has another number of letters
 constexpr std::int64_t kFirstDay = -719'528;  // 0000-01-01
 
+// A foreign key may spell what it refers to in another case, and leave out the columns of a primary key. No column is
+// NULL in all rows: the driver would make numbers of it.
+constexpr std::string_view kKeys = R"(
+WITH tables AS (SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'),
+refers AS (
+  SELECT t.name AS own_table, f.id, f.seq, f."from" AS own, f."to" AS wanted, f.on_update, f.on_delete,
+    coalesce((SELECT o.name FROM tables o WHERE lower(o.name) = lower(f."table")), f."table") AS other_table
+  FROM tables t, pragma_foreign_key_list(t.name) f),
+keys(kind, own_schema, own_table, name, number, own, other_schema, other_table, other, other_name, on_update, on_delete,
+  place) AS (
+SELECT 'p', 'main', t.name, '', '0', i.name, '', '', '', '', 'a', 'a', i.pk
+FROM tables t, pragma_table_info(t.name) i WHERE i.pk > 0
+UNION ALL
+SELECT 'f', 'main', r.own_table, '', CAST(r.id AS TEXT), r.own, 'main', r.other_table,
+  coalesce((SELECT i.name FROM pragma_table_info(r.other_table) i
+    WHERE CASE WHEN r.wanted IS NULL THEN i.pk = r.seq + 1 ELSE lower(i.name) = lower(r.wanted) END), r.wanted, ''),
+  '', CASE upper(r.on_update) WHEN 'CASCADE' THEN 'c' WHEN 'RESTRICT' THEN 'r' WHEN 'SET NULL' THEN 'n'
+    WHEN 'SET DEFAULT' THEN 'd' ELSE 'a' END,
+  CASE upper(r.on_delete) WHEN 'CASCADE' THEN 'c' WHEN 'RESTRICT' THEN 'r' WHEN 'SET NULL' THEN 'n'
+    WHEN 'SET DEFAULT' THEN 'd' ELSE 'a' END, r.seq
+FROM refers r)
+SELECT kind, own_schema, own_table, name, number, own, other_schema, other_table, other, other_name, on_update, on_delete
+FROM keys ORDER BY own_table, kind DESC, number, place)";
+
 // What a declared type stands for.
 struct Declared {
   std::shared_ptr<arrow::DataType> type;
@@ -136,6 +160,8 @@ class SqliteDialect final : public Dialect {
            "AND " +
            QuoteLiteral(schema) + " = 'main' ORDER BY 1";
   }
+
+  std::string KeysQuery() const override { return std::string(kKeys); }
 
   std::string ColumnsQuery(const std::string& schema, const std::string& table) const override {
     return "SELECT name, lower(coalesce(type, '')), CAST(\"notnull\" AS TEXT), (SELECT encoding FROM pragma_encoding) "

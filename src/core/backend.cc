@@ -5,6 +5,10 @@
 
 namespace hyprstream {
 
+arrow::Result<std::shared_ptr<const std::vector<BackendKey>>> Backend::Keys() const {
+  return std::make_shared<const std::vector<BackendKey>>();
+}
+
 arrow::Result<RemotePlan> Backend::Plan(const RemoteRelation&) const {
   return arrow::Status::NotImplemented("it answers no queries, only scans of its tables");
 }

@@ -8,6 +8,7 @@
 // words. No message has a secret or an URI in it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "core/backend_writer.h"
 #include "core/remote_query.h"
+#include "core/table_ref.h"
 #include "core/table_source.h"
 
 namespace hyprstream {
@@ -23,6 +25,28 @@ struct BackendTable {
   std::string schema;
   std::string name;
   bool is_view = false;
+};
+
+// A primary or a foreign key of a table, as the database says it. Nothing here relies on its being kept.
+struct BackendKey {
+  enum class Rule : std::uint8_t {
+    kCascade,
+    kRestrict,
+    kSetNull,
+    kNoAction,
+    kSetDefault
+  };  // as Flight SQL counts them
+
+  TableRef table;
+  std::string name = {};  // empty: it has none, or the database does not say
+  std::vector<std::string> columns;
+  TableRef referenced = {};  // without a name: a primary key
+  std::string referenced_name = {};
+  std::vector<std::string> referenced_columns = {};
+  Rule on_update = Rule::kNoAction;
+  Rule on_delete = Rule::kNoAction;
+
+  bool is_foreign() const { return !referenced.name.empty(); }
 };
 
 // A query that the database answers as a whole.
@@ -46,6 +70,11 @@ class Backend {
   // request's `cancelled` says so, and its connection is used for nothing else meanwhile.
   virtual arrow::Result<std::shared_ptr<TableSource>> Table(const std::string& schema,
                                                             const std::string& table) const = 0;
+
+  // The keys of all tables, remembered likewise; none where the database does not say.
+  virtual arrow::Result<std::shared_ptr<const std::vector<BackendKey>>> Keys() const;
+  // Whatever is remembered is asked anew when it is wanted next. Waits for nothing.
+  virtual void ForgetCatalog() const {}
 
   // The rows of one statement in the database's own language, passed on untouched. Each scan runs it again.
   virtual arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement) const = 0;

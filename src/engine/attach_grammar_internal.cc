@@ -49,6 +49,21 @@ class DetachStatement : public Statement {
   std::string text_;
 };
 
+class RefreshStatement : public Statement {
+ public:
+  explicit RefreshStatement(RefreshBackend what)
+      : what_(std::move(what)), text_("REFRESH BACKEND " + QuoteIdentifier(what_.name)) {}
+  StatementKind kind() const override { return StatementKind::kRefreshBackend; }
+  const std::string& text() const override { return text_; }
+  int parameter_count() const override { return 0; }
+  const std::string& target() const override { return what_.name; }
+  const RefreshBackend* refresh_backend() const override { return &what_; }
+
+ private:
+  RefreshBackend what_;
+  std::string text_;
+};
+
 class ForbiddenAttach : public Statement {
  public:
   StatementKind kind() const override { return StatementKind::kForbidden; }
@@ -68,9 +83,10 @@ class AttachParser {
       : sql_(sql), tokens_(tokens), at_(begin) {}
 
   arrow::Result<BackendStatement> Parse() {
-    const bool attach = IsWord(tokens_[at_], "attach");
-    ++at_;
-    ARROW_ASSIGN_OR_RAISE(auto statement, attach ? ParseAttach() : ParseDetach());
+    const auto first = at_++;
+    ARROW_ASSIGN_OR_RAISE(auto statement, IsWord(tokens_[first], "attach")   ? ParseAttach()
+                                          : IsWord(tokens_[first], "detach") ? ParseDetach()
+                                                                             : ParseRefresh());
     return BackendStatement{.statement = std::move(statement), .end = at_};
   }
 
@@ -188,13 +204,24 @@ class AttachParser {
       if (!TakeWord("exists")) return arrow::Status::Invalid("The form is: DETACH [IF EXISTS] name");
       detach.if_exists = true;
     }
+    ARROW_ASSIGN_OR_RAISE(detach.name, TakeBackend("DETACH [IF EXISTS] name"));
+    return std::make_shared<DetachStatement>(std::move(detach));
+  }
+
+  arrow::Result<std::shared_ptr<const Statement>> ParseRefresh() {
+    ++at_;
+    ARROW_ASSIGN_OR_RAISE(auto name, TakeBackend("REFRESH BACKEND name"));
+    return std::make_shared<RefreshStatement>(RefreshBackend{.name = std::move(name)});
+  }
+
+  // The last of its statement, folded.
+  arrow::Result<std::string> TakeBackend(const char* form) {
     const auto name = TakeName("a name");
     if (!name.ok() || !AtEnd()) {
       return arrow::Status::Invalid("Expected the name of a backend, and no more, at ",
-                                    PlaceOf(sql_, tokens_[at_].offset), "; the form is: DETACH [IF EXISTS] name");
+                                    PlaceOf(sql_, tokens_[at_].offset), "; the form is: ", form);
     }
-    detach.name = FoldIdentifier(*name);
-    return std::make_shared<DetachStatement>(std::move(detach));
+    return FoldIdentifier(*name);
   }
 
   const std::string& sql_;
@@ -205,7 +232,9 @@ class AttachParser {
 }  // namespace
 
 bool StartsBackendStatement(const Tokens& tokens, std::size_t begin) {
-  return IsWord(tokens[begin], "attach") || IsWord(tokens[begin], "detach");
+  const bool refresh =
+      IsWord(tokens[begin], "refresh") && begin + 1 < tokens.size() && IsWord(tokens[begin + 1], "backend");
+  return refresh || IsWord(tokens[begin], "attach") || IsWord(tokens[begin], "detach");
 }
 
 arrow::Result<BackendStatement> ParseBackendStatement(const std::string& sql, const Tokens& tokens, std::size_t begin) {

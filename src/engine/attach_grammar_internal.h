@@ -2,6 +2,7 @@
 //
 //   ATTACH [DATABASE] [IF NOT EXISTS] 'uri' AS name (TYPE adbc, DRIVER 'name', option value, "adbc.option" 'value',
 //   ...) DETACH [DATABASE] [IF EXISTS] name
+//   REFRESH BACKEND name
 //
 // DuckDB's own grammar would not say which options were quoted. No error shows any of an ATTACH's text: wherever it is
 // wrong, a password may stand there.
@@ -27,7 +28,7 @@ struct BackendStatement {
   std::size_t end = 0;                         // index of the token that ends it: a terminator, or the sentinel
 };
 
-// Does an ATTACH or DETACH begin at this token?
+// Does one of these begin at this token?
 bool StartsBackendStatement(const Tokens& tokens, std::size_t begin);
 
 // Parses the statement that begins there. Invalid with what is wrong and where.

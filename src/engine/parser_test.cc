@@ -223,6 +223,12 @@ TEST(Parser, UnderstandsAttachAndDetach) {
   EXPECT_EQ(detach->detach_backend()->name, "ware");
   EXPECT_TRUE(detach->detach_backend()->if_exists);
   EXPECT_THAT(ErrorOf("DETACH a b"), HasSubstr("DETACH [IF EXISTS] name"));
+  const auto refresh = Parse("refresh backend \"Ware\"");
+  ASSERT_EQ(refresh->kind(), StatementKind::kRefreshBackend);
+  EXPECT_EQ(refresh->refresh_backend()->name, "ware");
+  EXPECT_EQ(refresh->text(), "REFRESH BACKEND \"ware\"");
+  EXPECT_THAT(ErrorOf("REFRESH BACKEND"), HasSubstr("the form is: REFRESH BACKEND name"));
+  EXPECT_THAT(ErrorOf("REFRESH BACKEND a.b"), HasSubstr("the form is: REFRESH BACKEND name"));
 }
 
 TEST(Parser, RefusesExplainAnalyzeOfWrites) {

@@ -65,6 +65,8 @@ std::string_view ToString(StatementKind kind) {
       return "ATTACH";
     case StatementKind::kDetachBackend:
       return "DETACH";
+    case StatementKind::kRefreshBackend:
+      return "REFRESH BACKEND";
     case StatementKind::kForbidden:
       return "FORBIDDEN";
   }

@@ -41,6 +41,7 @@ enum class StatementKind {
   kInsertStates,             // ours
   kAttachBackend,            // ours: ATTACH ... (TYPE adbc, ...)
   kDetachBackend,            // ours: DETACH
+  kRefreshBackend,           // ours: REFRESH BACKEND
   kForbidden,                // a kind that no client may run: COPY, LOAD, PRAGMA, CALL, CHECKPOINT, other ATTACHs, ...
 };
 
@@ -112,6 +113,10 @@ struct DetachBackend {
   bool if_exists = false;
 };
 
+struct RefreshBackend {
+  std::string name;
+};
+
 // What CREATE TABLE ... WITH (...) said beyond what DuckDB understands.
 struct CreateTableOptions {
   TableRef table;
@@ -138,6 +143,7 @@ class Statement {
   virtual const InsertStates* insert_states() const { return nullptr; }
   virtual const AttachBackend* attach_backend() const { return nullptr; }
   virtual const DetachBackend* detach_backend() const { return nullptr; }
+  virtual const RefreshBackend* refresh_backend() const { return nullptr; }
   virtual const CreateTableOptions* table_options() const { return nullptr; }
 };
 

@@ -10,10 +10,12 @@
 #include <arrow/type.h>
 
 #include <array>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "flight/key_rows.h"
 #include "flight/metadata_queries.h"
 #include "flight/result_stream.h"
 #include "flight/sql_service.h"
@@ -51,6 +53,30 @@ arrow::Result<std::unique_ptr<fl::FlightDataStream>> Answer(const SessionAccess&
   ARROW_ASSIGN_OR_RAISE(const auto call, access.Open(context));
   ARROW_ASSIGN_OR_RAISE(auto batches, Run(call, query));
   return StreamOf(context, query.schema, std::move(batches), access.bounds());
+}
+
+// The catalog that a command is about, as far as it says; keys do not lead from one to another.
+std::optional<std::string> CatalogOf(const sql::TableRef* parent, const sql::TableRef* child) {
+  for (const auto* table : {parent, child}) {
+    if (table != nullptr && table->catalog && !table->catalog->empty()) return table->catalog;
+  }
+  return std::nullopt;
+}
+
+struct BetweenTables {
+  const sql::TableRef* parent = nullptr;  // null: any
+  const sql::TableRef* child = nullptr;
+};
+
+arrow::Result<std::unique_ptr<fl::FlightDataStream>> AnswerForeignKeys(const SessionAccess& access,
+                                                                       const fl::ServerCallContext& context,
+                                                                       const BetweenTables& tables,
+                                                                       const std::shared_ptr<arrow::Schema>& schema) {
+  ARROW_ASSIGN_OR_RAISE(const auto call, access.Open(context));
+  ARROW_ASSIGN_OR_RAISE(const auto here, Run(call, ForeignKeysQuery(tables.parent, tables.child, schema)));
+  ARROW_ASSIGN_OR_RAISE(const auto backends, call.session->BackendKeys(CatalogOf(tables.parent, tables.child)));
+  ARROW_ASSIGN_OR_RAISE(auto rows, WithForeignKeys(here, backends, tables.parent, tables.child, schema));
+  return StreamOf(context, schema, {std::move(rows)}, access.bounds());
 }
 
 // The schema of a query on the table; one without fields for a table that cannot be read (a view of a dropped table),
@@ -170,7 +196,11 @@ SqlService::Result<SqlService::Info> SqlService::GetFlightInfoPrimaryKeys(const 
 
 SqlService::Result<SqlService::Stream> SqlService::DoGetPrimaryKeys(const Context& context,
                                                                     const sql::GetPrimaryKeys& command) {
-  return Answer(access_, context, PrimaryKeysQuery(command.table_ref));
+  ARROW_ASSIGN_OR_RAISE(const auto call, access_.Open(context));
+  ARROW_ASSIGN_OR_RAISE(const auto here, Run(call, PrimaryKeysQuery(command.table_ref)));
+  ARROW_ASSIGN_OR_RAISE(const auto backends, call.session->BackendKeys(CatalogOf(&command.table_ref, nullptr)));
+  ARROW_ASSIGN_OR_RAISE(auto rows, WithPrimaryKeys(here, backends, command.table_ref));
+  return StreamOf(context, sql::SqlSchema::GetPrimaryKeysSchema(), {std::move(rows)}, access_.bounds());
 }
 
 SqlService::Result<SqlService::Info> SqlService::GetFlightInfoExportedKeys(const Context&, const sql::GetExportedKeys&,
@@ -180,8 +210,7 @@ SqlService::Result<SqlService::Info> SqlService::GetFlightInfoExportedKeys(const
 
 SqlService::Result<SqlService::Stream> SqlService::DoGetExportedKeys(const Context& context,
                                                                      const sql::GetExportedKeys& command) {
-  return Answer(access_, context,
-                ForeignKeysQuery(&command.table_ref, nullptr, sql::SqlSchema::GetExportedKeysSchema()));
+  return AnswerForeignKeys(access_, context, {.parent = &command.table_ref}, sql::SqlSchema::GetExportedKeysSchema());
 }
 
 SqlService::Result<SqlService::Info> SqlService::GetFlightInfoImportedKeys(const Context&, const sql::GetImportedKeys&,
@@ -191,8 +220,7 @@ SqlService::Result<SqlService::Info> SqlService::GetFlightInfoImportedKeys(const
 
 SqlService::Result<SqlService::Stream> SqlService::DoGetImportedKeys(const Context& context,
                                                                      const sql::GetImportedKeys& command) {
-  return Answer(access_, context,
-                ForeignKeysQuery(nullptr, &command.table_ref, sql::SqlSchema::GetImportedKeysSchema()));
+  return AnswerForeignKeys(access_, context, {.child = &command.table_ref}, sql::SqlSchema::GetImportedKeysSchema());
 }
 
 SqlService::Result<SqlService::Info> SqlService::GetFlightInfoCrossReference(const Context&,
@@ -203,9 +231,8 @@ SqlService::Result<SqlService::Info> SqlService::GetFlightInfoCrossReference(con
 
 SqlService::Result<SqlService::Stream> SqlService::DoGetCrossReference(const Context& context,
                                                                        const sql::GetCrossReference& command) {
-  return Answer(
-      access_, context,
-      ForeignKeysQuery(&command.pk_table_ref, &command.fk_table_ref, sql::SqlSchema::GetCrossReferenceSchema()));
+  return AnswerForeignKeys(access_, context, {.parent = &command.pk_table_ref, .child = &command.fk_table_ref},
+                           sql::SqlSchema::GetCrossReferenceSchema());
 }
 
 SqlService::Result<SqlService::Info> SqlService::GetFlightInfoSqlInfo(const Context&, const sql::GetSqlInfo&,

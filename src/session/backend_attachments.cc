@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/nearest_name.h"
+
 namespace hyprstream::session {
 
 namespace {
@@ -41,11 +43,23 @@ arrow::Status BackendAttachments::CheckRight(const Identity& identity, const std
                                 "the operator sets client_attach");
 }
 
+arrow::Status BackendAttachments::NoSuch(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const auto& known : registry_.Backends()) names.push_back(known.name);
+  return arrow::Status::KeyError("Unknown backend: ", name, DidYouMean(name, names));
+}
+
 arrow::Status BackendAttachments::Run(const Identity& identity, const engine::Statement& statement) {
   if (const auto* detach = statement.detach_backend()) {
     ARROW_RETURN_NOT_OK(CheckRight(identity, "DETACH"));
     const auto detached = Detach(detach->name);
     return detached.IsKeyError() && detach->if_exists ? arrow::Status::OK() : detached;
+  }
+  if (const auto* refresh = statement.refresh_backend()) {
+    const auto backend = registry_.Find(refresh->name);
+    if (backend == nullptr) return NoSuch(refresh->name);
+    backend->ForgetCatalog();
+    return arrow::Status::OK();
   }
   const auto& attach = *statement.attach_backend();
   ARROW_RETURN_NOT_OK(CheckRight(identity, "ATTACH"));

@@ -23,12 +23,14 @@ class BackendAttachments {
   // KeyError: there is none. What reads it ends with an error.
   arrow::Status Detach(const std::string& name);
 
-  // ATTACH or DETACH, for a client. Invalid, with what to do, where it is not the client's right.
+  // ATTACH, DETACH or REFRESH BACKEND, for a client. Invalid, with what to do, where it is not the client's right; the
+  // last is everybody's: it does no more than time does.
   arrow::Status Run(const Identity& identity, const engine::Statement& statement);
 
   const backend::BackendRegistry& registry() const { return registry_; }
 
  private:
+  arrow::Status NoSuch(const std::string& name) const;
   arrow::Status CheckRight(const Identity& identity, const std::string& what) const;
 
   backend::BackendRegistry& registry_;

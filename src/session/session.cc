@@ -131,6 +131,26 @@ arrow::Result<Batches> SessionImpl::Metadata(const RequestContext& context, std:
   return rows;
 }
 
+arrow::Result<std::vector<CatalogKeys>> SessionImpl::BackendKeys(const std::optional<std::string>& catalog) {
+  std::vector<CatalogKeys> found;
+  if (services_.backends == nullptr) return found;
+  const auto& registry = services_.backends->registry();
+  if (catalog) {
+    const auto backend = registry.Find(FoldIdentifier(*catalog));
+    if (backend == nullptr) return found;
+    ARROW_ASSIGN_OR_RAISE(auto keys, backend->Keys());
+    found.push_back({.catalog = backend->name(), .keys = std::move(keys)});
+    return found;
+  }
+  for (const auto& info : registry.Backends()) {
+    const auto backend = registry.Find(info.name);
+    if (backend == nullptr) continue;
+    auto keys = backend->Keys();
+    if (keys.ok()) found.push_back({.catalog = backend->name(), .keys = std::move(keys).ValueUnsafe()});
+  }
+  return found;
+}
+
 arrow::Result<std::string> SessionImpl::LastingName(const RequestContext& context, TableRef table) {
   if (table.schema.empty()) {
     ARROW_ASSIGN_OR_RAISE(const auto lease, AcquireFor(context, OnlyTransaction(), Purpose::kQuery));

@@ -36,6 +36,10 @@ template <class T>
 class Result;
 }  // namespace arrow
 
+namespace hyprstream {
+struct BackendKey;
+}
+
 namespace hyprstream::session {
 
 // Handles are 16 random bytes in hex: unguessable, and bound to the session (tickets of finished planning also to its
@@ -52,6 +56,12 @@ struct Started {
   std::int64_t rows_changed = -1;  // of a statement that has run
   std::string route;               // aggregate, cache, local, backend, federated
   std::string reason;
+};
+
+// The keys of one backend's tables.
+struct CatalogKeys {
+  std::string catalog;
+  std::shared_ptr<const std::vector<BackendKey>> keys;
 };
 
 struct PreparedDescription {
@@ -163,6 +173,9 @@ class Session {
   // GetTables and its kin. Sees the session's temporary tables.
   virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Metadata(
       const RequestContext& context, std::string_view sql, const std::vector<std::string>& parameters) = 0;
+  // What DuckDB's catalog is not told of backends, because it would believe it: their tables' keys. Of all of them that
+  // answer; or of the one that is called `catalog` in any case, where there is one, and then its error.
+  virtual arrow::Result<std::vector<CatalogKeys>> BackendKeys(const std::optional<std::string>& catalog) = 0;
   // How SQL names the lasting table or view, whatever temporary one has its name; without a schema that of the session.
   virtual arrow::Result<std::string> LastingName(const RequestContext& context, TableRef table) = 0;
   // Of that table.

@@ -27,6 +27,8 @@ class OneTable : public Backend {
 
   const std::string& name() const override { return name_; }
   mutable std::atomic<int> schemas_asked = 0;  // as each planning does
+  mutable std::atomic<int> forgotten = 0;
+  void ForgetCatalog() const override { ++forgotten; }
   arrow::Result<std::vector<std::string>> Schemas() const override {
     ++schemas_asked;
     return std::vector<std::string>{"public"};
@@ -132,6 +134,18 @@ TEST_F(SessionBackendsTest, AttachIsTheOperatorsRight) {
   EXPECT_THAT(AsClient("SELECT * FROM warehouse.public.customers"), HasSubstr("warehouse"));
   EXPECT_THAT(AsAdmin("DETACH warehouse"), HasSubstr("Unknown backend: warehouse"));
   EXPECT_EQ(AsAdmin("DETACH IF EXISTS warehouse"), "");
+}
+
+TEST_F(SessionBackendsTest, EverybodyMayRefresh) {
+  EXPECT_THAT(AsClient("REFRESH BACKEND warehouse"), HasSubstr("Unknown backend: warehouse"));
+  EXPECT_EQ(AsAdmin(kAttach), "");
+  EXPECT_EQ(AsClient("REFRESH BACKEND Warehouse"), "");
+  EXPECT_EQ(reached_.backends.at("warehouse")->forgotten, 1);
+  EXPECT_EQ(AsClient("BEGIN"), "");
+  EXPECT_THAT(AsClient("REFRESH BACKEND warehouse"), HasSubstr("not part of a transaction"));
+  EXPECT_EQ(AsClient("ROLLBACK"), "");
+  EXPECT_EQ(reached_.backends.at("warehouse")->forgotten, 1);
+  EXPECT_THAT(AsClient("EXPLAIN REFRESH BACKEND warehouse"), HasSubstr("syntax error"));
 }
 
 TEST_F(SessionBackendsTest, StandBeforeAllOtherStatementsOfAScript) {

@@ -124,6 +124,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                                                          const SubscriptionRequest& request) override;
   arrow::Result<Batches> Metadata(const RequestContext& context, std::string_view sql,
                                   const std::vector<std::string>& parameters) override;
+  arrow::Result<std::vector<CatalogKeys>> BackendKeys(const std::optional<std::string>& catalog) override;
   arrow::Result<std::string> LastingName(const RequestContext& context, TableRef table) override;
   arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema(const RequestContext& context,
                                                             const TableRef& table) override;

@@ -30,7 +30,8 @@ bool IsViewStatement(StatementKind kind) {
 }
 
 bool IsBackendStatement(StatementKind kind) {
-  return kind == StatementKind::kAttachBackend || kind == StatementKind::kDetachBackend;
+  return kind == StatementKind::kAttachBackend || kind == StatementKind::kDetachBackend ||
+         kind == StatementKind::kRefreshBackend;
 }
 
 // Its text does not say what it does: EXECUTE may change rows, and EXPLAIN's last row names the route. Neither waits
@@ -228,7 +229,8 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::InsertStates(engine::Connection
 arrow::Result<SessionImpl::Outcome> SessionImpl::RunBackendStatement(LaneLease& lease,
                                                                      const engine::Statement& statement) {
   if (lease->transaction || lease.connection().in_transaction()) {
-    return arrow::Status::Invalid("ATTACH and DETACH are not part of a transaction; COMMIT or ROLLBACK it first");
+    return arrow::Status::Invalid(
+        "ATTACH, DETACH and REFRESH BACKEND are not part of a transaction; COMMIT or ROLLBACK it first");
   }
   if (services_.backends == nullptr) return arrow::Status::NotImplemented("This server has no backends");
   ARROW_RETURN_NOT_OK(services_.backends->Run(identity_, statement));
@@ -452,8 +454,9 @@ arrow::Result<std::int64_t> SessionImpl::UpdateSeveral(
   const auto of_backend = [](const auto& statement) { return IsBackendStatement(statement->kind()); };
   const auto first = std::ranges::find_if_not(statements, of_backend);
   if (std::any_of(first, statements.end(), of_backend)) {
-    return arrow::Status::Invalid("ATTACH and DETACH are not part of a transaction: in a script they stand before all ",
-                                  "other statements");
+    return arrow::Status::Invalid(
+        "ATTACH, DETACH and REFRESH BACKEND are not part of a transaction: in a script they stand before all ",
+        "other statements");
   }
   const bool brings_own = std::any_of(first, statements.end(),
                                       [](const auto& statement) { return EndsOrBeginsTransaction(statement->kind()); });

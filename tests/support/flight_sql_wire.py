@@ -80,6 +80,14 @@ def statement_ingest(table, transaction=None):
     return flight.FlightDescriptor.for_command(_any(b"CommandStatementIngest", body))
 
 
+def keys(kind, *tables):
+    """The ticket of CommandGetPrimaryKeys, ...: `kind` is PrimaryKeys, ImportedKeys, ExportedKeys or CrossReference; each
+    table is (catalog or None, schema or None, name)."""
+    fields = [part for table in tables for part in table]
+    body = b"".join(_text(i + 1, part) for i, part in enumerate(fields))
+    return flight.Ticket(_any(b"CommandGet" + kind.encode(), body))
+
+
 def prepared_query(handle):
     return flight.FlightDescriptor.for_command(_any(b"CommandPreparedStatementQuery", _text(1, handle)))
 

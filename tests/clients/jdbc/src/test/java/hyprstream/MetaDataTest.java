@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
 import java.sql.DatabaseMetaData;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -14,6 +17,7 @@ import java.sql.Types;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -166,6 +170,20 @@ class MetaDataTest extends JdbcTest {
         column(meta.getCrossReference(null, "main", table + "_p", null, "main", table + "_c"), "FKTABLE_NAME"));
     assertEquals(List.of(), column(meta.getImportedKeys(null, "main", table + "_p"), "FKCOLUMN_NAME"));
     update("DROP TABLE " + table + "_c");
+  }
+
+  @Test
+  void keysOfABackendsTable() throws Exception {
+    Path folder = Files.createTempDirectory("hyprstream-test-");
+    Map<String, String> drivers = Map.of("HYPRSTREAM_ADBC_DRIVERS", System.getenv("HYPRSTREAM_ADBC_DRIVERS"));
+    try (Server server = Server.start(drivers); Connection other = server.connect()) {
+      update(other, "ATTACH 'file:" + folder.resolve("lite.db") + "' AS lite (TYPE adbc, DRIVER 'sqlite')");
+      update(other, "CREATE TABLE lite.main.p (a INTEGER, b INTEGER, PRIMARY KEY (b, a))");
+      DatabaseMetaData there = other.getMetaData();
+      assertEquals(List.of("b", "a"), column(there.getPrimaryKeys("lite", "main", "p"), "COLUMN_NAME"));
+      assertEquals(List.of("lite", "lite"), column(there.getPrimaryKeys(null, null, "p"), "TABLE_CAT"));
+      assertEquals(List.of(), column(there.getImportedKeys("lite", "main", "p"), "FKCOLUMN_NAME"));
+    }
   }
 
   /** Driver 18.3 never asks the server for its types; GetXdbcTypeInfo itself is tested with other clients. */

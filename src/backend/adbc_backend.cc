@@ -43,10 +43,11 @@ class AdbcBackend final : public Backend {
   arrow::Result<std::shared_ptr<const std::vector<BackendKey>>> Keys() const override { return cache_->Keys(); }
   void ForgetCatalog() const override { cache_->ForgetAll(); }
 
-  arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement) const override {
+  arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement,
+                                                    std::function<bool()> cancelled) const override {
     ARROW_RETURN_NOT_OK(WithName(core_->dialect().CheckPassedOn(statement)));
     if (!core_->dialect().PassedOnQuery(statement).empty()) return QueryAsTable(statement);
-    ARROW_ASSIGN_OR_RAISE(const auto schema, core_->SchemaOf(statement));
+    ARROW_ASSIGN_OR_RAISE(const auto schema, core_->SchemaOf(statement, std::move(cancelled)));
     if (schema->num_fields() == 0) {
       return arrow::Status::Invalid(core_->name(), ": the statement gives no rows; only what does can be read");
     }

@@ -439,13 +439,13 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Start(const std::s
   }
 }
 
-arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::string& sql) {
+arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::string& sql, Cancelled cancelled) {
   if (!dialect_->describes_statements()) {
-    ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, {}, Author::kClient));
+    ARROW_ASSIGN_OR_RAISE(const auto running, Start(sql, cancelled, Author::kClient));
     return running->schema();
   }
   for (int attempt = 0;; ++attempt) {
-    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, {}, Author::kServer, Reads::kRows));
+    ARROW_ASSIGN_OR_RAISE(auto running, Prepare(sql, cancelled, Author::kServer, Reads::kRows));
     running->watched_->Enter();
     auto schema = running->statement_->ExecuteSchema();
     running->watched_->Leave();
@@ -455,7 +455,7 @@ arrow::Result<std::shared_ptr<arrow::Schema>> BackendCore::SchemaOf(const std::s
     }
     if (schema.status().IsNotImplemented()) {
       running->Finish(true);
-      ARROW_ASSIGN_OR_RAISE(const auto run, Start(sql, {}, Author::kClient));
+      ARROW_ASSIGN_OR_RAISE(const auto run, Start(sql, cancelled, Author::kClient));
       return run->schema();
     }
     const bool stale = attempt == 0 && IsConnectionFailure(schema.status()) && !running->lease_.is_new();

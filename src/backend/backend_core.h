@@ -104,7 +104,7 @@ class BackendCore {
   arrow::Result<std::unique_ptr<RunningStatement>> Start(const std::string& sql, Cancelled cancelled, Author author,
                                                          Reads reads = Reads::kRows);
   // The schema of its rows, as the driver gives it, without running it where the driver can.
-  arrow::Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& sql);
+  arrow::Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& sql, Cancelled cancelled = {});
   // All rows of a statement whose columns are texts.
   arrow::Result<TextRows> ReadTexts(const std::string& sql, Author author = Author::kServer);
   static arrow::Result<TextRows> AllTexts(StatementRows& rows);

@@ -20,6 +20,7 @@
 
 #include "backend/duckdb_opening.h"
 #include "backend/isolated_driver.h"
+#include "backend/sqlite_stop.h"
 
 // DuckDB's own, and that of drivers/redis; no header declares them.
 extern "C" AdbcStatusCode duckdb_adbc_init(int version, void* driver, AdbcError* error);
@@ -270,6 +271,10 @@ arrow::Status DriverStatement::Bind(ArrowArrayStream* rows) {
 }
 
 arrow::Status DriverStatement::Cancel() {
+  if (stop_ != nullptr) {
+    *stop_ = true;
+    return arrow::Status::OK();
+  }
   OwnedError error;
   return ToStatus(AdbcStatementCancel(&statement_, &error), error, *redaction_);
 }
@@ -322,6 +327,7 @@ arrow::Status DriverDatabase::Initialize(const BackendSpec& spec, const std::str
   if (!spec.entrypoint.empty()) {
     ARROW_RETURN_NOT_OK(SetOption(host.empty() ? "entrypoint" : kHostEntrypointOption, spec.entrypoint));
   }
+  is_sqlite_ = host.empty() && IsSqliteDriver(library);
   const bool postgres = IsPostgres(library);
   auto options = spec.driver_options;
   if (spec.driver == "snowflake") {
@@ -356,6 +362,7 @@ arrow::Result<std::unique_ptr<DriverConnection>> DriverConnection::Connect(std::
   ARROW_RETURN_NOT_OK(ToStatus(AdbcConnectionNew(&connection->connection_, &error), error, *opened.redaction_));
   ARROW_RETURN_NOT_OK(
       ToStatus(AdbcConnectionInit(&connection->connection_, &opened.database_, &error), error, *opened.redaction_));
+  if (opened.is_sqlite_) connection->stop_ = InstallSqliteStop(connection->connection_);
   return connection;
 }
 
@@ -373,6 +380,7 @@ arrow::Result<std::unique_ptr<DriverStatement>> DriverConnection::MakeStatement(
   std::unique_ptr<DriverStatement> statement(new DriverStatement());
   statement->redaction_ = database_->redaction_;
   statement->in_process_ = database_->in_process_;
+  statement->stop_ = stop_;
   OwnedError error;
   ARROW_RETURN_NOT_OK(
       ToStatus(AdbcStatementNew(&connection_, &statement->statement_, &error), error, *database_->redaction_));
@@ -499,7 +507,7 @@ DriverAbilities DriverConnection::Abilities() {
   OwnedError error;
   AdbcStatement statement{};
   if (AdbcStatementNew(&connection_, &statement, &error) == ADBC_STATUS_OK) {
-    abilities.cancels = AdbcStatementCancel(&statement, &error) != ADBC_STATUS_NOT_IMPLEMENTED;
+    abilities.cancels = stop_ != nullptr || AdbcStatementCancel(&statement, &error) != ADBC_STATUS_NOT_IMPLEMENTED;
     AdbcStatementRelease(&statement, &error);
   }
   ArrowArrayStream names{};

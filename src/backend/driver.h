@@ -108,6 +108,7 @@ class DriverStatement {
   AdbcStatement statement_{};
   std::shared_ptr<const Redaction> redaction_;
   bool in_process_ = false;
+  std::shared_ptr<std::atomic<bool>> stop_;  // of its connection (sqlite_stop.h)
 };
 
 // An open database of a driver, from which connections are made.
@@ -131,6 +132,7 @@ class DriverDatabase {
   AdbcDatabase database_{};
   std::shared_ptr<const Redaction> redaction_;
   bool in_process_ = false;  // there is no connection that could be lost
+  bool is_sqlite_ = false;   // in this process
 };
 
 // What a driver has beside statements and their rows.
@@ -182,6 +184,7 @@ class DriverConnection {
 
   std::shared_ptr<DriverDatabase> database_;
   AdbcConnection connection_{};
+  std::shared_ptr<std::atomic<bool>> stop_;  // what ends its statements where the driver cannot; null: the driver does
 };
 
 }  // namespace hyprstream::backend

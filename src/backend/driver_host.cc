@@ -24,6 +24,7 @@
 #include "backend/driver.h"
 #include "backend/host_protocol.h"
 #include "backend/host_rows.h"
+#include "backend/sqlite_stop.h"
 #include "base/mutex.h"
 
 namespace hyprstream::backend {
@@ -89,10 +90,15 @@ struct HostedStatement {
   HostedStatement& operator=(const HostedStatement&) = delete;
 };
 
+struct HostedDatabase {
+  AdbcDatabase database{};
+  bool is_sqlite = false;
+};
+
 // One connection and its one statement. Serve() in a thread of its own; Cancel() from any.
 class HostedConnection {
  public:
-  HostedConnection(AdbcDatabase& database, HostSocket socket) : database_(database), socket_(std::move(socket)) {}
+  HostedConnection(HostedDatabase& database, HostSocket socket) : database_(database), socket_(std::move(socket)) {}
 
   // To the end of the socket.
   void Serve() {
@@ -112,15 +118,20 @@ class HostedConnection {
   void Cancel(std::int64_t statement) {
     MutexLock lock(mutex_);
     Failure ignored;
-    if (statement_ != nullptr && statement == statements_) AdbcStatementCancel(&statement_->statement, &ignored);
+    if (statement_ == nullptr || statement != statements_) return;
+    AdbcStatementCancel(&statement_->statement, &ignored);
+    if (stop_ != nullptr) *stop_ = true;  // the connection is used for nothing else after a cancel
   }
 
  private:
   Reply Answer(HostCall call, HostBodyReader body) {
     Failure failure;
     switch (call) {
-      case HostCall::kInit:
-        return ReplyOf(AdbcConnectionInit(&connection_, &database_, &failure), failure);
+      case HostCall::kInit: {
+        const auto code = AdbcConnectionInit(&connection_, &database_.database, &failure);
+        if (code == ADBC_STATUS_OK && database_.is_sqlite) stop_ = InstallSqliteStop(connection_);
+        return ReplyOf(code, failure);
+      }
       case HostCall::kSetConnectionOption: {
         const auto name = body.Text().ValueOr("");
         const auto value = body.Text().ValueOr("");
@@ -295,9 +306,10 @@ class HostedConnection {
     return statement_ == nullptr ? nullptr : &statement_->statement;
   }
 
-  AdbcDatabase& database_;
+  HostedDatabase& database_;
   const HostSocket socket_;
   AdbcConnection connection_{};
+  std::shared_ptr<std::atomic<bool>> stop_;  // sqlite_stop.h; before its first statement
   ArrowArrayStream stream_{};
   std::shared_ptr<arrow::Schema> schema_;
   const std::shared_ptr<RowsLine> rows_ = std::make_shared<RowsLine>();
@@ -306,7 +318,8 @@ class HostedConnection {
   std::int64_t statements_ GUARDED_BY(mutex_) = 0;  // so far
 };
 
-Reply Open(AdbcDatabase& database, HostBodyReader body) {
+Reply Open(HostedDatabase& hosted, HostBodyReader body) {
+  auto& database = hosted.database;
   const auto open = [&]() -> arrow::Result<Reply> {
     Failure failure;
     ARROW_ASSIGN_OR_RAISE(const auto library, body.Text());
@@ -316,6 +329,7 @@ Reply Open(AdbcDatabase& database, HostBodyReader body) {
     const auto set = [&](const std::string& name, const std::string& value) {
       if (code == ADBC_STATUS_OK) code = AdbcDatabaseSetOption(&database, name.c_str(), value.c_str(), &failure);
     };
+    hosted.is_sqlite = IsSqliteDriver(library);
     set("driver", library);
     if (!entrypoint.empty()) set("entrypoint", entrypoint);
     for (std::int64_t i = 0; i < options; ++i) {
@@ -340,7 +354,7 @@ int RunDriverHost() {
   }
   std::signal(SIGPIPE, SIG_IGN);  // before a driver may take it over
   const HostSocket socket(kHostControlDescriptor);
-  AdbcDatabase database{};  // its connections' threads use it until _exit(): nothing returns from here on
+  HostedDatabase database;  // its connections' threads use it until _exit(): nothing returns from here on
   std::map<std::int64_t, std::shared_ptr<HostedConnection>> connections;
   while (true) {
     auto frame = socket.Receive();

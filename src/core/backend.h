@@ -76,8 +76,10 @@ class Backend {
   // Whatever is remembered is asked anew when it is wanted next. Waits for nothing.
   virtual void ForgetCatalog() const {}
 
-  // The rows of one statement in the database's own language, passed on untouched. Each scan runs it again.
-  virtual arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement) const = 0;
+  // The rows of one statement in the database's own language, passed on untouched. Each scan runs it again, and so may
+  // finding out which columns it has: that ends soon after `cancelled` says so.
+  virtual arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement,
+                                                            std::function<bool()> cancelled) const = 0;
 
   // A query over tables that Table() gave, where it is certain that the database means the same by it. NotImplemented,
   // saying of what it is not.

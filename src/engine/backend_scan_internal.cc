@@ -111,7 +111,11 @@ duckdb::unique_ptr<duckdb::FunctionData> BindQuery(duckdb::ClientContext& contex
   const auto name = input.inputs[0].ToString();
   const auto backend = ContextState::Of(context).shared->backends->Find(name);
   if (!backend) RefuseIfNotOk(arrow::Status::KeyError("Unknown backend: ", CutText(name, 80)));
-  auto source = backend->Query(input.inputs[1].ToString());
+  auto source = backend->Query(input.inputs[1].ToString(),
+                               [context = duckdb::weak_ptr<duckdb::ClientContext>(context.shared_from_this())] {
+                                 const auto alive = context.lock();
+                                 return !alive || alive->IsInterrupted();
+                               });
   RefuseIfNotOk(At(backend->name(), source.status()));
   auto data = MakeScanData(
       context,

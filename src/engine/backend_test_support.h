@@ -102,7 +102,8 @@ class MemoryBackend : public Backend {
     if (found == tables_.end()) return arrow::Status::KeyError("no table ", schema, ".", table);
     return std::make_shared<Source>(*this, schema + "." + table, found->second);
   }
-  arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement) const override {
+  arrow::Result<std::shared_ptr<TableSource>> Query(const std::string& statement,
+                                                    std::function<bool()>) const override {
     const MutexLock lock(mutex_);
     asked_.push_back("query " + statement);
     ARROW_RETURN_NOT_OK(failure_);

@@ -5,14 +5,12 @@
 
 #include <algorithm>
 #include <format>
-#include <functional>
-#include <future>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "backend/backend_registry.h"
+#include "base/await.h"
 #include "base/log.h"
 #include "base/masked_values.h"
 #include "base/memory_budget.h"
@@ -75,15 +73,6 @@ session::SessionLimits LimitsOfSessions(const config::ServerConfig& config) {
     return ResidentBytes() > bytes_max;
   };
   return limits;
-}
-
-// What the step gave; nullopt: it goes on, in a thread of its own, and is not waited for any more.
-std::optional<arrow::Status> Await(std::function<arrow::Status()> step, std::chrono::seconds bound) {
-  auto given = std::make_shared<std::promise<arrow::Status>>();
-  auto result = given->get_future();
-  std::thread([given = std::move(given), step = std::move(step)] { given->set_value(step()); }).detach();
-  if (result.wait_for(bound) != std::future_status::ready) return std::nullopt;
-  return result.get();
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ class OneTable : public Backend {
     if (table != "customers") return arrow::Status::KeyError("no table ", table);
     return std::make_shared<Source>(rows);
   }
-  arrow::Result<std::shared_ptr<TableSource>> Query(const std::string&) const override {
+  arrow::Result<std::shared_ptr<TableSource>> Query(const std::string&, std::function<bool()>) const override {
     return std::make_shared<Source>(rows);
   }
 

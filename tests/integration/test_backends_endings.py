@@ -22,12 +22,10 @@ from server_process import ServerProcess, wait_until
 
 ALL = {"warehouse": "public", "apart": "public", "lite": "main", "lite_apart": "main", "duck": "main"}
 BACKENDS = pytest.mark.parametrize("backend", ALL)
-# What gives no row for longer than any test waits. SQLite's driver cannot cancel it: only its process can be cut off, when time is up.
+# What gives no row for longer than any test waits.
 SILENT = {"warehouse": "SELECT pg_sleep(600)::text AS v, 4711 AS silent", "apart": "SELECT pg_sleep(600)::text AS v, 4711 AS silent",
-          "lite_apart": "SELECT count(*) AS v FROM big a, big b, big c",
+          "lite": "SELECT count(*) AS v FROM big a, big b, big c", "lite_apart": "SELECT count(*) AS v FROM big a, big b, big c",
           "duck": "SELECT count(*) AS v FROM big a, big b, big c WHERE a.i + b.i <> c.i"}
-CAN_BE_CANCELLED = pytest.mark.parametrize("backend", ["warehouse", "apart", "duck"])
-HAS_ITS_TIME = pytest.mark.parametrize("backend", SILENT)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +111,7 @@ def test_a_client_that_leaves_its_stream_ends_it_there(server, check, backend):
     check(backend)
 
 
-@CAN_BE_CANCELLED
+@BACKENDS
 def test_a_statement_without_a_row_is_cancelled_there(server, run, check, backend):
     said = []
     with connected(server) as connection, connection.cursor() as cursor:
@@ -174,25 +172,13 @@ def hurried(run, attach):
         run(attach[backend].format(""))
 
 
-@HAS_ITS_TIME
+@BACKENDS
 def test_a_statement_without_a_row_has_its_time(run, check, hurried, backend):
     hurried(backend)
     began = time.monotonic()
     refused(lambda: run(passed_on(backend, SILENT[backend])), f"{backend} had not answered within its statement_timeout of 500 ms")
     assert time.monotonic() - began < 20
-    if backend == "lite_apart":  # what its driver cannot cancel runs on in its process, which ends with the backend
-        assert run("SELECT count(*) FROM lite_apart.main.big") == [(100_000,)]
-        run("DETACH lite_apart")
-        backend = "lite"
     check(backend)
-
-
-def test_a_time_out_ends_sqlite_in_the_server_when_rows_come(run, check, hurried):
-    """Its driver cannot cancel, nor be cut off: only between batches is its time looked at."""
-    hurried("lite")
-    refused(lambda: run(passed_on("lite", "SELECT a.i FROM big a, big b WHERE b.i % 2000 = 7")),
-            "lite had not answered within its statement_timeout of 500 ms")
-    check("lite")
 
 
 def test_a_write_that_waits_for_sqlites_lock_has_its_time(run, check, attach):

@@ -388,7 +388,7 @@ TEST_F(DuckdbBackend, AFileIsNotTakenWhereItsTablesAreOnlyKnown) {
   Sql({"CREATE TABLE t AS SELECT range AS v FROM range(10)"});
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
   ASSERT_OK_AND_ASSIGN(const auto table, backend->Table("main", "t"));
-  ASSERT_OK_AND_ASSIGN(const auto statement, backend->Query("FROM t"));
+  ASSERT_OK_AND_ASSIGN(const auto statement, backend->Query("FROM t", {}));
   ASSERT_OK(Read(*statement, WholeOf(*statement)));
   ASSERT_OK(registry_->Detach("old"));
   ASSERT_OK(registry_->Attach(spec_));
@@ -458,7 +458,7 @@ TEST_F(DuckdbBackend, PassesStatementsOnUntouched) {
   Sql({"CREATE TABLE t AS SELECT range AS v FROM range(10000)", "CREATE TABLE u (v INTEGER, s VARCHAR)"});
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
   const auto rows = [&](const std::string& statement) -> arrow::Result<std::shared_ptr<arrow::Table>> {
-    ARROW_ASSIGN_OR_RAISE(const auto source, backend->Query(statement));
+    ARROW_ASSIGN_OR_RAISE(const auto source, backend->Query(statement, {}));
     ARROW_ASSIGN_OR_RAISE(auto table, Read(*source, WholeOf(*source)));
     EXPECT_TRUE(table->schema()->Equals(*source->schema()));
     EXPECT_OK(table->ValidateFull());
@@ -481,7 +481,7 @@ TEST_F(DuckdbBackend, PassesStatementsOnUntouched) {
     ASSERT_OK_AND_ASSIGN(const auto two, rows(statement));
     EXPECT_EQ(two->num_rows(), 2) << statement;
   }
-  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query("SELECT v, v + 1 AS w FROM t ORDER BY v"));
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query("SELECT v, v + 1 AS w FROM t ORDER BY v", {}));
   ASSERT_OK_AND_ASSIGN(const auto second, Read(*source, {.projection = {1}, .filters = {}, .rows_max = 3}));
   EXPECT_THAT(Column(*second, 0), ElementsAre("1", "2", "3"));
   ASSERT_OK_AND_ASSIGN(const auto none, Read(*source, {.projection = {}, .filters = {}}));
@@ -492,7 +492,7 @@ TEST_F(DuckdbBackend, SaysWhatIsWrongWithAStatement) {
   Sql({"CREATE TABLE t AS SELECT 7 AS v, 170141183460469231731687303715884105727 AS h"});
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
   const auto refusal = [&](const std::string& statement) {
-    const auto source = backend->Query(statement);
+    const auto source = backend->Query(statement, {});
     return source.ok() ? Read(**source, WholeOf(**source)).status().message() : source.status().message();
   };
   EXPECT_THAT(refusal("SELEC 1"), HasSubstr("old: Parser Error: syntax error at or near \"SELEC\""));
@@ -503,7 +503,7 @@ TEST_F(DuckdbBackend, SaysWhatIsWrongWithAStatement) {
   EXPECT_THAT(refusal("SELECT v + ? FROM t"), HasSubstr("the statement has parameters"));
   EXPECT_THAT(refusal("SELECT v + $x FROM t"), HasSubstr("the statement has parameters"));
   EXPECT_EQ(registry_->Backends()[0].state, backend::BackendState::kAvailable);
-  ASSERT_OK_AND_ASSIGN(const auto still, backend->Query("SELECT v FROM t"));
+  ASSERT_OK_AND_ASSIGN(const auto still, backend->Query("SELECT v FROM t", {}));
   EXPECT_OK(Read(*still, WholeOf(*still)));
 }
 
@@ -546,7 +546,7 @@ TEST_F(DuckdbBackend, AStatementThatIsPassedOnOnlyReads) {
       "FROM register_external_resource_type('x', kind := 'y', create_function := 'range')",
       "FROM deregister_external_resource('x')", "FROM arrow_scan(1, 2, 3)", "FROM seq_scan()"};
   for (const auto& statement : statements) {
-    const auto source = backend->Query(statement);
+    const auto source = backend->Query(statement, {});
     EXPECT_FALSE(source.ok() && Read(**source, WholeOf(**source)).ok()) << statement;
   }
   for (const char* name : {"other.duckdb", "out", "log", "profile.json"}) {
@@ -557,7 +557,7 @@ TEST_F(DuckdbBackend, AStatementThatIsPassedOnOnlyReads) {
   EXPECT_EQ(tables.size(), 1);
   ASSERT_OK_AND_ASSIGN(
       const auto sequences,
-      backend->Query("SELECT coalesce(last_value, 0) FROM duckdb_sequences() WHERE sequence_name = 'q'"));
+      backend->Query("SELECT coalesce(last_value, 0) FROM duckdb_sequences() WHERE sequence_name = 'q'", {}));
   ASSERT_OK_AND_ASSIGN(const auto moved, Read(*sequences, WholeOf(*sequences)));
   EXPECT_THAT(Column(*moved, 0), ElementsAre("0"));
   EXPECT_EQ(registry_->Backends()[0].pool_in_use, 0);

@@ -80,7 +80,7 @@ class DuckdbWriting : public ::testing::Test {
   // One text of all rows that a statement has.
   std::string Texts(const std::string& select) const {
     const auto texts = [&]() -> arrow::Result<std::string> {
-      ARROW_ASSIGN_OR_RAISE(const auto source, backend_->Query(select));
+      ARROW_ASSIGN_OR_RAISE(const auto source, backend_->Query(select, {}));
       ARROW_ASSIGN_OR_RAISE(const auto reader, source->Scan({.projection = {0}, .filters = {}}));
       ARROW_ASSIGN_OR_RAISE(const auto table, reader->ToTable());
       std::string all;

@@ -93,7 +93,7 @@ class IsolatedBackend : public ::testing::Test {
   }
   static arrow::Result<std::shared_ptr<arrow::Table>> Read(const Backend& backend, const std::string& sql,
                                                            std::function<bool()> cancelled = {}) {
-    ARROW_ASSIGN_OR_RAISE(const auto source, backend.Query(sql));
+    ARROW_ASSIGN_OR_RAISE(const auto source, backend.Query(sql, {}));
     auto request = WholeOf(*source);
     request.cancelled = std::move(cancelled);
     ARROW_ASSIGN_OR_RAISE(const auto reader, source->Scan(request));
@@ -185,7 +185,7 @@ TEST_F(IsolatedBackend, SecretsAreInNoArgumentAndNoEnvironment) {
 TEST_F(IsolatedBackend, AProcessThatDiesInMidStreamIsAnErrorAndTheNextQueryWorks) {
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
   for (int i = 0; i < 3; ++i) {
-    ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(kManyRows));
+    ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(kManyRows, {}));
     ASSERT_OK_AND_ASSIGN(const auto reader, source->Scan(WholeOf(*source)));
     ASSERT_OK(reader->Next());
     const auto hosts = Hosts();
@@ -218,7 +218,7 @@ TEST_F(IsolatedBackend, StopsForWhoIsGone) {
 TEST_F(IsolatedBackend, AProcessThatHangsIsCutOff) {
   spec_.statement_timeout = std::chrono::milliseconds(3'000);
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
-  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(kManyRows));
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(kManyRows, {}));
   ASSERT_OK_AND_ASSIGN(const auto reader, source->Scan(WholeOf(*source)));
   ASSERT_OK(reader->Next());
   const auto host = Hosts().at(0);

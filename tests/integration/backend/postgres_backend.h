@@ -78,7 +78,7 @@ class PostgresBackend : public ::testing::Test {
     return Read(source, WholeOf(source));
   }
   static arrow::Result<std::shared_ptr<arrow::Table>> ReadQuery(const Backend& backend, const std::string& sql) {
-    ARROW_ASSIGN_OR_RAISE(const auto source, backend.Query(sql));
+    ARROW_ASSIGN_OR_RAISE(const auto source, backend.Query(sql, {}));
     return Read(*source);
   }
 

@@ -41,14 +41,14 @@ class PostgresFailures : public PostgresBackend {
   }
   static arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Begin(const Backend& backend,
                                                                         const std::string& sql) {
-    ARROW_ASSIGN_OR_RAISE(const auto source, backend.Query(sql));
+    ARROW_ASSIGN_OR_RAISE(const auto source, backend.Query(sql, {}));
     return source->Scan(WholeOf(*source));
   }
 };
 
 TEST_F(PostgresFailures, ACancelEndsTheStatementThereSoon) {
   ASSERT_OK_AND_ASSIGN(const auto backend, Attach());
-  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(kSleep));
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(kSleep, {}));
   std::atomic<bool> gone = false;
   ScanRequest request = WholeOf(*source);
   request.cancelled = [&] { return gone.load(); };
@@ -178,7 +178,7 @@ TEST_F(PostgresFailures, AFullPoolMakesOthersWaitABoundedTime) {
   spec.pool_max = 1;
   spec.pool_wait = milliseconds(200);
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec));
-  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query("SELECT 1 AS one"));
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query("SELECT 1 AS one", {}));
   ASSERT_OK_AND_ASSIGN(auto reader, Begin(*backend, kEndless));
   const auto status = Read(*source).status();
   EXPECT_TRUE(status.IsCapacityError());
@@ -189,7 +189,7 @@ TEST_F(PostgresFailures, AFullPoolMakesOthersWaitABoundedTime) {
 
 TEST_F(PostgresFailures, DetachingEndsWhatRuns) {
   ASSERT_OK_AND_ASSIGN(const auto backend, Attach());
-  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(kSleep));
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(kSleep, {}));
   auto result = std::async(std::launch::async, [&] { return Read(*source).status(); });
   ASSERT_TRUE(Eventually([&] { return IsActive(); }));
   ASSERT_OK(registry_->Detach("warehouse"));
@@ -206,9 +206,10 @@ TEST_F(PostgresFailures, CancelledFailedAndAbandonedStatementsLeaveThePoolWhole)
   auto spec = Spec();
   spec.pool_max = kThreads;
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec));
-  ASSERT_OK_AND_ASSIGN(const auto sleep, backend->Query(kSleep));
-  ASSERT_OK_AND_ASSIGN(const auto failing, backend->Query("SELECT 1 / (100 - g) AS v FROM generate_series(1, 200) g"));
-  ASSERT_OK_AND_ASSIGN(const auto endless, backend->Query(kEndless));
+  ASSERT_OK_AND_ASSIGN(const auto sleep, backend->Query(kSleep, {}));
+  ASSERT_OK_AND_ASSIGN(const auto failing,
+                       backend->Query("SELECT 1 / (100 - g) AS v FROM generate_series(1, 200) g", {}));
+  ASSERT_OK_AND_ASSIGN(const auto endless, backend->Query(kEndless, {}));
   std::vector<std::thread> threads;
   std::atomic<int> wrong = 0;
   for (int t = 0; t < kThreads; ++t) {

@@ -245,7 +245,7 @@ TEST_F(PostgresTypes, OfStatementsArriveOrAreRefused) {
   ASSERT_OK_AND_ASSIGN(const auto backend, Attach());
   for (const auto& one : TypeCases()) {
     const std::string sql = "SELECT " + Literal(one.values[0].first) + "::" + one.type + " AS v";
-    const auto source = backend->Query(sql);
+    const auto source = backend->Query(sql, {});
     if (!source.ok()) {
       EXPECT_TRUE(source.status().IsInvalid());
       EXPECT_THAT(source.status().message(), AllOf(HasSubstr("Column v has the type"), HasSubstr("cast it to")))
@@ -390,7 +390,7 @@ TEST_F(PostgresBackend, CountsRowsAndStopsAtAMost) {
   Sql("CREATE TABLE counted AS SELECT g AS i FROM generate_series(1, 3000) g");
   ASSERT_OK_AND_ASSIGN(const auto backend, Attach());
   ASSERT_OK_AND_ASSIGN(const auto table, backend->Table("public", "counted"));
-  ASSERT_OK_AND_ASSIGN(const auto statement, backend->Query("SELECT i FROM counted"));
+  ASSERT_OK_AND_ASSIGN(const auto statement, backend->Query("SELECT i FROM counted", {}));
   for (const auto& source : {table, statement}) {
     ASSERT_OK_AND_ASSIGN(const auto reader, source->Scan({}));
     std::int64_t rows = 0;
@@ -430,12 +430,12 @@ TEST_F(PostgresBackend, RefusesStatementsWithoutRows) {
   Sql("CREATE TABLE kept (i int)");
   ASSERT_OK_AND_ASSIGN(const auto backend, Attach());
   for (const auto* sql : {"DROP TABLE kept", "SET TimeZone = 'UTC'", ""}) {
-    EXPECT_FALSE(backend->Query(sql).ok()) << sql;
+    EXPECT_FALSE(backend->Query(sql, {}).ok()) << sql;
   }
-  EXPECT_FALSE(backend->Query("SELECT 1; DROP TABLE kept").ok());
+  EXPECT_FALSE(backend->Query("SELECT 1; DROP TABLE kept", {}).ok());
   EXPECT_EQ(Sql("SELECT count(*) FROM kept"), "0");
   EXPECT_THAT(
-      backend->Query("SELEC 1").status().message(),
+      backend->Query("SELEC 1", {}).status().message(),
       AllOf(HasSubstr("syntax error at or near \"SELEC\""), HasSubstr("SQLSTATE 42601"), Not(HasSubstr("Query was"))));
 }
 

@@ -231,15 +231,15 @@ TEST_F(RedisBackend, SendsProjectionsAndLimitsAndCounts) {
 TEST_F(RedisBackend, PassesStatementsOnThatOnlyRead) {
   Sensors(10);
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
-  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query("SELECT id, v FROM sensors ORDER BY ts DESC LIMIT 2"));
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query("SELECT id, v FROM sensors ORDER BY ts DESC LIMIT 2", {}));
   ASSERT_OK_AND_ASSIGN(const auto rows, Read(*source, WholeOf(*source)));
   EXPECT_THAT(Column(*rows, 0), ElementsAre("9", "8"));
   for (const auto* sql : {"DELETE FROM sensors", "DROP TABLE sensors", "CREATE TABLE x (a INTEGER)",
                           "INSERT INTO sensors VALUES (100, '2024-01-01', 1, 's')"}) {
-    EXPECT_THAT(backend->Query(sql).status().message(), HasSubstr("hot: the statement gives no rows")) << sql;
+    EXPECT_THAT(backend->Query(sql, {}).status().message(), HasSubstr("hot: the statement gives no rows")) << sql;
   }
-  EXPECT_TRUE(backend->Query("SELECT count(*) FROM sensors").status().IsNotImplemented());
-  EXPECT_FALSE(backend->Query("SELECT id FROM sensors; DROP TABLE sensors").ok());
+  EXPECT_TRUE(backend->Query("SELECT count(*) FROM sensors", {}).status().IsNotImplemented());
+  EXPECT_FALSE(backend->Query("SELECT id FROM sensors; DROP TABLE sensors", {}).ok());
   ASSERT_OK_AND_ASSIGN(const auto table, backend->Table("main", "sensors"));
   ASSERT_OK_AND_ASSIGN(const auto all, Read(*table, WholeOf(*table)));
   EXPECT_EQ(all->num_rows(), 10);

@@ -199,10 +199,11 @@ TEST_F(SqliteBackend, SendsConditionsThatMeanTheSame) {
 
 TEST_F(SqliteBackend, PassesStatementsOn) {
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
-  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query("SELECT 1 AS one, 'a' AS text, 0.5 AS half"));
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query("SELECT 1 AS one, 'a' AS text, 0.5 AS half", {}));
   ASSERT_OK_AND_ASSIGN(const auto rows, Read(*source, WholeOf(*source)));
   EXPECT_EQ(Column(*rows, 1)[0], "a");
-  EXPECT_THAT(backend->Query("SELECT FROM").status().message(), AllOf(HasSubstr("local: "), HasSubstr("syntax error")));
+  EXPECT_THAT(backend->Query("SELECT FROM", {}).status().message(),
+              AllOf(HasSubstr("local: "), HasSubstr("syntax error")));
 }
 
 TEST_F(SqliteBackend, LetsNoStatementThatIsPassedOnChangeAnything) {
@@ -213,12 +214,12 @@ TEST_F(SqliteBackend, LetsNoStatementThatIsPassedOnChangeAnything) {
        {"VACUUM INTO '" + other + "'", "ATTACH '" + other + "' AS o", std::string("PRAGMA query_only = off"),
         "/* */ -- \n /**/vacuum into '" + other + "'", std::string("INSERT INTO t VALUES (2) RETURNING i"),
         std::string("-- SELECT"), std::string("/* SELECT")}) {
-    EXPECT_THAT(backend->Query(sql).status().message(), HasSubstr("local: a statement begins with")) << sql;
+    EXPECT_THAT(backend->Query(sql, {}).status().message(), HasSubstr("local: a statement begins with")) << sql;
   }
   EXPECT_FALSE(std::filesystem::exists(other));
-  const auto deletes = backend->Query("WITH one AS (SELECT 1) DELETE FROM t RETURNING i");
+  const auto deletes = backend->Query("WITH one AS (SELECT 1) DELETE FROM t RETURNING i", {});
   EXPECT_THAT(deletes.status().message(), HasSubstr("readonly"));
-  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(" /* all */ -- of them\n SELECT count(*) AS n FROM t"));
+  ASSERT_OK_AND_ASSIGN(const auto source, backend->Query(" /* all */ -- of them\n SELECT count(*) AS n FROM t", {}));
   ASSERT_OK_AND_ASSIGN(const auto rows, Read(*source, WholeOf(*source)));
   EXPECT_EQ(Column(*rows, 0)[0], "1");
 }
@@ -227,7 +228,7 @@ TEST_F(SqliteBackend, StopsForWhoIsGoneBetweenBatches) {
   ASSERT_OK_AND_ASSIGN(const auto backend, registry_->Attach(spec_));
   ASSERT_OK_AND_ASSIGN(
       const auto source,
-      backend->Query("WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n) SELECT k FROM n"));
+      backend->Query("WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n) SELECT k FROM n", {}));
   std::atomic<bool> gone = false;
   auto request = WholeOf(*source);
   request.cancelled = [&] { return gone.load(); };

@@ -395,7 +395,7 @@ TEST_P(SqliteWriting, RowsAreMergedUpdatedAndDeleted) {
   ASSERT_OK_AND_ASSIGN(const auto rows, reader->ToTable());
   EXPECT_EQ(rows->num_rows(), 3);
   EXPECT_EQ(rows->column(1)->GetScalar(1).ValueOrDie()->ToString(), "C");
-  EXPECT_FALSE(backend_->Query("DELETE FROM t RETURNING id").ok()) << "what is passed on only reads";
+  EXPECT_FALSE(backend_->Query("DELETE FROM t RETURNING id", {}).ok()) << "what is passed on only reads";
 }
 
 INSTANTIATE_TEST_SUITE_P(Driver, SqliteWriting, kPlacesOfDriver, NameOfPlace);

@@ -92,6 +92,17 @@ def test_tables_are_read_as_the_driver_describes_them(client):
     assert "plane does not exist" in refusal(ask, client, "FROM other.main.plane")
 
 
+def test_flights_own_calls_list_it(server):
+    with connected(server) as connection:
+        (catalog,) = connection.adbc_get_objects(depth="all", catalog_filter="other").read_all().to_pylist()
+        (schema,) = catalog["catalog_db_schemas"]
+        tables = {table["table_name"]: table for table in schema["db_schema_tables"]}
+        assert {"planes", "heavy", "od d", "numbers"} <= tables.keys() and tables["heavy"]["table_type"] == "VIEW"
+        assert [column["column_name"] for column in tables["planes"]["table_columns"]] == ["tail", "seats", "weight", "photo"]
+        found = connection.adbc_get_table_schema("od d", catalog_filter="other", db_schema_filter=schema["db_schema_name"])
+        assert [field.name for field in found] == ["a b", "Select"]
+
+
 def test_what_is_certain_is_sent(client):
     told = str(ask(client, "EXPLAIN SELECT filling FROM other.main.numbers WHERE i >= 7 AND filling = 'x'"))
     assert "i >= 7" in told.replace('"', "")

@@ -18,7 +18,7 @@ import pyarrow.flight as flight
 import pytest
 
 import flight_sql_wire as wire
-from flight_sql_client import TOKEN, USERS
+from flight_sql_client import TOKEN, USERS, connected
 from server_process import ServerProcess, wait_until
 from snowflake_server import PASSWORD, USER, SnowflakeServer
 
@@ -112,6 +112,20 @@ def test_tables_are_read_and_joined(client):
                        "ORDER BY hours") == [{"hours": 10, "seats": 200}, {"hours": 30, "seats": None}]
     assert ask(client, "SELECT count(*) AS n FROM snow.public.jets") == [{"n": 1}]
     assert ask(client, "SELECT \"a b\"::INT AS a, \"Select\" AS s FROM snow.crm.\"od d\"") == [{"a": 1, "s": "x"}]
+
+
+def test_flights_own_calls_list_it(server):
+    with connected(server) as connection:
+        (catalog,) = connection.adbc_get_objects(depth="all", catalog_filter="snow").read_all().to_pylist()
+        schemas = {schema["db_schema_name"]: schema["db_schema_tables"] for schema in catalog["catalog_db_schemas"]}
+        public = {table["table_name"]: table for table in schemas["PUBLIC"]}
+        assert (public["PLANES"]["table_type"], public["JETS"]["table_type"]) == ("TABLE", "VIEW")
+        assert [column["column_name"] for column in public["PLANES"]["table_columns"]] == [
+            "TAIL", "SEATS", "PRICE", "BUILT", "JET", "WEIGHT"]
+        assert [table["table_name"] for table in schemas["CRM"]] == ["od d"]
+        found = connection.adbc_get_table_schema("PLANES", catalog_filter="snow", db_schema_filter="PUBLIC")
+        assert [(field.name, str(field.type), field.nullable) for field in found][:3] == [
+            ("TAIL", "string", False), ("SEATS", "decimal128(38, 0)", True), ("PRICE", "decimal128(20, 4)", True)]
 
 
 def test_types_are_what_the_document_says(client):

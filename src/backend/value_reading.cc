@@ -17,6 +17,7 @@
 #include <arrow/util/bit_util.h>
 #include <arrow/util/bitmap_ops.h>
 #include <arrow/util/decimal.h>
+#include <arrow/util/utf8.h>
 
 #include <array>
 #include <charconv>
@@ -289,6 +290,23 @@ arrow::Result<ArrayPtr> ApplyCheck(const ColumnLayout& column, ArrayPtr values, 
   return arrow::MakeArray(data);
 }
 
+// Some databases keep whatever bytes they were given as a text, which no reader of Arrow's would take.
+arrow::Status CheckTexts(const ColumnLayout& column, const arrow::Array& array) {
+  if (array.type_id() == arrow::Type::LIST) {
+    return CheckTexts(column, *static_cast<const arrow::ListArray&>(array).values());
+  }
+  if (array.type_id() != arrow::Type::STRING) return arrow::Status::OK();
+  static const bool kReady = (arrow::util::InitializeUTF8(), true);
+  static_cast<void>(kReady);
+  const auto& texts = static_cast<const arrow::StringArray&>(array);
+  for (std::int64_t row = 0; row < texts.length(); ++row) {
+    if (texts.IsNull(row) || arrow::util::ValidateUTF8(texts.GetView(row))) continue;
+    return arrow::Status::Invalid("Column ", column.name, " has a text that is no valid UTF-8 (read its bytes with ",
+                                  "backend_query, or leave its row out)");
+  }
+  return arrow::Status::OK();
+}
+
 }  // namespace
 
 std::shared_ptr<arrow::DataType> StorageType(const std::shared_ptr<arrow::DataType>& type) {
@@ -352,6 +370,7 @@ arrow::Result<ArrayPtr> ValueReading::ReadColumn(const ColumnLayout& column,
   }
   switch (column.reading) {
     case Reading::kAsIs:
+      ARROW_RETURN_NOT_OK(CheckTexts(column, *array));
       return array;
     case Reading::kTimestamp:
       return ReadTimes<arrow::TimestampType, std::int64_t>(column, array, kFirstMicros, kInfiniteMicros);

@@ -1,6 +1,7 @@
 #include "backend/value_reading.h"
 
 #include <arrow/array.h>
+#include <arrow/array/builder_binary.h>
 #include <arrow/c/bridge.h>
 #include <arrow/json/from_string.h>
 #include <arrow/record_batch.h>
@@ -133,6 +134,18 @@ TEST(ValueReading, NamesTheColumnsOfAnErrorThatNamesNone) {
                             arrow::Status::IOError("ReadRecord failed at row 3: Array value with lower bound 3")}) {
     EXPECT_EQ(reading.NameColumn(other), other);
   }
+}
+
+TEST(ValueReading, RefusesTextsThatAreNoUtf8) {
+  const auto texts = [](const std::string& second) {
+    arrow::StringBuilder builder;
+    EXPECT_TRUE(builder.Append("\u00e9").ok() && builder.AppendNull().ok() && builder.Append(second).ok());
+    return builder.Finish().ValueOrDie();
+  };
+  const auto layout = Layout(arrow::utf8(), Reading::kAsIs, arrow::utf8());
+  EXPECT_OK(Read(layout, {texts("\u65e5")}));
+  EXPECT_THAT(Read(layout, {texts("a\xff")}).status().message(),
+              HasSubstr("Column v has a text that is no valid UTF-8"));
 }
 
 TEST(ValueReading, SaysWhatArrivesThatWasNotAskedFor) {

@@ -57,6 +57,17 @@ def test_metadata_lists_schemas_tables_columns(server, run, file):
     refused(lambda: run("FROM lite.main.plane"), "plane", "does not exist")
 
 
+def test_a_text_that_is_no_utf8_is_an_error(run, file):
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript("CREATE TABLE bytes (k INTEGER PRIMARY KEY, v TEXT); "
+                                 "INSERT INTO bytes VALUES (1, 'é'), (2, CAST(x'ff41' AS TEXT))")
+    assert run("SELECT v FROM lite.main.bytes WHERE k = 1") == [("é",)]
+    for sql in ("SELECT v FROM lite.main.bytes", "SELECT v FROM lite.main.bytes WHERE k = 2", "SELECT max(k), v FROM lite.main.bytes GROUP BY v",
+                "SELECT * FROM backend_query('lite', 'SELECT v FROM bytes')"):
+        refused(lambda sql=sql: run(sql), "Column ", "is no valid UTF-8")
+    assert run("SELECT * FROM backend_query('lite', 'SELECT hex(v) AS v FROM bytes WHERE k = 2')") == [("FF41",)]
+
+
 def test_what_changes_there_is_seen(run, file):
     def there(sql):
         with contextlib.closing(sqlite3.connect(file)) as connection:

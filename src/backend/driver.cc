@@ -341,6 +341,11 @@ arrow::Status DriverDatabase::Initialize(const BackendSpec& spec, const std::str
       return arrow::Status::Invalid("Option ", option, "max_timestamp_precision is '", exact,
                                     "' here: with another a TIMESTAMP may be changed on its way (leave it out)");
     }
+    const auto precision = options.find(option + "use_high_precision");
+    if (precision != options.end() && precision->second != ADBC_OPTION_VALUE_ENABLED) {
+      return arrow::Status::Invalid("Option ", precision->first,
+                                    " is 'true' here: without it a NUMBER becomes a float (leave it out)");
+    }
   }
   for (const auto& [name, value] : options) {
     if (postgres && (name == "uri" || name == "username" || name == "password")) continue;

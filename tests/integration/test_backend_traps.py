@@ -355,6 +355,27 @@ def test_sqlite_refuses_types_that_it_has_not(ingest, values):
     refused(lambda: ingest("lite.main.never", values, mode="create"), "v")
 
 
+def test_sqlite_days_in_milliseconds_are_days(run, ingest):
+    """Its driver takes no date64."""
+    assert ingest("lite.main.days", pa.array([86_400_000, None], pa.date64()), mode="create") == 2
+    assert run("SELECT v FROM lite.main.days ORDER BY v NULLS LAST") == [(datetime.date(1970, 1, 2),), (None,)]
+    run("DROP TABLE lite.main.days")
+
+
+@pytest.mark.parametrize("backend", ["lite.main", "duck.main", "warehouse.public"])
+def test_a_key_that_is_there_is_the_callers_error(server, run, ingest, backend):
+    """Drivers say of it what they say of their own faults: INTERNAL in an ingest of SQLite's and DuckDB's."""
+    run(f"CREATE TABLE {backend}.keyed (v BIGINT PRIMARY KEY)")
+    assert ingest(f"{backend}.keyed", pa.array([1, 2])) == 2
+    for write in (lambda: ingest(f"{backend}.keyed", pa.array([3, 1])), lambda: run(f"INSERT INTO {backend}.keyed VALUES (4), (2)")):
+        said = refused(write, backend.partition(".")[0])
+        assert "INTERNAL" not in said and "nternal" not in said, said
+        assert "unique" in said.lower() or "duplicate key" in said.lower(), said
+    assert run(f"SELECT v FROM {backend}.keyed ORDER BY v") == [(1,), (2,)]
+    assert run("SELECT count(*) FROM hyprstream.backends WHERE breaker <> 'closed'") == [(0,)]
+    run(f"DROP TABLE {backend}.keyed")
+
+
 def test_sqlite_uint64_above_int64_max(run, ingest):
     run("CREATE TABLE lite.main.big (v UBIGINT)")
     refused(lambda: ingest("lite.main.big", pa.array([1, 2**63], pa.uint64())), "Column v, row 1", str(2**63))

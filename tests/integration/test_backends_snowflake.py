@@ -168,6 +168,15 @@ def test_no_other_precision_is_taken(snowflake, client, precision):
     wire.update(client, "DETACH exact", ADA)
 
 
+def test_no_lower_precision_of_numbers_is_taken(snowflake, client):
+    """Without it the driver makes floats of numbers with a fraction."""
+    option = "adbc.snowflake.sql.client_option.use_high_precision"
+    said = refusal(wire.update, client, snowflake.attach("rough", f", \"{option}\" 'false'"), ADA)
+    assert option in said and "leave it out" in said
+    wire.update(client, snowflake.attach("exact", f", \"{option}\" 'true'"), ADA)
+    wire.update(client, "DETACH exact", ADA)
+
+
 def test_a_name_is_a_name(client):
     for name in ("zz\\' UNION SELECT $$injected$$, $$TEXT$$, $$YES$$, $$1$$, $$0$$ --", "plain\\", "it's"):
         assert "does not exist" in refusal(ask, client, f'SELECT * FROM snow.public."{name}"')

@@ -175,8 +175,10 @@ class MetaDataTest extends JdbcTest {
   @Test
   void keysOfABackendsTable() throws Exception {
     Path folder = Files.createTempDirectory("hyprstream-test-");
-    Map<String, String> drivers = Map.of("HYPRSTREAM_ADBC_DRIVERS", System.getenv("HYPRSTREAM_ADBC_DRIVERS"));
-    try (Server server = Server.start(drivers); Connection other = server.connect()) {
+    Map<String, String> environment = Map.of(
+        "HYPRSTREAM_ADBC_DRIVERS", System.getenv("HYPRSTREAM_ADBC_DRIVERS"),
+        "HYPRSTREAM_USERS", "ada = { token = 'ada-token', admin = true }");
+    try (Server server = Server.start(environment); Connection other = server.connect("&token=ada-token")) {
       update(other, "ATTACH 'file:" + folder.resolve("lite.db") + "' AS lite (TYPE adbc, DRIVER 'sqlite')");
       update(other, "CREATE TABLE lite.main.p (a INTEGER, b INTEGER, PRIMARY KEY (b, a))");
       DatabaseMetaData there = other.getMetaData();

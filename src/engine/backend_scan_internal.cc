@@ -111,11 +111,7 @@ duckdb::unique_ptr<duckdb::FunctionData> BindQuery(duckdb::ClientContext& contex
   const auto name = input.inputs[0].ToString();
   const auto backend = ContextState::Of(context).shared->backends->Find(name);
   if (!backend) RefuseIfNotOk(arrow::Status::KeyError("Unknown backend: ", CutText(name, 80)));
-  auto source = backend->Query(input.inputs[1].ToString(),
-                               [context = duckdb::weak_ptr<duckdb::ClientContext>(context.shared_from_this())] {
-                                 const auto alive = context.lock();
-                                 return !alive || alive->IsInterrupted();
-                               });
+  auto source = backend->Query(input.inputs[1].ToString(), OnceInterrupted(context));
   RefuseIfNotOk(At(backend->name(), source.status()));
   auto data = MakeScanData(
       context,
@@ -139,6 +135,13 @@ std::shared_ptr<const arrow::Schema> DeclareRows(duckdb::ClientContext& context,
   auto types = ChunkSource(context, readable).types();
   std::vector<Carriage> carriages(types.size(), Carriage::kArrow);
   return std::make_shared<DeclaredSchema>(readable->fields(), std::move(types), std::move(carriages));
+}
+
+std::function<bool()> OnceInterrupted(duckdb::ClientContext& context) {
+  return [context = duckdb::weak_ptr<duckdb::ClientContext>(context.shared_from_this())] {
+    const auto alive = context.lock();
+    return !alive || alive->IsInterrupted();
+  };
 }
 
 std::shared_ptr<arrow::RecordBatchReader> OpenBackendRows(const BackendRows& rows, const arrow::Schema& schema,

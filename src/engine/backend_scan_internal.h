@@ -5,6 +5,7 @@
 
 #include <duckdb/common/unique_ptr.hpp>
 #include <duckdb/function/table_function.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -36,6 +37,9 @@ struct BackendRows {
 
 // As DuckDB reads them.
 std::shared_ptr<const arrow::Schema> DeclareRows(duckdb::ClientContext& context, const TableSource& source);
+
+// True once the connection is interrupted, or gone; from any thread.
+std::function<bool()> OnceInterrupted(duckdb::ClientContext& context);
 
 // Starts reading them; `schema`: DeclareRows() of the source. The batches have the columns that are asked for, or an
 // error is given that names the backend.

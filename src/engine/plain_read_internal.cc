@@ -174,14 +174,10 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> RunPlainRead(duckdb::Cl
   if (!given || !AreCarriedAsTheyAre(read, columns, *schema)) return nullptr;
   auto filters = EvaluateFilters(context, *given, columns);
   if (filters.size() != given->size() || !(*source)->FindsExactly(filters)) return nullptr;
-  const ScanRequest request{
-      .projection = read.columns,
-      .filters = std::move(filters),
-      .rows_max = std::nullopt,
-      .cancelled = [context = duckdb::weak_ptr<duckdb::ClientContext>(context.shared_from_this())] {
-        const auto alive = context.lock();
-        return !alive || alive->IsInterrupted();
-      }};
+  const ScanRequest request{.projection = read.columns,
+                            .filters = std::move(filters),
+                            .rows_max = std::nullopt,
+                            .cancelled = OnceInterrupted(context)};
   return std::make_shared<PlainRows>(
       OpenBackendRows({.backend = read.backend, .table = read.table, .source = *source}, columns, request), schema);
 }

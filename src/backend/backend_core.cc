@@ -9,7 +9,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 #include <optional>
 #include <random>
@@ -27,22 +26,18 @@ constexpr milliseconds kBusyPoll{20};
 constexpr milliseconds kIdlePoll{200};
 constexpr milliseconds kSweepPeriod{1'000};
 constexpr milliseconds kCheckTimeout{5'000};
+constexpr milliseconds kConnectPatience{3'000};  // a driver ends its own waiting first, in whole seconds
 
 class Session final : public PooledConnection {
  public:
   // `isolated`: the driver has a process of its own, and the socket is that one's.
   Session(std::unique_ptr<DriverConnection> connection, SocketId socket, bool isolated, const Dialect& dialect,
           StatementWatch& watch)
-      : connection_(std::move(connection)),
-        socket_(socket),
-        peer_(PeerOf(socket)),
-        isolated_(isolated),
-        dialect_(dialect),
-        watch_(watch) {}
+      : connection_(std::move(connection)), socket_(socket), isolated_(isolated), dialect_(dialect), watch_(watch) {}
 
   arrow::Status Check() override {
     ARROW_ASSIGN_OR_RAISE(const auto statement, connection_->Prepare(dialect_.CheckQuery()));
-    BackgroundCancel cancel(*statement, peer_);
+    BackgroundCancel cancel(*statement);
     const auto watched =
         watch_.Add({.cancel = [&] { cancel.Start(); }, .cancelled = {}, .abort = [&] { End(); }}, kCheckTimeout);
     watched->Enter();
@@ -61,12 +56,10 @@ class Session final : public PooledConnection {
       ShutDownSocket(socket_);
     }
   }
-  const std::string& peer() const { return peer_; }
 
  private:
   const std::unique_ptr<DriverConnection> connection_;
   const SocketId socket_;
-  const std::string peer_;
   const bool isolated_;
   const Dialect& dialect_;
   StatementWatch& watch_;
@@ -88,24 +81,6 @@ arrow::Result<TextRows> TextsOf(ArrowArray& array, const std::shared_ptr<arrow::
     rows.push_back(std::move(texts));
   }
   return rows;
-}
-
-// None where the database does not say.
-arrow::Result<ConnectionPorts> AskPorts(DriverConnection& connection, const std::string& query) {
-  ConnectionPorts ports;
-  if (query.empty()) return ports;
-  ARROW_ASSIGN_OR_RAISE(const auto statement, connection.Prepare(query));
-  ARROW_ASSIGN_OR_RAISE(auto stream, statement->ExecuteQuery());
-  ARROW_ASSIGN_OR_RAISE(const auto schema, stream.ReadSchema());
-  while (true) {
-    ArrowArray array{};
-    ARROW_RETURN_NOT_OK(stream.Next(array));
-    if (array.release == nullptr) return ports;
-    ARROW_ASSIGN_OR_RAISE(const auto rows, TextsOf(array, schema));
-    for (const auto& row : rows) {
-      ports = {.local = std::atoi(row.at(0).value_or("0").c_str()), .peer = std::atoi(row.at(1).value_or("0").c_str())};
-    }
-  }
 }
 
 PoolOptions PoolOptionsOf(const BackendSpec& spec) {
@@ -216,6 +191,11 @@ void BackendCore::Close() {
   last.swap(database_);
 }
 
+bool BackendCore::is_closed() const {
+  MutexLock lock(mutex_);
+  return closed_;
+}
+
 arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenDatabase() {
   {
     MutexLock lock(mutex_);
@@ -249,41 +229,57 @@ arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenAnew() {
   return std::shared_ptr<DriverDatabase>(open, open->database.get());
 }
 
-arrow::Result<SocketId> BackendCore::BeginSession(DriverConnection& connection, const std::vector<SocketId>& before) {
+arrow::Status BackendCore::BeginSession(DriverConnection& connection, SocketId socket) {
   // It has been let in; that is no promise that anything else is answered.
   const auto abort = [&] {
     if (host_.empty()) {
-      ShutDownSocket(OnlyNewSocket(before));
+      ShutDownSocket(socket);
     } else {
       connection.CutOff();
     }
   };
   const auto watched = watch_.Add({.cancel = [] {}, .cancelled = {}, .abort = abort}, kCheckTimeout);
   watched->Enter();
-  const auto run = [&]() -> arrow::Result<ConnectionPorts> {
+  const auto run = [&]() -> arrow::Status {
     for (const auto& statement : dialect_->SessionStatements()) ARROW_RETURN_NOT_OK(connection.Run(statement));
     if (const auto own = dialect_->OwnQuery(); !own.empty()) ARROW_RETURN_NOT_OK(connection.Ask(own));
-    if (dialect_->connects_late()) {
-      const auto answer = connection.Run(dialect_->CheckQuery());
-      if (IsConnectionFailure(answer)) return answer;
-    }
-    if (!host_.empty()) return ConnectionPorts();
-    return AskPorts(connection, dialect_->PortsQuery());
+    if (!dialect_->connects_late()) return arrow::Status::OK();
+    const auto answer = connection.Run(dialect_->CheckQuery());
+    return IsConnectionFailure(answer) ? answer : arrow::Status::OK();
   };
-  const auto ports = run();
+  auto status = run();
   watched->Release();
-  ARROW_RETURN_NOT_OK(ports.status());
-  if (!host_.empty()) return SocketId{0};
-  const auto socket = FindSocket(*ports);
-  return socket != 0 ? socket : OnlyNewSocket(before);
+  return status;
+}
+
+arrow::Result<std::unique_ptr<DriverConnection>> BackendCore::OpenConnection(ConnectedSocket& socket) {
+  // A driver has a bound for connecting, but none for what it then asks the database by itself.
+  const auto limit = spec_.connect_timeout + kConnectPatience;
+  const auto is_overdue = [&] { return socket.age().value_or(milliseconds(0)) >= limit; };
+  const auto cut = [&] {
+    if (is_overdue() || is_closed()) socket.ShutDown();
+  };
+  const auto watched = watch_.Add({.cancel = cut, .cancelled = is_overdue}, spec_.connect_timeout);
+  const auto open = [&]() -> arrow::Result<std::unique_ptr<DriverConnection>> {
+    const NotesConnects noting(socket);
+    ARROW_ASSIGN_OR_RAISE(auto database, OpenDatabase());
+    return DriverConnection::Connect(std::move(database));
+  };
+  auto opened = open();
+  watched->Release();
+  if (!opened.ok() && watched->end() == WatchedStatement::End::kCancelled) {
+    return arrow::Status::IOError(
+        "The database let the connection in and had not answered within the connect_timeout of ",
+        spec_.connect_timeout.count(), " ms");
+  }
+  return opened;
 }
 
 arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::ConnectOnce() {
-  ARROW_ASSIGN_OR_RAISE(auto database, OpenDatabase());
-  const auto before = OutgoingSockets();
-  ARROW_ASSIGN_OR_RAISE(auto connection, DriverConnection::Connect(std::move(database)));
-  ARROW_ASSIGN_OR_RAISE(const auto socket, BeginSession(*connection, before));
-  return std::make_unique<Session>(std::move(connection), socket, !host_.empty(), *dialect_, watch_);
+  ConnectedSocket socket(clock_);  // none of an isolated driver's
+  ARROW_ASSIGN_OR_RAISE(auto connection, OpenConnection(socket));
+  ARROW_RETURN_NOT_OK(BeginSession(*connection, socket.id()));
+  return std::make_unique<Session>(std::move(connection), socket.id(), !host_.empty(), *dialect_, watch_);
 }
 
 arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::Connect() {
@@ -365,10 +361,6 @@ DriverConnection& BackendCore::ConnectionOf(const ConnectionPool::Lease& lease) 
 
 void BackendCore::Cut(const ConnectionPool::Lease& lease) { static_cast<const Session&>(lease.connection()).End(); }
 
-std::string BackendCore::PeerOfLease(const ConnectionPool::Lease& lease) {
-  return static_cast<const Session&>(lease.connection()).peer();
-}
-
 void BackendCore::NoteStatement() {
   MutexLock lock(mutex_);
   ++statements_;
@@ -402,7 +394,7 @@ arrow::Result<std::unique_ptr<RunningStatement>> BackendCore::Prepare(const std:
     }
   }
   auto& session = static_cast<Session&>(running->lease_.connection());
-  running->cancel_ = std::make_unique<BackgroundCancel>(*running->statement_, session.peer());
+  running->cancel_ = std::make_unique<BackgroundCancel>(*running->statement_);
   running->watched_ = watch_.Add({.cancel = [cancel = running->cancel_.get()] { cancel->Start(); },
                                   .cancelled = std::move(cancelled),
                                   .abort = [&session] { session.End(); }},

@@ -126,8 +126,6 @@ class BackendCore {
   static DriverConnection& ConnectionOf(const ConnectionPool::Lease& lease);
   // Whoever waits in the driver sees the end of the connection.
   static void Cut(const ConnectionPool::Lease& lease);
-  // Where it leads; empty where that is not known.
-  static std::string PeerOfLease(const ConnectionPool::Lease& lease);
   StatementWatch& watch() { return watch_; }
   void NoteStatement() EXCLUDES(mutex_);
   // With the statement's end and the backend's name in its words; counted.
@@ -138,8 +136,11 @@ class BackendCore {
 
   arrow::Result<std::unique_ptr<PooledConnection>> Connect() EXCLUDES(mutex_);
   arrow::Result<std::unique_ptr<PooledConnection>> ConnectOnce() EXCLUDES(mutex_);
-  // What the dialect wants of a new connection; its socket, which is none of `before`, as far as it can be told.
-  arrow::Result<SocketId> BeginSession(DriverConnection& connection, const std::vector<SocketId>& before);
+  // What its driver has connected for it goes into `socket`.
+  arrow::Result<std::unique_ptr<DriverConnection>> OpenConnection(ConnectedSocket& socket) EXCLUDES(mutex_);
+  // What the dialect wants of a new connection.
+  arrow::Status BeginSession(DriverConnection& connection, SocketId socket);
+  bool is_closed() const EXCLUDES(mutex_);
   // One at a time; who came meanwhile gets what that one got.
   arrow::Result<std::shared_ptr<DriverDatabase>> OpenDatabase() EXCLUDES(mutex_);
   arrow::Result<std::shared_ptr<DriverDatabase>> OpenAnew() EXCLUDES(mutex_);

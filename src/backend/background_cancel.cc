@@ -20,12 +20,12 @@ void BackgroundCancel::Start() {
   if (running_) return;
   if (thread_.joinable()) thread_.join();  // it has nothing to do any more
   running_ = was_sent_ = true;
-  before_ = OutgoingSockets();
   began_ = steady_clock::now();
   thread_ = std::thread([this] { Run(); });
 }
 
 void BackgroundCancel::Run() {
+  const NotesConnects noting(socket_);
   // A driver that has no cancel, or a statement that has ended: the same to whoever asked.
   static_cast<void>(statement_.Cancel());
   MutexLock lock(mutex_);
@@ -46,7 +46,7 @@ void BackgroundCancel::Finish() {
     while (running_) {
       ended_.WaitUntil(mutex_, cut_at);
       if (!running_ || steady_clock::now() < cut_at) continue;
-      ShutDownNewSockets(before_, peer_);
+      socket_.ShutDown();
       cut_at = steady_clock::now() + kBetweenCuts;
     }
     thread = std::move(thread_);

@@ -5,21 +5,18 @@
 #pragma once
 
 #include <chrono>
-#include <string>
 #include <thread>
-#include <utility>
-#include <vector>
 
 #include "backend/connection_socket.h"
 #include "backend/driver.h"
+#include "base/clock.h"
 #include "base/mutex.h"
 
 namespace hyprstream::backend {
 
 class BackgroundCancel {
  public:
-  // `peer`: where the statement's connection leads (PeerOf); empty where that is not known.
-  BackgroundCancel(DriverStatement& statement, std::string peer) : statement_(statement), peer_(std::move(peer)) {}
+  explicit BackgroundCancel(DriverStatement& statement) : statement_(statement) {}
   ~BackgroundCancel() { Finish(); }
   BackgroundCancel(const BackgroundCancel&) = delete;
   BackgroundCancel& operator=(const BackgroundCancel&) = delete;
@@ -27,20 +24,19 @@ class BackgroundCancel {
   // Sends one, unless one is on its way, and returns.
   void Start() EXCLUDES(mutex_);
   bool was_sent() const EXCLUDES(mutex_);
-  // Waits for the one that is on its way. After three seconds its connection is cut: what else has been connected to
-  // the same place meanwhile loses its own, too.
+  // Waits for the one that is on its way. After three seconds its connection is cut.
   void Finish() EXCLUDES(mutex_);
 
  private:
   void Run() EXCLUDES(mutex_);
 
   DriverStatement& statement_;
-  const std::string peer_;
+  const SystemClock clock_;
+  ConnectedSocket socket_{clock_};  // the cancel's own, not the statement's
   mutable Mutex mutex_;
   CondVar ended_;
   bool running_ GUARDED_BY(mutex_) = false;
   bool was_sent_ GUARDED_BY(mutex_) = false;
-  std::vector<SocketId> before_ GUARDED_BY(mutex_);  // it began
   std::chrono::steady_clock::time_point began_ GUARDED_BY(mutex_);
   std::thread thread_ GUARDED_BY(mutex_);
 };

@@ -4,20 +4,20 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <future>
+#include <latch>
+#include <optional>
+#include <thread>
 #include <vector>
+
+#include "base/fake_clock.h"
+#include "base/mutex.h"
 
 namespace hyprstream::backend {
 namespace {
-
-int PortOf(int socket, int (*address_of)(int, sockaddr*, socklen_t*)) {
-  sockaddr_in address{};
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(address_of(socket, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  return ntohs(address.sin_port);
-}
 
 class ConnectionSocketTest : public ::testing::Test {
  protected:
@@ -26,27 +26,29 @@ class ConnectionSocketTest : public ::testing::Test {
     address_.sin_family = AF_INET;
     address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ASSERT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address_), sizeof(address_)), 0);
-    ASSERT_EQ(listen(listener_, 4), 0);
-    address_.sin_port = htons(static_cast<std::uint16_t>(PortOf(listener_, getsockname)));
+    ASSERT_EQ(listen(listener_, 64), 0);
+    socklen_t size = sizeof(address_);
+    ASSERT_EQ(getsockname(listener_, reinterpret_cast<sockaddr*>(&address_), &size), 0);
   }
   void TearDown() override {
+    MutexLock lock(mutex_);
     for (const int client : clients_) close(client);
     close(listener_);
   }
   int Connect() {
-    clients_.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(connect(clients_.back(), reinterpret_cast<sockaddr*>(&address_), sizeof(address_)), 0);
-    return clients_.back();
+    const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address_), sizeof(address_)), 0);
+    MutexLock lock(mutex_);
+    clients_.push_back(client);
+    return client;
   }
 
   int listener_ = -1;
   sockaddr_in address_{};
-  std::vector<int> clients_;
+  FakeClock clock_;
+  Mutex mutex_;
+  std::vector<int> clients_ GUARDED_BY(mutex_);
 };
-
-SocketId Find(int client) {
-  return FindSocket({.local = PortOf(client, getsockname), .peer = PortOf(client, getpeername)});
-}
 
 bool HasEnded(int client) {
   char byte = 0;
@@ -54,44 +56,73 @@ bool HasEnded(int client) {
 }
 
 TEST_F(ConnectionSocketTest, FreesAThreadThatWaitsForAPeerThatSaysNothing) {
-  const int one = Connect();
+  ConnectedSocket socket(clock_);
+  const auto connect = [&] {
+    const NotesConnects noting(socket);
+    return Connect();
+  };
+  const int one = connect();
   const int other = Connect();
   auto waiting = std::async(std::launch::async, [&] {
     char byte = 0;
     return recv(one, &byte, 1, 0);
   });
-  EXPECT_TRUE(ShutDownSocket(Find(one)));
+  EXPECT_TRUE(socket.ShutDown());
   EXPECT_EQ(waiting.get(), 0);
   EXPECT_FALSE(HasEnded(other)) << "it is not the other's end";
-  EXPECT_EQ(FindSocket({.local = PortOf(other, getsockname), .peer = 1}), 0);
-  EXPECT_EQ(FindSocket({}), 0);
   EXPECT_FALSE(ShutDownSocket(0));
 }
 
-TEST_F(ConnectionSocketTest, IsFoundAsTheOneThatHasCome) {
+TEST_F(ConnectionSocketTest, IsTheLastThatItsThreadHasConnected) {
+  ConnectedSocket socket(clock_);
+  EXPECT_EQ(socket.id(), 0);
+  EXPECT_EQ(socket.age(), std::nullopt);
   Connect();
-  const auto before = OutgoingSockets();
-  EXPECT_EQ(OnlyNewSocket(before), 0);
-  const int one = Connect();
-  const int accepted = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-  EXPECT_EQ(OnlyNewSocket(before), Find(one)) << "what is accepted does not count";
+  EXPECT_EQ(socket.id(), 0) << "nobody wanted it noted";
+  {
+    const NotesConnects noting(socket);
+    Connect();
+    const auto first = socket.id();
+    EXPECT_NE(first, 0);
+    std::thread([&] { Connect(); }).join();
+    EXPECT_EQ(socket.id(), first) << "another thread's";
+    const int datagrams = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(connect(datagrams, reinterpret_cast<sockaddr*>(&address_), sizeof(address_)), 0);
+    close(datagrams);
+    EXPECT_EQ(socket.id(), first) << "a look for a name's address, say";
+    const int second = Connect();
+    EXPECT_NE(socket.id(), first);
+    EXPECT_TRUE(socket.ShutDown());
+    EXPECT_TRUE(HasEnded(second));
+  }
+  const auto last = socket.id();
   Connect();
-  EXPECT_EQ(OnlyNewSocket(before), 0) << "it may be either";
-  close(accepted);
+  EXPECT_EQ(socket.id(), last);
 }
 
-TEST_F(ConnectionSocketTest, EndsWhatHasComeSinceToTheSamePeer) {
-  const int session = Connect();
-  const int old = Connect();
-  const auto before = OutgoingSockets();
-  const int cancel = Connect();
-  const auto peer = PeerOf(Find(session));
-  EXPECT_TRUE(ShutDownSocket(Find(session)));
-  EXPECT_EQ(ShutDownNewSockets(before, peer), 1);
-  EXPECT_TRUE(HasEnded(cancel));
-  EXPECT_FALSE(HasEnded(old));
-  EXPECT_EQ(ShutDownNewSockets(before, ""), 0);
-  EXPECT_EQ(PeerOf(0), "");
+TEST_F(ConnectionSocketTest, ThreadsThatConnectAtOneMomentEachHaveTheirOwn) {
+  constexpr int kThreads = 8;
+  std::vector<std::future<bool>> own;
+  std::latch all(kThreads);
+  for (int i = 0; i < kThreads; ++i) {
+    own.push_back(std::async(std::launch::async, [&] {
+      ConnectedSocket socket(clock_);
+      const NotesConnects noting(socket);
+      all.arrive_and_wait();
+      const int descriptor = Connect();
+      struct stat status{};
+      return fstat(descriptor, &status) == 0 && status.st_ino == socket.id();
+    }));
+  }
+  for (auto& one : own) EXPECT_TRUE(one.get());
+}
+
+TEST_F(ConnectionSocketTest, IsOldFromItsConnectOn) {
+  ConnectedSocket socket(clock_);
+  const NotesConnects noting(socket);
+  Connect();
+  clock_.Advance(std::chrono::seconds(3));
+  EXPECT_EQ(socket.age(), std::chrono::seconds(3));
 }
 
 }  // namespace

@@ -49,9 +49,6 @@ class Dialect {
   virtual std::vector<std::string> SessionStatements() const = 0;
   // A query that no other database takes, which each new connection is asked; empty: it is not.
   virtual std::string OwnQuery() const { return {}; }
-  // One row: the ports of its connection, the client's and the server's, as texts; NULL where it has none. Empty:
-  // never.
-  virtual std::string PortsQuery() const { return {}; }
   // Options of each statement that reads.
   virtual std::vector<std::pair<std::string, std::string>> StatementOptions() const = 0;
   // Instead of these, of one that reads a row by its primary key.

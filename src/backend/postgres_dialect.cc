@@ -302,10 +302,6 @@ class PostgresDialect final : public Dialect {
 
   std::vector<std::string> SessionStatements() const override { return {std::string(kSession)}; }
 
-  std::string PortsQuery() const override {
-    return "SELECT pg_catalog.inet_client_port()::text, pg_catalog.inet_server_port()::text";
-  }
-
   std::vector<std::pair<std::string, std::string>> StatementOptions() const override {
     // Batches of a megabyte: the first rows of a slow query are not held back for the rest.
     return {{"adbc.postgresql.batch_size_hint_bytes", "1048576"}};

@@ -68,7 +68,7 @@ class WriteConnection::Step {
  public:
   // Without a statement nothing cancels it but the end of the connection.
   Step(WriteConnection& connection, DriverStatement* statement, BackendCore::Cancelled cancelled) {
-    if (statement != nullptr) cancel_.emplace(*statement, BackendCore::PeerOfLease(connection.lease_));
+    if (statement != nullptr) cancel_.emplace(*statement);
     WatchedCalls calls{.cancel =
                            [this] {
                              if (cancel_) cancel_->Start();

@@ -34,8 +34,8 @@ def server(postgres):
 
 
 def attach(client, name, port):
-    wire.update(client, f"ATTACH 'postgresql://postgres@127.0.0.1:{port}/postgres?connect_timeout=2' AS {name} "
-                        "(TYPE adbc, DRIVER 'postgresql', STATEMENT_TIMEOUT '3 s', POOL_WAIT '3 s')")
+    wire.update(client, f"ATTACH 'postgresql://postgres@127.0.0.1:{port}/postgres' AS {name} "
+                        "(TYPE adbc, DRIVER 'postgresql', STATEMENT_TIMEOUT '3 s', CONNECT_TIMEOUT '2 s', POOL_WAIT '3 s')")
 
 
 def check_that_others_are_well(server):
@@ -150,6 +150,58 @@ def test_at_attach(server, postgres, fault):
         proxy.mode = "pass"
         attach(client, name, proxy.port)
         wire.update(client, f"DETACH {name}")
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["at_attach", "later"])
+def test_it_lets_in_and_then_says_nothing(server, postgres, known):
+    """What a driver asks of itself when it opens a database or a connection has a bound, too."""
+    name = f"greeted_{known}".lower()
+    with FaultyProxy(postgres.port) as proxy, flight.connect(server.url) as client:
+        if known:
+            attach(client, name, proxy.port)
+            proxy.mode = "reset"  # the connections that are there end
+            wait_until(lambda: proxy.open == 0, seconds=20, what="the end of its connections")
+        proxy.mode = "greet"
+        call = wire.query if known else lambda *_: attach(client, name, proxy.port)
+        wait = in_background(lambda: call(client, f"SELECT count(*) AS n FROM {name}.public.t"))
+        check_that_others_are_well(server)
+        assert name in wait()
+        proxy.mode = "pass"
+        if known:
+            check_recovery(client, proxy, name)
+        else:
+            attach(client, name, proxy.port)
+        wire.update(client, f"DETACH {name}")
+
+
+def test_many_connections_that_were_made_at_one_moment(server, postgres):
+    """Through a relay their ports do not tell which is whose; each that hangs is cut off all the same."""
+    readers = 6
+    with FaultyProxy(postgres.port) as proxy, flight.connect(server.url) as client:
+        attach(client, "burst", proxy.port)
+        proxy.mode = "hang"  # holds those who connect, so that all of them do
+        hung = threading.Barrier(readers + 1)
+
+        def read():
+            with flight.connect(server.url) as own:
+                info = own.get_flight_info(wire.statement_query("SELECT * FROM burst.public.t"))
+                reader = own.do_get(info.endpoints[0].ticket)
+                assert reader.read_chunk().data.num_rows > 0
+                hung.wait()  # all of them read
+                hung.wait()  # and the database hangs
+                wire.read_to_end(reader)
+
+        waits = [in_background(read) for _ in range(readers)]
+        wait_until(lambda: proxy.open >= readers, seconds=20, what="the connections")
+        proxy.mode = "pass"
+        hung.wait(30)
+        proxy.mode = "hang"
+        hung.wait(30)
+        check_that_others_are_well(server)
+        for wait in waits:
+            assert "burst" in wait()
+        check_recovery(client, proxy, "burst")
+        wire.update(client, "DETACH burst")
 
 
 def test_another_table_of_that_name_in_mid_query(server, postgres):

@@ -5,7 +5,8 @@
         proxy.mode = "drip"    # from now on, also for connections that are open
 
 Modes: `pass`; `hang` (takes bytes, gives none), `stop` (takes none either), `drip` (one byte a second to the client), `reset` (both ends cut hard,
-new connections too), `garbage` (random bytes to the client instead of the database's).
+new connections too), `garbage` (random bytes to the client instead of the database's), `greet` (as `hang`, from PostgreSQL's first
+word that it is ready on: the client is let in, and asks in vain).
 """
 
 import os
@@ -16,6 +17,7 @@ import threading
 import time
 
 _READ = 65536
+_READY = b"Z\x00\x00\x00\x05I"
 
 
 class FaultyProxy:
@@ -43,6 +45,7 @@ class FaultyProxy:
         database = socket.create_connection(("127.0.0.1", self._target))
         last_drip = 0.0
         held = b""  # bytes of the database's that drip
+        greeted = False
         try:
             while not self._ended.is_set():
                 if self.mode == "reset":
@@ -55,7 +58,8 @@ class FaultyProxy:
                 if held and self.mode == "drip" and time.monotonic() - last_drip >= 1:
                     client.sendall(held[:1])
                     held, last_drip = held[1:], time.monotonic()
-                sources = [client] if held or self.mode == "hang" else [] if self.mode == "stop" else [client, database]
+                hangs = self.mode == "hang" or (self.mode == "greet" and greeted)
+                sources = [client] if held or hangs else [] if self.mode == "stop" else [client, database]
                 for source in select.select(sources, [], [], 0.02)[0]:
                     data = source.recv(_READ)
                     if not data:
@@ -68,6 +72,7 @@ class FaultyProxy:
                     elif self.mode == "drip":
                         held = data
                     else:
+                        greeted = greeted or data.endswith(_READY)
                         client.sendall(data)
         except OSError:
             pass  # either end has gone

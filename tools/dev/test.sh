@@ -39,34 +39,16 @@ run_ctest() {  # preset label
   grep -vE '^(Internal ctest|Test project|Label Time|    Start |Total Test|unit |$)' "$folder/ctest.log" >&2 || true
 }
 
+# Of the long folder of integration tests three files run beside one another: most of them wait for others' processes.
 run_pytest() {  # name paths...
-  local name=$1 path paths=()
+  local name=$1 path paths=() beside=()
+  if [ "$name" = integration ]; then beside=(--numprocesses 3 --dist loadfile); fi
   for path in "${@:2}"; do if [ -e "$repo/tests/$path" ]; then paths+=("$repo/tests/$path"); fi; done
   if [ ${#paths[@]} = 0 ] || [ -z "$test_python" ]; then return; fi
   mkdir -p "$results/$name"
   say "== $name tests (Python)"
   record "$name" accept_empty "$test_python" -m pytest -q -p no:cacheprovider --rootdir "$repo/tests" \
-    --junitxml "$results/$name/pytest.xml" ${filter:+-k "$filter"} "${paths[@]}" >&2
-}
-
-# The files of a folder dealt out to two runs beside one another: most of these tests wait for others' processes. A file's size
-# stands for how long it takes.
-run_pytest_beside() {  # name folder
-  local name=$1 part runs=()
-  local -a files
-  mapfile -t files < <(cd "$repo/tests" && find "$2" -name 'test_*.py' -printf '%s %p\n' | sort -k1,1nr -k2 | cut -d' ' -f2-)
-  mkdir -p "$results"
-  for part in 0 1; do
-    local -a mine=()
-    local i
-    for ((i = 0; i < ${#files[@]}; ++i)); do
-      if [ $(((i + i / 2) % 2)) = $part ]; then mine+=("${files[i]}"); fi
-    done
-    run_pytest "$name-$part" "${mine[@]}" 2>"$results/$name-$part.log" &
-    runs+=($!)
-  done
-  wait "${runs[@]}"
-  cat "$results/$name"-[01].log >&2
+    "${beside[@]}" --junitxml "$results/$name/pytest.xml" ${filter:+-k "$filter"} "${paths[@]}" >&2
 }
 
 # pytest says 5 when a filter leaves no test, which is no failure.
@@ -161,7 +143,7 @@ run_tests() {  # words, see ./dev help
     case $word in
       unit) run_ctest release unit; run_ctest release fuzz ;;
       sql) run_ctest release sql; run_pytest sql sqllogic docs ;;
-      integration) run_ctest release integration; run_pytest_beside integration integration ;;
+      integration) run_ctest release integration; run_pytest integration integration ;;
       clients) run_pytest clients clients; run_jdbc; run_go; [ -n "$all" ] || run_rust ;;
       *) sanitizer_tests "$word" ;;
     esac

@@ -119,7 +119,8 @@ class CommitPathImpl : public CommitPath {
   std::vector<TableRef> ReadersOf(const TransactionSnapshot& ddl, const TableRef& view) const;
   arrow::Status CheckUnread(const TransactionSnapshot& ddl, const TableRef& view, const std::string& what) const;
   engine::ViewSurroundings Surroundings(const TransactionSnapshot* ddl) const;
-  std::string TimeColumnIn(const TransactionSnapshot& ddl, const TableRef& table) const;
+  // As the transaction sees its tables.
+  TableOptions TableOptionsIn(const TransactionSnapshot& ddl, const TableRef& table) const;
 
   // ---- the bound on states (state_bytes.cc)
   arrow::Status CheckStateBytes(const Staged& staged) const;

@@ -8,8 +8,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <functional>
+#include <latch>
 #include <new>
+#include <string>
+#include <thread>
 
 #include "base/fake_clock.h"
 #include "commit/commit_path_internal.h"
@@ -95,6 +100,68 @@ TEST(CommitPathPins, OneThatLastsKeepsNoneOfThoseBehindIt) {
   EXPECT_LT(path.pins(), 100U);
   EXPECT_EQ(Path::Count(*reader), "0");
 }
+
+// Of a table that keeps no rows: a row that is committed while a view is made on it is in the view, or the view is
+// refused.
+class FirstRows : public ::testing::TestWithParam<bool> {
+ protected:
+  // What one round ends with: the view's rows, -1 where it was refused.
+  std::int64_t Round(int round) {
+    const std::string table = "t";
+    Run([&](engine::Connection& connection) -> arrow::Status {
+      ARROW_RETURN_NOT_OK(connection.Run("CREATE OR REPLACE TABLE " + table + " (k INTEGER)").status());
+      return path_->SetTableOptions(connection, {.table = {.name = table}, .options = {{"keep_rows", "false"}}});
+    });
+    auto writer = engine_->Connect().ValueOrDie();
+    EXPECT_TRUE(path_->Begin(*writer).ok());
+    EXPECT_TRUE(writer->Run("INSERT INTO " + table + " VALUES (1)").ok());
+    engine::CreateMaterializedView create{.view = {.name = "v"},
+                                          .select = "SELECT k, count(*) AS c FROM " + table + " GROUP BY ALL"};
+    if (GetParam()) create.options = {{"background", "true"}};
+    // The write comes at another moment of the CREATE's in each round.
+    std::latch both(2);
+    std::jthread writing([&] {
+      both.arrive_and_wait();
+      std::this_thread::sleep_for(std::chrono::microseconds(round * 15));
+      EXPECT_TRUE(path_->Commit(*writer).ok());
+    });
+    auto maker = engine_->Connect().ValueOrDie();
+    EXPECT_TRUE(path_->Begin(*maker).ok());
+    both.arrive_and_wait();
+    const auto made = path_->CreateView(*maker, create, "UTC");
+    const bool committed = made.ok() && path_->Commit(*maker).ok();
+    writing.join();
+    if (!committed) return -1;
+    const auto rows = path_->Views().at(0).rows;
+    Run([&](engine::Connection& connection) { return path_->DropView(connection, {.view = create.view}).status(); });
+    return rows;
+  }
+
+  void Run(const std::function<arrow::Status(engine::Connection&)>& work) {
+    auto connection = engine_->Connect().ValueOrDie();
+    ASSERT_TRUE(path_->Begin(*connection).ok());
+    const auto done = work(*connection);
+    ASSERT_TRUE(done.ok()) << done;
+    ASSERT_TRUE(path_->Commit(*connection).ok());
+  }
+
+  std::unique_ptr<engine::Engine> engine_ = engine::Engine::Make({.threads = 1}).ValueOrDie();
+  std::unique_ptr<CommitPath> path_ = CommitPath::Make(*engine_).ValueOrDie();
+};
+
+TEST_P(FirstRows, AreInAViewThatIsMadeMeanwhileOrItIsRefused) {
+  constexpr int kRounds = 150;
+  int refused = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto rows = Round(round);
+    refused += rows == -1 ? 1 : 0;
+    ASSERT_TRUE(rows == 1 || rows == -1) << rows << " rows in round " << round;
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_LT(refused, kRounds);
+}
+
+INSTANTIATE_TEST_SUITE_P(WithBackground, FirstRows, ::testing::Bool());
 
 // Two views, `good` and `large`, over a table that keeps no rows.
 class SavedStates : public ::testing::Test {

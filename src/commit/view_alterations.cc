@@ -41,7 +41,8 @@ arrow::Result<bool> CommitPathImpl::AlterView(engine::Connection& connection,
   ARROW_ASSIGN_OR_RAISE(const auto options, AlterViewOptions(connection, before, alter.set, alter.reset));
   std::string why;
   const auto& query = *view->query;
-  ARROW_ASSIGN_OR_RAISE(const auto ends, WindowEnds::Make(connection, query, TimeColumnIn(*ddl, query.base), why));
+  ARROW_ASSIGN_OR_RAISE(const auto ends,
+                        WindowEnds::Make(connection, query, TableOptionsIn(*ddl, query.base).time_column, why));
   if (ends == nullptr && options.NeedTime()) {
     return arrow::Status::Invalid("Materialized view ", ref.ToString(),
                                   " cannot have lateness, late or retention: ", why);

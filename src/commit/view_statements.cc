@@ -37,6 +37,13 @@ arrow::Status ReadBy(const AggregateQuery& query, const std::string& why = "") {
                                 "; DROP MATERIALIZED VIEW ", view, " first", why.empty() ? "" : " (" + why + ")");
 }
 
+// What others call a table of the transaction's; none: it has made it.
+std::optional<TableRef> CommittedName(const TransactionSnapshot& ddl, const TableRef& table) {
+  if (const auto before = ddl.renamed.find(table); before != ddl.renamed.end()) return before->second;
+  if (ddl.options.contains(table)) return std::nullopt;
+  return table;
+}
+
 // A column that the view reads and the transaction took away, even if another has its name now; empty: none.
 std::string LostColumn(const AggregateQuery& query, const engine::TransactionFacts::ChangedEntry& entry) {
   for (const auto& lost : entry.lost_columns) {
@@ -130,7 +137,7 @@ arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
 engine::ViewSurroundings CommitPathImpl::Surroundings(const TransactionSnapshot* ddl) const {
   return {.time_column_of =
               [this, ddl](const TableRef& table) {
-                return ddl == nullptr ? registry_.OptionsOf(table).time_column : TimeColumnIn(*ddl, table);
+                return (ddl == nullptr ? registry_.OptionsOf(table) : TableOptionsIn(*ddl, table)).time_column;
               },
           .maintained = [this, ddl](const TableRef& view) -> std::shared_ptr<const AggregateQuery> {
             if (ddl != nullptr) {
@@ -142,11 +149,10 @@ engine::ViewSurroundings CommitPathImpl::Surroundings(const TransactionSnapshot*
           }};
 }
 
-// As the transaction sees its tables.
-std::string CommitPathImpl::TimeColumnIn(const TransactionSnapshot& ddl, const TableRef& table) const {
-  if (const auto own = ddl.options.find(table); own != ddl.options.end()) return own->second.time_column;
+TableOptions CommitPathImpl::TableOptionsIn(const TransactionSnapshot& ddl, const TableRef& table) const {
+  if (const auto own = ddl.options.find(table); own != ddl.options.end()) return own->second;
   const auto before = ddl.renamed.find(table);
-  return registry_.OptionsOf(before == ddl.renamed.end() ? table : before->second).time_column;
+  return registry_.OptionsOf(before == ddl.renamed.end() ? table : before->second);
 }
 
 arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connection, const TransactionSnapshot& ddl,
@@ -164,26 +170,24 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
   const auto& base = view.query->base;
   view.options = parsed.options;
   view.partial = !backfill;
-  const auto own = ddl.options.find(base);
-  const auto time_column = (own != ddl.options.end() ? own->second : registry_.OptionsOf(base)).time_column;
+  const auto options = TableOptionsIn(ddl, base);
   std::string why;
-  ARROW_ASSIGN_OR_RAISE(view.ends, WindowEnds::Make(connection, *view.query, time_column, why));
+  ARROW_ASSIGN_OR_RAISE(view.ends, WindowEnds::Make(connection, *view.query, options.time_column, why));
   if (view.ends == nullptr && view.options.NeedTime()) {
     return arrow::Status::Invalid("Materialized view ", ref.ToString(),
                                   " cannot have lateness, late or retention: ", why);
   }
   view.changes = ChangesOf(view);
-  const auto before = ddl.renamed.find(base);
-  const bool made_here = before == ddl.renamed.end() && ddl.options.contains(base);
-  const auto& committed = before == ddl.renamed.end() ? base : before->second;
-  if (!made_here) view.lost_before = registry_.RowsBefore(committed);
-  if (backfill && !made_here) {
-    if (const auto missing = RowsMissingFor(view, committed); !missing.empty()) {
+  const auto committed = CommittedName(ddl, base);
+  if (committed) view.lost_before = registry_.RowsBefore(*committed);
+  if (backfill && committed) {
+    if (const auto missing = RowsMissingFor(view, *committed); !missing.empty()) {
       ARROW_RETURN_NOT_OK(FillFromStates(connection, ddl, created, missing));
       return created;
     }
   }
-  view.background = parsed.background && backfill;
+  // A table that keeps no rows has nothing to wait for: the view is there, and takes rows, from now on.
+  view.background = parsed.background && backfill && options.keep_rows;
   if (view.background) {
     created.problem = "it is filled after its CREATE has committed (background = true)";
     created.seen = aggregate::MakeViewSource(view.state->Pin());
@@ -208,12 +212,13 @@ arrow::Status CommitPathImpl::Fill(engine::Connection& connection, const Transac
   ARROW_ASSIGN_OR_RAISE(const auto facts, connection.Facts());
   const auto redefined = std::ranges::find_if(facts.entries, [&](const auto& entry) { return entry.entry == base; });
   const bool edited = std::ranges::any_of(facts.tables, [&](const auto& changed) { return changed.table == base; });
-  const auto options = ddl.options.find(base);
-  const bool keeps_rows =
-      options != ddl.options.end() ? options->second.keep_rows : registry_.OptionsOf(base).keep_rows;
+  const bool keeps_rows = TableOptionsIn(ddl, base).keep_rows;
+  const auto committed = CommittedName(ddl, base);
   std::optional<ConnectionPool::Lease> fresh;
+  std::string missing;  // the first rows may have come since it was asked, and nobody has them
   {
     const std::unique_lock gate(gate_);
+    if (!keeps_rows && committed) missing = RowsMissingFor(view, *committed);
     if (keeps_rows && redefined == facts.entries.end() && registry_.RowsBefore(base) > view.lost_before) {
       return arrow::Status::Invalid("Rows of table ", base.ToString(), " have expired while materialized view ",
                                     view.query->view.ToString(), " was created; create it again");
@@ -225,8 +230,9 @@ arrow::Status CommitPathImpl::Fill(engine::Connection& connection, const Transac
       ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
       fresh.emplace(std::move(lease));
     }
-    registry_.AddFilling(created.view);
+    if (missing.empty()) registry_.AddFilling(created.view);
   }
+  if (!missing.empty()) return FillFromStates(connection, ddl, created, missing);
   // The client's cancel interrupts its own connection only.
   const FoldBounds bounds{.state_bytes_max = limits_.state_bytes_max,
                           .stopped = [&connection] { return connection.interrupted(); }};

@@ -78,7 +78,7 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
   auto& view = *created.view;
   const auto& base = view.query->base;
   ARROW_ASSIGN_OR_RAISE(const auto facts, connection.Facts());
-  const bool keeps_rows = registry_.OptionsOf(base).keep_rows;
+  const bool keeps_rows = TableOptionsIn(ddl, base).keep_rows;
   const auto made_here = ddl.created.find(view.query->source);
   const auto source = made_here != ddl.created.end() ? made_here->second.view : registry_.Find(view.query->source);
   if (source != nullptr && source->partial) {  // another view may have more than the one that it reads

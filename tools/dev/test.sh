@@ -39,16 +39,17 @@ run_ctest() {  # preset label
   grep -vE '^(Internal ctest|Test project|Label Time|    Start |Total Test|unit |$)' "$folder/ctest.log" >&2 || true
 }
 
-# Of the long folder of integration tests three files run beside one another: most of them wait for others' processes.
+# Three run beside one another, most of them waiting for others' processes: files, whose tests share what they start, but of
+# the scripts each test has its own.
 run_pytest() {  # name paths...
-  local name=$1 path paths=() beside=()
-  if [ "$name" = integration ]; then beside=(--numprocesses 3 --dist loadfile); fi
+  local name=$1 path paths=() unit=loadfile
+  if [ "$name" = sql ]; then unit=load; fi
   for path in "${@:2}"; do if [ -e "$repo/tests/$path" ]; then paths+=("$repo/tests/$path"); fi; done
   if [ ${#paths[@]} = 0 ] || [ -z "$test_python" ]; then return; fi
   mkdir -p "$results/$name"
   say "== $name tests (Python)"
   record "$name" accept_empty "$test_python" -m pytest -q -p no:cacheprovider --rootdir "$repo/tests" \
-    "${beside[@]}" --junitxml "$results/$name/pytest.xml" ${filter:+-k "$filter"} "${paths[@]}" >&2
+    --numprocesses 3 --dist "$unit" --junitxml "$results/$name/pytest.xml" ${filter:+-k "$filter"} "${paths[@]}" >&2
 }
 
 # pytest says 5 when a filter leaves no test, which is no failure.

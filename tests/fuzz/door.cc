@@ -2,6 +2,7 @@
 
 #include <arrow/flight/client.h>
 #include <arrow/flight/sql/client.h>
+#include <arrow/scalar.h>
 
 #include <algorithm>
 #include <chrono>
@@ -60,6 +61,16 @@ class LocalDoor : public Door {
         if (table.table == info.base && table.mark.has_value()) facts.mark = commit::ToText(*table.mark);
       }
       return facts;
+    }
+    return arrow::Status::KeyError("no view ", view);
+  }
+
+  arrow::Result<FillingFacts> Filling(const std::string& view) override {
+    for (const auto& info : commits_->Views()) {
+      if (info.view.name != view) continue;
+      return info.status == commit::ViewStatus::kReady     ? FillingFacts::kReady
+             : info.status == commit::ViewStatus::kFilling ? FillingFacts::kFilling
+                                                           : FillingFacts::kBroken;
     }
     return arrow::Status::KeyError("no view ", view);
   }
@@ -142,6 +153,16 @@ class RemoteDoor : public Door {
 
   arrow::Result<LateFacts> Late(const std::string&) override {
     return arrow::Status::NotImplemented("asked of the server in this process only");
+  }
+
+  arrow::Result<FillingFacts> Filling(const std::string& view) override {
+    ARROW_ASSIGN_OR_RAISE(const auto rows,
+                          Query("SELECT status FROM hyprstream.views WHERE view_name = '" + view + "'"));
+    if (rows->num_rows() == 0) return arrow::Status::KeyError("no view ", view);
+    ARROW_ASSIGN_OR_RAISE(const auto status, rows->column(0)->GetScalar(0));
+    return status->ToString() == "ready"     ? FillingFacts::kReady
+           : status->ToString() == "filling" ? FillingFacts::kFilling
+                                             : FillingFacts::kBroken;
   }
 
   bool Restart() override {

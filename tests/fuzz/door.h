@@ -29,6 +29,8 @@ struct LateFacts {
   std::string mark;      // of its table; empty: none
 };
 
+enum class FillingFacts { kReady, kFilling, kBroken };
+
 // Put may be called from another thread, beside the others.
 class Door {
  public:
@@ -43,6 +45,8 @@ class Door {
   // Flight SQL ingest, in the session's transaction.
   virtual arrow::Status Ingest(const std::string& table, const Batches& batches) = 0;
   virtual arrow::Result<LateFacts> Late(const std::string& view) = 0;
+  // How far a view is that is filled in the background.
+  virtual arrow::Result<FillingFacts> Filling(const std::string& view) = 0;
   // Ends the server in order and starts it again on its data. False when it has none.
   virtual bool Restart() = 0;
 

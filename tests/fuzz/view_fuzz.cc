@@ -307,14 +307,31 @@ void ViewFuzz::CreateView() {
       options = " WITH (backfill = false)";
     }
   }
+  const bool whole = !in_transaction_ && options.empty();
+  const bool writers = whole && random_.Chance(25);
+  const bool background = whole && random_.Chance(20);
+  if (background) options = " WITH (background = true)";
   const auto sql = "CREATE OR REPLACE MATERIALIZED VIEW " + view.name + options + " AS " + view.Select();
-  const bool writers = !in_transaction_ && options.empty() && random_.Chance(25);
   const bool made =
       writers ? CreateUnderWriters(view, sql) : DoAs(view.source.empty() ? "view" : "view on view", sql, "");
   Do("time zone", "SET TimeZone = 'UTC'");
   if (!made) return;
   std::erase_if(views_, [&](const auto& other) { return other.name == view.name; });
+  if (background) filling_.insert(view.name);
   views_.push_back(std::move(view));
+}
+
+// Views that are filled in the background cannot be read before. One that could not take a row is broken, and goes.
+void ViewFuzz::AwaitFilled() {
+  for (const auto& name : std::exchange(filling_, {})) {
+    auto filled = door_.Filling(name);
+    for (; filled == FillingFacts::kFilling; filled = door_.Filling(name)) std::this_thread::yield();
+    if (!filled.ok()) continue;  // dropped meanwhile
+    const bool broken = filled == FillingFacts::kBroken;
+    auto& tally = tallies_["view in the background"];
+    ++(broken ? tally.refused : tally.done);
+    if (broken) Drop(name, true);
+  }
 }
 
 // Rows arrive while the view is being made.
@@ -355,6 +372,8 @@ void ViewFuzz::Refresh() {
 
 // A view of the same kind that gets states where this one got rows.
 void ViewFuzz::CopyStates() {
+  AwaitFilled();
+  if (views_.empty()) return;
   const auto& view = random_.Pick(views_);
   auto table = TableOf(view);
   if (!view.source.empty() || view.from != table.name) return;
@@ -372,9 +391,13 @@ void ViewFuzz::CopyStates() {
   CompareIn("UTC");
 }
 
-// One that others read is dropped with them, or not at all.
 void ViewFuzz::DropView() {
   const auto name = random_.Pick(views_).name;
+  Drop(name, random_.Chance(40));
+}
+
+// One that others read is dropped with them, or not at all.
+void ViewFuzz::Drop(const std::string& name, bool cascade) {
   std::set<std::string> gone = {name};
   for (std::size_t before = 0; before < gone.size();) {
     before = gone.size();
@@ -382,7 +405,6 @@ void ViewFuzz::DropView() {
       if (gone.contains(view.source)) gone.insert(view.name);
     }
   }
-  const bool cascade = random_.Chance(40);
   if (DoAs("drop view", "DROP MATERIALIZED VIEW " + name + (cascade ? " CASCADE" : ""), "")) {
     if (!cascade && gone.size() > 1) Fail(name + " was dropped though others read it");
     std::erase_if(views_, [&](const auto& view) { return gone.contains(view.name); });
@@ -390,6 +412,7 @@ void ViewFuzz::DropView() {
 }
 
 void ViewFuzz::CompareAll() {
+  AwaitFilled();
   for (const auto& view : views_) {
     if (failure_.empty() && !oracle_has_ended_) Compare(view);
   }

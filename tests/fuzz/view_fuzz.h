@@ -57,8 +57,10 @@ class ViewFuzz {
   void CreateView();
   RandomView NewView();
   void DropView();
+  void Drop(const std::string& name, bool cascade);
   void Refresh();
   void CopyStates();
+  void AwaitFilled();
   bool CreateUnderWriters(const RandomView& view, const std::string& sql);
   void PutInto(const RandomTable& table, const Load& load, const PutOutcome& outcome);
   const RandomTable& TableOf(const RandomView& view) const;
@@ -81,6 +83,7 @@ class ViewFuzz {
   std::vector<RandomTable> tables_;
   std::vector<RandomView> views_;
   std::vector<RandomView> views_before_;  // the transaction
+  std::set<std::string> filling_;         // in the background, for all that is known
   std::string time_zone_ = "UTC";
   std::map<std::string, Columns> columns_;  // by zone and SELECT
   std::set<std::string> types_compared_;

@@ -99,8 +99,8 @@ void RunSeeds(const std::string& name, MakeDoor make_door, Budget budget) {
   for (const auto& [kind, tally] : tallies) std::cout << " " << kind << " " << tally.done << "/" << tally.refused;
   std::cout << "\n";
   if (seeds < 10) return;
-  for (const auto* kind :
-       {"insert", "put", "ingest", "update", "delete", "merge", "writing cte", "view", "view on view", "commit"}) {
+  for (const auto* kind : {"insert", "put", "ingest", "update", "delete", "merge", "writing cte", "view",
+                           "view on view", "view in the background", "commit"}) {
     EXPECT_GT(tallies[kind].done * 2, tallies[kind].refused) << kind << " is hardly ever accepted";
   }
   EXPECT_GT(tallies["comparison"].done, seeds * 4);

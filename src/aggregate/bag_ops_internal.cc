@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,24 @@ namespace hyprstream::aggregate {
 namespace {
 
 using Records = std::span<const Record>;
+
+// DuckDB's times: microseconds, the ends of the type its infinities.
+arrow::Result<std::int64_t> MidnightOf(std::int32_t date) {
+  constexpr std::int64_t kDay = 86'400'000'000;
+  constexpr auto kInfiniteDate = std::numeric_limits<std::int32_t>::max();
+  constexpr auto kInfiniteTime = std::numeric_limits<std::int64_t>::max();
+  if (date == kInfiniteDate) return kInfiniteTime;
+  if (date == -kInfiniteDate) return -kInfiniteTime;
+  std::int64_t midnight = 0;
+  if (__builtin_mul_overflow(std::int64_t{date}, kDay, &midnight)) {
+    return arrow::Status::Invalid("the date ", date, " days from 1970 is out of range of TIMESTAMP");
+  }
+  return midnight;
+}
+
+std::int64_t TimeBetween(std::int64_t from, double part, std::int64_t to) {
+  return std::llround(static_cast<double>(from) * (1.0 - part) + static_cast<double>(to) * part);
+}
 
 template <class V>
 class BagOps final : public OwnedOps<ValueBag<V>> {
@@ -184,8 +204,8 @@ class BagOps final : public OwnedOps<ValueBag<V>> {
     return std::signbit(q) ? count - 1 - place : place;
   }
 
-  static arrow::Status ReadContinuous(const Places& places, double q, const arrow::DataType& type,
-                                      arrow::ArrayBuilder& builder) {
+  arrow::Status ReadContinuous(const Places& places, double q, const arrow::DataType& type,
+                               arrow::ArrayBuilder& builder) const {
     const double place = static_cast<double>(places.count() - 1) * std::abs(q);
     auto low = static_cast<std::uint64_t>(std::floor(place));
     auto high = static_cast<std::uint64_t>(std::ceil(place));
@@ -204,20 +224,32 @@ class BagOps final : public OwnedOps<ValueBag<V>> {
                                : static_cast<double>(from.value) * (1.0 - part) + static_cast<double>(to.value) * part;
       return static_cast<arrow::DoubleBuilder&>(builder).Append(value);
     } else {
+      if constexpr (std::same_as<V, std::int32_t>) {  // dates become times as they are read, as in DuckDB
+        if (argument_->id() == arrow::Type::DATE32)
+          return ReadDates(from.value, low == high ? 0 : part, to.value, builder);
+      }
       V value = from.value;
-      if (low != high) value = Between(static_cast<double>(from.value), part, static_cast<double>(to.value), type);
+      if (low != high) value = Between(from.value, part, to.value, type);
       return WithBuilder<V>(builder, [&](auto append) { return append(value); });
     }
   }
 
-  // Times are rounded, decimals cut, as in DuckDB.
-  static V Between(double from, double part, double to, const arrow::DataType& type) {
-    if constexpr (kIsText) {
-      return {};
-    } else if constexpr (std::same_as<V, std::int64_t>) {
-      if (arrow::is_temporal(type.id())) return std::llround(from * (1.0 - part) + to * part);
+  static arrow::Status ReadDates(std::int32_t from, double part, std::int32_t to, arrow::ArrayBuilder& builder) {
+    ARROW_ASSIGN_OR_RAISE(auto time, MidnightOf(from));
+    if (part != 0) {
+      ARROW_ASSIGN_OR_RAISE(const auto end, MidnightOf(to));
+      time = TimeBetween(time, part, end);
     }
-    if constexpr (!kIsText) return static_cast<V>(from + (to - from) * part);
+    return static_cast<arrow::TimestampBuilder&>(builder).Append(time);
+  }
+
+  // Times are rounded, decimals cut, as in DuckDB.
+  static V Between(V from, double part, V to, const arrow::DataType& type) {
+    if constexpr (std::same_as<V, std::int64_t>) {
+      if (arrow::is_temporal(type.id())) return TimeBetween(from, part, to);
+    }
+    const auto low = static_cast<double>(from);
+    return static_cast<V>(low + (static_cast<double>(to) - low) * part);
   }
 
   const std::shared_ptr<arrow::DataType> argument_;

@@ -54,8 +54,9 @@ arrow::Status CheckResultType(const arrow::DataType& expected, const arrow::Data
   return arrow::Status::Invalid("a result of type ", actual.ToString(), " where ", expected.ToString(), " is computed");
 }
 
-// A value between two of the argument's: of its own type or, of integers, DOUBLE.
+// A value between two of the argument's: of its own type or, of integers, DOUBLE, of dates a time.
 arrow::Status CheckBetween(const arrow::DataType& argument, const arrow::DataType& result) {
+  if (argument.id() == arrow::Type::DATE32) return CheckResultType(*arrow::timestamp(arrow::TimeUnit::MICRO), result);
   const bool is_whole = arrow::is_integer(argument.id()) || argument.Equals(*arrow::decimal128(38, 0));
   return CheckResultType(is_whole ? *arrow::float64() : argument, result);
 }
@@ -130,7 +131,7 @@ bool Takes(const AggregateFunction& function, std::size_t argument, const arrow:
     case ArgumentRule::kVector:
       return type.Equals(*arrow::list(arrow::float64()));
     case ArgumentRule::kBetween:
-      return IsNumber(type) || (type.id() != arrow::Type::DATE32 && arrow::is_temporal(type.id()));
+      return IsNumber(type) || arrow::is_temporal(type.id());
     case ArgumentRule::kInteger:
       return arrow::is_integer(type.id()) || type.Equals(*arrow::decimal128(38, 0));
     default:

@@ -110,7 +110,6 @@ arrow::Result<std::string> CarryMeasured(const AggregateCall& call, const std::s
 
 arrow::Result<std::string> CarryBetween(const AggregateCall& call, const std::string& sql,
                                         const duckdb::LogicalType& type) {
-  if (type.id() == LogicalTypeId::DATE) return "CAST((" + sql + ") AS TIMESTAMP)";
   const bool wide_decimal = type.id() == LogicalTypeId::DECIMAL && duckdb::DecimalType::GetWidth(type) > 18;
   const bool has_between = type.IsNumeric() || type.IsTemporal();
   if (IsPlain(type) && has_between && !wide_decimal) return sql;

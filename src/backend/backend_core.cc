@@ -170,16 +170,15 @@ BackendCore::~BackendCore() {
 }
 
 arrow::Status BackendCore::Open() {
-  auto lease = pool_.Acquire({});
-  if (!lease.ok()) {
-    breaker_.Open();
-    return WithName(spec_.name, lease.status());
-  }
-  auto version = static_cast<Session&>(lease->connection()).connection().ProductVersion();
-  lease->Return();
-  MutexLock lock(mutex_);
-  version_ = std::move(version);
-  return arrow::Status::OK();
+  const auto open = [&]() -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Acquire({}));
+    ARROW_RETURN_NOT_OK(AskVersion(lease.connection()));
+    lease.Return();
+    return arrow::Status::OK();
+  };
+  const auto status = open();
+  if (!status.ok()) breaker_.Open();
+  return WithName(spec_.name, status);
 }
 
 void BackendCore::Close() {
@@ -273,6 +272,22 @@ arrow::Result<std::unique_ptr<DriverConnection>> BackendCore::OpenConnection(Con
         spec_.connect_timeout.count(), " ms");
   }
   return opened;
+}
+
+arrow::Status BackendCore::AskVersion(PooledConnection& connection) {
+  auto& session = static_cast<Session&>(connection);
+  const auto watched =
+      watch_.Add({.cancel = [] {}, .cancelled = {}, .abort = [&session] { session.End(); }}, kCheckTimeout);
+  watched->Enter();
+  auto version = session.connection().ProductVersion();
+  watched->Release();
+  if (watched->end() != WatchedStatement::End::kNone) {
+    return arrow::Status::IOError("The database let the connection in and had not said its version within ",
+                                  kCheckTimeout.count(), " ms");
+  }
+  MutexLock lock(mutex_);
+  version_ = std::move(version);
+  return arrow::Status::OK();
 }
 
 arrow::Result<std::unique_ptr<PooledConnection>> BackendCore::ConnectOnce() {
@@ -559,10 +574,8 @@ BackendInfo BackendCore::info() const {
 void BackendCore::Probe() {
   // The connection closes the breaker, or opens it for longer.
   auto connection = Connect();
-  if (!connection.ok()) return;
-  std::string version = static_cast<Session&>(**connection).connection().ProductVersion();
-  MutexLock lock(mutex_);
-  version_ = std::move(version);
+  // One that says none is noted as a failure by whoever asks it for more.
+  if (connection.ok()) static_cast<void>(AskVersion(**connection));
 }
 
 void BackendCore::Watch() {

@@ -140,6 +140,8 @@ class BackendCore {
   arrow::Result<std::unique_ptr<DriverConnection>> OpenConnection(ConnectedSocket& socket) EXCLUDES(mutex_);
   // What the dialect wants of a new connection.
   arrow::Status BeginSession(DriverConnection& connection, SocketId socket);
+  // Into version_. An error: it had no answer in time, and its connection is of no use.
+  arrow::Status AskVersion(PooledConnection& connection) EXCLUDES(mutex_);
   bool is_closed() const EXCLUDES(mutex_);
   // One at a time; who came meanwhile gets what that one got.
   arrow::Result<std::shared_ptr<DriverDatabase>> OpenDatabase() EXCLUDES(mutex_);

@@ -3,11 +3,11 @@
 import os
 import threading
 
-import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
 import flight_sql_wire as wire
+from bounded_wait import in_background, outcome
 from faulty_proxy import FaultyProxy
 from postgres_server import PostgresServer
 from server_process import ServerProcess, wait_until
@@ -42,29 +42,6 @@ def check_that_others_are_well(server):
     with flight.connect(server.url) as client:
         assert wire.query(client, "SELECT count(*) AS n FROM well.public.t") == [{"n": ROWS}]
         assert wire.query(client, "SELECT a FROM local") == [{"a": 7}]
-
-
-def outcome(call):
-    """The error's text, or `well`."""
-    try:
-        call()
-        return "well"
-    except (flight.FlightError, pa.ArrowException, KeyError) as error:
-        return str(error)
-
-
-def in_background(call):
-    """Runs the call; what wait() returns is its outcome, or a failure when it takes longer than it may."""
-    said = []
-    thread = threading.Thread(target=lambda: said.append(outcome(call)), daemon=True)
-    thread.start()
-
-    def wait():
-        thread.join(40)
-        assert said, "the call does not end"
-        return said[0]
-
-    return wait
 
 
 def check_recovery(client, proxy, name):
@@ -172,6 +149,35 @@ def test_it_lets_in_and_then_says_nothing(server, postgres, known):
         else:
             attach(client, name, proxy.port)
         wire.update(client, f"DETACH {name}")
+
+
+def test_it_does_not_say_its_version_at_attach(server, postgres):
+    with FaultyProxy(postgres.port) as proxy, flight.connect(server.url) as client:
+        proxy.turn("hang", asked=b"server_version_num")
+        wait = in_background(lambda: attach(client, "versionless", proxy.port))
+        check_that_others_are_well(server)
+        assert "versionless" in wait()
+        proxy.mode = "pass"
+        attach(client, "versionless", proxy.port)
+        wire.update(client, "DETACH versionless")
+
+
+def test_it_does_not_say_its_version_when_it_is_tried_again(server, postgres):
+    """Nobody's statement waits for that, but a DETACH would."""
+    def is_given_up():
+        outcome(lambda: wire.query(client, "SELECT count(*) AS n FROM again.public.t"))
+        return wire.query(client, "SELECT breaker FROM hyprstream.backends WHERE name = 'again'") == [{"breaker": "open"}]
+
+    with FaultyProxy(postgres.port) as proxy, flight.connect(server.url) as client:
+        attach(client, "again", proxy.port)
+        proxy.mode = "reset"
+        wait_until(is_given_up, what="the breaker's opening")
+        proxy.turn("hang", asked=b"server_version_num")
+        proxy.mode = "pass"
+        wait_until(lambda: proxy.has_turned, what="the question for the version")
+        wait = in_background(lambda: wire.update(client, "DETACH again"))
+        check_that_others_are_well(server)
+        assert wait() == "well"
 
 
 def test_many_connections_that_were_made_at_one_moment(server, postgres):

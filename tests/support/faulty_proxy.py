@@ -6,7 +6,7 @@
 
 Modes: `pass`; `hang` (takes bytes, gives none), `stop` (takes none either), `drip` (one byte a second to the client), `reset` (both ends cut hard,
 new connections too), `garbage` (random bytes to the client instead of the database's), `greet` (as `hang`, from PostgreSQL's first
-word that it is ready on: the client is let in, and asks in vain).
+word that it is ready on: the client is let in, and asks in vain). turn() sets the mode at a certain point of what is said.
 """
 
 import os
@@ -24,6 +24,8 @@ class FaultyProxy:
     def __init__(self, target_port):
         self.mode = "pass"
         self.taken = 0  # bytes, of clients
+        self._given = 0  # bytes, to clients
+        self._turn = None
         self._target = target_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -31,6 +33,24 @@ class FaultyProxy:
         self._relays = []
         self._acceptor = threading.Thread(target=self._accept)
         self._acceptor.start()
+
+    def turn(self, mode, given=None, taken=None, asked=None):
+        """Into the mode when so many more bytes were `given` to clients or `taken` from them, or one has `asked` this word,
+        which the database still gets. In place of a turn that has not come."""
+        self._turn = (mode, None if given is None else self._given + given, None if taken is None else self.taken + taken, asked)
+
+    @property
+    def has_turned(self):
+        return self._turn is None
+
+    def _look_for_turn(self, asked=b""):
+        turn = self._turn
+        if turn is None:
+            return
+        mode, given, taken, word = turn
+        if (given is not None and self._given >= given) or (taken is not None and self.taken >= taken) or (word is not None and word in asked):
+            self.mode = mode
+            self._turn = None
 
     def _accept(self):
         while not self._ended.is_set():
@@ -66,6 +86,7 @@ class FaultyProxy:
                         return
                     if source is client:
                         self.taken += len(data)
+                        self._look_for_turn(asked=data)
                         database.sendall(data)
                     elif self.mode == "garbage":
                         client.sendall(os.urandom(len(data)))
@@ -73,7 +94,9 @@ class FaultyProxy:
                         held = data
                     else:
                         greeted = greeted or data.endswith(_READY)
+                        self._given += len(data)
                         client.sendall(data)
+                        self._look_for_turn()
         except OSError:
             pass  # either end has gone
         finally:

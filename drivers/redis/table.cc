@@ -346,8 +346,10 @@ arrow::Status Tables::RetireNow(const Table& table, int64_t grace_ms) const {
   const std::string index = names.Index(table.version);
   const std::string grace = std::to_string(grace_ms);
   for (int64_t first = 0;; first += kRetirePage) {
-    ARROW_ASSIGN_OR_RAISE(const Reply page, wire_->Run({"ZRANGE", index, std::to_string(first),
-                                                        std::to_string(first + kRetirePage - 1)}));
+    Pipeline asked;
+    asked.Add({"ZRANGE", index, std::to_string(first), std::to_string(first + kRetirePage - 1)});
+    ARROW_ASSIGN_OR_RAISE(const Replies pages, wire_->RunBriefly(asked));
+    const Reply& page = pages.front();
     Pipeline pipeline;
     for (size_t i = 0; i < page->elements; ++i) {
       const std::string row = names.Row(table.version, TextOf(*page->element[i]));
@@ -360,7 +362,7 @@ arrow::Status Tables::RetireNow(const Table& table, int64_t grace_ms) const {
     const bool last = page->elements < static_cast<size_t>(kRetirePage);
     if (last && grace_ms > 0) pipeline.Add({"PEXPIRE", index, grace});
     if (last && grace_ms <= 0) pipeline.Add({"UNLINK", index});
-    ARROW_RETURN_NOT_OK(wire_->Run(pipeline));
+    ARROW_RETURN_NOT_OK(wire_->RunBriefly(pipeline));
     if (last) return arrow::Status::OK();
   }
 }

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <utility>
@@ -226,11 +227,13 @@ arrow::Status Wire::SignIn() {
 arrow::Status Wire::Wait(short events, const CancelFlag* cancel) {
   pollfd watched[2] = {{.fd = context_->fd, .events = events, .revents = 0},
                        {.fd = cancel == nullptr ? -1 : cancel->descriptor(), .events = POLLIN, .revents = 0}};
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(address_.timeout_ms);
+  const auto deadline =
+      std::min(until_, std::chrono::steady_clock::now() + std::chrono::milliseconds(address_.timeout_ms));
   while (true) {
     if (cancel != nullptr && cancel->is_set()) return Fail(ADBC_STATUS_CANCELLED, "The statement was cancelled");
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left <= 0 && deadline == until_) return Fail(ADBC_STATUS_TIMEOUT, "The server " + address_.ToString() + " had not answered in time");
     if (left <= 0) {
       return Fail(ADBC_STATUS_TIMEOUT, "The server " + address_.ToString() + " sent nothing for " +
                                            std::to_string(address_.timeout_ms) + " ms (option adbc.redis.timeout_ms)");
@@ -314,6 +317,19 @@ arrow::Status Posting::Settle(const CancelFlag* cancel) {
 
 arrow::Result<Replies> Wire::Run(const Pipeline& pipeline, const CancelFlag* cancel) {
   const std::scoped_lock lock(mutex_);
+  return RunLocked(pipeline, cancel);
+}
+
+arrow::Result<Replies> Wire::RunBriefly(const Pipeline& pipeline) {
+  constexpr std::chrono::milliseconds kBrief{5'000};
+  const std::scoped_lock lock(mutex_);
+  until_ = std::chrono::steady_clock::now() + std::min(kBrief, std::chrono::milliseconds(address_.timeout_ms));
+  auto replies = RunLocked(pipeline, nullptr);
+  until_ = std::chrono::steady_clock::time_point::max();
+  return replies;
+}
+
+arrow::Result<Replies> Wire::RunLocked(const Pipeline& pipeline, const CancelFlag* cancel) {
   if (cancel != nullptr && cancel->is_set()) return Fail(ADBC_STATUS_CANCELLED, "The statement was cancelled");
   TakeOwed(owed_, cancel);
   if (context_ == nullptr) ARROW_RETURN_NOT_OK(Open());

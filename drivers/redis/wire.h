@@ -7,6 +7,7 @@
 #include <hiredis/hiredis.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -102,6 +103,10 @@ class Wire {
   // The same for one command.
   arrow::Result<Reply> Run(std::initializer_list<std::string_view> words, const CancelFlag* cancel = nullptr);
 
+  // For what is cleared away behind a failure: given up as a whole after five seconds, or timeout_ms, also where the
+  // server goes on to send a byte now and then.
+  arrow::Result<Replies> RunBriefly(const Pipeline& pipeline);
+
   // How many connections it has lost. What the server knows of a connection (WATCH) is gone when this changes.
   int64_t losses() const { return losses_.load(); }
   const ServerAddress& address() const { return address_; }
@@ -109,6 +114,7 @@ class Wire {
  private:
   friend class Posting;
   explicit Wire(ServerAddress address) : address_(std::move(address)) {}
+  arrow::Result<Replies> RunLocked(const Pipeline& pipeline, const CancelFlag* cancel);
   arrow::Status Open();
   arrow::Status StartTls();
   arrow::Status SignIn();
@@ -127,6 +133,7 @@ class Wire {
   const ServerAddress address_;
   std::mutex mutex_;  // over one pipeline: answers come in the order of commands
   std::unique_ptr<redisContext, ContextDeleter> context_;
+  std::chrono::steady_clock::time_point until_ = std::chrono::steady_clock::time_point::max();  // no wait is longer
   std::atomic<int64_t> losses_ = 0;
   size_t owed_ = 0;             // answers that come before all others
   Posting* owed_to_ = nullptr;  // null: to nobody any more

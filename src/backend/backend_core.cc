@@ -14,6 +14,7 @@
 #include <random>
 #include <utility>
 
+#include "backend/connect_timeout.h"
 #include "backend/duckdb_opening.h"
 
 namespace hyprstream::backend {
@@ -253,7 +254,8 @@ arrow::Status BackendCore::BeginSession(DriverConnection& connection, SocketId s
 
 arrow::Result<std::unique_ptr<DriverConnection>> BackendCore::OpenConnection(ConnectedSocket& socket) {
   // A driver has a bound for connecting, but none for what it then asks the database by itself.
-  const auto limit = spec_.connect_timeout + kConnectPatience;
+  const auto connecting = ConnectTimeoutOf(spec_);
+  const auto limit = connecting + kConnectPatience;
   const auto is_overdue = [&] { return socket.age().value_or(milliseconds(0)) >= limit; };
   const auto cut = [&] {
     if (is_overdue() || is_closed()) socket.ShutDown();
@@ -269,7 +271,7 @@ arrow::Result<std::unique_ptr<DriverConnection>> BackendCore::OpenConnection(Con
   if (!opened.ok() && watched->end() == WatchedStatement::End::kCancelled) {
     return arrow::Status::IOError(
         "The database let the connection in and had not answered within the connect_timeout of ",
-        spec_.connect_timeout.count(), " ms");
+        connecting.count(), " ms");
   }
   return opened;
 }

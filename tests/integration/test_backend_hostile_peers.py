@@ -180,6 +180,48 @@ def test_it_does_not_say_its_version_when_it_is_tried_again(server, postgres):
         assert wait() == "well"
 
 
+@pytest.mark.parametrize("patience", [1, 6], ids=["less", "more"])
+def test_the_first_of_two_hosts_hangs(server, postgres, patience):
+    """The URI's own connect_timeout, whether less or more than the backend's, is what the next host is tried after."""
+    name = f"hosts_{patience}"
+    with FaultyProxy(postgres.port) as proxy, flight.connect(server.url) as client:
+        proxy.mode = "hang"
+        wait = in_background(lambda: wire.update(
+            client, f"ATTACH 'postgresql://postgres@127.0.0.1:{proxy.port},127.0.0.1:{postgres.port}/postgres?connect_timeout={patience}' AS {name} "
+                    "(TYPE adbc, DRIVER 'postgresql', STATEMENT_TIMEOUT '3 s', CONNECT_TIMEOUT '2 s')"))
+        assert wait() == "well"
+        assert wire.query(client, f"SELECT count(*) AS n FROM {name}.public.t") == [{"n": ROWS}]
+        wire.update(client, f"DETACH {name}")
+
+
+def test_detached_while_it_is_connected(server, postgres):
+    """Long before the connect_timeout."""
+    with FaultyProxy(postgres.port) as proxy, flight.connect(server.url) as client:
+        wire.update(client, f"ATTACH 'postgresql://postgres@127.0.0.1:{proxy.port}/postgres' AS left_alone "
+                            "(TYPE adbc, DRIVER 'postgresql', CONNECT_TIMEOUT '600 s')")
+        proxy.mode = "reset"
+        wait_until(lambda: proxy.open == 0, what="the end of its connections")
+        proxy.mode = "hang"
+        waits = [in_background(lambda: wire.query(client, "SELECT count(*) AS n FROM left_alone.public.t")) for _ in range(3)]
+        wait_until(lambda: proxy.open > 0, what="the new connection")
+        detached = in_background(lambda: wire.update(client, "DETACH left_alone"))
+        check_that_others_are_well(server)
+        assert detached() == "well"
+        for wait in waits:
+            assert "left_alone" in wait()
+
+
+def test_a_server_ends_while_it_attaches_one_that_hangs(postgres):
+    environment = {"HYPRSTREAM_USERS": "", "HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
+    with FaultyProxy(postgres.port) as proxy, ServerProcess("--client-attach", environment=environment) as process:
+        proxy.mode = "hang"
+        with flight.connect(process.url) as client:
+            wait = in_background(lambda: attach(client, "endless", proxy.port))
+            wait_until(lambda: proxy.open > 0, what="the connection")
+            assert process.terminate() == 0
+            assert wait() != "well"
+
+
 def test_many_connections_that_were_made_at_one_moment(server, postgres):
     """Through a relay their ports do not tell which is whose; each that hangs is cut off all the same."""
     readers = 6

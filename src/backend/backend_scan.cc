@@ -153,8 +153,10 @@ class TableScan : public TableSource {
   arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanRequest& request) const override {
     auto started = Start(SelectStatement(core_->dialect(), *layout_, request), request);
     if (!started.ok()) {
-      if (!SaysItChanged(started.status())) return started.status();
-      Forget();
+      const bool changed = SaysItChanged(started.status());
+      // Not every database has a state for that, or one of its own: what it refuses is looked up anew in any case.
+      if (changed || started.status().IsInvalid()) Forget();
+      if (!changed) return started.status();
       return started.status().WithMessage(started.status().message(),
                                           " (the table has changed at the database: try again)");
     }

@@ -233,7 +233,8 @@ arrow::Status Wire::Wait(short events, const CancelFlag* cancel) {
     if (cancel != nullptr && cancel->is_set()) return Fail(ADBC_STATUS_CANCELLED, "The statement was cancelled");
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    if (left <= 0 && deadline == until_) return Fail(ADBC_STATUS_TIMEOUT, "The server " + address_.ToString() + " had not answered in time");
+    if (left <= 0 && deadline == until_)
+      return Fail(ADBC_STATUS_TIMEOUT, "The server " + address_.ToString() + " had not answered in time");
     if (left <= 0) {
       return Fail(ADBC_STATUS_TIMEOUT, "The server " + address_.ToString() + " sent nothing for " +
                                            std::to_string(address_.timeout_ms) + " ms (option adbc.redis.timeout_ms)");

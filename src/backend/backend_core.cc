@@ -270,8 +270,8 @@ arrow::Result<std::unique_ptr<DriverConnection>> BackendCore::OpenConnection(Con
   watched->Release();
   if (!opened.ok() && watched->end() == WatchedStatement::End::kCancelled) {
     return arrow::Status::IOError(
-        "The database let the connection in and had not answered within the connect_timeout of ",
-        connecting.count(), " ms");
+        "The database let the connection in and had not answered within the connect_timeout of ", connecting.count(),
+        " ms");
   }
   return opened;
 }

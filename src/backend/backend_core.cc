@@ -202,7 +202,7 @@ arrow::Result<std::shared_ptr<DriverDatabase>> BackendCore::OpenDatabase() {
     const bool another = opening_;
     while (opening_) opening_ended_.Wait(mutex_);
     if (database_ != nullptr) return database_;
-    if (closed_) return arrow::Status::Cancelled("it was detached");
+    if (closed_) return arrow::Status::Cancelled(spec_.name, " was detached");
     if (another) return opened_;
     opening_ = true;
   }
@@ -268,6 +268,9 @@ arrow::Result<std::unique_ptr<DriverConnection>> BackendCore::OpenConnection(Con
   };
   auto opened = open();
   watched->Release();
+  if (!opened.ok() && watched->end() == WatchedStatement::End::kClosed) {
+    return arrow::Status::Cancelled(spec_.name, " was detached while it was connected");
+  }
   if (!opened.ok() && watched->end() == WatchedStatement::End::kCancelled) {
     return arrow::Status::IOError(
         "The database let the connection in and had not answered within the connect_timeout of ", connecting.count(),

@@ -208,7 +208,8 @@ def test_detached_while_it_is_connected(server, postgres):
         check_that_others_are_well(server)
         assert detached() == "well"
         for wait in waits:
-            assert "left_alone" in wait()
+            said = wait()
+            assert "left_alone" in said and "detached" in said, said
 
 
 def test_a_server_ends_while_it_attaches_one_that_hangs(postgres):

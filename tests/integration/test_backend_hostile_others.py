@@ -1,7 +1,7 @@
-"""Every kind of database but PostgreSQL's driver within the server (test_backend_hostile_peers.py) hangs, drips, resets or
+"""Every kind of database, with PostgreSQL's driver within the server mostly in test_backend_hostile_peers.py, hangs, drips, resets or
 talks nonsense: a bounded wait, an error that names it, and neither another backend nor a local query notices.
 
-`apart` is PostgreSQL's driver in a process of its own, `path` one that is named by its path, `hot` Valkey, `cold` another
+`near` is PostgreSQL's driver within the server, `apart` in a process of its own, `path` one that is named by its path, `hot` Valkey, `cold` another
 Hyprstream, `snow` Snowflake's emulator.
 """
 
@@ -35,7 +35,9 @@ BOUNDS = "STATEMENT_TIMEOUT '2 s', CONNECT_TIMEOUT '2 s', POOL_WAIT '3 s'"
 FAULTS = pytest.mark.parametrize("fault", ["hang", "drip", "reset", "garbage"])
 KINDS = pytest.mark.parametrize("kind", ["apart", "path", "hot", "cold", "snow"])
 WRITTEN = pytest.mark.parametrize("kind", ["apart", "hot", "cold", "snow"])
-SCHEMAS = {"apart": "public", "path": "public", "hot": "main", "cold": "main", "snow": "public"}
+BEGUN = pytest.mark.parametrize("kind", ["near", "apart", "hot", "cold", "snow"])
+POSTGRES = ("near", "apart", "path")
+SCHEMAS = {"near": "public", "apart": "public", "path": "public", "hot": "main", "cold": "main", "snow": "public"}
 
 
 class Databases:
@@ -45,7 +47,7 @@ class Databases:
         self._started = {}
 
     def __getitem__(self, kind):
-        kind = "apart" if kind == "path" else kind
+        kind = "apart" if kind in POSTGRES else kind
         if kind not in self._started:
             self._started[kind] = getattr(self, f"_start_{kind}")()
         return self._started[kind]
@@ -87,7 +89,7 @@ class Databases:
 
     def run(self, kind, *statements):
         """There, and not through the server."""
-        if kind in ("apart", "path"):
+        if kind in POSTGRES:
             self[kind].run("; ".join(statements))
         elif kind == "cold":
             with flight.connect(self[kind].url) as client:
@@ -107,6 +109,7 @@ class Databases:
         if kind == "snow":
             return self[kind].attach(name, f", {BOUNDS}").replace(f"'{self[kind].port}'", f"'{port}'")
         uri, more = {
+            "near": (f"postgresql://postgres@127.0.0.1:{port}/postgres", "DRIVER 'postgresql'"),
             "apart": (f"postgresql://postgres@127.0.0.1:{port}/postgres", "DRIVER 'postgresql', ISOLATE true"),
             "path": (f"postgresql://postgres@127.0.0.1:{port}/postgres",
                      f"DRIVER '{DRIVERS}/libadbc_driver_postgresql.so', DIALECT 'generic'"),
@@ -250,7 +253,7 @@ def test_in_the_middle_of_a_write(client, databases, well, behind, kind, fault):
     assert count(client, name, kind, "w") == 0
 
 
-@WRITTEN
+@BEGUN
 @FAULTS
 def test_at_the_commit(client, databases, well, behind, kind, fault):
     """Nobody waits long, and nobody is told that it was kept, or was not, where that is not known."""
@@ -271,7 +274,7 @@ def test_at_the_commit(client, databases, well, behind, kind, fault):
     assert kept == 0 or "not known whether it was carried out" in said, said
 
 
-@WRITTEN
+@BEGUN
 @pytest.mark.parametrize("fault", ["hang", "drip"])
 def test_while_a_table_is_made(client, databases, well, behind, kind, fault):
     """What is to be taken back there is not waited for either."""

@@ -7,6 +7,7 @@ What it prints is in `server.log()`, afterwards in `server.last_log`. Leaving th
 status 0.
 """
 
+import contextlib
 import os
 import pathlib
 import resource
@@ -102,8 +103,10 @@ class ServerProcess:
 
     def driver_hosts(self):
         """The ids of the processes of drivers that this server has started."""
-        children = [child for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir()
-                    for child in (task / "children").read_text().split()]
+        children = []
+        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+                children += (task / "children").read_text().split()
         return [int(child) for child in children
                 if b"driver-host" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes()]
 

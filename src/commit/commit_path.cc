@@ -245,7 +245,11 @@ arrow::Result<CommitReceipt> CommitPathImpl::Commit(engine::Connection& connecti
 // DuckDB has committed: what cannot be applied now makes a view unreadable, never wrong.
 void CommitPathImpl::Publish(Staged staged, int batches) {
   const Position next(position_ + static_cast<std::uint64_t>(std::max(batches, 1)));
-  if (staged.options.has_value()) registry_.SetOptions(*std::move(staged.options));
+  if (staged.options.has_value()) {  // of other tables others may have changed them since
+    std::vector<TableRef> tables;
+    for (const auto& entry : staged.facts.entries) tables.push_back(entry.entry);
+    registry_.ChangeOptions(tables, *staged.options);
+  }
   for (const auto& delta : staged.deltas) PublishDelta(staged, delta);
   PublishViews(staged);
   RedefineTables(staged);

@@ -88,7 +88,7 @@ class CommitPathImpl : public CommitPath {
     engine::TransactionFacts facts;
     Position read_at;                             // the transaction's snapshot
     std::shared_ptr<TransactionSnapshot> ddl;     // of ours; empty when there was none
-    std::optional<TableOptionsMap> options = {};  // when this transaction changed them
+    std::optional<TableOptionsMap> options = {};  // as it sees them, when it changed some
     std::uint64_t registry_version = 0;           // that the rest was made for
     RowChanges changes = {};
     std::vector<ViewDelta> deltas = {};

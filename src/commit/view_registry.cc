@@ -132,6 +132,14 @@ void ViewRegistry::SetOptions(TableOptionsMap options) {
   options_ = std::move(options);
 }
 
+void ViewRegistry::ChangeOptions(const std::vector<TableRef>& tables, const TableOptionsMap& options) {
+  const MutexLock lock(mutex_);
+  for (const auto& table : tables) {
+    options_.erase(table);  // so that the name is spelled as the new one spells it
+    if (const auto found = options.find(table); found != options.end()) options_.insert(*found);
+  }
+}
+
 void ViewRegistry::SetRowsGone(std::set<TableRef> tables) {
   const MutexLock lock(mutex_);
   rows_gone_ = std::move(tables);

@@ -52,6 +52,8 @@ class ViewRegistry {
   void Publish(const std::shared_ptr<MaintainedView>& view) EXCLUDES(mutex_);  // replaces one of the same name
   void Remove(const TableRef& view) EXCLUDES(mutex_);
   void SetOptions(TableOptionsMap options) EXCLUDES(mutex_);
+  // Of these tables alone: what `options` has of them, or none.
+  void ChangeOptions(const std::vector<TableRef>& tables, const TableOptionsMap& options) EXCLUDES(mutex_);
   void SetRowsGone(std::set<TableRef> tables) EXCLUDES(mutex_);
   void AddRows(const TableRef& table, std::int64_t rows, Position at) EXCLUDES(mutex_);
   // Marks only ever rise. `now`: when the table was last heard of.

@@ -1,0 +1,150 @@
+// What others commit while views and their tables are made, renamed and dropped: every row that was acknowledged counts
+// once, or the statement that could not keep this is refused.
+#include <arrow/record_batch.h>
+#include <arrow/result.h>
+#include <arrow/scalar.h>
+#include <arrow/status.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "base/fake_clock.h"
+#include "commit/commit_path_internal.h"
+
+namespace hyprstream::commit {
+namespace {
+
+using ::testing::HasSubstr;
+using Options = engine::Options;
+
+class ViewRaces : public ::testing::Test {
+ protected:
+  using Connection = std::unique_ptr<engine::Connection>;
+
+  Connection Begin() {
+    auto connection = engine_->Connect().ValueOrDie();
+    EXPECT_TRUE(path_->Begin(*connection).ok());
+    return connection;
+  }
+  static arrow::Status Run(Connection& connection, const std::string& sql) { return connection->Run(sql).status(); }
+  arrow::Status Commit(Connection& connection) { return path_->Commit(*connection, 1).status(); }
+  arrow::Status Write(const std::string& sql) {
+    auto connection = Begin();
+    ARROW_RETURN_NOT_OK(Run(connection, sql));
+    return Commit(connection);
+  }
+
+  // As session does it: CREATE [OR REPLACE] TABLE with options of ours.
+  arrow::Status MakeTable(Connection& connection, const std::string& name, const std::string& columns,
+                          const Options& options) {
+    ARROW_RETURN_NOT_OK(Run(connection, "CREATE TABLE " + name + " (" + columns + ")"));
+    return path_->SetTableOptions(*connection, {.table = {.name = name}, .options = options});
+  }
+  arrow::Status MakeTable(const std::string& name, const std::string& columns, const Options& options) {
+    auto connection = Begin();
+    ARROW_RETURN_NOT_OK(MakeTable(connection, name, columns, options));
+    return Commit(connection);
+  }
+  arrow::Status Rename(Connection& connection, const std::string& table, const std::string& column,
+                       const std::string& name) {
+    ARROW_RETURN_NOT_OK(path_->CarryOptions(*connection, {.table = {.name = table}, .column = column, .name = name}));
+    return Run(connection,
+               "ALTER TABLE " + table + " RENAME " + (column.empty() ? "" : "COLUMN " + column) + " TO " + name);
+  }
+
+  arrow::Status MakeView(Connection& connection, const std::string& name, const std::string& select,
+                         const Options& options = {}, bool or_replace = false) {
+    return path_
+        ->CreateView(*connection,
+                     {.view = {.name = name}, .or_replace = or_replace, .options = options, .select = select}, "UTC")
+        .status();
+  }
+  arrow::Status MakeView(const std::string& name, const std::string& select, const Options& options = {}) {
+    auto connection = Begin();
+    ARROW_RETURN_NOT_OK(MakeView(connection, name, select, options));
+    return Commit(connection);
+  }
+  arrow::Status DropView(Connection& connection, const std::string& name) {
+    return path_->DropView(*connection, {.view = {.name = name}}).status();
+  }
+
+  static std::string Ask(Connection& connection, const std::string& sql) {
+    const auto executed = connection->Run(sql);
+    if (!executed.ok()) return executed.status().ToString();
+    std::string text;
+    for (const auto& batch : executed->rows->ToRecordBatches().ValueOrDie()) {
+      for (std::int64_t row = 0; row < batch->num_rows(); ++row) {
+        if (!text.empty()) text += " | ";
+        for (int column = 0; column < batch->num_columns(); ++column) {
+          text += (column > 0 ? " " : "") + batch->column(column)->GetScalar(row).ValueOrDie()->ToString();
+        }
+      }
+    }
+    return text;
+  }
+  std::string Ask(const std::string& sql) {
+    auto connection = Begin();
+    return Ask(connection, sql);
+  }
+  std::string Counted(const std::string& view) { return Ask("SELECT coalesce(sum(c), 0)::VARCHAR FROM " + view); }
+  TableOptions OptionsOf(const std::string& table) {
+    for (const auto& info : path_->Tables()) {
+      if (info.table == TableRef{.name = table}) return info.options;
+    }
+    return {};
+  }
+  bool HasView(const std::string& view) {
+    const auto views = path_->Views();
+    return std::ranges::any_of(views, [&](const auto& info) { return info.view.name == view; });
+  }
+  void AwaitFilled() {
+    const auto filling = [](const auto& view) { return view.status == ViewStatus::kFilling; };
+    while (std::ranges::any_of(path_->Views(), filling)) std::this_thread::yield();
+  }
+  void Restart() {
+    path_.reset();
+    path_ = CommitPath::Make(*engine_).ValueOrDie();
+  }
+
+  std::unique_ptr<engine::Engine> engine_ = engine::Engine::Make({.threads = 1}).ValueOrDie();
+  std::unique_ptr<CommitPath> path_ = CommitPath::Make(*engine_).ValueOrDie();
+};
+
+constexpr const char* kCounts = "SELECT k, count(*) AS c FROM t GROUP BY ALL";
+
+TEST_F(ViewRaces, OptionsOfTablesThatWereMadeAtOnce) {
+  auto first = Begin();
+  auto second = Begin();
+  ASSERT_TRUE(MakeTable(first, "a", "k INTEGER", {{"keep_rows", "false"}}).ok());
+  ASSERT_TRUE(MakeTable(second, "b", "k INTEGER", {{"keep_rows", "false"}}).ok());
+  ASSERT_TRUE(Commit(first).ok());
+  const auto done = Commit(second);
+  ASSERT_TRUE(done.ok()) << done;
+  EXPECT_FALSE(OptionsOf("a").keep_rows);
+  EXPECT_FALSE(OptionsOf("b").keep_rows);
+}
+
+TEST_F(ViewRaces, OptionsGoWithTheSchemaOfTheirTable) {
+  ASSERT_TRUE(Write("CREATE SCHEMA s").ok());
+  auto maker = Begin();
+  ASSERT_TRUE(Run(maker, "CREATE TABLE s.t (k INTEGER)").ok());
+  ASSERT_TRUE(path_
+                  ->SetTableOptions(*maker, {.table = {.schema = "s", .name = "t"},
+                                             .schema_given = true,
+                                             .options = {{"keep_rows", "false"}}})
+                  .ok());
+  ASSERT_TRUE(Commit(maker).ok());
+  EXPECT_EQ(path_->Tables().size(), 1);
+  ASSERT_TRUE(Write("DROP SCHEMA s CASCADE").ok());
+  EXPECT_TRUE(path_->KeepsRows({.schema = "s", .name = "t"}));
+  EXPECT_EQ(path_->Tables().size(), 0);
+}
+
+}  // namespace
+}  // namespace hyprstream::commit

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <format>
 #include <mutex>
+#include <optional>
+#include <shared_mutex>
 #include <utility>
 
 #include "commit/commit_path_internal.h"
@@ -75,22 +77,30 @@ arrow::Status CommitPathImpl::ExpireRows(const TableInfo& table) {
   }
   const auto views = ViewsOver(registry_.Maintained(), table.table);
   if (std::ranges::any_of(views, [](const auto& view) { return view->filling.load(); })) return arrow::Status::OK();
-  ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
-  ARROW_ASSIGN_OR_RAISE(const auto schema, lease->ArrowSchemaOf(table.table));
+  std::optional<ConnectionPool::Lease> lease;
+  {
+    const std::shared_lock gate(gate_);
+    if (registry_.OptionsOf(table.table) != table.options) return arrow::Status::OK();  // another has its name
+    if (RowHorizon(table) < horizon) return arrow::Status::OK();                        // likewise
+    ARROW_ASSIGN_OR_RAISE(auto begun, pool_.Begin());
+    lease.emplace(std::move(begun));
+  }
+  auto& connection = **lease;
+  ARROW_ASSIGN_OR_RAISE(const auto schema, connection.ArrowSchemaOf(table.table));
   const auto column = schema->GetFieldByName(table.options.time_column);
   if (column == nullptr) return arrow::Status::OK();  // it is being renamed
   const auto expired = QuoteIdentifier(table.options.time_column) + " < " + TimeLiteral(*column->type(), *horizon);
-  const auto name = lease->LastingName(table.table);
-  ARROW_ASSIGN_OR_RAISE(const auto any, lease->Run("SELECT 1 FROM " + name + " WHERE " + expired + " LIMIT 1"));
+  const auto name = connection.LastingName(table.table);
+  ARROW_ASSIGN_OR_RAISE(const auto any, connection.Run("SELECT 1 FROM " + name + " WHERE " + expired + " LIMIT 1"));
   ARROW_ASSIGN_OR_RAISE(const auto found, any.rows->ToRecordBatches());
   if (!found.empty()) {
-    ARROW_RETURN_NOT_OK(StoreGoneStates(*lease, table.table, expired));
-    ARROW_RETURN_NOT_OK(lease->Run("DELETE FROM " + name + " WHERE " + expired).status());
-    ARROW_RETURN_NOT_OK(StoreRowsBefore(*lease, table.table, *horizon));
+    ARROW_RETURN_NOT_OK(StoreGoneStates(connection, table.table, expired));
+    ARROW_RETURN_NOT_OK(connection.Run("DELETE FROM " + name + " WHERE " + expired).status());
+    ARROW_RETURN_NOT_OK(StoreRowsBefore(connection, table.table, *horizon));
     const std::unique_lock gate(gate_);
     // One came meanwhile: next time. Views of other tables may come and go all the time.
     if (ViewsOver(registry_.Maintained(), table.table) != views) return arrow::Status::OK();
-    ARROW_RETURN_NOT_OK(lease->Commit());
+    ARROW_RETURN_NOT_OK(connection.Commit());
     registry_.SetRowsBefore(table.table, *horizon, Position(++position_));
   }
   checked_to = horizon;

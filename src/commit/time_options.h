@@ -27,6 +27,8 @@ struct TableOptions {
 
   // Do they say anything?
   bool Any() const { return !time_column.empty() || !keep_rows; }
+
+  friend bool operator==(const TableOptions&, const TableOptions&) = default;
 };
 
 // What becomes of a row whose window is closed.

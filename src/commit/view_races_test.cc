@@ -146,5 +146,65 @@ TEST_F(ViewRaces, OptionsGoWithTheSchemaOfTheirTable) {
   EXPECT_EQ(path_->Tables().size(), 0);
 }
 
+class MeddlingClock final : public Clock {
+ public:
+  TimePoint Now() const override { return time_.Now(); }
+  WallTime WallNow() const override {
+    if (meddle_ && --asked_ == 0) std::exchange(meddle_, {})();
+    return time_.WallNow();
+  }
+  bool WaitUntil(CondVar& condition, Mutex& mutex, TimePoint deadline) const override REQUIRES(mutex) {
+    return time_.WaitUntil(condition, mutex, deadline);
+  }
+  void MeddleAt(int asked, std::function<void()> meddle) {
+    asked_ = asked;
+    meddle_ = std::move(meddle);
+  }
+
+ private:
+  FakeClock time_;
+  mutable int asked_ = 0;
+  mutable std::function<void()> meddle_;
+};
+
+TEST(RowExpiry, IsOfTheTableThatTheRetentionIsOf) {
+  MeddlingClock clock;
+  const auto engine = engine::Engine::Make({.threads = 1}).ValueOrDie();
+  CommitPathImpl path(*engine, {}, {}, &clock);
+  ASSERT_TRUE(path.Open().ok());
+  const auto write = [&](const std::function<arrow::Status(engine::Connection&)>& work) {
+    auto connection = engine->Connect().ValueOrDie();
+    ASSERT_TRUE(path.Begin(*connection).ok());
+    const auto done = work(*connection);
+    ASSERT_TRUE(done.ok()) << done;
+    const auto committed = path.Commit(*connection, 1).status();
+    ASSERT_TRUE(committed.ok()) << committed;
+  };
+  const auto make = [&](const std::string& retention) {
+    write([&](engine::Connection& connection) -> arrow::Status {
+      ARROW_RETURN_NOT_OK(connection.Run("CREATE TABLE t (ts TIMESTAMP)").status());
+      return path.SetTableOptions(
+          connection,
+          {.table = {.name = "t"}, .options = {{"time", "ts"}, {"clock", "wall"}, {"retention", retention}}});
+    });
+  };
+  make("1 hour");
+  // The timer has seen the table, and asks for the time a second time: up to when its rows have expired.
+  clock.MeddleAt(2, [&] {
+    write([](engine::Connection& connection) { return connection.Run("DROP TABLE t").status(); });
+    make("10000 days");
+    write([](engine::Connection& connection) {
+      return connection.Run("INSERT INTO t VALUES ('2012-12-24 12:00:00')").status();  // the clock starts in 2013
+    });
+  });
+  path.ExpireByTime();
+  write([](engine::Connection& connection) -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run("SELECT count(*)::VARCHAR FROM t"));
+    ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
+    EXPECT_EQ(batches.at(0)->column(0)->GetScalar(0).ValueOrDie()->ToString(), "1");
+    return arrow::Status::OK();
+  });
+}
+
 }  // namespace
 }  // namespace hyprstream::commit

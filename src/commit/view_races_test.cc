@@ -130,6 +130,24 @@ TEST_F(ViewRaces, OptionsOfTablesThatWereMadeAtOnce) {
   EXPECT_FALSE(OptionsOf("b").keep_rows);
 }
 
+TEST_F(ViewRaces, SeveralRefreshesOfOneTransaction) {
+  ASSERT_TRUE(MakeTable("t", "ts TIMESTAMP", {{"time", "ts"}}).ok());
+  ASSERT_TRUE(
+      MakeView("v", "SELECT date_trunc('hour', ts) AS h, count(*) AS c FROM t GROUP BY ALL", {{"late", "drop"}}).ok());
+  ASSERT_TRUE(Write("INSERT INTO t VALUES ('2026-01-01 10:30:00')").ok());
+  ASSERT_TRUE(Write("INSERT INTO t VALUES ('2026-01-01 01:30:00'), ('2026-01-01 02:30:00')").ok());
+  EXPECT_EQ(Counted("v"), "1");
+  auto refresher = Begin();
+  for (const auto& [from, to] : {std::pair("01:00:00", "02:00:00"), std::pair("02:00:00", "03:00:00")}) {
+    engine::RefreshMaterializedView refresh{.view = {.name = "v"}};
+    refresh.windows = {.from = std::string("2026-01-01 ") + from, .to = std::string("2026-01-01 ") + to};
+    const auto ran = path_->RefreshView(*refresher, refresh);
+    EXPECT_TRUE(ran.ok()) << ran;
+  }
+  ASSERT_TRUE(Commit(refresher).ok());
+  EXPECT_EQ(Counted("v"), "3");
+}
+
 TEST_F(ViewRaces, OptionsGoWithTheSchemaOfTheirTable) {
   ASSERT_TRUE(Write("CREATE SCHEMA s").ok());
   auto maker = Begin();

@@ -116,6 +116,8 @@ arrow::Status CommitPathImpl::RefreshView(engine::Connection& connection,
   const auto view = FindView(*ddl, ref);
   if (view == nullptr) return UnknownView(ref);
   if (ddl->created.contains(ref)) return arrow::Status::OK();  // it has just been computed
+  const auto [first, last] = ddl->refreshed.equal_range(ref);
+  if (std::any_of(first, last, [](const auto& entry) { return !entry.second.among; })) return arrow::Status::OK();
   RefreshedView refreshed{.view = view, .fresh = std::make_shared<MaintainedView>()};
   ARROW_ASSIGN_OR_RAISE(const auto condition, RangeOf(connection, refresh, refreshed));
   {
@@ -131,8 +133,11 @@ arrow::Status CommitPathImpl::RefreshView(engine::Connection& connection,
   ARROW_RETURN_NOT_OK(CheckRowsOf(refreshed));
   ARROW_RETURN_NOT_OK(FillRefreshed(connection, refreshed, condition));
   ARROW_RETURN_NOT_OK(CheckRowsOf(refreshed));
-  if (!refreshed.among) ARROW_RETURN_NOT_OK(StorePartial(connection, view->query->view, false));
-  ddl->refreshed[ref] = std::move(refreshed);
+  if (!refreshed.among) {
+    ARROW_RETURN_NOT_OK(StorePartial(connection, view->query->view, false));
+    ddl->refreshed.erase(ref);
+  }
+  ddl->refreshed.emplace(ref, std::move(refreshed));
   connection.Attach(std::move(ddl));
   return arrow::Status::OK();
 }
@@ -204,6 +209,9 @@ arrow::Status CommitPathImpl::CheckRefreshed(const Staged& staged) {
                                     " was computed again; REFRESH it again");
     }
     if (fresh.status == ViewStatus::kBroken) return RefuseRefresh(fresh, fresh.problem);
+    if (refreshed.among && refreshed.view->status == ViewStatus::kBroken) {
+      return RefuseRange(*refreshed.view, "it is broken");
+    }
     ARROW_RETURN_NOT_OK(CheckRowsOf(refreshed));
   }
   return arrow::Status::OK();
@@ -213,6 +221,7 @@ void CommitPathImpl::PublishRefreshed(const RefreshedView& refreshed) {
   auto& view = *refreshed.view;
   auto& fresh = *refreshed.fresh;
   if (view.status == ViewStatus::kBroken) {  // whoever subscribed to it has been told that it ended
+    fresh.options = view.options;            // they may have been altered since
     fresh.late = view.late;
     fresh.late.dropped = {};
     fresh.changes = ChangesOf(fresh);

@@ -95,9 +95,9 @@ class TransactionSnapshot : public Snapshot {
   bool Fills(const MaintainedView& view) const;
 
   std::map<TableRef, CreatedView> created;
-  std::set<TableRef> dropped;               // before anything of `created`
-  std::map<TableRef, ViewOptions> altered;  // committed views that are not among `dropped`
-  std::map<TableRef, RefreshedView> refreshed;
+  std::set<TableRef> dropped;                        // before anything of `created`
+  std::map<TableRef, ViewOptions> altered;           // committed views that are not among `dropped`
+  std::multimap<TableRef, RefreshedView> refreshed;  // of a view all of it, or some windows after others
   std::multimap<TableRef, MergedStates> merged;
   TableOptionsMap options;               // of tables made, renamed or with a column renamed by the transaction
   std::map<TableRef, TableRef> renamed;  // those of them that are committed: by their names now, what they were before

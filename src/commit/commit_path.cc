@@ -251,7 +251,7 @@ void CommitPathImpl::Publish(Staged staged, int batches) {
     registry_.ChangeOptions(tables, *staged.options);
   }
   for (const auto& delta : staged.deltas) PublishDelta(staged, delta);
-  PublishViews(staged);
+  PublishViews(staged, next);
   RedefineTables(staged);
   for (const auto& changed : staged.facts.tables) registry_.AddRows(changed.table, changed.rows_inserted, next);
   RaiseMarks(staged);
@@ -317,7 +317,7 @@ void CommitPathImpl::PublishDelta(const Staged& staged, const ViewDelta& delta) 
   DropExpired(view);
 }
 
-void CommitPathImpl::PublishViews(const Staged& staged) {
+void CommitPathImpl::PublishViews(const Staged& staged, Position at) {
   for (const auto& [ref, options] : staged.ddl->altered) {
     if (const auto view = registry_.Find(ref); view != nullptr) view->options = options;
   }
@@ -330,6 +330,7 @@ void CommitPathImpl::PublishViews(const Staged& staged) {
   }
   for (const auto& [ref, created] : staged.ddl->created) {
     auto& view = *created.view;
+    view.since = at;
     if (view.background) {
       FillLater(created.view);
       continue;

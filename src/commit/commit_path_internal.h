@@ -109,7 +109,7 @@ class CommitPathImpl : public CommitPath {
   void Publish(Staged staged, int batches);
   void RedefineTables(const Staged& staged);
   void PublishDelta(const Staged& staged, const ViewDelta& delta);
-  void PublishViews(const Staged& staged);
+  void PublishViews(const Staged& staged, Position at);
   void PublishChanges();
   void EndChanges(const TableRef& view, const std::string& what);
   void Recompute(MaintainedView& view, const std::shared_ptr<arrow::RecordBatch>& windows);
@@ -173,6 +173,8 @@ class CommitPathImpl : public CommitPath {
   // `options` as the transaction has altered them.
   static ViewOptions OptionsIn(const TransactionSnapshot& ddl, const MaintainedView& view);
   arrow::Status UnknownView(const TableRef& view) const;
+  // A view that another transaction has made since this one began is not in what it can change.
+  arrow::Status CheckSeen(const TransactionSnapshot& ddl, const TableRef& view) const;
   // ---- views of tables that no longer have all rows (view_supply.cc)
   // Empty, or why rows that the view would have are gone from its table; `base`: as it is called where it is committed.
   std::string RowsMissingFor(const MaintainedView& view, const TableRef& base) const;

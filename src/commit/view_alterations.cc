@@ -14,6 +14,14 @@ std::shared_ptr<MaintainedView> CommitPathImpl::FindView(const TransactionSnapsh
   return ddl.dropped.contains(view) ? nullptr : registry_.Find(view);
 }
 
+arrow::Status CommitPathImpl::CheckSeen(const TransactionSnapshot& ddl, const TableRef& view) const {
+  if (ddl.created.contains(view)) return arrow::Status::OK();
+  const auto found = registry_.Find(view);
+  if (found == nullptr || found->since <= ddl.position()) return arrow::Status::OK();
+  return arrow::Status::Invalid("Materialized view ", view.ToString(),
+                                " was created by another transaction after this one began; begin again");
+}
+
 arrow::Status CommitPathImpl::UnknownView(const TableRef& view) const {
   return arrow::Status::KeyError("Unknown materialized view: ", view.ToString(),
                                  DidYouMean(view.ToString(), registry_.ViewNames()));
@@ -33,6 +41,7 @@ arrow::Result<bool> CommitPathImpl::AlterView(engine::Connection& connection,
     if (alter.if_exists) return false;
     return UnknownView(ref);
   }
+  ARROW_RETURN_NOT_OK(CheckSeen(*ddl, ref));
   auto before = ViewOptions();
   {
     const std::shared_lock gate(gate_);

@@ -31,6 +31,7 @@ struct MaintainedView {
   std::shared_ptr<WindowEnds> ends = nullptr;  // null: no row of it is ever late, no window expires
   LateRows late = {};
   std::shared_ptr<ViewChanges> changes = nullptr;  // null while it is only tried out
+  Position since = {};                             // what published it; before it is published nobody asks
   // Its CREATE has not committed; nobody but its transaction knows it. Looked at outside the gate, too.
   std::atomic<bool> filling = false;
   bool partial = false;  // it was made without the rows that its table had

@@ -52,6 +52,7 @@ arrow::Result<std::int64_t> CommitPathImpl::MergeStates(engine::Connection& conn
   auto ddl = CopyDdl(connection);
   const auto view = FindView(*ddl, ref);
   if (view == nullptr) return UnknownView(ref);
+  ARROW_RETURN_NOT_OK(CheckSeen(*ddl, ref));
   if (ddl->created.contains(ref) || view->filling) {
     return arrow::Status::Invalid("Materialized view ", ref.ToString(),
                                   " takes no states before its CREATE has committed and it is filled");

@@ -130,6 +130,49 @@ TEST_F(ViewRaces, OptionsOfTablesThatWereMadeAtOnce) {
   EXPECT_FALSE(OptionsOf("b").keep_rows);
 }
 
+TEST_F(ViewRaces, AViewThatIsNewerThanTheTransactionIsDropped) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  ASSERT_TRUE(Write("CREATE TABLE other (k INTEGER)").ok());
+  auto old = Begin();
+  ASSERT_TRUE(MakeView("v", kCounts).ok());
+  const auto dropped = DropView(old, "v");
+  auto done = dropped;
+  if (done.ok()) done = Run(old, "INSERT INTO other VALUES (1)");
+  if (done.ok()) done = Commit(old);
+  EXPECT_EQ(HasView("v"), !done.ok());
+  EXPECT_EQ(Ask("SELECT count(*)::VARCHAR FROM duckdb_views() WHERE view_name = 'v'"), done.ok() ? "0" : "1");
+}
+
+TEST_F(ViewRaces, AViewThatIsNewerThanTheTransactionIsAltered) {
+  ASSERT_TRUE(MakeTable("t", "ts TIMESTAMP", {{"time", "ts"}}).ok());
+  ASSERT_TRUE(Write("CREATE TABLE other (k INTEGER)").ok());
+  auto old = Begin();
+  ASSERT_TRUE(MakeView("v", "SELECT date_trunc('hour', ts) AS h, count(*) AS c FROM t GROUP BY ALL").ok());
+  auto done = path_->AlterView(*old, {.view = {.name = "v"}, .set = {{"retention", "1 day"}}}).status();
+  if (done.ok()) done = Run(old, "INSERT INTO other VALUES (1)");
+  if (done.ok()) done = Commit(old);
+  const bool before = path_->Views().at(0).options.retention.has_value();
+  Restart();
+  EXPECT_EQ(path_->Views().at(0).options.retention.has_value(), before);
+  EXPECT_EQ(before, done.ok());
+}
+
+TEST_F(ViewRaces, StatesForAViewThatIsNewerThanTheTransaction) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  ASSERT_TRUE(Write("INSERT INTO t VALUES (1)").ok());
+  ASSERT_TRUE(MakeView("w", kCounts).ok());
+  auto old = Begin();
+  ASSERT_TRUE(MakeView("v", kCounts).ok());
+  auto reader = Begin();
+  auto states = reader->Run("SELECT * FROM states('w')");
+  ASSERT_TRUE(states.ok()) << states.status();
+  const auto merged = path_->MergeStates(*old, {.view = {.name = "v"}}, *states->rows);
+  const auto done = merged.ok() ? Commit(old) : merged.status();
+  EXPECT_EQ(Counted("v"), done.ok() ? "2" : "1");
+  Restart();
+  EXPECT_EQ(Counted("v"), done.ok() ? "2" : "1");
+}
+
 TEST_F(ViewRaces, SeveralRefreshesOfOneTransaction) {
   ASSERT_TRUE(MakeTable("t", "ts TIMESTAMP", {{"time", "ts"}}).ok());
   ASSERT_TRUE(

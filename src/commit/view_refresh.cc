@@ -115,6 +115,7 @@ arrow::Status CommitPathImpl::RefreshView(engine::Connection& connection,
   auto ddl = CopyDdl(connection);
   const auto view = FindView(*ddl, ref);
   if (view == nullptr) return UnknownView(ref);
+  ARROW_RETURN_NOT_OK(CheckSeen(*ddl, ref));
   if (ddl->created.contains(ref)) return arrow::Status::OK();  // it has just been computed
   const auto [first, last] = ddl->refreshed.equal_range(ref);
   if (std::any_of(first, last, [](const auto& entry) { return !entry.second.among; })) return arrow::Status::OK();
@@ -222,6 +223,7 @@ void CommitPathImpl::PublishRefreshed(const RefreshedView& refreshed) {
   auto& fresh = *refreshed.fresh;
   if (view.status == ViewStatus::kBroken) {  // whoever subscribed to it has been told that it ended
     fresh.options = view.options;            // they may have been altered since
+    fresh.since = view.since;
     fresh.late = view.late;
     fresh.late.dropped = {};
     fresh.changes = ChangesOf(fresh);

@@ -121,7 +121,10 @@ arrow::Result<bool> CommitPathImpl::CreateView(engine::Connection& connection,
     return arrow::Status::AlreadyExists("Materialized view ", ref.ToString(),
                                         " already exists; use CREATE OR REPLACE or IF NOT EXISTS");
   }
-  if (exists) ARROW_RETURN_NOT_OK(CheckUnread(*ddl, ref, "replaced"));
+  if (exists) {
+    ARROW_RETURN_NOT_OK(CheckSeen(*ddl, ref));
+    ARROW_RETURN_NOT_OK(CheckUnread(*ddl, ref, "replaced"));
+  }
   ARROW_ASSIGN_OR_RAISE(auto created, BuildView(connection, *ddl, ref, create, time_zone));
   ARROW_RETURN_NOT_OK(WriteView(connection, created, exists));
   if (exists && !ddl->created.contains(ref)) ddl->dropped.insert(ref);
@@ -324,6 +327,7 @@ arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection, con
   while (!going.empty()) {
     const auto view = going.back();
     going.pop_back();
+    ARROW_RETURN_NOT_OK(CheckSeen(*ddl, view));
     const auto readers = ReadersOf(*ddl, view);
     going.insert(going.end(), readers.begin(), readers.end());
     ARROW_RETURN_NOT_OK(RemoveView(connection, view));

@@ -214,7 +214,10 @@ arrow::Status CommitPathImpl::CatchUp(engine::Connection& connection, Staged& st
   ARROW_RETURN_NOT_OK(CheckRefreshed(staged));
   ARROW_RETURN_NOT_OK(CheckMerged(staged));
   ARROW_RETURN_NOT_OK(CheckTaken(connection, staged));
-  if (staged.registry_version == registry_.version()) return arrow::Status::OK();
+  // Those of a view that could not take them count again once it is filled.
+  const bool taken =
+      std::ranges::all_of(staged.deltas, [](const auto& delta) { return delta.unfit.empty() || delta.view->filling; });
+  if (taken && staged.registry_version == registry_.version()) return arrow::Status::OK();
   ARROW_RETURN_NOT_OK(CheckCatalog(connection, staged));
   ARROW_RETURN_NOT_OK(Capture(connection, staged));
   return Fold(staged);

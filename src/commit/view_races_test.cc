@@ -207,6 +207,28 @@ TEST_F(ViewRaces, OptionsGoWithTheSchemaOfTheirTable) {
   EXPECT_EQ(path_->Tables().size(), 0);
 }
 
+TEST_F(ViewRaces, ARowThatAViewCannotTakeAndThatCommitsWhenItIsFilled) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k VARCHAR, v INTEGER)").ok());
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(MakeView("m" + std::to_string(i), "SELECT v % 10 AS k, max(v) AS c FROM t GROUP BY ALL").ok());
+  }
+  ASSERT_TRUE(Write("INSERT INTO t SELECT i::VARCHAR, i FROM range(300000) r(i)").ok());
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(
+        MakeView("v", "SELECT k::INTEGER % 10 AS k, count(*) AS c FROM t GROUP BY ALL", {{"background", "true"}}).ok());
+    const auto written = Write("INSERT INTO t VALUES ('x', 1); DELETE FROM t WHERE v = " + std::to_string(round + 100));
+    AwaitFilled();
+    const auto view = path_->Views().at(4);
+    if (view.status == ViewStatus::kReady) {
+      EXPECT_EQ(std::to_string(view.rows), Ask("SELECT count(*)::VARCHAR FROM t")) << written;
+    }
+    auto last = Begin();
+    ASSERT_TRUE(DropView(last, "v").ok());
+    ASSERT_TRUE(Commit(last).ok());
+    ASSERT_TRUE(Write("DELETE FROM t WHERE k = 'x'").ok());
+  }
+}
+
 class MeddlingClock final : public Clock {
  public:
   TimePoint Now() const override { return time_.Now(); }

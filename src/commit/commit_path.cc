@@ -102,8 +102,8 @@ arrow::Result<CommitPathImpl::Staged> CommitPathImpl::Stage(engine::Connection& 
   Staged staged{.facts = std::move(facts), .read_at = {}, .ddl = CopyDdl(connection)};
   staged.read_at = staged.ddl->position();
   staged.registry_version = registry_.version();  // before anything is asked of the registry
-  ARROW_RETURN_NOT_OK(CheckCatalog(connection, staged));
   ARROW_RETURN_NOT_OK(StageOptions(connection, staged));
+  ARROW_RETURN_NOT_OK(CheckCatalog(connection, staged));
   ARROW_RETURN_NOT_OK(StoreWhatIsKept(connection, staged));
   ARROW_RETURN_NOT_OK(Capture(connection, staged));
   ARROW_RETURN_NOT_OK(Fold(staged));
@@ -111,6 +111,7 @@ arrow::Result<CommitPathImpl::Staged> CommitPathImpl::Stage(engine::Connection& 
   ARROW_RETURN_NOT_OK(FindNewest(connection, staged));
   for (const auto& changed : staged.facts.tables) {
     if (changed.stored && !KeepsRows(staged, changed.table)) {
+      staged.emptied.insert(changed.table);
       ARROW_RETURN_NOT_OK(connection.Run("DELETE FROM " + connection.LastingName(changed.table)).status());
     }
   }
@@ -127,10 +128,14 @@ arrow::Status CommitPathImpl::StoreWhatIsKept(engine::Connection& connection, St
   return connection.StoreTaken();
 }
 
-// DuckDB does not know of rows that were only taken, so it does not see that their table has gone meanwhile.
+// DuckDB does not know of rows that were only taken, or that were stored and deleted by the time it commits: it does
+// not see that their table has gone meanwhile.
 arrow::Status CommitPathImpl::CheckTaken(engine::Connection& connection, const Staged& staged) {
+  const auto redefined = [&](const TableRef& table) {  // here, so that nobody else can
+    return std::ranges::any_of(staged.facts.entries, [&](const auto& entry) { return entry.entry == table; });
+  };
   for (const auto& changed : staged.facts.tables) {
-    if (changed.stored) continue;
+    if (changed.stored && (!staged.emptied.contains(changed.table) || redefined(changed.table))) continue;
     ARROW_ASSIGN_OR_RAISE(auto now, pool_.Begin());
     ARROW_ASSIGN_OR_RAISE(const auto id, connection.TableId(changed.table));
     const auto id_now = now->TableId(changed.table);
@@ -255,7 +260,7 @@ void CommitPathImpl::Publish(Staged staged, int batches) {
   }
   for (const auto& delta : staged.deltas) PublishDelta(staged, delta);
   PublishViews(staged, next);
-  RedefineTables(staged);
+  RedefineTables(staged, next);
   for (const auto& changed : staged.facts.tables) registry_.AddRows(changed.table, changed.rows_inserted, next);
   RaiseMarks(staged);
   const auto views = registry_.Published();
@@ -282,16 +287,21 @@ void CommitPathImpl::EndChanges(const TableRef& view, const std::string& what) {
   if (found != nullptr) found->changes->End("Materialized view " + view.ToString() + " was " + what);
 }
 
-void CommitPathImpl::RedefineTables(const Staged& staged) {
+void CommitPathImpl::RedefineTables(const Staged& staged, Position at) {
   if (staged.facts.entries.empty()) return;
   std::vector<TableRef> redefined;
+  std::vector<TableRef> altered;
   std::map<TableRef, TableRef> renamed;
   for (const auto& entry : staged.facts.entries) {
     if (!entry.existed || !entry.exists || entry.dropped) redefined.push_back(entry.entry);
+    if (!entry.lost_columns.empty()) altered.push_back(entry.entry);
     const auto before = staged.ddl->renamed.find(entry.entry);
-    if (entry.exists && before != staged.ddl->renamed.end()) renamed.insert(*before);
+    if (!entry.exists || before == staged.ddl->renamed.end()) continue;
+    renamed.insert(*before);
+    altered.push_back(entry.entry);
   }
   registry_.Redefine(redefined, renamed);
+  registry_.NoteAltered(altered, at);
 }
 
 void CommitPathImpl::PublishDelta(const Staged& staged, const ViewDelta& delta) {

@@ -1,6 +1,6 @@
 // The commit path and what it is made of; see commit_path.h for the contract.
 //
-// commit_path.cc holds the life of a transaction, view_statements.cc our DDL.
+// commit_path.cc holds the life of a transaction, view_statements.cc our DDL, view_checks.cc what it must not do.
 #pragma once
 
 #include <atomic>
@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -90,6 +91,7 @@ class CommitPathImpl : public CommitPath {
     std::shared_ptr<TransactionSnapshot> ddl;     // of ours; empty when there was none
     std::optional<TableOptionsMap> options = {};  // as it sees them, when it changed some
     std::uint64_t registry_version = 0;           // that the rest was made for
+    std::set<TableRef> emptied = {};              // they keep no rows: those stored are deleted again
     RowChanges changes = {};
     std::vector<ViewDelta> deltas = {};
     std::map<TableRef, EventTime> newest = {};  // of tables with an event-time column
@@ -107,7 +109,7 @@ class CommitPathImpl : public CommitPath {
   arrow::Status RecomputeBefore(engine::Connection& connection, Staged& staged);
   arrow::Status CatchUp(engine::Connection& connection, Staged& staged);
   void Publish(Staged staged, int batches);
-  void RedefineTables(const Staged& staged);
+  void RedefineTables(const Staged& staged, Position at);
   void PublishDelta(const Staged& staged, const ViewDelta& delta);
   void PublishViews(const Staged& staged, Position at);
   void PublishChanges();
@@ -206,11 +208,14 @@ class CommitPathImpl : public CommitPath {
   // May what was computed take its view's place? Under the gate.
   arrow::Status CheckRefreshed(const Staged& staged);
   void PublishRefreshed(const RefreshedView& refreshed);
+
+  // ---- what a commit may not do to views (view_checks.cc)
   // After DDL in the transaction: every view's table and definition must mean what they meant.
   arrow::Status CheckCatalog(engine::Connection& connection, const Staged& staged);
   arrow::Status CheckDefinition(engine::Connection& connection, const AggregateQuery& query);
   // Nobody may have changed the tables of views made by this transaction since its snapshot. Under the gate.
   arrow::Status CheckCreated(const Staged& staged);
+  arrow::Status CheckMadeOf(const Staged& staged, const CreatedView& created);
 
   engine::Engine& engine_;
   const CommitLimits limits_;

@@ -130,6 +130,153 @@ TEST_F(ViewRaces, OptionsOfTablesThatWereMadeAtOnce) {
   EXPECT_FALSE(OptionsOf("b").keep_rows);
 }
 
+TEST_F(ViewRaces, RowsOfATableThatIsRenamedMeanwhile) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  auto writer = Begin();
+  ASSERT_TRUE(Run(writer, "INSERT INTO t VALUES (1)").ok());
+  auto other = Begin();
+  ASSERT_TRUE(Rename(other, "t", "", "u").ok());
+  ASSERT_TRUE(Commit(other).ok());
+  ASSERT_TRUE(MakeView("v", "SELECT k, count(*) AS c FROM u GROUP BY ALL").ok());
+  const auto written = Commit(writer);
+  EXPECT_EQ(Counted("v"), Ask("SELECT count(*)::VARCHAR FROM u"));
+  EXPECT_EQ(Counted("v"), written.ok() ? "1" : "0");
+}
+
+TEST_F(ViewRaces, ChangesOfATableThatIsRenamedMeanwhile) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  ASSERT_TRUE(Write("INSERT INTO t VALUES (1), (2)").ok());
+  for (const std::string change : {"DELETE FROM t WHERE k = 1", "UPDATE t SET k = 7 WHERE k = 2"}) {
+    auto writer = Begin();
+    ASSERT_TRUE(Run(writer, change).ok());
+    auto other = Begin();
+    ASSERT_TRUE(Rename(other, "t", "", "u").ok());
+    ASSERT_TRUE(Commit(other).ok());
+    ASSERT_TRUE(MakeView("v", "SELECT k, count(*) AS c FROM u GROUP BY ALL").ok());
+    const auto written = Commit(writer);
+    EXPECT_EQ(Ask("SELECT k, c FROM v ORDER BY k"), Ask("SELECT k, count(*) FROM u GROUP BY k ORDER BY k"));
+    auto back = Begin();
+    ASSERT_TRUE(DropView(back, "v").ok());
+    ASSERT_TRUE(Rename(back, "u", "", "t").ok());
+    ASSERT_TRUE(Commit(back).ok());
+  }
+}
+
+TEST_F(ViewRaces, RowsOfATableThatKeepsNoneAndIsRenamedMeanwhile) {
+  ASSERT_TRUE(MakeTable("t", "k INTEGER", {{"keep_rows", "false"}}).ok());
+  ASSERT_TRUE(MakeView("w", kCounts).ok());
+  {
+    auto other = Begin();
+    ASSERT_TRUE(DropView(other, "w").ok());
+    ASSERT_TRUE(Commit(other).ok());
+  }
+  auto writer = Begin();
+  ASSERT_TRUE(Run(writer, "INSERT INTO t VALUES (1)").ok());
+  auto other = Begin();
+  ASSERT_TRUE(Rename(other, "t", "", "u").ok());
+  ASSERT_TRUE(Commit(other).ok());
+  ASSERT_TRUE(MakeView("v", "SELECT k, count(*) AS c FROM u GROUP BY ALL").ok());
+  const auto written = Commit(writer);
+  EXPECT_EQ(Counted("v"), written.ok() ? "1" : "0");
+}
+
+TEST_F(ViewRaces, RowsOfATableThatIsDroppedAndMadeAgainMeanwhile) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  auto writer = Begin();
+  ASSERT_TRUE(Run(writer, "INSERT INTO t VALUES (1)").ok());
+  ASSERT_TRUE(Write("DROP TABLE t").ok());
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  ASSERT_TRUE(MakeView("v", kCounts).ok());
+  const auto written = Commit(writer);
+  EXPECT_EQ(Counted("v"), Ask("SELECT count(*)::VARCHAR FROM t"));
+  EXPECT_EQ(Counted("v"), written.ok() ? "1" : "0");
+}
+
+TEST_F(ViewRaces, RowsInsertedByAnOldNameAfterItWasDroppedAndMadeAgain) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  auto writer = Begin();
+  ASSERT_TRUE(Write("DROP TABLE t").ok());
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  ASSERT_TRUE(MakeView("v", kCounts).ok());
+  const auto ran = Run(writer, "INSERT INTO t VALUES (1)");
+  const auto written = ran.ok() ? Commit(writer) : ran;
+  EXPECT_EQ(Counted("v"), Ask("SELECT count(*)::VARCHAR FROM t"));
+  EXPECT_EQ(Counted("v"), written.ok() ? "1" : "0");
+}
+
+TEST_F(ViewRaces, AViewOfATableThatIsMadeAnewMeanwhile) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  ASSERT_TRUE(Write("INSERT INTO t VALUES (1), (2)").ok());
+  auto maker = Begin();
+  ASSERT_TRUE(MakeView(maker, "v", kCounts).ok());
+  ASSERT_TRUE(Write("DROP TABLE t").ok());
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  const auto made = Commit(maker);
+  if (made.ok()) {
+    EXPECT_EQ(Counted("v"), Ask("SELECT count(*)::VARCHAR FROM t"));
+  }
+}
+
+TEST_F(ViewRaces, AViewOfATableWhoseColumnsSwapNames) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER, v INTEGER)").ok());
+  ASSERT_TRUE(Write("INSERT INTO t VALUES (1, 5), (2, 5)").ok());
+  auto maker = Begin();
+  ASSERT_TRUE(MakeView(maker, "v", kCounts).ok());
+  auto other = Begin();
+  ASSERT_TRUE(Rename(other, "t", "k", "x").ok());
+  ASSERT_TRUE(Rename(other, "t", "v", "k").ok());
+  ASSERT_TRUE(Rename(other, "t", "x", "v").ok());
+  const auto renamed = Commit(other);
+  ASSERT_TRUE(renamed.ok()) << renamed;
+  const auto made = Commit(maker);
+  if (made.ok()) {
+    EXPECT_EQ(Ask("SELECT k, c FROM v ORDER BY k"), Ask("SELECT k, count(*) FROM t GROUP BY k ORDER BY k"));
+  }
+}
+
+TEST_F(ViewRaces, AViewOfATableWhoseColumnIsComputedAnew) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  ASSERT_TRUE(Write("INSERT INTO t VALUES (1), (2)").ok());
+  auto maker = Begin();
+  ASSERT_TRUE(MakeView(maker, "v", kCounts).ok());
+  auto other = Begin();
+  ASSERT_TRUE(Run(other, "ALTER TABLE t ALTER COLUMN k SET DATA TYPE INTEGER USING k + 10").ok());
+  const auto altered = Commit(other);
+  ASSERT_TRUE(altered.ok()) << altered;
+  const auto made = Commit(maker);
+  if (made.ok()) {
+    EXPECT_EQ(Ask("SELECT k, c FROM v ORDER BY k"), Ask("SELECT k, count(*) FROM t GROUP BY k ORDER BY k"));
+  }
+}
+
+TEST_F(ViewRaces, AViewOverAViewThatIsReplacedMeanwhile) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  ASSERT_TRUE(Write("INSERT INTO t VALUES (1), (2)").ok());
+  ASSERT_TRUE(MakeView("v", kCounts).ok());
+  auto maker = Begin();
+  ASSERT_TRUE(MakeView(maker, "w", "SELECT k, combine(c) AS c FROM v GROUP BY ALL").ok());
+  auto other = Begin();
+  ASSERT_TRUE(MakeView(other, "v", "SELECT k, count(*) AS c FROM t WHERE k > 1 GROUP BY ALL", {}, true).ok());
+  const auto replaced = Commit(other);
+  ASSERT_TRUE(replaced.ok()) << replaced;
+  const auto made = Commit(maker);
+  if (made.ok()) {
+    EXPECT_EQ(Counted("w"), Counted("v"));
+  }
+}
+
+TEST_F(ViewRaces, AViewOverAViewThatIsDroppedMeanwhile) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  ASSERT_TRUE(MakeView("v", kCounts).ok());
+  auto maker = Begin();
+  ASSERT_TRUE(MakeView(maker, "w", "SELECT k, combine(c) AS c FROM v GROUP BY ALL").ok());
+  auto other = Begin();
+  ASSERT_TRUE(DropView(other, "v").ok());
+  ASSERT_TRUE(Commit(other).ok());
+  const auto made = Commit(maker);
+  EXPECT_FALSE(made.ok());
+}
+
 TEST_F(ViewRaces, AViewThatIsNewerThanTheTransactionIsDropped) {
   ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
   ASSERT_TRUE(Write("CREATE TABLE other (k INTEGER)").ok());
@@ -173,6 +320,81 @@ TEST_F(ViewRaces, StatesForAViewThatIsNewerThanTheTransaction) {
   EXPECT_EQ(Counted("v"), done.ok() ? "2" : "1");
 }
 
+TEST_F(ViewRaces, AViewOfATableThatIsRenamedInItsTransaction) {
+  for (const char* backfill : {"true", "false"}) {
+    for (const char* keep : {"true", "false"}) {
+      SCOPED_TRACE(std::string(backfill) + " " + keep);
+      ASSERT_TRUE(MakeTable("t", "k INTEGER", {{"keep_rows", keep}}).ok());
+      auto maker = Begin();
+      ASSERT_TRUE(Rename(maker, "t", "", "u").ok());
+      ASSERT_TRUE(MakeView(maker, "v", "SELECT k, count(*) AS c FROM u GROUP BY ALL", {{"backfill", backfill}}).ok());
+      const auto written = Write("INSERT INTO t VALUES (1)");
+      const auto made = Commit(maker);
+      if (made.ok()) {
+        EXPECT_EQ(Counted("v"), written.ok() ? "1" : "0");
+      }
+      auto last = Begin();
+      if (made.ok()) {
+        ASSERT_TRUE(DropView(last, "v").ok());
+        ASSERT_TRUE(Run(last, "DROP TABLE u").ok());
+      } else {
+        ASSERT_TRUE(Run(last, "DROP TABLE t").ok());
+      }
+      ASSERT_TRUE(Commit(last).ok());
+    }
+  }
+}
+
+TEST_F(ViewRaces, AViewOfATableThatIsMadeAnewInItsTransaction) {
+  for (const char* backfill : {"true", "false"}) {
+    for (const char* keep : {"true", "false"}) {
+      SCOPED_TRACE(std::string(backfill) + " " + keep);
+      ASSERT_TRUE(MakeTable("t", "k INTEGER", {{"keep_rows", keep}}).ok());
+      auto maker = Begin();
+      ASSERT_TRUE(Run(maker, "DROP TABLE t").ok());
+      ASSERT_TRUE(MakeTable(maker, "t", "k INTEGER", {{"keep_rows", keep}}).ok());
+      ASSERT_TRUE(MakeView(maker, "v", kCounts, {{"backfill", backfill}}).ok());
+      const auto written = Write("INSERT INTO t VALUES (1)");
+      const auto made = Commit(maker);
+      if (made.ok()) {
+        EXPECT_EQ(Counted("v"), "0");
+      }
+      auto last = Begin();
+      if (made.ok()) {
+        ASSERT_TRUE(DropView(last, "v").ok());
+      }
+      ASSERT_TRUE(Run(last, "DROP TABLE t").ok());
+      ASSERT_TRUE(Commit(last).ok());
+    }
+  }
+}
+
+TEST_F(ViewRaces, ATableThatIsMadeAnewAfterItsView) {
+  for (const char* background : {"false", "true"}) {
+    for (const char* keep : {"true", "false"}) {
+      SCOPED_TRACE(std::string(background) + " " + keep);
+      ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+      ASSERT_TRUE(Write("INSERT INTO t VALUES (1)").ok());
+      auto maker = Begin();
+      ASSERT_TRUE(MakeView(maker, "v", kCounts, {{"background", background}}).ok());
+      ASSERT_TRUE(Run(maker, "DROP TABLE t").ok());
+      ASSERT_TRUE(MakeTable(maker, "t", "k INTEGER", {{"keep_rows", keep}}).ok());
+      const auto made = Commit(maker);
+      if (made.ok()) AwaitFilled();
+      if (made.ok()) {
+        EXPECT_EQ(Counted("v"), "0");
+      }
+      auto last = Begin();
+      if (made.ok()) {
+        ASSERT_TRUE(DropView(last, "v").ok());
+      }
+      ASSERT_TRUE(Run(last, "DROP TABLE t").ok());
+      ASSERT_TRUE(Commit(last).ok());
+    }
+  }
+}
+
+// Two REFRESH of one transaction.
 TEST_F(ViewRaces, SeveralRefreshesOfOneTransaction) {
   ASSERT_TRUE(MakeTable("t", "ts TIMESTAMP", {{"time", "ts"}}).ok());
   ASSERT_TRUE(
@@ -229,6 +451,30 @@ TEST_F(ViewRaces, ARowThatAViewCannotTakeAndThatCommitsWhenItIsFilled) {
   }
 }
 
+// DuckDB, which has nothing to store for it, does not see that the name is another table's.
+TEST_F(ViewRaces, RowsOfATableThatKeepsNoneWhoseNameAnotherTakes) {
+  ASSERT_TRUE(MakeTable("t", "k INTEGER", {{"keep_rows", "false"}}).ok());
+  auto writer = Begin();
+  ASSERT_TRUE(Run(writer, "INSERT INTO t VALUES (1)").ok());
+  auto other = Begin();
+  ASSERT_TRUE(Rename(other, "t", "", "u").ok());
+  ASSERT_TRUE(MakeTable(other, "t", "k INTEGER", {{"keep_rows", "false"}}).ok());
+  ASSERT_TRUE(Commit(other).ok());
+  const auto written = Commit(writer);
+  EXPECT_THAT(written.message(), HasSubstr("Table t was dropped or altered by another transaction; begin again"));
+  ASSERT_TRUE(MakeView("v", "SELECT k, count(*) AS c FROM u GROUP BY ALL").ok());
+  EXPECT_EQ(Counted("v"), "0");
+}
+
+TEST_F(ViewRaces, AColumnThatIsComputedAnewUnderAView) {
+  ASSERT_TRUE(Write("CREATE TABLE t (k INTEGER)").ok());
+  ASSERT_TRUE(Write("INSERT INTO t VALUES (1), (2)").ok());
+  ASSERT_TRUE(MakeView("v", kCounts).ok());
+  const auto altered = Write("ALTER TABLE t ALTER COLUMN k SET DATA TYPE INTEGER USING k + 10");
+  EXPECT_EQ(Ask("SELECT k, c FROM v ORDER BY k"), Ask("SELECT k, count(*) FROM t GROUP BY k ORDER BY k"));
+}
+
+// A clock that is asked for the time, and lets others do something first.
 class MeddlingClock final : public Clock {
  public:
   TimePoint Now() const override { return time_.Now(); }

@@ -74,6 +74,12 @@ Position ViewRegistry::ChangedAt(const TableRef& table) const {
   return found == progress_.end() ? Position() : found->second.changed_at;
 }
 
+Position ViewRegistry::AlteredAt(const TableRef& table) const {
+  const MutexLock lock(mutex_);
+  const auto found = altered_.find(table);
+  return found == altered_.end() ? Position() : found->second;
+}
+
 std::optional<EventTime> ViewRegistry::MarkOf(const TableRef& table) const {
   const MutexLock lock(mutex_);
   const auto found = progress_.find(table);
@@ -191,11 +197,17 @@ void ViewRegistry::Redefine(const std::vector<TableRef>& redefined, const std::m
   for (const auto& table : redefined) {
     progress_.erase(table);
     rows_gone_.erase(table);
+    altered_.erase(table);
   }
   for (const auto& [now, before] : renamed) {
     if (const auto found = progress.find(before); found != progress.end()) progress_[now] = found->second;
     if (rows_gone.contains(before)) rows_gone_.insert(now);
   }
+}
+
+void ViewRegistry::NoteAltered(const std::vector<TableRef>& tables, Position at) {
+  const MutexLock lock(mutex_);
+  for (const auto& table : tables) altered_[table] = at;
 }
 
 }  // namespace hyprstream::commit

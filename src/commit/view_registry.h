@@ -40,6 +40,8 @@ class ViewRegistry {
   bool RowsGone(const TableRef& table) const EXCLUDES(mutex_);
   // The position at which its rows changed last since the server started.
   Position ChangedAt(const TableRef& table) const EXCLUDES(mutex_);
+  // The position at which it last lost a column, or had one computed anew; likewise.
+  Position AlteredAt(const TableRef& table) const EXCLUDES(mutex_);
   std::vector<TableInfo> Tables() const EXCLUDES(mutex_);
   // The highest event time that counts; nullopt before the first row that has one.
   std::optional<EventTime> MarkOf(const TableRef& table) const EXCLUDES(mutex_);
@@ -65,6 +67,7 @@ class ViewRegistry {
   // `redefined` are new, no more, or renamed; what was known of their rows goes. `renamed` (new name, old name) keep
   // it.
   void Redefine(const std::vector<TableRef>& redefined, const std::map<TableRef, TableRef>& renamed) EXCLUDES(mutex_);
+  void NoteAltered(const std::vector<TableRef>& tables, Position at) EXCLUDES(mutex_);
 
  private:
   struct TableProgress {
@@ -83,6 +86,7 @@ class ViewRegistry {
   TableOptionsMap options_ GUARDED_BY(mutex_);
   std::set<TableRef> rows_gone_ GUARDED_BY(mutex_);
   std::map<TableRef, TableProgress> progress_ GUARDED_BY(mutex_);
+  std::map<TableRef, Position> altered_ GUARDED_BY(mutex_);
 };
 
 }  // namespace hyprstream::commit

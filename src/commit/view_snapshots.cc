@@ -94,6 +94,12 @@ bool TransactionSnapshot::Fills(const MaintainedView& view) const {
          std::ranges::any_of(refreshed, [&](const auto& entry) { return entry.second.fresh.get() == &view; });
 }
 
+std::optional<TableRef> TransactionSnapshot::CommittedName(const TableRef& table) const {
+  if (const auto before = renamed.find(table); before != renamed.end()) return before->second;
+  if (options.contains(table)) return std::nullopt;
+  return table;
+}
+
 std::shared_ptr<TransactionSnapshot> CopyDdl(engine::Connection& connection) {
   const auto snapshot = connection.snapshot();
   if (const auto ddl = std::dynamic_pointer_cast<const TransactionSnapshot>(snapshot)) {

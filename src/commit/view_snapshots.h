@@ -4,9 +4,11 @@
 // running scans.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -64,6 +66,10 @@ struct CreatedView {
   std::shared_ptr<TableSource> seen;     // what its transaction reads: its table as it was when the view was created
   // Of one filled from another's states: what a start could not get from the rows of its table. Null: nothing.
   std::shared_ptr<arrow::Buffer> gone_state = nullptr;
+  // What it was made of, by which another of the same name is told: its table, and the materialized view that it reads
+  // (null: none).
+  std::uint64_t table_id = 0;
+  std::shared_ptr<const AggregateQuery> source = nullptr;
 };
 
 // A view whose windows an open transaction has computed again.
@@ -93,6 +99,8 @@ class TransactionSnapshot : public Snapshot {
 
   // This transaction creates the view, or computes its windows again.
   bool Fills(const MaintainedView& view) const;
+  // What others call a table of the transaction's; none: it has made it.
+  std::optional<TableRef> CommittedName(const TableRef& table) const;
 
   std::map<TableRef, CreatedView> created;
   std::set<TableRef> dropped;                        // before anything of `created`

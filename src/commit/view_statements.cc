@@ -31,28 +31,6 @@ arrow::Status CheckSettings(engine::Connection& connection) {
   return arrow::Status::OK();
 }
 
-arrow::Status ReadBy(const AggregateQuery& query, const std::string& why = "") {
-  const auto view = query.view.ToString();
-  return arrow::Status::Invalid("Table ", query.base.ToString(), " is read by materialized view ", view,
-                                "; DROP MATERIALIZED VIEW ", view, " first", why.empty() ? "" : " (" + why + ")");
-}
-
-// What others call a table of the transaction's; none: it has made it.
-std::optional<TableRef> CommittedName(const TransactionSnapshot& ddl, const TableRef& table) {
-  if (const auto before = ddl.renamed.find(table); before != ddl.renamed.end()) return before->second;
-  if (ddl.options.contains(table)) return std::nullopt;
-  return table;
-}
-
-// A column that the view reads and the transaction took away, even if another has its name now; empty: none.
-std::string LostColumn(const AggregateQuery& query, const engine::TransactionFacts::ChangedEntry& entry) {
-  for (const auto& lost : entry.lost_columns) {
-    const auto same = [&](const auto& read) { return FoldIdentifier(read) == FoldIdentifier(lost); };
-    if (std::ranges::any_of(query.base_columns, same)) return lost;
-  }
-  return "";
-}
-
 }  // namespace
 
 arrow::Result<TableRef> CompleteName(engine::Connection& connection, TableRef ref, bool schema_given) {
@@ -164,13 +142,18 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
   ARROW_ASSIGN_OR_RAISE(const auto parsed, ParseViewOptions(connection, create.options));
   const bool backfill = parsed.backfill;
   ARROW_RETURN_NOT_OK(CheckSettings(connection));
-  ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, ref, create.select, time_zone, Surroundings(&ddl)));
   CreatedView created{.view = std::make_shared<MaintainedView>(), .problem = {}, .seen = nullptr};
+  auto surroundings = Surroundings(&ddl);
+  surroundings.maintained = [&created, find = surroundings.maintained](const TableRef& source) {
+    return created.source = find(source);
+  };
+  ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, ref, create.select, time_zone, surroundings));
   auto& view = *created.view;
   view.query = std::make_shared<const AggregateQuery>(std::move(query));
   view.filling = true;
   ARROW_ASSIGN_OR_RAISE(view.state, aggregate::ViewState::Make(view.query));
   const auto& base = view.query->base;
+  ARROW_ASSIGN_OR_RAISE(created.table_id, connection.TableId(base));
   view.options = parsed.options;
   view.partial = !backfill;
   const auto options = TableOptionsIn(ddl, base);
@@ -181,7 +164,7 @@ arrow::Result<CreatedView> CommitPathImpl::BuildView(engine::Connection& connect
                                   " cannot have lateness, late or retention: ", why);
   }
   view.changes = ChangesOf(view);
-  const auto committed = CommittedName(ddl, base);
+  const auto committed = ddl.CommittedName(base);
   if (committed) view.lost_before = registry_.RowsBefore(*committed);
   if (backfill && committed) {
     if (const auto missing = RowsMissingFor(view, *committed); !missing.empty()) {
@@ -216,7 +199,7 @@ arrow::Status CommitPathImpl::Fill(engine::Connection& connection, const Transac
   const auto redefined = std::ranges::find_if(facts.entries, [&](const auto& entry) { return entry.entry == base; });
   const bool edited = std::ranges::any_of(facts.tables, [&](const auto& changed) { return changed.table == base; });
   const bool keeps_rows = TableOptionsIn(ddl, base).keep_rows;
-  const auto committed = CommittedName(ddl, base);
+  const auto committed = ddl.CommittedName(base);
   std::optional<ConnectionPool::Lease> fresh;
   std::string missing;  // the first rows may have come since it was asked, and nobody has them
   {
@@ -341,92 +324,6 @@ arrow::Result<bool> CommitPathImpl::DropView(engine::Connection& connection, con
   }
   connection.Attach(std::move(ddl));
   return true;
-}
-
-// ---- what else may not happen to views and their tables
-
-arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection, const Staged& staged) {
-  const auto changed = [&](const TableRef& ref) {
-    const auto found =
-        std::ranges::find_if(staged.facts.entries, [&](const auto& entry) { return entry.entry == ref; });
-    return found == staged.facts.entries.end() ? nullptr : &*found;
-  };
-  if (staged.facts.entries.empty()) return arrow::Status::OK();
-  for (const auto& view : registry_.Published()) {
-    const auto& query = *view->query;
-    if (staged.ddl->dropped.contains(query.view) || staged.ddl->created.contains(query.view)) continue;
-    if (staged.ddl->dropped.contains(query.source)) {  // by who did not see that this view reads it
-      return arrow::Status::Invalid("Materialized view ", query.source.ToString(), " is read by ",
-                                    query.view.ToString(), "; drop that first");
-    }
-    if (const auto* entry = changed(query.view); entry != nullptr && entry->dropped) {
-      return arrow::Status::Invalid(query.view.ToString(), " is a materialized view; use DROP MATERIALIZED VIEW ",
-                                    query.view.ToString());
-    }
-    const auto* entry = changed(query.base);
-    if (entry == nullptr) continue;
-    if (entry->dropped) return ReadBy(query);
-    ARROW_RETURN_NOT_OK(CheckDefinition(connection, query));
-    if (const auto lost = LostColumn(query, *entry); !lost.empty()) return ReadBy(query, "it reads column " + lost);
-  }
-  for (const auto& [ref, created] : staged.ddl->created) {
-    const auto& query = *created.view->query;
-    const auto* entry = changed(query.base);
-    if (entry == nullptr) continue;
-    ARROW_RETURN_NOT_OK(CheckDefinition(connection, query));
-    if (LostColumn(query, *entry).empty()) continue;
-    // Before the view was made or after it: the rows tell, where there are any.
-    if (!KeepsRows(staged, query.base)) return ReadBy(query, "it was altered in the transaction that creates the view");
-    created.view->refill = true;
-  }
-  return arrow::Status::OK();
-}
-
-arrow::Status CommitPathImpl::CheckDefinition(engine::Connection& connection, const AggregateQuery& query) {
-  auto surroundings = Surroundings(nullptr);
-  surroundings.time_column_of = [&](const TableRef&) { return query.time_column; };
-  const auto again =
-      engine_.AnalyzeView(connection, query.view, query.definition, query.time_zone, surroundings, query.source);
-  if (again.ok() && again->evaluated_schema->Equals(*query.evaluated_schema) &&
-      again->output_types == query.output_types) {
-    return arrow::Status::OK();
-  }
-  return ReadBy(query, again.ok() ? "" : again.status().message());
-}
-
-arrow::Status CommitPathImpl::CheckCreated(const Staged& staged) {
-  for (const auto& [ref, created] : staged.ddl->created) {
-    ARROW_RETURN_NOT_OK(CheckFilledFromStates(staged, created));
-    if (created.view->fill_problem.empty()) continue;
-    return arrow::Status::Invalid("Materialized view ", ref.ToString(),
-                                  " cannot take a row that came while it was filled: ", created.view->fill_problem);
-  }
-  if (staged.ddl->created.empty() || position() == staged.read_at) return arrow::Status::OK();
-  for (const auto& [ref, created] : staged.ddl->created) {
-    const auto& query = *created.view->query;
-    const auto& entries = staged.facts.entries;
-    if (std::ranges::any_of(entries, [&](const auto& entry) { return entry.entry == query.base; })) continue;
-    ARROW_ASSIGN_OR_RAISE(auto lease, pool_.Begin());
-    if (!CheckDefinition(*lease, query).ok()) {
-      return arrow::Status::Invalid("Table ", query.base.ToString(), " was changed while materialized view ",
-                                    ref.ToString(), " was created on it; create it again");
-    }
-  }
-  return arrow::Status::OK();
-}
-
-arrow::Status CommitPathImpl::CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) {
-  using engine::StatementKind;
-  for (const auto& table : info.writes) {
-    // Of those that are read first the gate has said so.
-    const bool edits = statement.kind() == StatementKind::kUpdate || statement.kind() == StatementKind::kDelete ||
-                       statement.kind() == StatementKind::kMerge;
-    if (edits && !registry_.OptionsOf(table).keep_rows) {
-      return arrow::Status::Invalid("Table ", table.ToString(),
-                                    " keeps no rows (keep_rows = false), so they can neither be changed nor deleted");
-    }
-  }
-  return arrow::Status::OK();
 }
 
 // ---- table options

@@ -60,12 +60,24 @@ bool IsTableOrView(const duckdb::CatalogEntry& entry) {
   return entry.type == duckdb::CatalogType::TABLE_ENTRY || entry.type == duckdb::CatalogType::VIEW_ENTRY;
 }
 
-void CollectLostColumns(const duckdb::CatalogEntry& before, const duckdb::CatalogEntry& after,
-                        std::vector<std::string>& lost) {
+// ALTER COLUMN TYPE gives a table a storage of its own, as do ADD and DROP COLUMN and a new constraint. When the type
+// is the one that it was (`k TYPE INTEGER USING k + 1`), nothing says which column it was.
+bool MayBeComputedAnew(duckdb::CatalogEntry& before, duckdb::CatalogEntry& after) {
+  auto& old_table = before.Cast<duckdb::DuckTableEntry>();
+  auto& new_table = after.Cast<duckdb::DuckTableEntry>();
+  return &old_table.GetStorage() != &new_table.GetStorage() &&
+         old_table.GetColumns().LogicalColumnCount() == new_table.GetColumns().LogicalColumnCount() &&
+         old_table.GetConstraints().size() == new_table.GetConstraints().size() &&
+         old_table.GetColumns().GetColumnTypes() == new_table.GetColumns().GetColumnTypes();
+}
+
+void CollectLostColumns(duckdb::CatalogEntry& before, duckdb::CatalogEntry& after, std::vector<std::string>& lost) {
   if (before.type != duckdb::CatalogType::TABLE_ENTRY || after.type != duckdb::CatalogType::TABLE_ENTRY) return;
   const auto& columns = after.Cast<duckdb::TableCatalogEntry>().GetColumns();
+  const bool any = MayBeComputedAnew(before, after);
   for (const auto& column : before.Cast<duckdb::TableCatalogEntry>().GetColumns().Logical()) {
-    if (columns.ColumnExists(column.Name()) && columns.GetColumn(column.Name()).Type() == column.Type()) continue;
+    if (!any && columns.ColumnExists(column.Name()) && columns.GetColumn(column.Name()).Type() == column.Type())
+      continue;
     lost.push_back(column.Name().GetIdentifierName());
   }
 }

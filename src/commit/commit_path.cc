@@ -238,15 +238,19 @@ arrow::Result<CommitReceipt> CommitPathImpl::Commit(engine::Connection& connecti
   }
   auto staged = Stage(connection, std::move(facts).ValueUnsafe());
   if (!staged.ok()) return Abort(connection, staged.status());
+  return CommitStaged(connection, std::move(staged).ValueUnsafe(), batches);
+}
+
+arrow::Result<CommitReceipt> CommitPathImpl::CommitStaged(engine::Connection& connection, Staged staged, int batches) {
   const std::unique_lock gate(gate_);
-  const auto caught_up = CatchUp(connection, *staged);
+  const auto caught_up = CatchUp(connection, staged);
   if (!caught_up.ok()) return Abort(connection, caught_up);
-  const auto judged = JudgeRows(*staged, batches <= 1);
+  const auto judged = JudgeRows(staged, batches <= 1);
   if (!judged.ok()) return Abort(connection, judged);
-  const auto fits = CheckStateBytes(*staged);
+  const auto fits = CheckStateBytes(staged);
   if (!fits.ok()) return Abort(connection, fits);
   ARROW_RETURN_NOT_OK(connection.Commit());
-  Publish(std::move(staged).ValueUnsafe(), batches);
+  Publish(std::move(staged), batches);
   return CommitReceipt{.position = position()};
 }
 

@@ -83,7 +83,6 @@ class CommitPathImpl : public CommitPath {
   // Positions that are remembered because somebody may still read there.
   std::size_t pins() const;
 
- private:
   // Everything that a commit publishes once DuckDB has committed.
   struct Staged {
     engine::TransactionFacts facts;
@@ -97,10 +96,15 @@ class CommitPathImpl : public CommitPath {
     std::map<TableRef, EventTime> newest = {};  // of tables with an event-time column
   };
 
+  // The two halves of Commit(): what can be done before the gate, and what it keeps from others. Between them views may
+  // come, go and be filled.
+  arrow::Result<Staged> Stage(engine::Connection& connection, engine::TransactionFacts facts);
+  arrow::Result<CommitReceipt> CommitStaged(engine::Connection& connection, Staged staged, int batches);
+
+ private:
   // ---- commits (commit_path.cc)
   std::shared_ptr<const PinnedSnapshot> Pin();
   void ExpirePins();
-  arrow::Result<Staged> Stage(engine::Connection& connection, engine::TransactionFacts facts);
   arrow::Status StageOptions(engine::Connection& connection, Staged& staged);
   arrow::Status StoreWhatIsKept(engine::Connection& connection, Staged& staged);
   arrow::Status CheckTaken(engine::Connection& connection, const Staged& staged);

@@ -88,7 +88,8 @@ class LookUp {
   // A time as another kind of time.
   std::string Cast(std::size_t column) {
     const auto& type = columns_[column].second;
-    if (!type.starts_with("TIMESTAMP") && type != "DATE") return Name(column) + " IS NOT NULL";
+    const bool is_time = (type.starts_with("TIMESTAMP") && !IsNested(type)) || type == "DATE";
+    if (!is_time) return Name(column) + " IS NOT NULL";
     const auto other = random_.Text({"DATE", "TIMESTAMP", "TIMESTAMPTZ"});
     return Name(column) + "::" + other + random_.Text({" = ", " < ", " <= ", " > ", " >= "}) + Value(column) +
            "::" + other;

@@ -86,7 +86,8 @@ class SessionViewState final : public ViewState {
     Changed();
   }
 
-  ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired) override EXCLUDES(mutex_) {
+  ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired, const WindowsGone&) override
+      EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     const auto is_gone = [&](std::int64_t last) { return expired({.start = last + spec_->gap}) == Expiry::kExpired; };
     const auto has_gone = [&](const SegmentEntry& entry) {
@@ -199,9 +200,9 @@ class SessionViewState final : public ViewState {
   std::map<WindowStart, std::vector<std::string>> GroupsOf(const Delta&) const override { return {}; }
 
   std::shared_ptr<const ViewVersion> Pin() override { return PinNow(); }
-  std::int64_t PinnedBytes() const override EXCLUDES(mutex_) {
+  std::int64_t CopiedSince(const ViewVersion& version) const override EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    return copied_ - registry_->OldestCopied(copied_);
+    return version.CopiedSince(*registry_, copied_);
   }
   ViewStats Stats() const override EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);

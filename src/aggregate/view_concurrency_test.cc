@@ -318,7 +318,7 @@ class ViewsAtOnce : public ::testing::Test {
         const auto stats = view.state->Stats();
         if (stats.rows % kKeys != 0) Wrong("a view counts a part of a delta");
         EXPECT_GE(stats.bytes, 0);
-        EXPECT_GE(view.state->PinnedBytes(), 0);
+        EXPECT_GE(view.state->CopiedSince(*view.state->Pin()), 0);
         EXPECT_GE(view.state->CountWindows(), 0);
         EXPECT_TRUE(view.state->Serialize().ok());
         for (const auto& window : view.state->Windows()) EXPECT_GT(window.groups, 0);

@@ -116,9 +116,8 @@ TEST_P(ViewCopies, WhatIsPinnedStaysAsItWasThroughRandomMerges) {
       ASSERT_EQ(stats.groups, static_cast<std::int64_t>(model.size()));
       // A list that was copied has no spare room.
       ASSERT_NEAR(static_cast<double>(stats.bytes), static_cast<double>(alone->Stats().bytes), 4096.0);
-      if (pinned.empty()) {
-        ASSERT_EQ(state->PinnedBytes(), 0);
-      }
+      ASSERT_EQ(state->CopiedSince(*state->Pin()), 0);
+      ASSERT_EQ(alone->CopiedSince(*state->Pin()), 0);
     }
     ASSERT_EQ(Read(state->Pin()), model);
     const auto last = state->Pin();
@@ -193,8 +192,8 @@ TEST_P(ManyGroups, AMergeBesideAReaderCopiesWhatItTouches) {
   const std::int64_t whole = state->Stats().bytes;
   FoldAndMerge(*state, {Rows(*query, 1000, 1000, step)});    // groups that are there
   FoldAndMerge(*state, {Rows(*query, kGroups, 100, step)});  // and new ones
-  EXPECT_GT(state->PinnedBytes(), 0);
-  EXPECT_LT(state->PinnedBytes(), whole / 20);
+  EXPECT_GT(state->CopiedSince(*pinned), 0);
+  EXPECT_LT(state->CopiedSince(*pinned), whole / 20);
   ExpectAll(pinned, kGroups, step, 1);
   FoldAndMerge(*state, {Rows(*query, 0, 1000, step), Rows(*query, 2000, kGroups - 1900, step)});
   ExpectAll(state->Pin(), kGroups + 100, step, 2);

@@ -8,6 +8,7 @@
 #include "aggregate/session_view_internal.h"
 #include "aggregate/slice_internal.h"
 #include "aggregate/view_version_internal.h"
+#include "aggregate/window_pieces_internal.h"
 #include "arrow/record_batch.h"
 #include "arrow/result.h"
 #include "arrow/scalar.h"
@@ -162,14 +163,12 @@ std::vector<WindowStart> WindowsOfSlice(const AggregateQuery& query, WindowStart
   if (!query.hopping) return {slice};
   if (slice.is_null) return {};
   const WindowSpec& spec = *query.hopping;
-  const Int128 since = static_cast<Int128>(slice.start) - spec.origin;
-  const Int128 number = since / spec.slide - (since % spec.slide < 0 ? 1 : 0);
   std::vector<WindowStart> windows;
-  for (Int128 start = number * spec.slide + spec.origin; start + spec.size > slice.start; start -= spec.slide) {
-    if (start < std::numeric_limits<std::int64_t>::min()) break;
+  const auto last = LastWindowBy(spec, slice.start);
+  if (!last) return windows;
+  for (Int128 start = *FirstWindowAfter(spec, slice.start); start <= *last; start += spec.slide) {
     windows.push_back({.start = static_cast<std::int64_t>(start)});
   }
-  std::ranges::reverse(windows);
   return windows;
 }
 

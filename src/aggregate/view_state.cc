@@ -163,20 +163,24 @@ class SlicedViewState final : public ViewState {
     current_.reset();
   }
 
-  ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired) override EXCLUDES(mutex_) {
+  ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired, const WindowsGone& gone) override
+      EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     if (!spec_->window) return {};
-    if (query().hopping) return DropOldestHopping(expired);
-    SliceMap gone;
+    if (query().hopping) return DropOldestHopping(expired, gone);
+    SliceMap dropping;
     SliceMap kept;
     auto at = slices_->begin();
     for (; at != slices_->end() && !at->key.is_null; ++at) {
       const Expiry expiry = expired(at->key);
       if (expiry == Expiry::kNotYet) break;
-      (expiry == Expiry::kExpired ? gone : kept).push_back(*at);
+      (expiry == Expiry::kExpired ? dropping : kept).push_back(*at);
     }
-    if (gone.empty()) return {};
-    const ViewStats dropped = StatsOf(gone);
+    if (dropping.empty()) return {};
+    for (const auto& entry : dropping) {
+      if (gone) gone(entry.key, entry.key);
+    }
+    const ViewStats dropped = StatsOf(dropping);
     const std::int64_t copied = copied_ + dropped.bytes;
     kept.insert(kept.end(), at, slices_->end());
     PublishLocked(std::move(kept));
@@ -341,9 +345,9 @@ class SlicedViewState final : public ViewState {
     return query().hopping ? CountHoppingWindows(*PinNow()) : Stats().windows;
   }
 
-  std::int64_t PinnedBytes() const override EXCLUDES(mutex_) {
+  std::int64_t CopiedSince(const ViewVersion& version) const override EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    return copied_ - registry_->OldestCopied(copied_);
+    return version.CopiedSince(*registry_, copied_);
   }
 
   std::vector<WindowStats> Windows() const override {
@@ -396,24 +400,33 @@ class SlicedViewState final : public ViewState {
   }
 
   // A slice goes with the last window that it is in; a window that has expired before is passed over from then on.
-  ViewStats DropOldestHopping(const std::function<Expiry(WindowStart)>& expired) REQUIRES(mutex_) {
+  ViewStats DropOldestHopping(const std::function<Expiry(WindowStart)>& expired, const WindowsGone& gone)
+      REQUIRES(mutex_) {
+    const WindowSpec& spec = *query().hopping;
+    const std::int64_t first_before = first_window_;
+    const auto hide = [&](std::int64_t slice, std::optional<std::int64_t> last) REQUIRES(mutex_) {
+      const std::int64_t first = std::max(first_window_, *FirstWindowAfter(spec, slice));
+      if (!last || *last < first) return;
+      if (gone) gone({.start = first}, {.start = *last});
+      first_window_ = *last + spec.slide;
+    };
     auto kept = slices_->begin();
     // Asked for a slice, the last window that it is in is meant.
-    while (kept != slices_->end() && expired(kept->key) == Expiry::kExpired) ++kept;
-    // Windows before the first one with a slice may not have expired, and get rows yet.
-    std::int64_t first = first_window_;
-    if (kept != slices_->end()) {
-      std::int64_t window = *FirstWindowAfter(*query().hopping, kept->key.start);
-      for (; expired({.start = window}) == Expiry::kExpired; window += query().hopping->slide) {
-        first = std::max(first, window + query().hopping->slide);
-      }
+    for (; kept != slices_->end() && expired(kept->key) == Expiry::kExpired; ++kept) {
+      hide(kept->key.start, LastWindowBy(spec, kept->key.start));
     }
-    const bool some_hidden = first != first_window_;
+    // Windows before the first one with a slice may not have expired, and get rows yet.
+    if (kept != slices_->end()) {
+      std::int64_t window = std::max(first_window_, *FirstWindowAfter(spec, kept->key.start));
+      std::optional<std::int64_t> last;
+      for (; expired({.start = window}) == Expiry::kExpired; window += spec.slide) last = window;
+      hide(kept->key.start, last);
+    }
+    const bool some_hidden = first_window_ != first_before;
     if (some_hidden) current_.reset();
-    first_window_ = first;
     if (kept == slices_->begin()) return {.windows = some_hidden ? 1 : 0};
-    const SliceMap gone(slices_->begin(), kept);
-    const ViewStats dropped = StatsOf(gone);
+    const SliceMap dropping(slices_->begin(), kept);
+    const ViewStats dropped = StatsOf(dropping);
     const std::int64_t copied = copied_ + dropped.bytes;
     PublishLocked(SliceMap(kept, slices_->end()));
     copied_ = copied;  // the others are shared

@@ -49,6 +49,7 @@ struct SessionRows {
 };
 
 enum class Expiry { kExpired, kNotYet, kNever };
+using WindowsGone = std::function<void(WindowStart first, WindowStart last)>;
 
 // Pre-aggregated batches of one ViewState, not yet visible. Immutable; merge it only into the state it came from.
 class Delta {
@@ -135,8 +136,9 @@ class ViewState {
   virtual arrow::Result<std::unique_ptr<Delta>> FoldScannedStates(
       const std::shared_ptr<arrow::RecordBatch>& batch) const;
   // Takes windows away that have expired, asked in ascending order until one has not yet; never the NULL window. What
-  // they held is returned. Costs next to nothing when the oldest is to stay.
-  virtual ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired) = 0;
+  // they held is returned. Costs next to nothing when the oldest is to stay. `gone` is told, ascending, the first and
+  // the last of windows that follow one another and go, each once; nothing of sessions.
+  virtual ViewStats DropOldest(const std::function<Expiry(WindowStart)>& expired, const WindowsGone& gone = {}) = 0;
   // Of a view over sessions, where a delta's sessions would be. Other views have none.
   virtual std::vector<SessionRows> SessionsOf(const Delta&) const { return {}; }
   // At most this many bytes more than now once the delta is merged; of rows that were not
@@ -164,8 +166,9 @@ class ViewState {
   // Cheap; pins without a change between them share one version.
   virtual std::shared_ptr<const ViewVersion> Pin() = 0;
 
-  // Of states that are kept for pins alone, at most: what was replaced or copied since the oldest live one.
-  virtual std::int64_t PinnedBytes() const = 0;
+  // Of states that are kept for this pin of it, and for younger ones: what was replaced or copied since it was made. 0
+  // where it is another state's.
+  virtual std::int64_t CopiedSince(const ViewVersion& version) const = 0;
 
   virtual ViewStats Stats() const = 0;  // of windows that hop, `windows` counts slices
   virtual std::int64_t CountWindows() const { return Stats().windows; }

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "aggregate/slice_internal.h"
@@ -19,10 +19,9 @@ namespace hyprstream::aggregate {
 // Generations start at 1.
 class PinRegistry {
  public:
-  // `copied`: the bytes that the state had copied when the pin was made.
-  void Add(std::uint64_t generation, std::int64_t copied) EXCLUDES(mutex_) {
+  void Add(std::uint64_t generation) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    live_[generation] = copied;
+    live_.insert(generation);
   }
   void Remove(std::uint64_t generation) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
@@ -31,31 +30,27 @@ class PinRegistry {
   // 0 when nothing is pinned. Whatever readers did before they let go happens before this returns.
   std::uint64_t Youngest() const EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    return live_.empty() ? 0 : live_.rbegin()->first;
-  }
-  // What the oldest pin was added with; `otherwise` when nothing is pinned.
-  std::int64_t OldestCopied(std::int64_t otherwise) const EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    return live_.empty() ? otherwise : live_.begin()->second;
+    return live_.empty() ? 0 : *live_.rbegin();
   }
 
  private:
   mutable Mutex mutex_;
-  std::map<std::uint64_t, std::int64_t> live_ GUARDED_BY(mutex_);
+  std::set<std::uint64_t> live_ GUARDED_BY(mutex_);
 };
 
 // Of a view over sessions it is a SessionVersion, without slices.
 class ViewVersion {
  public:
-  // Registers the pin; the destructor removes it.
+  // Registers the pin; the destructor removes it. `copied`: the bytes that the state had copied by then.
   ViewVersion(std::shared_ptr<const ViewSpec> spec, std::shared_ptr<const SliceMap> slices,
               std::shared_ptr<PinRegistry> registry, std::uint64_t generation, std::int64_t groups, std::int64_t copied)
       : spec_(std::move(spec)),
         slices_(std::move(slices)),
         registry_(std::move(registry)),
         generation_(generation),
-        groups_(groups) {
-    registry_->Add(generation_, copied);
+        groups_(groups),
+        copied_(copied) {
+    registry_->Add(generation_);
   }
   virtual ~ViewVersion() { registry_->Remove(generation_); }
   ViewVersion(const ViewVersion&) = delete;
@@ -68,6 +63,11 @@ class ViewVersion {
   const ViewSpec& spec() const { return *spec_; }
   const SliceMap& slices() const { return *slices_; }
   std::int64_t group_count() const { return groups_; }
+  // What the state that `registry` is of, and that has copied `copied` bytes by now, has copied since; 0: it is
+  // another's version.
+  std::int64_t CopiedSince(const PinRegistry& registry, std::int64_t copied) const {
+    return &registry == registry_.get() ? copied - copied_ : 0;
+  }
 
  private:
   const std::shared_ptr<const ViewSpec> spec_;
@@ -75,6 +75,7 @@ class ViewVersion {
   const std::shared_ptr<PinRegistry> registry_;
   const std::uint64_t generation_;
   const std::int64_t groups_;
+  const std::int64_t copied_;
   std::int64_t first_window_ = std::numeric_limits<std::int64_t>::min();
 };
 

@@ -47,6 +47,14 @@ std::optional<std::int64_t> FirstWindowAfter(const WindowSpec& spec, Int128 time
   return static_cast<std::int64_t>(start);
 }
 
+std::optional<std::int64_t> LastWindowBy(const WindowSpec& spec, std::int64_t time) {
+  const Int128 since = static_cast<Int128>(time) - spec.origin;
+  const Int128 floored = since / spec.slide - (since % spec.slide < 0 ? 1 : 0);
+  const Int128 start = floored * spec.slide + spec.origin;
+  if (start < std::numeric_limits<std::int64_t>::min()) return std::nullopt;
+  return static_cast<std::int64_t>(start);
+}
+
 bool WindowPieces::FindMatchingWindow() {
   const WindowSpec& spec = *version_.spec().query->hopping;
   std::optional<std::int64_t> from;

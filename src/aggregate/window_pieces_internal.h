@@ -25,6 +25,8 @@ namespace hyprstream::aggregate {
 // The first window that ends after the time, and so holds it if it has begun by then; nullopt: beyond the last time
 // there is.
 std::optional<std::int64_t> FirstWindowAfter(const WindowSpec& spec, Int128 time);
+// The last window that has begun by the time; nullopt: before the first time there is.
+std::optional<std::int64_t> LastWindowBy(const WindowSpec& spec, std::int64_t time);
 
 // A large window comes in several pieces, each with groups of its own.
 struct WindowPiece {

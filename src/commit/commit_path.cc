@@ -62,8 +62,11 @@ void CommitPathImpl::ExpirePins() {
     const auto& pin = pins_.front();
     const auto snapshot = pin.snapshot.lock();
     if (snapshot != nullptr) {
-      std::int64_t bytes = 0;
-      for (const auto& view : views) bytes += view->state->PinnedBytes();
+      std::int64_t bytes = 0;  // what a reader keeps whose pin has expired is not this one's
+      for (const auto& view : views) {
+        const auto version = snapshot->Version(view->query->view);
+        if (version.ok()) bytes += view->state->CopiedSince(**version);
+      }
       const bool old = clock_.Now() - pin.since > pin_bounds_.age_max;
       if (!old && bytes <= pin_bounds_.bytes_max) return;
       snapshot->Expire("The transaction can no longer read materialized views as they were at its first statement: " +
@@ -104,6 +107,7 @@ arrow::Result<CommitPathImpl::Staged> CommitPathImpl::Stage(engine::Connection& 
   staged.registry_version = registry_.version();  // before anything is asked of the registry
   ARROW_RETURN_NOT_OK(StageOptions(connection, staged));
   ARROW_RETURN_NOT_OK(CheckCatalog(connection, staged));
+  ARROW_RETURN_NOT_OK(CheckTimeColumns(connection, staged));
   ARROW_RETURN_NOT_OK(StoreWhatIsKept(connection, staged));
   ARROW_RETURN_NOT_OK(Capture(connection, staged));
   ARROW_RETURN_NOT_OK(Fold(staged));

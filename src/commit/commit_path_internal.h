@@ -220,6 +220,8 @@ class CommitPathImpl : public CommitPath {
   // Nobody may have changed the tables of views made by this transaction since its snapshot. Under the gate.
   arrow::Status CheckCreated(const Staged& staged);
   arrow::Status CheckMadeOf(const Staged& staged, const CreatedView& created);
+  // A table whose options name its event time still has that column, and it is a time.
+  static arrow::Status CheckTimeColumns(engine::Connection& connection, const Staged& staged);
 
   engine::Engine& engine_;
   const CommitLimits limits_;

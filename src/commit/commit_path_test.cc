@@ -93,6 +93,19 @@ TEST(CommitPathPins, EndWhenTheyKeepTooMuch) {
   EXPECT_EQ(Path::Count(*second), "100100");
 }
 
+// Who reads goes on, and keeps the states that it reads, when its pin has ended.
+TEST(CommitPathPins, WhatOneThatHasEndedStillReadsIsNotOfThoseBehindIt) {
+  Path path({.bytes_max = 1 << 18});
+  path.Write("INSERT INTO t SELECT range, 1 FROM range(50000)");
+  const auto first = path.Begin();
+  const auto read = first->snapshot()->View({.name = "v"}).ValueOrDie();
+  path.Write("INSERT INTO t SELECT range, 1 FROM range(50000)");
+  EXPECT_THAT(Path::Count(*first), HasSubstr("bytes; COMMIT or ROLLBACK"));
+  const auto second = path.Begin();
+  path.Write("INSERT INTO t VALUES (1, 1)");
+  EXPECT_EQ(Path::Count(*second), "100000");
+}
+
 TEST(CommitPathPins, OneThatLastsKeepsNoneOfThoseBehindIt) {
   Path path({});
   const auto reader = path.Begin();
@@ -272,7 +285,8 @@ class FullState final : public aggregate::ViewState {
   }
   std::unique_ptr<aggregate::DeltaBuilder> BuildDelta() const override { return nullptr; }
   void Merge(const aggregate::Delta&, const std::set<aggregate::WindowStart>&) override { throw std::bad_alloc(); }
-  aggregate::ViewStats DropOldest(const std::function<aggregate::Expiry(aggregate::WindowStart)>&) override {
+  aggregate::ViewStats DropOldest(const std::function<aggregate::Expiry(aggregate::WindowStart)>&,
+                                  const aggregate::WindowsGone&) override {
     return {};
   }
   arrow::Result<std::vector<aggregate::WindowStart>> StartsOf(
@@ -293,7 +307,7 @@ class FullState final : public aggregate::ViewState {
     return {};
   }
   std::shared_ptr<const aggregate::ViewVersion> Pin() override { return nullptr; }
-  std::int64_t PinnedBytes() const override { return 0; }
+  std::int64_t CopiedSince(const aggregate::ViewVersion&) const override { return 0; }
   aggregate::ViewStats Stats() const override { return {}; }
   std::vector<aggregate::WindowStats> Windows() const override { return {}; }
   arrow::Result<std::shared_ptr<arrow::Buffer>> Serialize() const override { return nullptr; }

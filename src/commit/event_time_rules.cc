@@ -289,16 +289,19 @@ arrow::Status CommitPathImpl::CheckSessions(const ViewDelta& delta, bool is_last
 
 aggregate::ViewStats CommitPathImpl::DropExpired(MaintainedView& view) {
   if (view.ends == nullptr || view.late.expired_to == EventTime::min()) return {};
-  std::vector<aggregate::WindowStart> expired;
-  const auto gone = view.state->DropOldest([&](aggregate::WindowStart window) {
+  const auto has_expired = [&](aggregate::WindowStart window) {
     const auto end = view.ends->EndOf(window);
     if (end == EventTime::max()) return aggregate::Expiry::kNever;
-    if (end > view.late.expired_to) return aggregate::Expiry::kNotYet;
-    expired.push_back(window);
-    return aggregate::Expiry::kExpired;
-  });
-  view.changes->Replaced(expired);
-  return gone;
+    return end > view.late.expired_to ? aggregate::Expiry::kNotYet : aggregate::Expiry::kExpired;
+  };
+  std::vector<std::pair<aggregate::WindowStart, aggregate::WindowStart>> gone;
+  const auto collect = [&](aggregate::WindowStart first, aggregate::WindowStart last) {
+    gone.emplace_back(first, last);
+  };
+  const auto wanted = view.changes->kept() ? aggregate::WindowsGone(collect) : aggregate::WindowsGone();
+  const auto dropped = view.state->DropOldest(has_expired, wanted);
+  for (const auto& [first, last] : gone) view.changes->Gone(first, last);
+  return dropped;
 }
 
 EventTime CommitPathImpl::ExpiredTo(const MaintainedView& view, std::optional<EventTime> new_mark) const {

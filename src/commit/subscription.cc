@@ -176,10 +176,7 @@ class Told {
   Told(const MaintainedView& view, const ChangeCursor& cursor, std::optional<EventTime> watermark)
       : view_(view), cursor_(cursor), watermark_(watermark) {}
 
-  // And is still: more lateness opens windows again.
-  bool WasClosed(aggregate::WindowStart window) const {
-    return EndsBy(window, cursor_.watermark) && EndsBy(window, watermark_);
-  }
+  bool WasClosed(aggregate::WindowStart window) const { return EndsBy(window, cursor_.watermark); }
 
   void AddChanges(const std::map<aggregate::WindowStart, WindowChange>& changes, bool on_close) {
     for (const auto& [window, change] : changes) {

@@ -217,6 +217,106 @@ TEST_F(Subscribing, ExpiredWindowsAreToldToBeGone) {
   EXPECT_THAT(Next(*closes), IsEmpty());  // it was never told: it closed as it expired
 }
 
+constexpr const char* kHopping =
+    "SELECT window_start AS w, count(*) AS c FROM hop(t, ts, INTERVAL '5 minutes', INTERVAL '10 minutes') GROUP BY ALL";
+
+// One slice of a hopping view is in windows that have expired and in others; each goes once.
+TEST_F(Subscribing, WindowsThatHopAreToldToBeGoneOnce) {
+  CreateView(kHopping, {{"retention", "1 minute"}});
+  Write("CREATE TABLE other (a INTEGER)");
+  Insert("10:06:00", 1);
+  const auto updates = Subscribe({.from_now = true});
+  const auto closes = Subscribe({.on_close = true, .from_now = true});
+  Insert("10:12:00", 1);
+  EXPECT_THAT(Next(*updates), ElementsAre("gone 10:00", "+{'w': '2026-01-01 10:05:00', 'c': 2}",
+                                          "+{'w': '2026-01-01 10:10:00', 'c': 1}"));
+  EXPECT_THAT(Next(*closes), IsEmpty());
+  Write("INSERT INTO other VALUES (1)");
+  EXPECT_THAT(Next(*updates), ElementsAre("nothing"));
+  EXPECT_THAT(Next(*closes), ElementsAre("nothing"));
+  Insert("10:17:00", 1);  // of the slice of 10:05 the last window goes now
+  EXPECT_THAT(Next(*updates), ElementsAre("gone 10:05", "+{'w': '2026-01-01 10:10:00', 'c': 2}",
+                                          "+{'w': '2026-01-01 10:15:00', 'c': 1}"));
+  EXPECT_THAT(Next(*closes), IsEmpty());
+}
+
+TEST_F(Subscribing, TheTimerTellsNothingWhereNothingExpires) {
+  for (const std::string size : {"10 minutes", "6000 minutes"}) {
+    CreateView("SELECT window_start AS w, count(*) AS c FROM hop(t, ts, INTERVAL '5 minutes', INTERVAL '" + size +
+                   "') GROUP BY ALL",
+               {{"retention", "1 minute"}});
+    Insert("10:06:00", 1);
+    Insert("10:12:00", 1);
+    const auto updates = Subscribe({.from_now = true});
+    const auto connection = engine_->Connect().ValueOrDie();
+    ASSERT_TRUE(path_.Begin(*connection).ok());
+    ASSERT_TRUE(connection->Run("CREATE OR REPLACE TABLE wall (ts TIMESTAMP)").ok());
+    ASSERT_TRUE(path_
+                    .SetTableOptions(*connection, {.table = {.name = "wall"},
+                                                   .schema_given = true,
+                                                   .options = {{"time", "ts"}, {"clock", "wall"}}})
+                    .ok());
+    ASSERT_TRUE(path_.Commit(*connection, 1).ok());
+    const auto before = path_.position();
+    for (int i = 0; i < 3; ++i) path_.ExpireByTime();
+    EXPECT_EQ(path_.position(), before) << size;
+    EXPECT_THAT(Next(*updates), ElementsAre("nothing")) << size;
+  }
+}
+
+// What was told as closed may change while it is open again.
+TEST_F(Subscribing, MoreLatenessTellsWhatIsClosedAnew) {
+  CreateView();
+  Insert("10:00:01", 1);
+  Insert("10:00:02", 2);
+  Insert("10:01:01", 1);
+  Insert("10:05:00", 1);
+  const auto closes = Subscribe({.on_close = true});
+  EXPECT_THAT(Next(*closes), SizeIs(4));
+  const auto updates = Subscribe({.from_now = true});
+  const auto alter = [&](const std::string& lateness) {
+    const auto connection = engine_->Connect().ValueOrDie();
+    ASSERT_TRUE(path_.Begin(*connection).ok());
+    ASSERT_TRUE(
+        path_.AlterView(*connection, {.view = {.name = "v"}, .schema_given = true, .set = {{"lateness", lateness}}})
+            .ok());
+    ASSERT_TRUE(path_.Commit(*connection, 1).ok());
+  };
+  alter("1 hour");
+  EXPECT_THAT(Next(*closes), ElementsAre("reset"));
+  EXPECT_THAT(Next(*updates), ElementsAre("nothing"));
+  Write("DELETE FROM t WHERE k = 2 OR ts >= '2026-01-01 10:01:00' AND ts < '2026-01-01 10:02:00'");
+  EXPECT_THAT(Next(*closes), ElementsAre("nothing"));
+  Insert("12:00:00", 1);
+  EXPECT_THAT(Next(*closes), ElementsAre(Row("+", "10:00", 1, 1), Row("+", "10:05", 1, 1)));
+  EXPECT_THAT(Next(*closes), ElementsAre("nothing"));
+}
+
+// Groups are told apart in as many windows as they are in.
+TEST_F(Subscribing, GroupsOfWindowsThatHopAreBoundedByTheirWindows) {
+  CreateView(
+      "SELECT window_start AS w, k, count(*) AS c FROM hop(t, ts, INTERVAL '1 minute', INTERVAL '900 minutes') GROUP "
+      "BY ALL");
+  Write("INSERT INTO t SELECT TIMESTAMP '2026-01-01 10:00:00', i FROM range(10) r(i)");
+  const auto groups = Subscribe({.by_group = true, .from_now = true});
+  Insert("10:00:00", 3);
+  EXPECT_THAT(Next(*groups), SizeIs(900));
+  Write("INSERT INTO t SELECT TIMESTAMP '2026-01-01 10:00:00', i FROM range(5) r(i)");
+  EXPECT_THAT(Next(*groups), SizeIs(9000));  // too many to be told apart: the windows come whole
+}
+
+TEST_F(Subscribing, WindowsOfMoreSlicesThanAreRememberedAreForgottenAtOnce) {
+  CreateView(
+      "SELECT window_start AS w, count(*) AS c FROM hop(t, ts, INTERVAL '1 minute', INTERVAL '900 minutes') GROUP BY "
+      "ALL");
+  const auto updates = Subscribe({.from_now = true});
+  Write("INSERT INTO t SELECT TIMESTAMP '2026-01-01 10:00:00' + INTERVAL (i) DAY, i FROM range(100) r(i)");
+  const auto told = Next(*updates);
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told.at(0), "reset");  // 90,000 windows
+  EXPECT_EQ(updates->bytes(), 0);
+}
+
 TEST_F(Subscribing, APeriodIsWaitedFor) {
   CreateView();
   const auto subscription = Subscribe({.every = std::chrono::seconds(1)});

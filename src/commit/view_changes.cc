@@ -51,13 +51,18 @@ void ViewChanges::Merged(const aggregate::ViewState& state, const aggregate::Del
   const MutexLock lock(mutex_);
   if (!kept_) return;
   const Position at = position_().Next();
-  if (query_->hopping && query_->hopping->overlap() > kOverlapMax) return Forget(at);
-  const bool by_group = groups_kept_ && delta.groups() <= bounds_.groups_max;
-  const auto groups = by_group ? state.GroupsOf(delta) : std::map<aggregate::WindowStart, std::vector<std::string>>();
+  std::vector<aggregate::WindowStart> slices;
   for (const auto& rows : delta.Windows()) {
-    if (without.contains(rows.window)) continue;
-    const auto found = groups.find(rows.window);
-    for (const auto& window : aggregate::WindowsOfSlice(*query_, rows.window)) {
+    if (!without.contains(rows.window)) slices.push_back(rows.window);
+  }
+  const std::int64_t overlap = query_->hopping ? query_->hopping->overlap() : 1;
+  if (!groups_kept_ || overlap > kOverlapMax || delta.groups() > bounds_.groups_max / overlap) {
+    return NoteAll(WindowsOf(std::move(slices)), at, /*replaced=*/false);
+  }
+  const auto groups = state.GroupsOf(delta);
+  for (const auto& slice : slices) {
+    const auto found = groups.find(slice);
+    for (const auto& window : aggregate::WindowsOfSlice(*query_, slice)) {
       Note(window, at, /*replaced=*/false, found == groups.end() ? nullptr : &found->second);
     }
   }
@@ -69,10 +74,46 @@ void ViewChanges::Replaced(const std::vector<aggregate::WindowStart>& slices) {
   const MutexLock lock(mutex_);
   if (!kept_ || slices.empty()) return;
   const Position at = position_().Next();
-  if (query_->window_key < 0 || (query_->hopping && query_->hopping->overlap() > kOverlapMax)) return Forget(at);
-  for (const auto& slice : slices) {
-    for (const auto& window : aggregate::WindowsOfSlice(*query_, slice)) Note(window, at, /*replaced=*/true, nullptr);
+  if (query_->window_key < 0) return Forget(at);
+  NoteAll(WindowsOf(slices), at, /*replaced=*/true);
+}
+
+void ViewChanges::Gone(aggregate::WindowStart first, aggregate::WindowStart last) {
+  const MutexLock lock(mutex_);
+  if (!kept_) return;
+  if (!query_->hopping) return NoteAll(std::vector{first}, position_().Next(), /*replaced=*/true);
+  std::optional<std::vector<aggregate::WindowStart>> windows;
+  if ((last.start - first.start) / query_->hopping->slide < WindowsMax()) {
+    windows.emplace();
+    for (auto start = first.start; start <= last.start; start += query_->hopping->slide) {
+      windows->push_back({.start = start});
+    }
   }
+  NoteAll(windows, position_().Next(), /*replaced=*/true);
+}
+
+std::int64_t ViewChanges::WindowsMax() const { return bounds_.bytes_max / kWindowBytes; }
+
+// Slices next to one another are mostly in the same windows.
+std::optional<std::vector<aggregate::WindowStart>> ViewChanges::WindowsOf(
+    std::vector<aggregate::WindowStart> slices) const {
+  if (!query_->hopping) return slices;
+  if (query_->hopping->overlap() > kOverlapMax) return std::nullopt;
+  std::ranges::sort(slices);
+  std::vector<aggregate::WindowStart> windows;
+  for (const auto& slice : slices) {
+    for (const auto& window : aggregate::WindowsOfSlice(*query_, slice)) {
+      if (windows.empty() || windows.back() < window) windows.push_back(window);
+    }
+    if (std::ssize(windows) > WindowsMax()) return std::nullopt;
+  }
+  return windows;
+}
+
+void ViewChanges::NoteAll(const std::optional<std::vector<aggregate::WindowStart>>& windows, Position at,
+                          bool replaced) {
+  if (!windows.has_value()) return Forget(at);
+  for (const auto& window : *windows) Note(window, at, replaced, nullptr);
   KeepWithinBytes();
 }
 
@@ -178,6 +219,7 @@ void ViewChanges::Publish(Position at, std::optional<EventTime> watermark, aggre
   }
   if (query_->session_gap) NoteSessions(at, state);
   const bool reopened = watermark < watermark_;  // the view has got more lateness
+  if (reopened) reopened_ = at;
   published_ = at;
   watermark_ = watermark;
   if (watermark.has_value() && *watermark >= next_close_) {
@@ -231,12 +273,14 @@ void ViewChanges::Leave(const Place&) {
   left_at_ = clock_.Now();
 }
 
-bool ViewChanges::Knows(const ChangeCursor& cursor) const {
-  return kept_ && cursor.epoch == epoch_ && cursor.position >= floor_;
+bool ViewChanges::Knows(const Place& place) const {
+  const auto& cursor = place.cursor;
+  if (!kept_ || cursor.epoch != epoch_ || cursor.position < floor_) return false;
+  return !place.on_close || cursor.position >= reopened_;
 }
 
 bool ViewChanges::IsDue(const Place& place) const {
-  if (!Knows(place.cursor)) return true;
+  if (!Knows(place)) return true;
   return (place.on_close ? last_of_closed_ : last_change_) > place.cursor.position;
 }
 
@@ -279,7 +323,7 @@ ChangeCursor ViewChanges::CursorOf(const Place& place) const {
 
 std::optional<std::map<aggregate::WindowStart, WindowChange>> ViewChanges::Since(const Place& place) const {
   const MutexLock lock(mutex_);
-  if (!Knows(place.cursor)) return std::nullopt;
+  if (!Knows(place)) return std::nullopt;
   const auto since = place.cursor.position;
   std::map<aggregate::WindowStart, WindowChange> changes;
   const auto first = by_change_.upper_bound({since.lsn(), {.is_null = true, .start = INT64_MAX}});

@@ -34,7 +34,7 @@ namespace hyprstream::commit {
 struct ChangeBounds {
   std::int64_t bytes_max = 16LL << 20;  // of one view
   std::chrono::seconds kept_for{3600};
-  std::int64_t groups_max = 4096;  // of one commit; of more, windows are remembered whole
+  std::int64_t groups_max = 4096;  // of one commit, in all their windows; of more, windows are remembered whole
 };
 
 // How far a subscriber has been told.
@@ -74,8 +74,10 @@ class ViewChanges {
   // ---- what commits do
   void Merged(const aggregate::ViewState& state, const aggregate::Delta& delta,
               const std::set<aggregate::WindowStart>& without) EXCLUDES(mutex_);
-  // Slices that were computed again or have expired.
+  // Slices that were computed again.
   void Replaced(const std::vector<aggregate::WindowStart>& slices) EXCLUDES(mutex_);
+  // Windows that have expired, which follow one another.
+  void Gone(aggregate::WindowStart first, aggregate::WindowStart last) EXCLUDES(mutex_);
   void ReplacedAll() EXCLUDES(mutex_);
   // Does a window close by this watermark that somebody waits for? Then it is published at a position of its own.
   bool Closes(std::optional<EventTime> watermark) const EXCLUDES(mutex_);
@@ -114,15 +116,20 @@ class ViewChanges {
     std::map<std::string, Position> groups = {};
   };
 
+  // The windows that the slices are in, each once; nullopt: more than can be remembered.
+  std::optional<std::vector<aggregate::WindowStart>> WindowsOf(std::vector<aggregate::WindowStart> slices) const;
+  std::int64_t WindowsMax() const;  // that can be remembered
   bool IsClosed(aggregate::WindowStart window) const REQUIRES(mutex_);
   void Note(aggregate::WindowStart window, Position at, bool replaced, const std::vector<std::string>* groups)
       REQUIRES(mutex_);
   void NoteSessions(Position at, aggregate::ViewState& state) REQUIRES(mutex_);
+  void NoteAll(const std::optional<std::vector<aggregate::WindowStart>>& windows, Position at, bool replaced)
+      REQUIRES(mutex_);
   void Forget(Position at) REQUIRES(mutex_);
   void KeepWithinBytes() REQUIRES(mutex_);
   void ForgetGroups(Window& window) REQUIRES(mutex_);
   void FindNextClose(aggregate::ViewState& state) REQUIRES(mutex_);
-  bool Knows(const ChangeCursor& cursor) const REQUIRES(mutex_);
+  bool Knows(const Place& place) const REQUIRES(mutex_);
   bool IsDue(const Place& place) const REQUIRES(mutex_);
 
   const std::shared_ptr<const AggregateQuery> query_;
@@ -141,6 +148,7 @@ class ViewChanges {
   std::string ended_ GUARDED_BY(mutex_);
 
   Position floor_ GUARDED_BY(mutex_);      // changes up to it may be forgotten
+  Position reopened_ GUARDED_BY(mutex_);   // what was closed before it may be open again
   Position published_ GUARDED_BY(mutex_);  // all changes up to it are in
   Position last_change_ GUARDED_BY(mutex_);
   Position last_of_closed_ GUARDED_BY(mutex_);  // the last time that a window closed, or a closed one changed

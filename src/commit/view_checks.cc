@@ -125,6 +125,22 @@ arrow::Status CommitPathImpl::CheckMadeOf(const Staged& staged, const CreatedVie
                                 query.view.ToString(), "; COMMIT the one before the other");
 }
 
+arrow::Status CommitPathImpl::CheckTimeColumns(engine::Connection& connection, const Staged& staged) {
+  if (!staged.options.has_value()) return arrow::Status::OK();
+  for (const auto& entry : staged.facts.entries) {
+    const auto options = staged.options->find(entry.entry);
+    if (!entry.exists || options == staged.options->end() || options->second.time_column.empty()) continue;
+    ARROW_ASSIGN_OR_RAISE(const auto schema, connection.ArrowSchemaOf(entry.entry));
+    const auto& column = options->second.time_column;
+    if (FindTimeColumn(entry.entry, *schema, column).ok()) continue;
+    return arrow::Status::Invalid("Column ", column, " of table ", entry.entry.ToString(),
+                                  " is its event time (time = '", column,
+                                  "'): it can neither be dropped nor be made another type than TIMESTAMP, ",
+                                  "TIMESTAMPTZ or DATE; make another table without it and move the rows there");
+  }
+  return arrow::Status::OK();
+}
+
 arrow::Status CommitPathImpl::CheckStatement(const engine::Statement& statement, const engine::PreparedInfo& info) {
   using engine::StatementKind;
   for (const auto& table : info.writes) {

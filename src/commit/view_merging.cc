@@ -8,6 +8,7 @@
 #include <arrow/status.h>
 
 #include <utility>
+#include <vector>
 
 #include "commit/commit_path_internal.h"
 
@@ -62,6 +63,11 @@ arrow::Result<std::int64_t> CommitPathImpl::MergeStates(engine::Connection& conn
   for (const auto& batch : batches) count += batch->num_rows();
   if (count == 0) return 0;
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<const aggregate::Delta> delta, view->state->FoldStates(batches));
+  if (view->ends != nullptr) {
+    std::vector<aggregate::WindowStart> windows;
+    for (const auto& window : delta->Windows()) windows.push_back(window.window);
+    ARROW_RETURN_NOT_OK(view->ends->Learn(connection, windows));
+  }
   if (lasting_) ARROW_RETURN_NOT_OK(StoreMergedDelta(connection, *view, *delta));
   ARROW_RETURN_NOT_OK(StoreMerged(connection, view->query->view));
   ddl->merged.emplace(ref, MergedStates{.view = view, .delta = std::move(delta)});

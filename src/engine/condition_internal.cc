@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/guard_internal.h"
+#include "engine/row_plan_internal.h"
 
 namespace hyprstream::engine {
 
@@ -46,7 +47,8 @@ arrow::Status Collect(const duckdb::ParsedExpression& expression, Condition& con
 
 }  // namespace
 
-arrow::Result<Condition> ParseConditionText(std::string_view sql, const ParseLimits& limits) {
+arrow::Result<Condition> ParseConditionText(duckdb::ClientContext& context, std::string_view sql,
+                                            const ParseLimits& limits) {
   const auto unreadable = [](const arrow::Status& why) {
     return why.WithMessage("The condition cannot be read: ", why.message());
   };
@@ -66,6 +68,9 @@ arrow::Result<Condition> ParseConditionText(std::string_view sql, const ParseLim
     }
     Condition condition{.sql = expressions[0]->ToString(), .columns = {}};
     ARROW_RETURN_NOT_OK(Collect(*expressions[0], condition));
+    if (const auto name = UnstableCall(context, *expressions[0]); !name.empty()) {
+      return Refuse(name + "(), whose result changes from call to call");
+    }
     return condition;
   });
 }

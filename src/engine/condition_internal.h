@@ -6,9 +6,14 @@
 #include "engine/engine.h"
 #include "engine/parser_internal.h"
 
+namespace duckdb {
+class ClientContext;
+}
+
 namespace hyprstream::engine {
 
 // See Engine::ParseCondition. Never throws.
-arrow::Result<Condition> ParseConditionText(std::string_view sql, const ParseLimits& limits);
+arrow::Result<Condition> ParseConditionText(duckdb::ClientContext& context, std::string_view sql,
+                                            const ParseLimits& limits);
 
 }  // namespace hyprstream::engine

@@ -14,15 +14,20 @@ using ::testing::HasSubstr;
 
 class ConditionTest : public ::testing::Test {
  protected:
-  std::string Refused(const std::string& sql) { return engine_->ParseCondition(sql).status().message(); }
+  arrow::Result<Condition> Parse(const std::string& sql) {
+    const auto connection = engine_->Connect().ValueOrDie();
+    EXPECT_TRUE(connection->Begin().ok());
+    return engine_->ParseCondition(*connection, sql);
+  }
+  std::string Refused(const std::string& sql) { return Parse(sql).status().message(); }
   std::unique_ptr<Engine> engine_ = Engine::Make({.threads = 1}).ValueOrDie();
 };
 
 TEST_F(ConditionTest, NamesItsColumns) {
-  const auto condition = engine_->ParseCondition("region = 'eu' AND v.w >= '2026-01-01' -- and so on");
+  const auto condition = Parse("region = 'eu' AND v.w >= '2026-01-01' -- and so on");
   ASSERT_TRUE(condition.ok()) << condition.status();
   EXPECT_THAT(condition->columns, ElementsAre("region", "w"));
-  EXPECT_EQ(engine_->ParseCondition(condition->sql).ValueOrDie().sql, condition->sql);
+  EXPECT_EQ(Parse(condition->sql).ValueOrDie().sql, condition->sql);
 }
 
 TEST_F(ConditionTest, LooksAtNothingButItsRow) {
@@ -32,13 +37,21 @@ TEST_F(ConditionTest, LooksAtNothingButItsRow) {
   EXPECT_THAT(Refused("COLUMNS(*) = 1"), HasSubstr("a star"));
 }
 
+// A row that it lets pass must not be another one later.
+TEST_F(ConditionTest, SaysTheSameOfARowAtAnyTime) {
+  EXPECT_THAT(Refused("window_closed('v', w)"), HasSubstr("The condition holds window_closed(), whose result changes"));
+  EXPECT_THAT(Refused("w > now() - INTERVAL '1 hour'"), HasSubstr("now()"));
+  EXPECT_THAT(Refused("random() > 0.5"), HasSubstr("random()"));
+  EXPECT_EQ(Refused("lower(region) = 'eu' AND w > TIMESTAMP '2026-01-01' - INTERVAL '1 hour'"), "");
+}
+
 TEST_F(ConditionTest, IsOneExpression) {
   EXPECT_THAT(Refused("true) OR (true"), HasSubstr("The condition cannot be read"));
   EXPECT_THAT(Refused("a, b"), HasSubstr("ondition"));
   EXPECT_THAT(Refused("true; DROP TABLE t"), HasSubstr("The condition cannot be read"));
   EXPECT_THAT(Refused(""), HasSubstr("The condition cannot be read"));
   EXPECT_THAT(Refused("true /* "), HasSubstr("The condition cannot be read"));
-  EXPECT_FALSE(engine_->ParseCondition(std::string(5000, '(') + "k" + std::string(5000, ')')).ok());
+  EXPECT_FALSE(Parse(std::string(5000, '(') + "k" + std::string(5000, ')')).ok());
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "engine/connection_internal.h"
 #include "engine/contained_errors_internal.h"
 #include "engine/context_state_internal.h"
+#include "engine/database_file_internal.h"
 #include "engine/error_internal.h"
 #include "engine/gate_internal.h"
 #include "engine/guard_internal.h"
@@ -104,7 +105,7 @@ class EngineImpl : public Engine {
       rewrites.optimize_function = AfterOptimizing;
       duckdb::OptimizerExtension::Register(config, rewrites);
       RegisterBackendStorage(config, shared_->backends);
-      database_ = std::make_shared<duckdb::DuckDB>(options_.path.empty() ? nullptr : options_.path.c_str(), &config);
+      database_ = std::make_shared<duckdb::DuckDB>(nullptr, &config);
       return Prepare();
     });
     if (status.ok() || options_.path.empty()) return status;
@@ -126,7 +127,9 @@ class EngineImpl : public Engine {
     return statements;
   }
 
-  arrow::Result<Condition> ParseCondition(std::string_view sql) override { return ParseConditionText(sql, Limits()); }
+  arrow::Result<Condition> ParseCondition(Connection& connection, std::string_view sql) override {
+    return ParseConditionText(*DuckConnectionOf(connection).context, sql, Limits());
+  }
 
   arrow::Result<AggregateQuery> AnalyzeView(Connection& connection, const TableRef& view, std::string_view select,
                                             const std::string& time_zone, const ViewSurroundings& surroundings,
@@ -218,16 +221,20 @@ class EngineImpl : public Engine {
     });
   }
 
-  // Registers what is ours and locks the configuration.
+  // Registers what is ours, opens the file and locks the configuration.
   arrow::Status Prepare() {
     ContainTimeCasts(*database_->instance);
+    {
+      duckdb::Connection connection(*database_);
+      connection.BeginTransaction();
+      RegisterScans(connection);
+      connection.Commit();
+    }
+    if (!options_.path.empty()) ARROW_RETURN_NOT_OK(OpenDatabaseFile(*database_, options_.path));
     duckdb::Connection connection(*database_);
     auto name = connection.Query("SELECT current_database()");
     if (name->HasError()) return StatusFrom(name->GetErrorObject());
     shared_->database = name->Fetch()->GetValue(0, 0).ToString();
-    connection.BeginTransaction();
-    RegisterScans(connection);
-    connection.Commit();
     auto schemas = connection.Query("CREATE SCHEMA IF NOT EXISTS hyprstream");
     if (schemas->HasError()) return StatusFrom(schemas->GetErrorObject());
     return LockDown(options_, connection);

@@ -65,8 +65,9 @@ class Engine {
   virtual arrow::Result<std::vector<std::shared_ptr<const Statement>>> Parse(std::string_view sql) = 0;
 
   // Invalid for what is no single expression, and for one that looks beyond its row: subqueries, window functions,
-  // parameters. Nothing is bound: the columns need not exist.
-  virtual arrow::Result<Condition> ParseCondition(std::string_view sql) = 0;
+  // parameters, functions whose result changes from call to call. Functions are looked up in the connection's
+  // transaction; nothing is bound, and the columns need not exist.
+  virtual arrow::Result<Condition> ParseCondition(Connection& connection, std::string_view sql) = 0;
 
   // What a view's SELECT means, checked against the tables of the connection's transaction. Invalid or NotImplemented
   // with the reason, and the nearest thing that can be maintained. `source` is what its FROM means; without one it is

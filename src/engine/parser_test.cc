@@ -93,6 +93,7 @@ TEST(Parser, ForbidsWhatLeavesTheDatabase) {
                           "VACUUM",
                           "ANALYZE",
                           "PIVOT t ON x USING sum(y)",
+                          "ALTER TABLE t ADD COLUMN c TIMESTAMP DEFAULT now()",
                           "CREATE SECRET (TYPE s3)",
                           "DROP SECRET x",
                           "UPDATE EXTENSIONS",

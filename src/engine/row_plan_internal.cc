@@ -58,35 +58,42 @@ bool IsStable(const duckdb::ScalarFunctionCatalogEntry& entry) {
   return stable;
 }
 
-arrow::Status CheckCall(duckdb::ClientContext& context, const duckdb::FunctionExpression& call) {
+// As above, of this call alone.
+std::string UnstableIn(duckdb::ClientContext& context, const duckdb::FunctionExpression& call) {
   const auto name = FoldIdentifier(call.FunctionName().GetIdentifierName());
-  if (name == "age" && call.GetArguments().size() == 1) return Unstable("age");  // as of today
+  if (name == "age" && call.GetArguments().size() == 1) return name;  // as of today
   const auto entry = duckdb::Catalog::GetEntry(
       context, duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, call.GetQualifiedName()),
       duckdb::OnEntryNotFound::RETURN_NULL);
-  if (!entry) return arrow::Status::OK();
+  if (!entry) return "";
   if (entry->type == duckdb::CatalogType::SCALAR_FUNCTION_ENTRY) {
-    return IsStable(entry->Cast<duckdb::ScalarFunctionCatalogEntry>()) ? arrow::Status::OK() : Unstable(name);
+    return IsStable(entry->Cast<duckdb::ScalarFunctionCatalogEntry>()) ? "" : name;
   }
-  if (entry->type != duckdb::CatalogType::MACRO_ENTRY) return arrow::Status::OK();
+  if (entry->type != duckdb::CatalogType::MACRO_ENTRY) return "";
   for (const auto& macro : entry->Cast<duckdb::MacroCatalogEntry>().macros) {
     if (macro->type != duckdb::MacroType::SCALAR_MACRO) continue;
-    ARROW_RETURN_NOT_OK(CheckStable(context, *macro->Cast<duckdb::ScalarMacroFunction>().expression));
+    auto unstable = UnstableCall(context, *macro->Cast<duckdb::ScalarMacroFunction>().expression);
+    if (!unstable.empty()) return unstable;
   }
-  return arrow::Status::OK();
+  return "";
 }
 
 }  // namespace
 
-arrow::Status CheckStable(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression) {
+std::string UnstableCall(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression) {
+  std::string name;
   if (expression.GetExpressionClass() == duckdb::ExpressionClass::FUNCTION) {
-    ARROW_RETURN_NOT_OK(CheckCall(context, expression.Cast<duckdb::FunctionExpression>()));
+    name = UnstableIn(context, expression.Cast<duckdb::FunctionExpression>());
   }
-  auto status = arrow::Status::OK();
   for (const auto& child : expression.Children()) {
-    if (status.ok()) status = CheckStable(context, child);
+    if (name.empty()) name = UnstableCall(context, child);
   }
-  return status;
+  return name;
+}
+
+arrow::Status CheckStable(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression) {
+  const auto name = UnstableCall(context, expression);
+  return name.empty() ? arrow::Status::OK() : Unstable(name);
 }
 
 arrow::Status CheckRowWise(const duckdb::LogicalOperator& plan) {

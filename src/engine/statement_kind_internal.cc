@@ -10,6 +10,7 @@
 #include <duckdb/parser/statement/drop_statement.hpp>
 #include <duckdb/parser/statement/execute_statement.hpp>
 #include <duckdb/parser/statement/explain_statement.hpp>
+#include <duckdb/parser/statement/multi_statement.hpp>
 #include <duckdb/parser/statement/prepare_statement.hpp>
 #include <duckdb/parser/statement/set_statement.hpp>
 #include <duckdb/parser/statement/transaction_statement.hpp>
@@ -94,6 +95,16 @@ StatementClass ClassifyInner(StatementKind kind, const duckdb::SQLStatement& inn
   return {kind, std::move(target)};
 }
 
+// DuckDB would run several statements, and what they do together is not known here.
+const char* WhatToWriteFor(const duckdb::MultiStatement& several) {
+  if (!several.statements.empty() && several.statements[0]->type == duckdb::StatementType::ALTER_STATEMENT) {
+    return "ADD COLUMN takes no DEFAULT that is to be computed; write three statements: ALTER TABLE t ADD COLUMN c "
+           "type; "
+           "UPDATE t SET c = expression; ALTER TABLE t ALTER COLUMN c SET DEFAULT expression";
+  }
+  return "PIVOT needs its values written out here: PIVOT table ON column IN (value, ...) USING ...";
+}
+
 }  // namespace
 
 StatementClass Classify(const duckdb::SQLStatement& statement, bool use) {
@@ -127,9 +138,8 @@ StatementClass Classify(const duckdb::SQLStatement& statement, bool use) {
       return {StatementKind::kExecute, statement.Cast<duckdb::ExecuteStatement>().name.GetIdentifierName()};
     case StatementType::EXPLAIN_STATEMENT:
       return ClassifyInner(StatementKind::kExplain, *statement.Cast<duckdb::ExplainStatement>().stmt, {});
-    case StatementType::MULTI_STATEMENT:  // DuckDB would look the values up first, and make a type of them
-      return {StatementKind::kForbidden,
-              "PIVOT needs its values written out here: PIVOT table ON column IN (value, ...) USING ..."};
+    case StatementType::MULTI_STATEMENT:
+      return {StatementKind::kForbidden, WhatToWriteFor(statement.Cast<duckdb::MultiStatement>())};
     default:
       return {StatementKind::kForbidden, {}};
   }

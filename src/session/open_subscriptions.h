@@ -24,6 +24,9 @@
 
 namespace hyprstream::session {
 
+// Why those of a session end with it.
+inline constexpr const char* kSessionClosed = "The session was closed; subscribe again with the last resume token";
+
 // What is asked of one that is open; any thread may.
 class OpenSubscription {
  public:

@@ -100,7 +100,7 @@ void SessionImpl::Close() {
     lane_free_.NotifyAll();
   }
   services_.watcher.StopAll(this);
-  services_.subscriptions.StopOwned(this, "The session was closed; subscribe again with the last resume token");
+  services_.subscriptions.StopOwned(this, kSessionClosed);
   for (auto* lane : rolled_back) ARROW_UNUSED(lane->connection->Rollback());
 }
 

@@ -33,9 +33,11 @@ struct SessionLimits {
   int transactions_max = 100;                                // per session
   int subscriptions_max = 200;                               // of all sessions
   std::chrono::milliseconds subscription_stall_max{30'000};  // without taking more of a large update
-  std::int64_t batch_bytes_max = 1LL << 30;                  // one incoming batch, after decompression
-  std::int64_t result_batch_bytes_max = 8LL << 20;           // one outgoing batch: under ADBC's 16 MiB message limit
-  std::function<bool()> memory_is_short;                     // then running statements are stopped; empty: it never is
+  // After that long without a message a subscriber whose token has moved on is told: an old one may be forgotten.
+  std::chrono::milliseconds subscription_token_period{10'000};
+  std::int64_t batch_bytes_max = 1LL << 30;         // one incoming batch, after decompression
+  std::int64_t result_batch_bytes_max = 8LL << 20;  // one outgoing batch: under ADBC's 16 MiB message limit
+  std::function<bool()> memory_is_short;            // then running statements are stopped; empty: it never is
 };
 
 // Where a session is looked up: bearer token, else cookie, else the connection; `value` is never logged.

@@ -24,8 +24,6 @@ using Rows = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
 // How often a waiting thread asks whether its caller is still there.
 constexpr std::chrono::milliseconds kCallerPoll{200};
-// After that long without a message a subscriber whose token has moved on is told: an old one may be forgotten.
-constexpr std::chrono::seconds kTokenPeriod{10};
 constexpr std::chrono::milliseconds kPeriodMin{1};
 
 constexpr const char* kReset = "reset";
@@ -71,6 +69,8 @@ SubscriptionStream::SubscriptionStream(const RequestContext& context, SessionSer
     ++parts_.session->subscriptions_;
   }
   services_.subscriptions.Add(*this, parts_.session.get());
+  const MutexLock lock(parts_.session->mutex_);
+  if (parts_.session->closed_) Stop(kSessionClosed);  // its Close() may have come too early to find this one
 }
 
 SubscriptionStream::~SubscriptionStream() {
@@ -94,9 +94,13 @@ arrow::Result<SubscriptionStream::Waited> SubscriptionStream::Await() {
     const auto awaited = parts_.subscription->Await(SteadyClock::now() + kCallerPoll);
     if (awaited == commit::ViewChanges::Awaited::kDue) return Waited::kDue;
     if (awaited == commit::ViewChanges::Awaited::kStopped) continue;
-    if (SteadyClock::now() - last_given_ < kTokenPeriod) continue;
-    if (parts_.subscription->Token() != last_token_) return Waited::kQuiet;
+    if (OwesToken()) return Waited::kQuiet;
   }
+}
+
+bool SubscriptionStream::OwesToken() const {
+  if (SteadyClock::now() - last_given_ < services_.limits.subscription_token_period) return false;
+  return parts_.subscription->Token() != last_token_;
 }
 
 arrow::Result<ChangeStream::Message> SubscriptionStream::Next() {
@@ -125,13 +129,14 @@ arrow::Result<ChangeStream::Message> SubscriptionStream::Next() {
       return Give(std::move(message));
     }
     ARROW_ASSIGN_OR_RAISE(const auto waited, Await());
-    if (waited == Waited::kQuiet) {
-      ARROW_ASSIGN_OR_RAISE(auto nothing, arrow::RecordBatch::MakeEmpty(schema_));
-      return Give({.batch = std::move(nothing),
-                   .position = parts_.subscription->position(),
-                   .resume = parts_.subscription->Token()});
+    if (waited == Waited::kDue) {
+      ARROW_ASSIGN_OR_RAISE(const bool any, Read(OpenSubscriptions::Reading::kHeld));
+      if (any || !OwesToken()) continue;  // the filter may leave out all that changes, for long
     }
-    ARROW_RETURN_NOT_OK(Read(OpenSubscriptions::Reading::kHeld));
+    ARROW_ASSIGN_OR_RAISE(auto nothing, arrow::RecordBatch::MakeEmpty(schema_));
+    return Give({.batch = std::move(nothing),
+                 .position = parts_.subscription->position(),
+                 .resume = parts_.subscription->Token()});
   }
 }
 
@@ -182,8 +187,8 @@ arrow::Result<std::unique_ptr<SubscriptionStream::Reading>> SubscriptionStream::
   return reading;
 }
 
-// What has changed, as one message to be given, or as the first batches of many.
-arrow::Status SubscriptionStream::Read(OpenSubscriptions::Reading how) {
+// What has changed, as one message to be given, or as the first batches of many. False: there is nothing to give.
+arrow::Result<bool> SubscriptionStream::Read(OpenSubscriptions::Reading how) {
   {
     const MutexLock lock(mutex_);
     state_ = "reading";
@@ -193,7 +198,11 @@ arrow::Status SubscriptionStream::Read(OpenSubscriptions::Reading how) {
   std::int64_t bytes = 0;
   while (bytes <= OpenSubscriptions::kHeldBytesMax) {
     ARROW_ASSIGN_OR_RAISE(auto batch, NextBatch(*reading));
-    if (batch == nullptr) return Finish(*reading, std::move(batches));
+    if (batch == nullptr) {
+      const bool any = !batches.empty();
+      ARROW_RETURN_NOT_OK(Finish(*reading, std::move(batches)));
+      return any;
+    }
     bytes += arrow::util::TotalBufferSize(*batch);
     batches.push_back(std::move(batch));
   }
@@ -206,7 +215,7 @@ arrow::Status SubscriptionStream::Read(OpenSubscriptions::Reading how) {
   const MutexLock lock(mutex_);
   streaming_ = std::move(reading);
   given_at_ = SteadyClock::now();
-  return arrow::Status::OK();
+  return true;
 }
 
 arrow::Status SubscriptionStream::Finish(Reading& reading, Rows batches) {
@@ -336,7 +345,7 @@ arrow::Result<commit::SubscribeOptions> SessionImpl::ReadRequest(LaneLease& leas
     options.every = span;
   }
   if (!request.where.empty()) {
-    ARROW_ASSIGN_OR_RAISE(auto condition, services_.engine.ParseCondition(request.where));
+    ARROW_ASSIGN_OR_RAISE(auto condition, services_.engine.ParseCondition(lease.connection(), request.where));
     options.filter = std::move(condition.sql);
     options.filter_columns = std::move(condition.columns);
   }

@@ -59,7 +59,8 @@ class SubscriptionStream final : public ChangeStream, public OpenSubscription {
 
   arrow::Result<Waited> Await();
   arrow::Status CheckWanted() const;
-  arrow::Status Read(OpenSubscriptions::Reading how);
+  bool OwesToken() const;
+  arrow::Result<bool> Read(OpenSubscriptions::Reading how);
   arrow::Result<std::unique_ptr<Reading>> Open(OpenSubscriptions::Reading how);
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextBatch(Reading& reading);
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Forgotten(const commit::Delivery& delivery) const;

@@ -1,10 +1,13 @@
 // Subscriptions as doors see them: messages, their sizes, and how they end.
+#include "session/subscription_stream.h"
+
 #include <gmock/gmock.h>
 
 #include <atomic>
 #include <future>
 #include <map>
 
+#include "session/session_internal.h"
 #include "session/session_test_support.h"
 
 namespace hyprstream::session {
@@ -105,6 +108,51 @@ TEST_F(SubscriptionStreamTest, ItsSessionIsInUseAndEndsIt) {
   WaitFor([&] { return registry_->Subscriptions().at(0).state == "waiting"; });
   EXPECT_TRUE(registry_->Close({.kind = SessionKey::Kind::kConnection, .value = "main"}));
   EXPECT_THAT(waiting.get().message(), HasSubstr("The session was closed; subscribe again"));
+}
+
+// Though it was closed when there was nothing of the subscription to stop yet.
+TEST_F(SubscriptionStreamTest, ItsSessionWasClosedWhileItWasMade) {
+  MakeSales();
+  const SessionLimits limits;
+  SessionServices services{.engine = *engine_, .commits = *commits_, .limits = limits};
+  SubscriptionStream::Parts parts{
+      .session = std::static_pointer_cast<SessionImpl>(session_),
+      .place = services.subscriptions.TakePlace().ValueOrDie(),
+      .subscription = commits_->Subscribe({.view = {.name = "sales_5m"}, .from_now = true}).ValueOrDie(),
+      .select = nullptr,
+      .rows_schema = arrow::schema({}),
+      .request = {}};
+  EXPECT_TRUE(registry_->Close({.kind = SessionKey::Kind::kConnection, .value = "main"}));
+  int asked = 0;
+  const RequestContext context{.request_id = "x", .identity = {}, .cancelled = [&] { return ++asked > 3; }};
+  SubscriptionStream stream(context, services, std::move(parts));
+  EXPECT_THAT(stream.Next().status().message(), HasSubstr("The session was closed; subscribe again"));
+}
+
+// Something changes all the time, but nothing that the filter lets pass.
+TEST_F(SubscriptionStreamTest, TheTokenMovesOnWhateverTheFilterLeavesOut) {
+  Reopen({.subscription_token_period = std::chrono::milliseconds(0)});
+  MakeSales();
+  const auto writer = NewSession("writer");
+  int asked = 0;
+  const auto here = std::this_thread::get_id();
+  const auto write = [&] {
+    if (std::this_thread::get_id() != here) return false;
+    EXPECT_TRUE(writer->Update(context_, "INSERT INTO sales VALUES ('2026-01-01 10:00:00', 'a', 1, 1)", {}).ok());
+    return ++asked > 20;
+  };
+  bool writing = false;
+  const RequestContext context{.request_id = "x", .identity = {}, .cancelled = [&] { return writing && write(); }};
+  SubscriptionRequest request;
+  request.view.name = "sales_5m";
+  request.where = "region = 'never'";
+  const auto stream = session_->Subscribe(context, request).ValueOrDie();
+  const auto first = Next(*stream);
+  writing = true;
+  const auto second = Next(*stream);
+  ASSERT_NE(second.batch, nullptr);
+  EXPECT_EQ(second.batch->num_rows(), 0);
+  EXPECT_NE(second.resume, first.resume);
 }
 
 TEST_F(SubscriptionStreamTest, TheCallersLeavingEndsIt) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "backend/backend_registry.h"
 #include "backend/backend_spec.h"
 #include "base/log.h"
 #include "config/server_config.h"
@@ -28,15 +29,31 @@ arrow::Result<std::vector<backend::BackendSpec>> SpecsOf(const std::vector<confi
   return specs;
 }
 
-void AttachAll(const std::vector<backend::BackendSpec>& specs, session::BackendAttachments& attachments, Logger& log) {
+std::vector<backend::BackendInfo> AttachAll(const std::vector<backend::BackendSpec>& specs,
+                                            session::BackendAttachments& attachments, Logger& log) {
+  std::vector<backend::BackendInfo> left_out;
   for (const auto& spec : specs) {
     const auto attached = attachments.Attach(spec);
     if (attached.ok()) {
       log.Info("backend", {{"name", spec.name}, {"target", backend::Describe(spec)}});
     } else {
       log.Error("backend", {{"name", spec.name}, {"error", attached.message()}});
+      left_out.push_back({.name = spec.name,
+                          .driver = spec.driver,
+                          .driver_version = "",
+                          .target = backend::Describe(spec),
+                          .state = backend::BackendState::kUnavailable,
+                          .breaker = "open",
+                          .pool_in_use = 0,
+                          .pool_idle = 0,
+                          .statements = 0,
+                          .errors = 1,
+                          .latency_p50 = {},
+                          .latency_p99 = {},
+                          .last_error = attached.message()});
     }
   }
+  return left_out;
 }
 
 std::string DriverFolder(const config::ServerConfig& config) {

@@ -1,7 +1,8 @@
 // The backends that the configuration file names, attached when the server starts.
 //
-// One that cannot be reached is unavailable until it answers, and keeps nobody from starting; one that cannot be meant
-// is an error of the configuration.
+// One that cannot be reached is unavailable until it answers, and keeps nobody from starting; so does one that cannot
+// be attached at all (no such driver, an option that its driver refuses), but it is not tried again. An unknown option
+// of ours is an error of the configuration.
 #pragma once
 
 #include <string>
@@ -15,8 +16,9 @@ class Result;
 namespace hyprstream {
 class Logger;
 namespace backend {
+struct BackendInfo;
 struct BackendSpec;
-}
+}  // namespace backend
 namespace config {
 struct BackendSettings;
 struct ServerConfig;
@@ -31,8 +33,9 @@ namespace hyprstream::server {
 // Invalid, naming the backend, for an unknown option or a value out of bounds.
 arrow::Result<std::vector<backend::BackendSpec>> SpecsOf(const std::vector<config::BackendSettings>& backends);
 
-// What cannot be attached is logged, and left out.
-void AttachAll(const std::vector<backend::BackendSpec>& specs, session::BackendAttachments& attachments, Logger& log);
+// What cannot be attached is logged and left out; it is returned, unavailable, with the error.
+std::vector<backend::BackendInfo> AttachAll(const std::vector<backend::BackendSpec>& specs,
+                                            session::BackendAttachments& attachments, Logger& log);
 
 // Where drivers that are known by name are: as configured, else where an installation beside the program has them.
 std::string DriverFolder(const config::ServerConfig& config);

@@ -112,11 +112,20 @@ arrow::Status Server::BuildSessions() {
   ARROW_ASSIGN_OR_RAISE(
       sessions_, session::SessionRegistry::Make(*engine_, *commits_, LimitsOfSessions(config), attachments_.get()));
   for (engine::SystemTable& table :
-       SystemTables(*commits_, *sessions_, [this] { return backends_->Backends(); }, settings_)) {
+       SystemTables(*commits_, *sessions_, [this] { return ShownBackends(); }, settings_)) {
     ARROW_RETURN_NOT_OK(engine_->AddSystemTable(std::move(table)));
   }
-  AttachAll(specs, *attachments_, log_);
+  left_out_ = AttachAll(specs, *attachments_, log_);
   return arrow::Status::OK();
+}
+
+// Those that are attached, and those of the configuration that could not be, unless another was attached by the name.
+std::vector<backend::BackendInfo> Server::ShownBackends() const {
+  auto shown = backends_->Backends();
+  for (const auto& backend : left_out_) {
+    if (backends_->Find(backend.name) == nullptr) shown.push_back(backend);
+  }
+  return shown;
 }
 
 arrow::Status Server::BuildFlight() {

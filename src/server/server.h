@@ -9,7 +9,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "backend/backend_registry.h"
 #include "base/clock.h"
 #include "config/credentials.h"
 #include "config/load_config.h"
@@ -23,9 +25,6 @@ class Result;
 namespace hyprstream {
 class Logger;
 class MemoryBudget;
-namespace backend {
-class BackendRegistry;
-}
 namespace commit {
 class CommitPath;
 }
@@ -74,6 +73,7 @@ class Server {
   arrow::Status BuildFlight();
   arrow::Status StartHttp();
   void LogCall(const flight::RpcEvent& event);
+  std::vector<backend::BackendInfo> ShownBackends() const;
   std::string Unready();  // why it takes no calls; empty: it does
   bool EngineFailed();    // logs it the first time
 
@@ -93,6 +93,7 @@ class Server {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<commit::CommitPath> commits_;
   std::unique_ptr<session::BackendAttachments> attachments_;
+  std::vector<backend::BackendInfo> left_out_;  // of those configured
   std::unique_ptr<session::SessionRegistry> sessions_;
   std::unique_ptr<flight::FlightServer> flight_;
   std::unique_ptr<http::HttpServer> http_;

@@ -120,6 +120,22 @@ def test_what_is_no_database_is_refused(run, tmp_path, isolate):
     assert run("SELECT count(*) FROM hyprstream.backends WHERE name = 'none'") == [(0,)]
 
 
+def test_one_that_cannot_be_attached_says_why(tmp_path):
+    configuration = tmp_path / "wrong.toml"
+    configuration.write_text('[backends.a]\ndriver = "nosuch"\nuri = "x"\n'
+                             f'[backends.b]\ndriver = "sqlite"\nuri = "file:{tmp_path}/x.db"\n'
+                             '[backends.b.options]\n"adbc.nosuch" = "1"\n'
+                             f'[backends.main]\ndriver = "sqlite"\nuri = "file:{tmp_path}/x.db"\n')
+    with ServerProcess("--config", configuration, environment=ENVIRONMENT) as server, runner(server) as run:
+        told = run("SELECT name, state, last_error FROM hyprstream.backends ORDER BY name")
+        assert [(name, state) for name, state, _ in told] == [(name, "unavailable") for name in ("a", "b", "main")]
+        assert "Unknown driver" in told[0][2]
+        assert "adbc.nosuch" in told[1][2]
+        assert "No backend can be called main" in told[2][2]
+        run(f"ATTACH 'file:{tmp_path}/x.db' AS a (TYPE adbc, DRIVER 'sqlite')")
+        assert run("SELECT state FROM hyprstream.backends WHERE name = 'a'") == [("available",)]
+
+
 def test_a_configured_file_may_come_later(tmp_path):
     configuration = tmp_path / "late.toml"
     configuration.write_text(f'[backends.late]\ndriver = "sqlite"\nuri = "file:{tmp_path}/later/x.db"\n')

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/engine.h"
 
@@ -33,6 +34,16 @@ class ReopeningTest : public ::testing::Test {
     const auto ran = connection->Run(sql);
     if (!ran.ok()) return ran.status().ToString();
     return ran->rows->ToRecordBatches().ValueOrDie().at(0)->column(0)->GetScalar(0).ValueOrDie()->ToString();
+  }
+  // As a client in that time zone.
+  arrow::Status Alter(const std::string& zone, const std::string& sql) {
+    const auto connection = engine_->Connect().ValueOrDie();
+    ARROW_RETURN_NOT_OK(connection->Begin());
+    ARROW_RETURN_NOT_OK(connection->Run("SET TimeZone = '" + zone + "'").status());
+    ARROW_ASSIGN_OR_RAISE(const auto statements, engine_->Parse(sql));
+    ARROW_ASSIGN_OR_RAISE(const auto prepared, connection->Prepare(*statements.at(0), Trust::kClient));
+    ARROW_RETURN_NOT_OK(connection->Execute(*prepared, nullptr, ResultMode::kBuffered).status());
+    return connection->Commit();
   }
   arrow::Status Open(const std::string& file) {
     engine_.reset();
@@ -80,6 +91,45 @@ TEST_F(ReopeningTest, WhatAnAlterComputedWithExtensionsAndFunctionsOfOurs) {
   EXPECT_EQ(Ask("SELECT typeof(s) FROM j"), "JSON");
   EXPECT_EQ(Ask("SELECT k FROM g"), "5");
   EXPECT_EQ(Ask("SELECT l::VARCHAR FROM n"), "[0.6, 0.8]");
+}
+
+// It is computed again by no session, whose time zone and clock are others.
+TEST_F(ReopeningTest, WhatAnAlterComputesIsTheSameAfterACrash) {
+  ASSERT_TRUE(Open("data.duckdb").ok());
+  struct Change {
+    std::string change;
+    bool refused;
+  };
+  const std::vector<Change> changes = {
+      {"ALTER COLUMN z TYPE DATE", true},
+      {"ALTER COLUMN z TYPE VARCHAR", true},
+      {"ALTER COLUMN v TYPE BIGINT", true},  // beside a column that a time zone has a say in
+      {"ALTER COLUMN v TYPE VARCHAR USING to_timestamp(v)::DATE::VARCHAR", true},
+      {"ALTER COLUMN z TYPE TIMESTAMPTZ USING now()", true},
+      {"ADD COLUMN a TIMESTAMPTZ DEFAULT '2026-01-01 02:00:00'", true},
+      {"ADD COLUMN a DATE DEFAULT '2026-01-01'", false},
+      {"ADD COLUMN a TIMESTAMPTZ", false},
+  };
+  std::vector<std::string> before;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const auto name = "t" + std::to_string(i);
+    Must("CREATE TABLE " + name + " (z TIMESTAMPTZ, v INTEGER)");
+    Must("INSERT INTO " + name + " VALUES ('2026-01-01 02:00:00+00', 7)");
+    const auto altered = Alter("America/New_York", "ALTER TABLE " + name + " " + changes[i].change);
+    EXPECT_EQ(altered.IsInvalid(), changes[i].refused) << changes[i].change << "\n" << altered;
+    before.push_back(Ask("SELECT t::VARCHAR FROM " + name + " t"));
+  }
+  Must("CREATE TABLE zoneless (v INTEGER)");
+  Must("INSERT INTO zoneless VALUES (7)");
+  EXPECT_TRUE(Alter("America/New_York", "ALTER TABLE zoneless ALTER COLUMN v TYPE VARCHAR").ok());
+  EXPECT_TRUE(Alter("UTC", "ALTER TABLE t0 ALTER COLUMN z TYPE DATE").ok());
+  EXPECT_TRUE(Alter("UTC", "ALTER TABLE t1 ALTER COLUMN z TYPE DOUBLE USING random()").IsInvalid());
+  before[0] = "{'z': 2026-01-01, 'v': 7}";
+  ASSERT_TRUE(OpenAsAfterACrash().ok());
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    EXPECT_EQ(Ask("SELECT t::VARCHAR FROM t" + std::to_string(i) + " t"), before[i]) << changes[i].change;
+  }
+  EXPECT_EQ(Ask("SELECT v FROM zoneless"), "7");
 }
 
 TEST_F(ReopeningTest, ThereIsOneDatabaseAndItIsCalledAsItsFile) {

@@ -5,8 +5,11 @@
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry.hpp>
+#include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/catalog/entry_lookup_info.hpp>
+#include <duckdb/common/type_visitor.hpp>
 #include <duckdb/parser/constraints/check_constraint.hpp>
+#include <duckdb/parser/expression/cast_expression.hpp>
 #include <duckdb/parser/expression/function_expression.hpp>
 #include <duckdb/parser/parsed_data/alter_table_info.hpp>
 #include <duckdb/parser/parsed_data/create_table_info.hpp>
@@ -16,6 +19,7 @@
 #include "core/table_ref.h"
 #include "engine/error_internal.h"
 #include "engine/function_lists_internal.h"
+#include "engine/row_plan_internal.h"
 
 namespace hyprstream::engine {
 
@@ -56,11 +60,11 @@ class StoredCheck {
   arrow::Status Check(const duckdb::AlterTableInfo& info) {
     switch (info.alter_table_type) {
       case duckdb::AlterTableType::ADD_COLUMN:
-        return Check(info.Cast<duckdb::AddColumnInfo>().new_column);
+        return CheckAdded(info.Cast<duckdb::AddColumnInfo>().new_column);
       case duckdb::AlterTableType::ADD_FIELD:
-        return Check(info.Cast<duckdb::AddFieldInfo>().new_field);
+        return CheckAdded(info.Cast<duckdb::AddFieldInfo>().new_field);
       case duckdb::AlterTableType::ALTER_COLUMN_TYPE:
-        return Check(info.Cast<duckdb::ChangeColumnTypeInfo>().expression.get());
+        return CheckChanged(info, info.Cast<duckdb::ChangeColumnTypeInfo>());
       case duckdb::AlterTableType::SET_DEFAULT:
         return Check(info.Cast<duckdb::SetDefaultInfo>().expression.get());
       case duckdb::AlterTableType::ADD_CONSTRAINT:
@@ -71,6 +75,53 @@ class StoredCheck {
   }
 
  private:
+  // ---- what DuckDB's log holds as a statement: after a crash it is computed again, by no session
+
+  arrow::Status CheckAdded(const duckdb::ColumnDefinition& column) {
+    ARROW_RETURN_NOT_OK(Check(column));
+    return column.HasDefaultValue() && IsZoned(column.Type()) ? CheckZone() : arrow::Status::OK();
+  }
+
+  arrow::Status CheckChanged(const duckdb::AlterTableInfo& info, const duckdb::ChangeColumnTypeInfo& change) {
+    ARROW_RETURN_NOT_OK(Check(change.expression.get()));
+    if (const auto name = UnstableCall(context_, *change.expression); !name.empty()) {
+      return arrow::Status::Invalid("ALTER COLUMN … TYPE cannot use ", name,
+                                    "(): its result changes from call to call; add another column and UPDATE it");
+    }
+    bool zoned = IsZoned(change.target_type) || IsWritten(*change.expression);
+    const auto table = duckdb::Catalog::GetEntry(
+        context_, duckdb::EntryLookupInfo(duckdb::CatalogType::TABLE_ENTRY, info.GetQualifiedName()),
+        duckdb::OnEntryNotFound::RETURN_NULL);
+    if (table && table->type == duckdb::CatalogType::TABLE_ENTRY) {
+      for (const auto& column : table->Cast<duckdb::TableCatalogEntry>().GetColumns().Logical()) {
+        zoned |= IsZoned(column.Type());
+      }
+    }
+    return zoned ? CheckZone() : arrow::Status::OK();
+  }
+
+  static bool IsZoned(const duckdb::LogicalType& type) {
+    return duckdb::TypeVisitor::Contains(type, duckdb::LogicalTypeId::TIMESTAMP_TZ) ||
+           duckdb::TypeVisitor::Contains(type, duckdb::LogicalTypeId::TIME_TZ);
+  }
+  // Anything but the column or a cast of it, which are what stands there without USING.
+  static bool IsWritten(const duckdb::ParsedExpression& expression) {
+    if (expression.GetExpressionClass() != duckdb::ExpressionClass::CAST) {
+      return expression.GetExpressionClass() != duckdb::ExpressionClass::COLUMN_REF;
+    }
+    return IsWritten(expression.Cast<duckdb::CastExpression>().Child());
+  }
+
+  arrow::Status CheckZone() {
+    duckdb::Value zone;
+    if (!context_.TryGetCurrentSetting("TimeZone", zone)) return arrow::Status::OK();
+    if (zone.ToString() == "UTC" || zone.ToString() == "Etc/UTC") return arrow::Status::OK();
+    return arrow::Status::Invalid(
+        "This ALTER TABLE may depend on the session's TimeZone, and after a crash it is done again in UTC: SET "
+        "TimeZone "
+        "= 'UTC' first, and name a zone in the statement where it is needed (AT TIME ZONE)");
+  }
+
   arrow::Status CheckFunction(const duckdb::FunctionExpression& function) {
     const auto& written = function.FunctionName().GetIdentifierName();
     const auto name = FoldIdentifier(written);

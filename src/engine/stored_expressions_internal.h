@@ -13,7 +13,9 @@ class LogicalOperator;
 
 namespace hyprstream::engine {
 
-// OK when all that the operator stores are built-in functions that a client may call; macros are not.
+// OK when all that the operator stores are built-in functions that a client may call; macros are not. What an ALTER
+// TABLE computes DuckDB's log does not hold, and a start after a crash computes it again: it may depend on nothing that
+// is another then, neither the session's time zone nor the clock.
 arrow::Status CheckStoredExpressions(duckdb::ClientContext& context, const duckdb::LogicalOperator& op);
 
 }  // namespace hyprstream::engine

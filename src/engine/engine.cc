@@ -229,6 +229,8 @@ class EngineImpl : public Engine {
       connection.BeginTransaction();
       RegisterScans(connection);
       connection.Commit();
+      const auto zone = connection.Query("SET GLOBAL TimeZone = 'UTC'");  // in which the file's log is read
+      if (zone->HasError()) return StatusFrom(zone->GetErrorObject());
     }
     if (!options_.path.empty()) ARROW_RETURN_NOT_OK(OpenDatabaseFile(*database_, options_.path));
     duckdb::Connection connection(*database_);

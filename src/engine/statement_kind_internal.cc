@@ -15,6 +15,8 @@
 #include <duckdb/parser/statement/set_statement.hpp>
 #include <duckdb/parser/statement/transaction_statement.hpp>
 
+#include "engine/stored_expressions_internal.h"
+
 namespace hyprstream::engine {
 
 namespace {
@@ -98,9 +100,7 @@ StatementClass ClassifyInner(StatementKind kind, const duckdb::SQLStatement& inn
 // DuckDB would run several statements, and what they do together is not known here.
 const char* WhatToWriteFor(const duckdb::MultiStatement& several) {
   if (!several.statements.empty() && several.statements[0]->type == duckdb::StatementType::ALTER_STATEMENT) {
-    return "ADD COLUMN takes no DEFAULT that is to be computed; write three statements: ALTER TABLE t ADD COLUMN c "
-           "type; "
-           "UPDATE t SET c = expression; ALTER TABLE t ALTER COLUMN c SET DEFAULT expression";
+    return kComputedDefault;
   }
   return "PIVOT needs its values written out here: PIVOT table ON column IN (value, ...) USING ...";
 }

@@ -11,6 +11,7 @@
 #include <duckdb/parser/constraints/check_constraint.hpp>
 #include <duckdb/parser/expression/cast_expression.hpp>
 #include <duckdb/parser/expression/function_expression.hpp>
+#include <duckdb/parser/expression/type_expression.hpp>
 #include <duckdb/parser/parsed_data/alter_table_info.hpp>
 #include <duckdb/parser/parsed_data/create_table_info.hpp>
 #include <duckdb/planner/operator/logical_alter.hpp>
@@ -33,6 +34,9 @@ class StoredCheck {
     if (expression == nullptr) return arrow::Status::OK();
     if (expression->GetExpressionClass() == duckdb::ExpressionClass::FUNCTION) {
       ARROW_RETURN_NOT_OK(CheckFunction(expression->Cast<duckdb::FunctionExpression>()));
+    }
+    if (expression->GetExpressionClass() == duckdb::ExpressionClass::CAST) {
+      ARROW_RETURN_NOT_OK(CheckType(expression->Cast<duckdb::CastExpression>().TargetType()));
     }
     auto status = arrow::Status::OK();
     for (const auto& child : expression->Children()) {
@@ -79,7 +83,11 @@ class StoredCheck {
 
   arrow::Status CheckAdded(const duckdb::ColumnDefinition& column) {
     ARROW_RETURN_NOT_OK(Check(column));
-    return column.HasDefaultValue() && IsZoned(column.Type()) ? CheckZone() : arrow::Status::OK();
+    if (!column.HasDefaultValue()) return arrow::Status::OK();
+    if (column.DefaultValue().GetExpressionClass() != duckdb::ExpressionClass::CONSTANT) {
+      return arrow::Status::Invalid(kComputedDefault);
+    }
+    return IsZoned(column.Type()) ? CheckSettings() : arrow::Status::OK();
   }
 
   arrow::Status CheckChanged(const duckdb::AlterTableInfo& info, const duckdb::ChangeColumnTypeInfo& change) {
@@ -88,16 +96,16 @@ class StoredCheck {
       return arrow::Status::Invalid("ALTER COLUMN … TYPE cannot use ", name,
                                     "(): its result changes from call to call; add another column and UPDATE it");
     }
-    bool zoned = IsZoned(change.target_type) || IsWritten(*change.expression);
+    bool depends = IsZoned(change.target_type) || IsWritten(*change.expression);
     const auto table = duckdb::Catalog::GetEntry(
         context_, duckdb::EntryLookupInfo(duckdb::CatalogType::TABLE_ENTRY, info.GetQualifiedName()),
         duckdb::OnEntryNotFound::RETURN_NULL);
     if (table && table->type == duckdb::CatalogType::TABLE_ENTRY) {
       for (const auto& column : table->Cast<duckdb::TableCatalogEntry>().GetColumns().Logical()) {
-        zoned |= IsZoned(column.Type());
+        depends |= IsZoned(column.Type());
       }
     }
-    return zoned ? CheckZone() : arrow::Status::OK();
+    return depends ? CheckSettings() : arrow::Status::OK();
   }
 
   static bool IsZoned(const duckdb::LogicalType& type) {
@@ -112,14 +120,35 @@ class StoredCheck {
     return IsWritten(expression.Cast<duckdb::CastExpression>().Child());
   }
 
-  arrow::Status CheckZone() {
-    duckdb::Value zone;
-    if (!context_.TryGetCurrentSetting("TimeZone", zone)) return arrow::Status::OK();
-    if (zone.ToString() == "UTC" || zone.ToString() == "Etc/UTC") return arrow::Status::OK();
-    return arrow::Status::Invalid(
-        "This ALTER TABLE may depend on the session's TimeZone, and after a crash it is done again in UTC: SET "
-        "TimeZone "
-        "= 'UTC' first, and name a zone in the statement where it is needed (AT TIME ZONE)");
+  // As whoever computes it again has them.
+  arrow::Status CheckSettings() {
+    auto& database = duckdb::DatabaseInstance::GetDatabase(context_);
+    for (const auto* name : {"TimeZone", "Calendar", "default_order", "default_null_order"}) {
+      duckdb::Value here;
+      duckdb::Value elsewhere;
+      context_.TryGetCurrentSetting(duckdb::Identifier(name), here);
+      database.TryGetCurrentSetting(duckdb::Identifier(name), elsewhere);
+      if (here.ToString() == elsewhere.ToString()) continue;
+      return arrow::Status::Invalid("This ALTER TABLE may depend on ", name,
+                                    ", which this session has set, and after a crash it is done again without: RESET ",
+                                    name, " first, and name a zone in the statement where it is needed (AT TIME ZONE)");
+    }
+    return arrow::Status::OK();
+  }
+
+  // DuckDB's log names them where they cannot be looked up yet when it is read.
+  arrow::Status CheckType(const duckdb::TypeExpression& type) {
+    for (const auto& part : type.GetChildren()) {
+      if (part->GetExpressionClass() != duckdb::ExpressionClass::TYPE) continue;
+      ARROW_RETURN_NOT_OK(CheckType(part->Cast<duckdb::TypeExpression>()));
+    }
+    const auto& name = type.GetQualifiedName();
+    const auto entry = duckdb::Catalog::GetEntry(
+        context_, duckdb::EntryLookupInfo(duckdb::CatalogType::TYPE_ENTRY, name), duckdb::OnEntryNotFound::RETURN_NULL);
+    if (!entry || entry->internal) return arrow::Status::OK();
+    return arrow::Status::Invalid("Type ", CutText(name.Name().GetIdentifierName(), 80),
+                                  ", made by CREATE TYPE, cannot be cast to in constraints, generated columns and "
+                                  "column changes; add a column of that type and UPDATE it");
   }
 
   arrow::Status CheckFunction(const duckdb::FunctionExpression& function) {

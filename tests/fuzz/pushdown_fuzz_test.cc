@@ -19,6 +19,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <regex>
 
 #include "backend/backend_registry.h"
 #include "backend/driver.h"
@@ -193,6 +194,13 @@ class Fuzz {
     return answer;
   }
 
+  // DuckDB drops a LIMIT where it believes that there are no more rows, and is wrong about some LEFT JOINs.
+  static bool IsOverLimit(const std::string& query, std::size_t rows) {
+    static const std::regex limit(" LIMIT ([0-9]+)( OFFSET [0-9]+)?$");
+    std::smatch found;
+    return std::regex_search(query, found, limit) && rows > std::stoull(found[1].str());
+  }
+
   void Compare(const std::string& query, const std::vector<RandomTable>& tables) {
     const auto over = [&](const std::function<std::string(const RandomTable&)>& name) {
       std::string sql = query;
@@ -214,6 +222,10 @@ class Fuzz {
     }
     ASSERT_TRUE(expected.ok()) << there << "\nhere: " << expected.status();
     ASSERT_TRUE(found.ok()) << there << "\nthere: " << found.status();
+    if (IsOverLimit(query, expected->rows.size())) {
+      ++errors_;
+      return;
+    }
     const auto& info = found->info;
     (info.pushed.empty() ? dropped_ : info.not_pushed.empty() ? whole_ : part_) += 1;
     if (std::getenv("HYPRSTREAM_FUZZ_WHY") != nullptr) {

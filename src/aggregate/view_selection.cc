@@ -1,7 +1,6 @@
 #include "aggregate/view_selection.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 #include <utility>
 

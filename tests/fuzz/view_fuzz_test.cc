@@ -101,7 +101,9 @@ void RunSeeds(const std::string& name, MakeDoor make_door, Budget budget) {
   if (seeds < 10) return;
   for (const auto* kind : {"insert", "put", "ingest", "update", "delete", "merge", "writing cte", "view",
                            "view on view", "view in the background", "commit"}) {
-    EXPECT_GT(tallies[kind].done * 2, tallies[kind].refused) << kind << " is hardly ever accepted";
+    const auto& tally = tallies[kind];
+    if (seeds < 100 && tally.done + tally.refused < 10) continue;  // too few to tell
+    EXPECT_GT(tally.done * 2, tally.refused) << kind << " is hardly ever accepted";
   }
   EXPECT_GT(tallies["comparison"].done, seeds * 4);
 }

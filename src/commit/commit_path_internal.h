@@ -168,6 +168,8 @@ class CommitPathImpl : public CommitPath {
   // ---- views (view_statements.cc)
   std::shared_ptr<ViewChanges> ChangesOf(const MaintainedView& view) const;
   arrow::Status LoadView(engine::Connection& connection, const StoredView& stored);
+  arrow::Status FillAtStart(MaintainedView& view);
+  arrow::Status LearnEndsAtStart(MaintainedView& view);
   bool ViewExists(const TransactionSnapshot& ddl, const TableRef& view) const;
   arrow::Result<CreatedView> BuildView(engine::Connection& connection, const TransactionSnapshot& ddl,
                                        const TableRef& view, const engine::CreateMaterializedView& create,

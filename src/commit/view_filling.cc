@@ -60,8 +60,7 @@ void CommitPathImpl::FillInBackground(MaintainedView& view, ConnectionPool::Leas
     view.NoteWhatItHas();
     ExpireWindows(view, false);
   } else {
-    view.abandoned = true;  // what it cannot take must not refuse those who write
-    view.Break("filling it failed (" + filled.message() + "); REFRESH or drop it");
+    view.BreakUnfilled(filled);
   }
   ++catalog_version_;
   ++position_;  // readers share what is pinned at one position

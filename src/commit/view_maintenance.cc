@@ -290,6 +290,11 @@ std::vector<std::shared_ptr<MaintainedView>> ViewsOf(const TableRef& table,
   return views;
 }
 
+void MaintainedView::BreakUnfilled(const arrow::Status& why) {
+  abandoned = true;
+  Break("filling it failed (" + why.message() + "); REFRESH or drop it");
+}
+
 arrow::Status LearnEnds(engine::Connection& connection, const MaintainedView& view) {
   if (view.ends == nullptr) return arrow::Status::OK();
   std::vector<aggregate::WindowStart> starts;

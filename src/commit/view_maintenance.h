@@ -61,6 +61,9 @@ struct MaintainedView {
     status = ViewStatus::kBroken;
     problem = std::move(why);
   }
+
+  // What it cannot take does not refuse those who write.
+  void BreakUnfilled(const arrow::Status& why);
 };
 
 // What one transaction does to one view.

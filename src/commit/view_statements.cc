@@ -65,8 +65,7 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
   ARROW_ASSIGN_OR_RAISE(view->late, LateRows::Load(late_rows));
   ARROW_ASSIGN_OR_RAISE(const auto saved, TakeState(connection, stored.view));
   if (registry_.OptionsOf(stored.base).keep_rows && !saved.has_value()) {
-    ARROW_ASSIGN_OR_RAISE(const auto delta, FoldTable(connection, *view, nullptr));
-    view->state->Merge(*delta);
+    ARROW_RETURN_NOT_OK(FillAtStart(*view));
     const auto gone = MergeGoneStates(connection, *view->state, *view);
     if (!gone.ok()) view->Break("its saved state cannot be read: " + gone.message());
   } else if (!saved.has_value()) {  // the server ended without saving it: it counts from now on
@@ -78,10 +77,30 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
     if (!restored.ok()) view->Break("its saved state cannot be read: " + restored.message());
   }
   ARROW_RETURN_NOT_OK(LoadMerged(connection, *view, saved.has_value()));
-  ARROW_RETURN_NOT_OK(LearnEnds(connection, *view));
+  ARROW_RETURN_NOT_OK(LearnEndsAtStart(*view));
   ExpireWindows(*view, false);
   view->NoteWhatItHas();
   registry_.Publish(view);
+  return arrow::Status::OK();
+}
+
+// A row that it cannot take may have come while it was broken: then it is again, and the server starts. On connections
+// of their own, as what fails there ends its transaction.
+arrow::Status CommitPathImpl::FillAtStart(MaintainedView& view) {
+  ARROW_ASSIGN_OR_RAISE(auto rows, pool_.Begin());
+  const auto delta = FoldTable(*rows, view, nullptr);
+  if (delta.ok()) {
+    view.state->Merge(**delta);
+  } else {
+    view.BreakUnfilled(delta.status());
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status CommitPathImpl::LearnEndsAtStart(MaintainedView& view) {
+  ARROW_ASSIGN_OR_RAISE(auto rows, pool_.Begin());
+  const auto learnt = LearnEnds(*rows, view);
+  if (!learnt.ok()) view.BreakUnfilled(learnt);
   return arrow::Status::OK();
 }
 

@@ -398,7 +398,7 @@ class ViewAnalysis {
   }
 
   std::shared_ptr<arrow::DataType> ArrowType(const duckdb::LogicalType& type) {
-    return ToArrowSchema(context_, {type}, {"value"})->field(0)->type();
+    return ToArrowSchemaInZone(context_, {type}, {"value"}, text_.time_zone)->field(0)->type();
   }
 
   // ---- clauses

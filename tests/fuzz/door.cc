@@ -20,9 +20,14 @@ namespace hyprstream::fuzz {
 
 namespace {
 
+// What never opened is no finding.
+void MustOpen(const arrow::Status& opened) {
+  if (!opened.ok()) opened.Abort();
+}
+
 class LocalDoor : public Door {
  public:
-  explicit LocalDoor(std::string folder) : folder_(std::move(folder)) { Open(); }
+  explicit LocalDoor(std::string folder) : folder_(std::move(folder)) { MustOpen(Open()); }
 
   arrow::Status Update(const std::string& sql) override { return session_->Update(context_, sql, {}).status(); }
 
@@ -75,27 +80,27 @@ class LocalDoor : public Door {
     return arrow::Status::KeyError("no view ", view);
   }
 
-  bool Restart() override {
+  arrow::Result<bool> Restart() override {
     if (folder_.empty()) return false;
     session_.reset();
     registry_.reset();
-    if (!commits_->SaveStates(commit::Saving::kAtEnd).ok()) std::abort();
-    Open();
+    ARROW_RETURN_NOT_OK(commits_->SaveStates(commit::Saving::kAtEnd));
+    ARROW_RETURN_NOT_OK(Open());
     return true;
   }
 
  private:
-  void Open() {
+  arrow::Status Open() {
     registry_.reset();
     commits_.reset();
     engine_.reset();
     const std::string path = folder_.empty() ? "" : folder_ + "/data.duckdb";
-    engine_ = engine::Engine::Make({.path = path, .threads = 2}).ValueOrDie();
-    commits_ = commit::CommitPath::Make(*engine_).ValueOrDie();
+    ARROW_ASSIGN_OR_RAISE(engine_, engine::Engine::Make({.path = path, .threads = 2}));
+    ARROW_ASSIGN_OR_RAISE(commits_, commit::CommitPath::Make(*engine_));
     // Between two uses of a door others may run for long.
     const session::SessionLimits limits{.idle_max = std::chrono::hours(24), .grace_max = std::chrono::hours(24)};
-    registry_ = session::SessionRegistry::Make(*engine_, *commits_, limits).ValueOrDie();
-    session_ = registry_->Open({.value = "fuzz"}, {}, "fuzz").ValueOrDie();
+    ARROW_ASSIGN_OR_RAISE(registry_, session::SessionRegistry::Make(*engine_, *commits_, limits));
+    return registry_->Open({.value = "fuzz"}, {}, "fuzz").Value(&session_);
   }
 
   std::string folder_;
@@ -115,7 +120,7 @@ std::int64_t RowsIn(const std::string& acknowledgement) {
 
 class RemoteDoor : public Door {
  public:
-  explicit RemoteDoor(std::string folder) : folder_(std::move(folder)) { Open(); }
+  explicit RemoteDoor(std::string folder) : folder_(std::move(folder)) { MustOpen(Open()); }
 
   arrow::Status Update(const std::string& sql) override { return client_->sql().ExecuteUpdate({}, sql).status(); }
 
@@ -165,20 +170,21 @@ class RemoteDoor : public Door {
                                              : FillingFacts::kBroken;
   }
 
-  bool Restart() override {
+  arrow::Result<bool> Restart() override {
     if (folder_.empty()) return false;
     client_.reset();
-    if (server_->Terminate() != 0) return false;
-    Open();
+    if (const int code = server_->Terminate(); code != 0) return arrow::Status::IOError("it ended with ", code);
+    ARROW_RETURN_NOT_OK(Open());
     return true;
   }
 
  private:
-  void Open() {
+  arrow::Status Open() {
     const auto arguments = folder_.empty() ? std::vector<std::string>{} : std::vector<std::string>{"--data", folder_};
     server_.reset();
-    server_ = testing::ServerProcess::Start(arguments).ValueOrDie();
+    ARROW_ASSIGN_OR_RAISE(server_, testing::ServerProcess::Start(arguments));
     client_ = std::make_unique<testing::SqlClient>(*server_);
+    return arrow::Status::OK();
   }
 
   std::string folder_;

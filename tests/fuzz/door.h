@@ -47,8 +47,9 @@ class Door {
   virtual arrow::Result<LateFacts> Late(const std::string& view) = 0;
   // How far a view is that is filled in the background.
   virtual arrow::Result<FillingFacts> Filling(const std::string& view) = 0;
-  // Ends the server in order and starts it again on its data. False when it has none.
-  virtual bool Restart() = 0;
+  // Ends the server in order and starts it again on its data. False when it has none; after an error the door is of
+  // no use.
+  virtual arrow::Result<bool> Restart() = 0;
 
  protected:
   std::string reason_;

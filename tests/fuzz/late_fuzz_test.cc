@@ -216,10 +216,11 @@ class LateFuzz {
     if (choice < 75) return Insert();
     if (choice < 85) return Change("DELETE FROM t WHERE " + Condition());
     if (choice < 93) return Change("UPDATE t SET id = id + 1000000 WHERE " + Condition());
-    if (door_.Restart()) {
-      script_ += "-- restart\n";
-      ++tallies["restart"];
-    }
+    const auto restarted = door_.Restart();
+    if (!restarted.ok()) return Fail("it does not start again: " + restarted.status().ToString());
+    if (!*restarted) return;
+    script_ += "-- restart\n";
+    ++tallies["restart"];
   }
 
   std::string Condition() {
@@ -356,6 +357,7 @@ class LateFuzz {
   }
 
   void CompareAll() {
+    if (!failure_.empty()) return;
     for (const auto& view : views_) {
       if (failure_.empty()) Compare(view);
     }

@@ -86,6 +86,7 @@ std::string ViewFuzz::Run(int steps) {
   if (oracle_has_ended_) return "";
   if (in_transaction_) Transaction();
   CompareAll();
+  if (failure_.empty() && !oracle_has_ended_ && Restart()) CompareAll();
   return oracle_has_ended_ ? "" : failure_;
 }
 
@@ -109,9 +110,17 @@ void ViewFuzz::Step() {
   if (choice < 97) return ChangeViews();
   if (in_transaction_) return;
   if (choice < 98 && tables_.size() < 3) return CreateTable();
-  if (!door_.Restart()) return;
+  Restart();
+}
+
+// False: the server has nothing to be started on, or did not start.
+bool ViewFuzz::Restart() {
+  const auto restarted = door_.Restart();
+  if (!restarted.ok()) Fail("it does not start again: " + restarted.status().ToString());
+  if (!restarted.ValueOr(false)) return false;
   script_ += "-- restart\n";
   types_compared_.clear();
+  return true;
 }
 
 // A row that the server does not take is one with which some view's SELECT fails, or that the table itself refuses.
@@ -412,6 +421,7 @@ void ViewFuzz::Drop(const std::string& name, bool cascade) {
 }
 
 void ViewFuzz::CompareAll() {
+  if (!failure_.empty()) return;
   AwaitFilled();
   for (const auto& view : views_) {
     if (failure_.empty() && !oracle_has_ended_) Compare(view);

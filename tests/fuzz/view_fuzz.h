@@ -46,6 +46,7 @@ class ViewFuzz {
   void ExpectRefusal(const RandomTable& table, const std::string& insert, const arrow::Status& refusal);
 
   void Step();
+  bool Restart();
   void Insert(const RandomTable& table);
   void Put(const RandomTable& table);
   void Ingest(const RandomTable& table);

@@ -49,9 +49,14 @@ std::shared_ptr<ViewChanges> CommitPathImpl::ChangesOf(const MaintainedView& vie
 
 arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const StoredView& stored) {
   auto view = std::make_shared<MaintainedView>();
-  ARROW_ASSIGN_OR_RAISE(auto query, engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone,
-                                                        Surroundings(nullptr), stored.source));
-  view->query = std::make_shared<const AggregateQuery>(std::move(query));
+  auto query = engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone, Surroundings(nullptr),
+                                   stored.source);
+  if (!query.ok()) {
+    return query.status().WithMessage("The definition of materialized view ", stored.view.ToString(),
+                                      " is not one that this version takes: ", query.status().message(),
+                                      "; start the version that made it, and drop it there");
+  }
+  view->query = std::make_shared<const AggregateQuery>(std::move(query).ValueUnsafe());
   ARROW_ASSIGN_OR_RAISE(view->state, aggregate::ViewState::Make(view->query));
   view->options = stored.options;
   view->merged = stored.merged;

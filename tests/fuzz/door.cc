@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <string_view>
 #include <utility>
 
@@ -23,6 +24,15 @@ namespace {
 // What never opened is no finding.
 void MustOpen(const arrow::Status& opened) {
   if (!opened.ok()) opened.Abort();
+}
+
+// The file and its log, as another process would find them.
+void CopyFiles(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::filesystem::create_directories(to);
+  for (const auto* name : {"data.duckdb", "data.duckdb.wal"}) {
+    std::filesystem::remove(to / name);
+    if (std::filesystem::exists(from / name)) std::filesystem::copy_file(from / name, to / name);
+  }
 }
 
 class LocalDoor : public Door {
@@ -80,11 +90,18 @@ class LocalDoor : public Door {
     return arrow::Status::KeyError("no view ", view);
   }
 
-  arrow::Result<bool> Restart() override {
+  arrow::Result<bool> Restart(Ending ending) override {
     if (folder_.empty()) return false;
     session_.reset();
     registry_.reset();
-    ARROW_RETURN_NOT_OK(commits_->SaveStates(commit::Saving::kAtEnd));
+    if (ending == Ending::kCrash) {
+      CopyFiles(folder_, folder_ + "/crashed");
+      commits_.reset();
+      engine_.reset();
+      CopyFiles(folder_ + "/crashed", folder_);
+    } else {
+      ARROW_RETURN_NOT_OK(commits_->SaveStates(commit::Saving::kAtEnd));
+    }
     ARROW_RETURN_NOT_OK(Open());
     return true;
   }
@@ -170,10 +187,14 @@ class RemoteDoor : public Door {
                                              : FillingFacts::kBroken;
   }
 
-  arrow::Result<bool> Restart() override {
+  arrow::Result<bool> Restart(Ending ending) override {
     if (folder_.empty()) return false;
     client_.reset();
-    if (const int code = server_->Terminate(); code != 0) return arrow::Status::IOError("it ended with ", code);
+    if (ending == Ending::kCrash) {
+      server_->Kill();
+    } else if (const int code = server_->Terminate(); code != 0) {
+      return arrow::Status::IOError("it ended with ", code);
+    }
     ARROW_RETURN_NOT_OK(Open());
     return true;
   }

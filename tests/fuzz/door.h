@@ -32,6 +32,9 @@ struct LateFacts {
 enum class FillingFacts { kReady, kFilling, kBroken };
 
 // Put may be called from another thread, beside the others.
+// In order, or as a crash does.
+enum class Ending { kOrderly, kCrash };
+
 class Door {
  public:
   virtual ~Door() = default;
@@ -47,9 +50,8 @@ class Door {
   virtual arrow::Result<LateFacts> Late(const std::string& view) = 0;
   // How far a view is that is filled in the background.
   virtual arrow::Result<FillingFacts> Filling(const std::string& view) = 0;
-  // Ends the server in order and starts it again on its data. False when it has none; after an error the door is of
-  // no use.
-  virtual arrow::Result<bool> Restart() = 0;
+  // Ends the server and starts it again on its data. False when it has none; after an error the door is of no use.
+  virtual arrow::Result<bool> Restart(Ending ending) = 0;
 
  protected:
   std::string reason_;

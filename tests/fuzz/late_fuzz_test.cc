@@ -216,7 +216,7 @@ class LateFuzz {
     if (choice < 75) return Insert();
     if (choice < 85) return Change("DELETE FROM t WHERE " + Condition());
     if (choice < 93) return Change("UPDATE t SET id = id + 1000000 WHERE " + Condition());
-    const auto restarted = door_.Restart();
+    const auto restarted = door_.Restart(Ending::kOrderly);
     if (!restarted.ok()) return Fail("it does not start again: " + restarted.status().ToString());
     if (!*restarted) return;
     script_ += "-- restart\n";

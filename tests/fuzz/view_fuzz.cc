@@ -86,7 +86,7 @@ std::string ViewFuzz::Run(int steps) {
   if (oracle_has_ended_) return "";
   if (in_transaction_) Transaction();
   CompareAll();
-  if (failure_.empty() && !oracle_has_ended_ && Restart()) CompareAll();
+  if (failure_.empty() && !oracle_has_ended_) RestartAtEnd();
   return oracle_has_ended_ ? "" : failure_;
 }
 
@@ -110,17 +110,33 @@ void ViewFuzz::Step() {
   if (choice < 97) return ChangeViews();
   if (in_transaction_) return;
   if (choice < 98 && tables_.size() < 3) return CreateTable();
-  Restart();
+  Restart(Ending::kOrderly);
 }
 
 // False: the server has nothing to be started on, or did not start.
-bool ViewFuzz::Restart() {
-  const auto restarted = door_.Restart();
+bool ViewFuzz::Restart(Ending ending) {
+  const auto restarted = door_.Restart(ending);
   if (!restarted.ok()) Fail("it does not start again: " + restarted.status().ToString());
   if (!restarted.ValueOr(false)) return false;
-  script_ += "-- restart\n";
+  const std::string what = ending == Ending::kCrash ? "restart after a crash" : "restart";
+  script_ += "-- " + what + "\n";
+  ++tallies_[what].done;
   types_compared_.clear();
   return true;
+}
+
+// After a crash the states of what keeps no rows are gone.
+void ViewFuzz::RestartAtEnd() {
+  const auto ending = random_.Chance(50) ? Ending::kCrash : Ending::kOrderly;
+  if (!Restart(ending)) return;
+  const auto is_gone = [&](const auto& view) { return ending == Ending::kCrash && !TableOf(view).keeps_rows; };
+  for (auto gone = std::ranges::find_if(views_, is_gone); gone != views_.end();
+       gone = std::ranges::find_if(views_, is_gone)) {
+    const auto name = gone->name;
+    Drop(name, true);
+    if (std::ranges::contains(views_, name, &RandomView::name)) return Fail(name + " is not dropped");
+  }
+  CompareAll();
 }
 
 // A row that the server does not take is one with which some view's SELECT fails, or that the table itself refuses.

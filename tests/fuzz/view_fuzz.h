@@ -46,7 +46,8 @@ class ViewFuzz {
   void ExpectRefusal(const RandomTable& table, const std::string& insert, const arrow::Status& refusal);
 
   void Step();
-  bool Restart();
+  bool Restart(Ending ending);
+  void RestartAtEnd();
   void Insert(const RandomTable& table);
   void Put(const RandomTable& table);
   void Ingest(const RandomTable& table);

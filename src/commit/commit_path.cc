@@ -439,9 +439,9 @@ arrow::Status CommitPathImpl::Open() {
   registry_.SetOptions(std::move(options));
   ARROW_RETURN_NOT_OK(LoadMarks(*connection));
   ARROW_ASSIGN_OR_RAISE(auto gone, TakeRowsGone(*connection));
-  registry_.SetRowsGone(std::move(gone));
+  registry_.SetRowsGone(gone.tables);
   ARROW_ASSIGN_OR_RAISE(const auto stored, LoadViews(*connection));
-  for (const auto& view : stored) ARROW_RETURN_NOT_OK(LoadView(*connection, view));
+  for (const auto& view : stored) ARROW_RETURN_NOT_OK(LoadView(*connection, view, gone.unknown.contains(view.base)));
   ARROW_ASSIGN_OR_RAISE(lasting_, IsLasting(*connection));
   return connection->Commit();
 }
@@ -471,7 +471,7 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
     if (keeps_rows && saving != Saving::kAtEnd) continue;  // rows may come, and then a crash
     note("the state of materialized view " + view->query->view.ToString(),
          InTransaction([&](engine::Connection& connection) -> arrow::Status {
-           if (!view->late.empty()) {
+           if (!keeps_rows || !view->late.empty()) {
              ARROW_RETURN_NOT_OK(StoreLateRows(connection, view->query->view, view->late.Save()));
            }
            // Rows that are kept do not say which of them were left out.

@@ -167,7 +167,10 @@ class CommitPathImpl : public CommitPath {
 
   // ---- views (view_statements.cc)
   std::shared_ptr<ViewChanges> ChangesOf(const MaintainedView& view) const;
-  arrow::Status LoadView(engine::Connection& connection, const StoredView& stored);
+  // `crashed`: rows may have come after its state was saved.
+  arrow::Status LoadView(engine::Connection& connection, const StoredView& stored, bool crashed);
+  arrow::Status LoadRowsOf(engine::Connection& connection, const StoredView& stored, MaintainedView& view,
+                           bool crashed);
   arrow::Status FillAtStart(MaintainedView& view);
   arrow::Status LearnEndsAtStart(MaintainedView& view);
   bool ViewExists(const TransactionSnapshot& ddl, const TableRef& view) const;

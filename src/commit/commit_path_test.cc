@@ -248,9 +248,10 @@ TEST_F(SavedStates, MayBeSavedInPieces) {
     return StoreState(connection, view, arrow::Buffer::FromString("0123456789"), 4);
   });
   Commit([&](engine::Connection& connection) -> arrow::Status {
-    ARROW_ASSIGN_OR_RAISE(const auto state, TakeState(connection, view));
+    ARROW_ASSIGN_OR_RAISE(const auto state, LoadState(connection, view));
     EXPECT_EQ(state, "0123456789");
-    ARROW_ASSIGN_OR_RAISE(const auto again, TakeState(connection, view));
+    ARROW_RETURN_NOT_OK(RemoveSaved(connection, view));
+    ARROW_ASSIGN_OR_RAISE(const auto again, LoadState(connection, view));
     EXPECT_EQ(again, std::nullopt);
     return arrow::Status::OK();
   });

@@ -148,7 +148,7 @@ ClosedWindows CommitPathImpl::ClosedWindowsOf(const MaintainedView& view) const 
 
 AnsweringView CommitPathImpl::AnsweringOf(const MaintainedView& view, std::shared_ptr<TableSource> source) const {
   AnsweringView answering{.query = view.query, .source = std::move(source), .partial = {}, .whole_from = {}};
-  if (view.partial) answering.partial = "it counts from its creation on (backfill = false)";
+  if (view.partial) answering.partial = "it does not have all rows of its table (backfill = false, or a crash)";
   if (!view.late.dropped.empty()) answering.partial = "it has left out late rows";
   if (view.merged) answering.partial = "it has states of other servers merged in";
   auto from = std::max(view.late.expired_to, view.lost_before.value_or(EventTime::min()));

@@ -47,9 +47,13 @@ arrow::Result<std::vector<std::vector<std::string>>> Rows(engine::Connection& co
 
 // Names are told apart as DuckDB does, whatever the case of their letters.
 std::string Where(const TableRef& table) {
-  return " WHERE lower(schema_name) = lower(" + QuoteLiteral(table.schema) + ") AND lower(table_name) = lower(" +
-         QuoteLiteral(table.name) + ")";
+  return " WHERE " + FoldedSql("schema_name") + " = " + QuoteLiteral(FoldIdentifier(table.schema)) + " AND " +
+         FoldedSql("table_name") + " = " + QuoteLiteral(FoldIdentifier(table.name));
 }
+
+// Of options o and duckdb_tables() t.
+const std::string kSameTable = FoldedSql("t.schema_name") + " = " + FoldedSql("o.schema_name") + " AND " +
+                               FoldedSql("t.table_name") + " = " + FoldedSql("o.table_name") + " AND NOT t.temporary";
 
 // Spans and times are kept as microseconds in text, NULL for none.
 template <class Value>
@@ -170,10 +174,7 @@ arrow::Result<TableOptionsMap> LoadTableOptions(engine::Connection& connection) 
                         Rows(connection,
                              "SELECT o.schema_name, o.table_name, o.time_column, o.keep_rows, o.retention, "
                              "o.max_future, o.clock, o.idle_timeout FROM " +
-                                 kOptions +
-                                 " o SEMI JOIN duckdb_tables() t ON (lower(t.schema_name) = "
-                                 "lower(o.schema_name) AND lower(t.table_name) = lower(o.table_name) AND "
-                                 "NOT t.temporary)"));
+                                 kOptions + " o SEMI JOIN duckdb_tables() t ON (" + kSameTable + ")"));
   TableOptionsMap options;
   for (const auto& row : rows) {
     options[{.schema = row[0], .name = row[1]}] = {.time_column = row[2],
@@ -187,9 +188,8 @@ arrow::Result<TableOptionsMap> LoadTableOptions(engine::Connection& connection) 
 }
 
 arrow::Status PruneTableOptions(engine::Connection& connection) {
-  return Run(connection, "DELETE FROM " + kOptions +
-                             " o WHERE NOT EXISTS (SELECT 1 FROM duckdb_tables() t WHERE lower(t.schema_name) = "
-                             "lower(o.schema_name) AND lower(t.table_name) = lower(o.table_name) AND NOT t.temporary)");
+  return Run(connection, "DELETE FROM " + kOptions + " o WHERE NOT EXISTS (SELECT 1 FROM duckdb_tables() t WHERE " +
+                             kSameTable + ")");
 }
 
 arrow::Result<std::map<TableRef, TableMarks>> TakeTableMarks(engine::Connection& connection) {
@@ -218,11 +218,15 @@ arrow::Status StoreRowsBefore(engine::Connection& connection, const TableRef& ta
                              MicrosLiteral(std::optional<EventTime>(rows_before)) + Where(table));
 }
 
-arrow::Result<std::set<TableRef>> TakeRowsGone(engine::Connection& connection) {
-  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT schema_name, table_name FROM " + kOptions +
+arrow::Result<RowsGoneAtStart> TakeRowsGone(engine::Connection& connection) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT schema_name, table_name, rows_gone FROM " + kOptions +
                                                               " WHERE keep_rows = 'false' AND rows_gone <> 'false'"));
-  std::set<TableRef> gone;
-  for (const auto& row : rows) gone.insert({.schema = row[0], .name = row[1]});
+  RowsGoneAtStart gone;
+  for (const auto& row : rows) {
+    const TableRef table = {.schema = row[0], .name = row[1]};
+    gone.tables.insert(table);
+    if (row[2] == "unknown") gone.unknown.insert(table);
+  }
   ARROW_RETURN_NOT_OK(Run(connection, "UPDATE " + kOptions + " SET rows_gone = 'unknown'"));
   return gone;
 }
@@ -297,9 +301,8 @@ arrow::Status StoreLateRows(engine::Connection& connection, const TableRef& view
              "INSERT INTO " + kLateRows + " VALUES (" + Values(view) + ", " + QuoteLiteral(late_rows) + ")");
 }
 
-arrow::Result<std::string> TakeLateRows(engine::Connection& connection, const TableRef& view) {
+arrow::Result<std::string> LoadLateRows(engine::Connection& connection, const TableRef& view) {
   ARROW_ASSIGN_OR_RAISE(const auto rows, Rows(connection, "SELECT late_rows FROM " + kLateRows + Where(view)));
-  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kLateRows + Where(view)));
   return rows.empty() ? std::string() : rows[0][0];
 }
 
@@ -343,10 +346,13 @@ arrow::Status StoreState(engine::Connection& connection, const TableRef& view,
                       state, piece_bytes);
 }
 
-arrow::Result<std::optional<std::string>> TakeState(engine::Connection& connection, const TableRef& view) {
-  ARROW_ASSIGN_OR_RAISE(auto state, JoinPieces(connection, kStates + Where(view)));
-  if (state.has_value()) ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kStates + Where(view)));
-  return state;
+arrow::Result<std::optional<std::string>> LoadState(engine::Connection& connection, const TableRef& view) {
+  return JoinPieces(connection, kStates + Where(view));
+}
+
+arrow::Status RemoveSaved(engine::Connection& connection, const TableRef& view) {
+  ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + kLateRows + Where(view)));
+  return Run(connection, "DELETE FROM " + kStates + Where(view));
 }
 
 namespace {

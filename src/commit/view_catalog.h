@@ -71,7 +71,11 @@ arrow::Status StoreRowsBefore(engine::Connection& connection, const TableRef& ta
 
 // Which tables had accepted rows without keeping them when the server ended; those of a server that did not end in
 // order may have. Until StoreRowsGone says otherwise, the file says so of all of them.
-arrow::Result<std::set<TableRef>> TakeRowsGone(engine::Connection& connection);
+struct RowsGoneAtStart {
+  std::set<TableRef> tables;
+  std::set<TableRef> unknown;  // of these: the server did not end in order
+};
+arrow::Result<RowsGoneAtStart> TakeRowsGone(engine::Connection& connection);
 arrow::Status StoreRowsGone(engine::Connection& connection, const TableRef& table, bool gone);
 
 arrow::Status StoreView(engine::Connection& connection, const StoredView& view);
@@ -84,16 +88,18 @@ arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection)
 
 // What a view has counted and left out; text that only LateRows reads.
 arrow::Status StoreLateRows(engine::Connection& connection, const TableRef& view, const std::string& late_rows);
-// Forgotten with the same transaction; empty when there is none.
-arrow::Result<std::string> TakeLateRows(engine::Connection& connection, const TableRef& view);
+// Empty when there is none.
+arrow::Result<std::string> LoadLateRows(engine::Connection& connection, const TableRef& view);
 
 inline constexpr std::int64_t kStatePieceBytes = 64 << 20;
 
 // In rows of at most `piece_bytes`: a value of Arrow's and DuckDB's is bounded, a state is not.
 arrow::Status StoreState(engine::Connection& connection, const TableRef& view,
                          const std::shared_ptr<arrow::Buffer>& state, std::int64_t piece_bytes = kStatePieceBytes);
-// The saved state, which is forgotten with the same transaction; nullopt when there is none.
-arrow::Result<std::optional<std::string>> TakeState(engine::Connection& connection, const TableRef& view);
+// The saved state; nullopt when there is none.
+arrow::Result<std::optional<std::string>> LoadState(engine::Connection& connection, const TableRef& view);
+// Forgets the saved state and late rows.
+arrow::Status RemoveSaved(engine::Connection& connection, const TableRef& view);
 
 // States of rows that a table's retention has deleted: of a view over a table that keeps its rows, all that cannot be
 // folded again at a start. They go with the view.

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "commit/commit_path_internal.h"
+#include "commit/in_zone.h"
 
 namespace hyprstream::commit {
 
@@ -72,13 +73,18 @@ arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection, const
 arrow::Status CommitPathImpl::CheckDefinition(engine::Connection& connection, const AggregateQuery& query) {
   auto surroundings = Surroundings(nullptr);
   surroundings.time_column_of = [&](const TableRef&) { return query.time_column; };
-  const auto again =
-      engine_.AnalyzeView(connection, query.view, query.definition, query.time_zone, surroundings, query.source);
-  if (again.ok() && again->evaluated_schema->Equals(*query.evaluated_schema) &&
-      again->output_types == query.output_types) {
-    return arrow::Status::OK();
-  }
-  return ReadBy(query, again.ok() ? "" : again.status().message());
+  const auto again = InZone(connection, query.time_zone, [&] {
+    return engine_.AnalyzeView(connection, query.view, query.definition, query.time_zone, surroundings, query.source);
+  });
+  if (!again.ok()) return ReadBy(query, again.status().message());
+  const bool same_types =
+      again->evaluated_schema->Equals(*query.evaluated_schema) && again->output_types == query.output_types;
+  if (!same_types) return ReadBy(query);
+  // A column takes the place of an alias of its name.
+  const bool same_meaning = again->key_sql == query.key_sql && again->argument_sql == query.argument_sql &&
+                            again->where_sql == query.where_sql && again->time_sql == query.time_sql;
+  if (!same_meaning) return ReadBy(query, "its SELECT would mean something else, by a name that is an alias in it");
+  return arrow::Status::OK();
 }
 
 arrow::Status CommitPathImpl::CheckCreated(const Staged& staged) {

@@ -10,6 +10,7 @@
 
 #include "base/nearest_name.h"
 #include "commit/commit_path_internal.h"
+#include "commit/in_zone.h"
 
 namespace hyprstream::commit {
 
@@ -19,10 +20,12 @@ namespace {
 arrow::Status CheckSettings(engine::Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(const auto executed,
                         connection.Run("SELECT current_setting('integer_division')::VARCHAR = 'true', "
-                                       "lower(current_setting('Calendar')) <> 'gregorian'"));
+                                       "lower(current_setting('Calendar')) <> 'gregorian', "
+                                       "lower(current_setting('default_order')) NOT IN ('asc', 'ascending'), "
+                                       "lower(current_setting('default_null_order')) <> 'nulls_last'"));
   ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
   int column = 0;
-  for (const auto* name : {"integer_division", "Calendar"}) {
+  for (const auto* name : {"integer_division", "Calendar", "default_order", "default_null_order"}) {
     ARROW_ASSIGN_OR_RAISE(const auto set, batches.at(0)->column(column++)->GetScalar(0));
     if (!static_cast<const arrow::BooleanScalar&>(*set).value) continue;
     return arrow::Status::Invalid("A materialized view's SELECT means the same to everyone, but this session has set ",
@@ -47,10 +50,12 @@ std::shared_ptr<ViewChanges> CommitPathImpl::ChangesOf(const MaintainedView& vie
   return std::make_shared<ViewChanges>(view.query, view.ends, [this] { return position(); }, clock_);
 }
 
-arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const StoredView& stored) {
+arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const StoredView& stored, bool crashed) {
   auto view = std::make_shared<MaintainedView>();
-  auto query = engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone, Surroundings(nullptr),
-                                   stored.source);
+  auto query = InZone(connection, stored.time_zone, [&] {
+    return engine_.AnalyzeView(connection, stored.view, stored.definition, stored.time_zone, Surroundings(nullptr),
+                               stored.source);
+  });
   if (!query.ok()) {
     return query.status().WithMessage("The definition of materialized view ", stored.view.ToString(),
                                       " is not one that this version takes: ", query.status().message(),
@@ -66,27 +71,38 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
   ARROW_ASSIGN_OR_RAISE(view->ends,
                         WindowEnds::Make(connection, *view->query, registry_.OptionsOf(stored.base).time_column, why));
   view->changes = ChangesOf(*view);
-  ARROW_ASSIGN_OR_RAISE(const auto late_rows, TakeLateRows(connection, stored.view));
-  ARROW_ASSIGN_OR_RAISE(view->late, LateRows::Load(late_rows));
-  ARROW_ASSIGN_OR_RAISE(const auto saved, TakeState(connection, stored.view));
-  if (registry_.OptionsOf(stored.base).keep_rows && !saved.has_value()) {
-    ARROW_RETURN_NOT_OK(FillAtStart(*view));
-    const auto gone = MergeGoneStates(connection, *view->state, *view);
-    if (!gone.ok()) view->Break("its saved state cannot be read: " + gone.message());
-  } else if (!saved.has_value()) {  // the server ended without saving it: it counts from now on
-    view->partial = stored.partial || registry_.RowsGone(stored.base);
-    if (view->partial) ARROW_RETURN_NOT_OK(StorePartial(connection, stored.view));
-  } else {
-    view->partial = stored.partial;
-    const auto restored = view->state->Restore(*saved);
-    if (!restored.ok()) view->Break("its saved state cannot be read: " + restored.message());
-  }
-  ARROW_RETURN_NOT_OK(LoadMerged(connection, *view, saved.has_value()));
+  ARROW_RETURN_NOT_OK(LoadRowsOf(connection, stored, *view, crashed));
   ARROW_RETURN_NOT_OK(LearnEndsAtStart(*view));
   ExpireWindows(*view, false);
+  ARROW_UNUSED(DropExpired(*view));  // what its retention let go before it had none stays gone, too
   view->NoteWhatItHas();
   registry_.Publish(view);
   return arrow::Status::OK();
+}
+
+// What was saved of rows that are kept is soon out of date, and forgotten at once; what was saved of others is all
+// there is of them, until it is saved again.
+arrow::Status CommitPathImpl::LoadRowsOf(engine::Connection& connection, const StoredView& stored, MaintainedView& view,
+                                         bool crashed) {
+  ARROW_ASSIGN_OR_RAISE(const auto late_rows, LoadLateRows(connection, stored.view));
+  ARROW_ASSIGN_OR_RAISE(view.late, LateRows::Load(late_rows));
+  ARROW_ASSIGN_OR_RAISE(const auto saved, LoadState(connection, stored.view));
+  const bool keeps_rows = registry_.OptionsOf(stored.base).keep_rows;
+  if (keeps_rows) ARROW_RETURN_NOT_OK(RemoveSaved(connection, stored.view));
+  if (keeps_rows && !saved.has_value()) {
+    ARROW_RETURN_NOT_OK(FillAtStart(view));
+    const auto gone = MergeGoneStates(connection, *view.state, view);
+    if (!gone.ok()) view.Break("its saved state cannot be read: " + gone.message());
+  } else if (!saved.has_value()) {  // the server ended without ever saving it: it counts from now on
+    view.partial = stored.partial || registry_.RowsGone(stored.base);
+  } else {
+    view.partial = stored.partial || crashed;
+    const auto restored = view.state->Restore(*saved);
+    if (!restored.ok()) view.Break("its saved state cannot be read: " + restored.message());
+    if (!restored.ok()) view.partial = true;  // for who can read it: it gets no rows now
+  }
+  if (view.partial != stored.partial) ARROW_RETURN_NOT_OK(StorePartial(connection, stored.view, view.partial));
+  return LoadMerged(connection, view, saved.has_value());
 }
 
 // A row that it cannot take may have come while it was broken: then it is again, and the server starts. On connections
@@ -366,8 +382,9 @@ arrow::Status CommitPathImpl::SetTableOptions(engine::Connection& connection,
   if (!options.keep_rows) {
     const auto constrained = connection.Run(
         "SELECT 1 FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE', "
-        "'FOREIGN KEY') AND lower(schema_name) = lower(" +
-        QuoteLiteral(table.schema) + ") AND lower(table_name) = lower(" + QuoteLiteral(table.name) + ")");
+        "'FOREIGN KEY') AND " +
+        FoldedSql("schema_name") + " = " + QuoteLiteral(FoldIdentifier(table.schema)) + " AND " +
+        FoldedSql("table_name") + " = " + QuoteLiteral(FoldIdentifier(table.name)));
     ARROW_RETURN_NOT_OK(constrained.status());
     ARROW_ASSIGN_OR_RAISE(const auto rows, constrained->rows->ToRecordBatches());
     if (!rows.empty()) {

@@ -82,9 +82,10 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
   const auto made_here = ddl.created.find(view.query->source);
   const auto source = made_here != ddl.created.end() ? made_here->second.view : registry_.Find(view.query->source);
   if (source != nullptr && source->partial) {  // another view may have more than the one that it reads
-    return RefuseToFill(view, missing,
-                        "materialized view " + view.query->source.ToString() +
-                            ", which it reads, has only those from its own creation on (backfill = false)");
+    return RefuseToFill(
+        view, missing,
+        "materialized view " + view.query->source.ToString() +
+            ", which it reads, does not have all rows of the table either (backfill = false, or a crash)");
   }
   // Its rows that are left are what it still means (a window at the edge lacks some, as it does in a query).
   if (keeps_rows) {

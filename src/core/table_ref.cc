@@ -12,6 +12,10 @@ std::string FoldIdentifier(std::string_view name) {
   return folded;
 }
 
+std::string FoldedSql(std::string_view expression) {
+  return "translate(" + std::string(expression) + ", 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')";
+}
+
 namespace {
 
 std::string Quoted(std::string_view text, char quote) {

@@ -30,6 +30,9 @@ std::string QuoteIdentifier(std::string_view name);
 std::string QuoteLiteral(std::string_view text);
 // ASCII lower case; DuckDB folds identifiers this way.
 std::string FoldIdentifier(std::string_view name);
+// SQL for FoldIdentifier of a VARCHAR expression: DuckDB's lower() folds the letters of all scripts, its identifiers
+// ASCII's.
+std::string FoldedSql(std::string_view expression);
 
 struct TableRefHash {
   std::size_t operator()(const TableRef& ref) const;

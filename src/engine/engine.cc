@@ -212,9 +212,8 @@ class EngineImpl : public Engine {
     return Guard([&] {
       duckdb::Connection connection(*database_);
       auto schemas = connection.Query(
-          "SELECT 1 FROM duckdb_schemas() WHERE lower(schema_name) = $1 AND "
-          "database_name = $2",
-          folded, shared_->database);
+          "SELECT 1 FROM duckdb_schemas() WHERE " + FoldedSql("schema_name") + " = $1 AND database_name = $2", folded,
+          shared_->database);
       if (schemas->HasError()) return StatusFrom(schemas->GetErrorObject());
       if (schemas->Fetch() == nullptr) return arrow::Status::OK();
       return arrow::Status::Invalid("There is a schema ", name, " here already; choose another name for the backend");

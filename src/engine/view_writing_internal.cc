@@ -9,6 +9,7 @@
 #include <duckdb/catalog/catalog_entry/scalar_macro_catalog_entry.hpp>
 #include <duckdb/catalog/entry_lookup_info.hpp>
 #include <duckdb/parser/expression/cast_expression.hpp>
+#include <duckdb/parser/expression/columnref_expression.hpp>
 #include <duckdb/parser/expression/function_expression.hpp>
 #include <duckdb/parser/expression/type_expression.hpp>
 #include <duckdb/parser/parser.hpp>
@@ -66,6 +67,7 @@ class SelectWriter {
   void Visit(Expression& expression) {
     using duckdb::ExpressionClass;
     while (expression->GetExpressionClass() == ExpressionClass::FUNCTION) {
+      WriteOutMethod(expression->Cast<duckdb::FunctionExpression>());
       auto* macro = MacroOf(expression->Cast<duckdb::FunctionExpression>());
       if (macro == nullptr) break;
       Unfold(*macro, expression);
@@ -84,10 +86,31 @@ class SelectWriter {
     for (std::size_t at = 1; at < arguments.size(); ++at) Visit(arguments[at].GetExpressionMutable());
   }
 
+  // x.f() is f(x), unless there is a schema x with an f in it: as the binder has it.
+  void WriteOutMethod(duckdb::FunctionExpression& call) {
+    const auto name = call.GetQualifiedName();
+    if (name.Schema().empty() || FunctionNamed(name)) return;
+    if (MacroNamed(duckdb::QualifiedName(name.Name())) == nullptr) return;
+    auto path = name.Path();
+    path.pop_back();
+    call.GetArgumentsMutable().insert(call.GetArgumentsMutable().begin(),
+                                      Expression(duckdb::make_uniq<duckdb::ColumnRefExpression>(std::move(path))));
+    call.SetQualifiedName(duckdb::QualifiedName(name.Name()));
+    changed_ = true;
+  }
+
+  duckdb::optional_ptr<duckdb::CatalogEntry> FunctionNamed(const duckdb::QualifiedName& name) {
+    return duckdb::Catalog::GetEntry(context_,
+                                     duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, name),
+                                     duckdb::OnEntryNotFound::RETURN_NULL);
+  }
+
   duckdb::ScalarMacroCatalogEntry* MacroOf(const duckdb::FunctionExpression& call) {
-    auto entry = duckdb::Catalog::GetEntry(
-        context_, duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, call.GetQualifiedName()),
-        duckdb::OnEntryNotFound::RETURN_NULL);
+    return MacroNamed(call.GetQualifiedName());
+  }
+
+  duckdb::ScalarMacroCatalogEntry* MacroNamed(const duckdb::QualifiedName& name) {
+    auto entry = FunctionNamed(name);
     if (!entry || entry->internal || entry->type != duckdb::CatalogType::MACRO_ENTRY) return nullptr;
     return &entry->Cast<duckdb::ScalarMacroCatalogEntry>();
   }

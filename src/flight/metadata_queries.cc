@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "core/table_ref.h"
+
 namespace hyprstream::flight {
 
 namespace sql = arrow::flight::sql;
@@ -56,7 +58,7 @@ class Conditions {
   // Catalogs, schemas and tables are compared as DuckDB compares identifiers.
   void Named(std::string_view column, const std::string& value) {
     parameters.push_back(value);
-    text += Joint() + "lower(" + std::string(column) + ") = lower(" + Place() + ")";
+    text += Joint() + FoldedSql(column) + " = " + FoldedSql(Place());
   }
   // `known`: all values that the column can have; the others are not asked for, however many there are.
   void OneOf(std::string_view column, const std::vector<std::string>& values,

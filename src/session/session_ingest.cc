@@ -176,9 +176,9 @@ arrow::Status SessionImpl::PrepareTarget(LaneLease& lease, const IngestOptions& 
   const std::string name = options.temporary ? "temp." + QuoteIdentifier(table.name) : connection.LastingName(table);
   bool missing = false;
   if (options.temporary) {
-    ARROW_ASSIGN_OR_RAISE(const auto found, connection.Run("SELECT 1 FROM duckdb_tables() WHERE temporary AND "
-                                                           "lower(table_name) = lower(" +
-                                                           QuoteLiteral(table.name) + ")"));
+    ARROW_ASSIGN_OR_RAISE(const auto found,
+                          connection.Run("SELECT 1 FROM duckdb_tables() WHERE temporary AND " +
+                                         FoldedSql("table_name") + " = " + QuoteLiteral(FoldIdentifier(table.name))));
     ARROW_ASSIGN_OR_RAISE(const auto batches, found.rows->ToRecordBatches());
     missing = batches.empty();
   } else {

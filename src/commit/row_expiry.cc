@@ -111,7 +111,7 @@ arrow::Status CommitPathImpl::StoreGoneStates(engine::Connection& connection, co
                                               const std::string& expired) {
   if (!lasting_) return arrow::Status::OK();
   for (const auto& view : registry_.Published()) {
-    if (!(view->query->base == table) || view->status == ViewStatus::kBroken) continue;
+    if (!(view->query->base == table)) continue;  // one that is broken may be whole again after a restart
     ARROW_ASSIGN_OR_RAISE(const auto delta, FoldRows(connection, *view, expired));
     if (delta->rows() == 0) continue;
     ARROW_ASSIGN_OR_RAISE(const auto count, CountGoneStates(connection, view->query->view));

@@ -272,12 +272,14 @@ class Gate {
 
   // A macro hides a built-in function of its name, operators too, from every session and every view that is maintained.
   arrow::Status CheckMacroName(const duckdb::CreateInfo& info) {
-    if (info.type != duckdb::CatalogType::MACRO_ENTRY) return arrow::Status::OK();
+    const bool of_tables = info.type == duckdb::CatalogType::TABLE_MACRO_ENTRY;
+    if (!of_tables && info.type != duckdb::CatalogType::MACRO_ENTRY) return arrow::Status::OK();
+    const auto kind =
+        of_tables ? duckdb::CatalogType::TABLE_FUNCTION_ENTRY : duckdb::CatalogType::SCALAR_FUNCTION_ENTRY;
     const auto& name = info.GetQualifiedName().Name();
     for (const auto* schema : {"main", "pg_catalog"}) {
       const duckdb::QualifiedName built_in(duckdb::Identifier("system"), duckdb::Identifier(schema), name);
-      if (duckdb::Catalog::GetEntry(context_,
-                                    duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, built_in),
+      if (duckdb::Catalog::GetEntry(context_, duckdb::EntryLookupInfo(kind, built_in),
                                     duckdb::OnEntryNotFound::RETURN_NULL)) {
         return arrow::Status::Invalid("Macro ", CutText(name.GetIdentifierName(), 80),
                                       " would hide the built-in function of that name; choose another name");

@@ -497,16 +497,12 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
       })) {
     note("how far tables have come", save_marks(false));
   }
-  std::vector<std::pair<TableRef, bool>> rows_gone;
-  for (const auto& table : registry_.Tables()) {
-    if (table.options.keep_rows) continue;
-    const bool gone = registry_.RowsGone(table.table);
-    // Meanwhile a table without rows stays unknown: rows may come, and then a crash.
-    if (gone || saving == Saving::kAtEnd) rows_gone.emplace_back(table.table, gone);
-  }
-  if (rows_gone.empty()) return failed;
+  if (saving != Saving::kAtEnd) return failed;  // until then it is unknown: rows may come, and then a crash
   note("which tables have accepted rows", InTransaction([&](engine::Connection& connection) -> arrow::Status {
-         for (const auto& [table, gone] : rows_gone) ARROW_RETURN_NOT_OK(StoreRowsGone(connection, table, gone));
+         for (const auto& table : registry_.Tables()) {
+           if (table.options.keep_rows) continue;
+           ARROW_RETURN_NOT_OK(StoreRowsGone(connection, table.table, registry_.RowsGone(table.table)));
+         }
          return arrow::Status::OK();
        }));
   return failed;

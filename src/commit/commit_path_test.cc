@@ -242,6 +242,24 @@ TEST_F(SavedStates, AreSavedEachForItself) {
   EXPECT_EQ(RowsAfterAStart("large"), 0);
 }
 
+TEST_F(SavedStates, StayUntilTheyAreSavedAgainAndAreNotAllAfterACrash) {
+  const auto is_partial = [&] {
+    const auto connection = engine_->Connect().ValueOrDie();
+    const auto rows = connection->Run("SELECT partial FROM __hyprstream.views WHERE table_name = 'good'")
+                          ->rows->ToRecordBatches()
+                          .ValueOrDie();
+    return rows.at(0)->column(0)->GetScalar(0).ValueOrDie()->ToString() == "true";
+  };
+  EXPECT_TRUE(path_->SaveStates(Saving::kAtEnd).ok());
+  EXPECT_EQ(RowsAfterAStart("good"), 2);
+  EXPECT_FALSE(is_partial());
+  EXPECT_TRUE(path_->SaveStates(Saving::kMeanwhile).ok());
+  Commit([](engine::Connection& connection) { return connection.Run("INSERT INTO t VALUES (3)").status(); });
+  EXPECT_EQ(RowsAfterAStart("good"), 2);
+  EXPECT_TRUE(is_partial());
+  EXPECT_EQ(RowsAfterAStart("good"), 2);
+}
+
 TEST_F(SavedStates, MayBeSavedInPieces) {
   const TableRef view{.name = "good"};
   Commit([&](engine::Connection& connection) {

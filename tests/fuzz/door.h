@@ -31,10 +31,10 @@ struct LateFacts {
 
 enum class FillingFacts { kReady, kFilling, kBroken };
 
-// Put may be called from another thread, beside the others.
 // In order, or as a crash does.
 enum class Ending { kOrderly, kCrash };
 
+// Put may be called from another thread, beside the others.
 class Door {
  public:
   virtual ~Door() = default;

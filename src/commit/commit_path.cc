@@ -465,22 +465,26 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
     const auto before = failed.ok() ? std::string("Not saved: ") : failed.message() + "; ";
     failed = arrow::Status((failed.ok() ? status : failed).code(), before + what + " (" + status.message() + ")");
   };
+  std::set<TableRef> unsaved;
   for (const auto& view : registry_.Published()) {
+    if (view->status != ViewStatus::kReady) unsaved.insert(view->query->base);
     if (view->status != ViewStatus::kReady) continue;
     const bool keeps_rows = registry_.OptionsOf(view->query->base).keep_rows;
     if (keeps_rows && saving != Saving::kAtEnd) continue;  // rows may come, and then a crash
-    note("the state of materialized view " + view->query->view.ToString(),
-         InTransaction([&](engine::Connection& connection) -> arrow::Status {
-           if (!keeps_rows || !view->late.empty()) {
-             ARROW_RETURN_NOT_OK(StoreLateRows(connection, view->query->view, view->late.Save()));
-           }
-           // Rows that are kept do not say which of them were left out.
-           if (keeps_rows && view->late.dropped.empty()) return arrow::Status::OK();
-           ARROW_ASSIGN_OR_RAISE(const auto state, view->state->Serialize());
-           // Of rows that are kept all is there after a crash but what came from elsewhere.
-           if (!keeps_rows) ARROW_RETURN_NOT_OK(RemoveMergedStates(connection, view->query->view));
-           return StoreState(connection, view->query->view, state);
-         }));
+    const auto saved = InTransaction([&](engine::Connection& connection) -> arrow::Status {
+      ARROW_RETURN_NOT_OK(HoldView(connection, view->query->view));
+      if (!keeps_rows || !view->late.empty()) {
+        ARROW_RETURN_NOT_OK(StoreLateRows(connection, view->query->view, view->late.Save()));
+      }
+      // Rows that are kept do not say which of them were left out.
+      if (keeps_rows && view->late.dropped.empty()) return arrow::Status::OK();
+      ARROW_ASSIGN_OR_RAISE(const auto state, view->state->Serialize());
+      // Of rows that are kept all is there after a crash but what came from elsewhere.
+      if (!keeps_rows) ARROW_RETURN_NOT_OK(RemoveMergedStates(connection, view->query->view));
+      return StoreState(connection, view->query->view, state);
+    });
+    note("the state of materialized view " + view->query->view.ToString(), saved);
+    if (!saved.ok()) unsaved.insert(view->query->base);
   }
   const auto save_marks = [&](bool keep_rows) {
     return InTransaction([&](engine::Connection& connection) -> arrow::Status {
@@ -500,7 +504,7 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
   if (saving != Saving::kAtEnd) return failed;  // until then it is unknown: rows may come, and then a crash
   note("which tables have accepted rows", InTransaction([&](engine::Connection& connection) -> arrow::Status {
          for (const auto& table : registry_.Tables()) {
-           if (table.options.keep_rows) continue;
+           if (table.options.keep_rows || unsaved.contains(table.table)) continue;  // as after a crash
            ARROW_RETURN_NOT_OK(StoreRowsGone(connection, table.table, registry_.RowsGone(table.table)));
          }
          return arrow::Status::OK();

@@ -260,6 +260,37 @@ TEST_F(SavedStates, StayUntilTheyAreSavedAgainAndAreNotAllAfterACrash) {
   EXPECT_EQ(RowsAfterAStart("good"), 2);
 }
 
+TEST_F(SavedStates, OfAViewThatCouldNotBeSavedAreNotAll) {
+  EXPECT_TRUE(path_->SaveStates(Saving::kAtEnd).ok());
+  EXPECT_EQ(RowsAfterAStart("good"), 2);
+  Commit([](engine::Connection& connection) { return connection.Run("INSERT INTO t VALUES (3)").status(); });
+  const auto connection = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(path_->Begin(*connection).ok());
+  ASSERT_TRUE(connection->Run("UPDATE __hyprstream.views SET saves = '7' WHERE table_name = 'good'").ok());
+  EXPECT_THAT(path_->SaveStates(Saving::kAtEnd).message(), HasSubstr("Not saved: the state of materialized view good"));
+  ASSERT_TRUE(connection->Rollback().ok());
+  EXPECT_EQ(RowsAfterAStart("good"), 2);
+  const auto partial = connection->Run("SELECT partial FROM __hyprstream.views WHERE table_name = 'good'");
+  EXPECT_EQ(partial->rows->ToRecordBatches().ValueOrDie().at(0)->column(0)->GetScalar(0).ValueOrDie()->ToString(),
+            "true");
+}
+
+TEST_F(SavedStates, AreNotThoseOfAViewOfTheSameName) {
+  const auto connection = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(path_->Begin(*connection).ok());
+  ASSERT_TRUE(path_->DropView(*connection, {.view = {.name = "good"}}).ok());
+  EXPECT_FALSE(path_->SaveStates(Saving::kMeanwhile).ok());
+  ASSERT_TRUE(path_
+                  ->CreateView(*connection,
+                               {.view = {.name = "good"},
+                                .options = {{"backfill", "false"}},
+                                .select = "SELECT k, count(*) AS c FROM t GROUP BY ALL"},
+                               "UTC")
+                  .ok());
+  ASSERT_TRUE(path_->Commit(*connection).ok());
+  EXPECT_EQ(RowsAfterAStart("good"), 0);
+}
+
 TEST_F(SavedStates, MayBeSavedInPieces) {
   const TableRef view{.name = "good"};
   Commit([&](engine::Connection& connection) {

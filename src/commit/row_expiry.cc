@@ -114,6 +114,7 @@ arrow::Status CommitPathImpl::StoreGoneStates(engine::Connection& connection, co
     if (!(view->query->base == table)) continue;  // one that is broken may be whole again after a restart
     ARROW_ASSIGN_OR_RAISE(const auto delta, FoldRows(connection, *view, expired));
     if (delta->rows() == 0) continue;
+    ARROW_RETURN_NOT_OK(HoldView(connection, view->query->view));
     ARROW_ASSIGN_OR_RAISE(const auto count, CountGoneStates(connection, view->query->view));
     if (count < kGoneStatesMax) {
       ARROW_ASSIGN_OR_RAISE(const auto state, view->state->SerializeDelta(*delta));

@@ -144,7 +144,7 @@ arrow::Status CreateCatalog(engine::Connection& connection) {
       connection, kViews,
       {"lateness VARCHAR DEFAULT '0'", "late VARCHAR DEFAULT 'update'", "retention VARCHAR", "source_schema VARCHAR",
        "source_name VARCHAR", "partial VARCHAR DEFAULT 'false'", "merged VARCHAR DEFAULT 'false'",
-       "filled_schema VARCHAR", "filled_name VARCHAR", "lost_before VARCHAR"});
+       "filled_schema VARCHAR", "filled_name VARCHAR", "lost_before VARCHAR", "saves VARCHAR DEFAULT '0'"});
 }
 
 arrow::Status StoreTableOptions(engine::Connection& connection, const TableRef& table, const TableOptions& options) {
@@ -258,6 +258,7 @@ arrow::Status StoreViewOptions(engine::Connection& connection, const TableRef& v
 }
 
 arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
+  ARROW_RETURN_NOT_OK(HoldView(connection, view));
   for (const auto& table : {kStates, kGoneStates, kMergedStates, kLateRows, kViews}) {
     ARROW_RETURN_NOT_OK(Run(connection, "DELETE FROM " + table + Where(view)));
   }
@@ -266,6 +267,10 @@ arrow::Status RemoveView(engine::Connection& connection, const TableRef& view) {
 
 arrow::Status StorePartial(engine::Connection& connection, const TableRef& view, bool partial) {
   return Run(connection, "UPDATE " + kViews + " SET partial = " + (partial ? "'true'" : "'false'") + Where(view));
+}
+
+arrow::Status HoldView(engine::Connection& connection, const TableRef& view) {
+  return Run(connection, "UPDATE " + kViews + " SET saves = (saves::BIGINT + 1)::VARCHAR" + Where(view));
 }
 
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection) {

@@ -86,6 +86,10 @@ arrow::Status StorePartial(engine::Connection& connection, const TableRef& view,
 // Each after the view that it reads.
 arrow::Result<std::vector<StoredView>> LoadViews(engine::Connection& connection);
 
+// What is stored of it meets no transaction that drops or replaces it: one of the two is refused. (In DuckDB updates of
+// one column conflict that change it, but no update conflicts with a delete: so who deletes updates first.)
+arrow::Status HoldView(engine::Connection& connection, const TableRef& view);
+
 // What a view has counted and left out; text that only LateRows reads.
 arrow::Status StoreLateRows(engine::Connection& connection, const TableRef& view, const std::string& late_rows);
 // Empty when there is none.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <utility>
 
@@ -467,8 +468,10 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
   };
   std::set<TableRef> unsaved;
   for (const auto& view : registry_.Published()) {
-    if (view->status != ViewStatus::kReady) unsaved.insert(view->query->base);
-    if (view->status != ViewStatus::kReady) continue;
+    if (view->status != ViewStatus::kReady) {
+      unsaved.insert(view->query->base);
+      continue;
+    }
     const bool keeps_rows = registry_.OptionsOf(view->query->base).keep_rows;
     if (keeps_rows && saving != Saving::kAtEnd) continue;  // rows may come, and then a crash
     const auto saved = InTransaction([&](engine::Connection& connection) -> arrow::Status {

@@ -125,7 +125,7 @@ bool ViewFuzz::Restart(Ending ending) {
   return true;
 }
 
-// After a crash the states of what keeps no rows are gone.
+// After a crash views of tables that keep no rows lack what came since the last orderly end; the oracle has it.
 void ViewFuzz::RestartAtEnd() {
   const auto ending = random_.Chance(50) ? Ending::kCrash : Ending::kOrderly;
   if (!Restart(ending)) return;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <set>
 #include <shared_mutex>
 #include <utility>
 
@@ -452,67 +451,6 @@ arrow::Status CommitPathImpl::InTransaction(const std::function<arrow::Status(en
   ARROW_RETURN_NOT_OK(connection->Begin());
   const auto done = work(*connection);
   return done.ok() ? connection->Commit() : Abort(*connection, done);
-}
-
-arrow::Status CommitPathImpl::SaveStates(Saving saving) {
-  if (saving == Saving::kAtEnd) {
-    expiry_.Stop();
-    filler_.Stop();
-  }
-  const std::unique_lock gate(gate_);
-  auto failed = arrow::Status::OK();
-  const auto note = [&failed](const std::string& what, const arrow::Status& status) {
-    if (status.ok()) return;
-    const auto before = failed.ok() ? std::string("Not saved: ") : failed.message() + "; ";
-    failed = arrow::Status((failed.ok() ? status : failed).code(), before + what + " (" + status.message() + ")");
-  };
-  std::set<TableRef> unsaved;
-  for (const auto& view : registry_.Published()) {
-    if (view->status != ViewStatus::kReady) {
-      unsaved.insert(view->query->base);
-      continue;
-    }
-    const bool keeps_rows = registry_.OptionsOf(view->query->base).keep_rows;
-    if (keeps_rows && saving != Saving::kAtEnd) continue;  // rows may come, and then a crash
-    const auto saved = InTransaction([&](engine::Connection& connection) -> arrow::Status {
-      ARROW_RETURN_NOT_OK(HoldView(connection, view->query->view));
-      if (!keeps_rows || !view->late.empty()) {
-        ARROW_RETURN_NOT_OK(StoreLateRows(connection, view->query->view, view->late.Save()));
-      }
-      // Rows that are kept do not say which of them were left out.
-      if (keeps_rows && view->late.dropped.empty()) return arrow::Status::OK();
-      ARROW_ASSIGN_OR_RAISE(const auto state, view->state->Serialize());
-      // Of rows that are kept all is there after a crash but what came from elsewhere.
-      if (!keeps_rows) ARROW_RETURN_NOT_OK(RemoveMergedStates(connection, view->query->view));
-      return StoreState(connection, view->query->view, state);
-    });
-    note("the state of materialized view " + view->query->view.ToString(), saved);
-    if (!saved.ok()) unsaved.insert(view->query->base);
-  }
-  const auto save_marks = [&](bool keep_rows) {
-    return InTransaction([&](engine::Connection& connection) -> arrow::Status {
-      for (const auto& table : registry_.Tables()) {
-        if (table.options.time_column.empty() || table.options.keep_rows != keep_rows) continue;
-        ARROW_RETURN_NOT_OK(StoreTableMark(connection, table.table, table.mark, saving == Saving::kAtEnd));
-      }
-      return arrow::Status::OK();
-    });
-  };
-  ARROW_UNUSED(save_marks(true));  // else the rows that are kept say how far they came
-  if (std::ranges::any_of(registry_.Tables(), [](const auto& table) {
-        return !table.options.keep_rows && !table.options.time_column.empty();
-      })) {
-    note("how far tables have come", save_marks(false));
-  }
-  if (saving != Saving::kAtEnd) return failed;  // until then it is unknown: rows may come, and then a crash
-  note("which tables have accepted rows", InTransaction([&](engine::Connection& connection) -> arrow::Status {
-         for (const auto& table : registry_.Tables()) {
-           if (table.options.keep_rows || unsaved.contains(table.table)) continue;  // as after a crash
-           ARROW_RETURN_NOT_OK(StoreRowsGone(connection, table.table, registry_.RowsGone(table.table)));
-         }
-         return arrow::Status::OK();
-       }));
-  return failed;
 }
 
 arrow::Result<std::unique_ptr<CommitPath>> CommitPath::Make(engine::Engine& engine, CommitLimits limits,

@@ -1,6 +1,7 @@
 // The commit path and what it is made of; see commit_path.h for the contract.
 //
-// commit_path.cc holds the life of a transaction, view_statements.cc our DDL, view_checks.cc what it must not do.
+// commit_path.cc holds the life of a transaction, view_statements.cc our DDL, view_checks.cc what it must not do,
+// view_saving.cc what the next start finds.
 #pragma once
 
 #include <atomic>
@@ -197,6 +198,13 @@ class CommitPathImpl : public CommitPath {
   // What FillFromStates() leaves to the commit, under the gate.
   arrow::Status CheckFilledFromStates(const Staged& staged, const CreatedView& created);
 
+  // ---- what an orderly end and a flush save (view_saving.cc); where there is nothing, no transaction begins
+  arrow::Status SaveView(const MaintainedView& view, bool keeps_rows);
+  // Of the tables that keep their rows, or of those that do not.
+  arrow::Status SaveMarks(Saving saving, bool keep_rows);
+  // Of tables that keep no rows: have any come? Not of those with a view that is not saved.
+  arrow::Status SaveRowsGone(const std::set<TableRef>& unsaved);
+
   // ---- views filled while commits go on (view_filling.cc)
   // Under the gate, once its CREATE has committed.
   void FillLater(const std::shared_ptr<MaintainedView>& view);
@@ -224,6 +232,8 @@ class CommitPathImpl : public CommitPath {
   arrow::Status CheckDefinition(engine::Connection& connection, const AggregateQuery& query);
   // Nobody may have changed the tables of views made by this transaction since its snapshot. Under the gate.
   arrow::Status CheckCreated(const Staged& staged);
+  // One that is filled once it has committed (background = true) finds the rows that its CREATE found.
+  arrow::Status CheckToBeFilled(const Staged& staged, const CreatedView& created) const;
   arrow::Status CheckMadeOf(const Staged& staged, const CreatedView& created);
   // A table whose options name its event time still has that column, and it is a time.
   static arrow::Status CheckTimeColumns(engine::Connection& connection, const Staged& staged);

@@ -5,6 +5,9 @@
 #include <arrow/status.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "base/fake_clock.h"
 #include "commit/commit_path_internal.h"
@@ -20,7 +23,10 @@ using ::testing::HasSubstr;
 // A commit path whose timer does not run; its clock starts on 1 January 2013 at 00:26:40.
 class TimedPath : public ::testing::Test {
  protected:
-  TimedPath() { EXPECT_TRUE(path_.Open().ok()); }
+  explicit TimedPath(const std::string& file = "")
+      : engine_(engine::Engine::Make({.path = file, .threads = 1}).ValueOrDie()) {
+    EXPECT_TRUE(path_.Open().ok());
+  }
 
   arrow::Status Try(const std::string& sql) {
     const auto connection = engine_->Connect().ValueOrDie();
@@ -66,7 +72,7 @@ class TimedPath : public ::testing::Test {
   }
 
   FakeClock clock_;
-  std::unique_ptr<engine::Engine> engine_ = engine::Engine::Make({.threads = 1}).ValueOrDie();
+  std::unique_ptr<engine::Engine> engine_;
   CommitPathImpl path_{*engine_, {}, {}, &clock_};
 };
 
@@ -176,6 +182,58 @@ INSTANTIATE_TEST_SUITE_P(
         "ALL",
         "SELECT window_end AS w, count(*) AS c FROM session(t, ts, INTERVAL '10 minutes') GROUP BY ALL",
         "SELECT time_bucket(INTERVAL '10 minutes', ts, 'Asia/Kathmandu') AS w, count(*) AS c FROM t GROUP BY ALL"));
+
+TEST_F(TimedPath, AViewIsNotMadeThatIsToBeFilledLaterWithRowsThatExpireFirst) {
+  CreateTable("ts TIMESTAMP", {{"time", "ts"}, {"retention", "1 hour"}});
+  Write("INSERT INTO t VALUES ('2013-01-01 00:10:00')");
+  const auto creator = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(path_.Begin(*creator).ok());
+  const auto made = path_.CreateView(*creator,
+                                     {.view = {.name = "v"},
+                                      .schema_given = true,
+                                      .options = {{"background", "true"}},
+                                      .select = "SELECT count(*) AS c FROM t"},
+                                     "UTC");
+  ASSERT_TRUE(made.ok()) << made.status();
+  Write("INSERT INTO t VALUES ('2013-01-01 02:00:00')");
+  clock_.Advance(hours(2));
+  path_.ExpireByTime();
+  EXPECT_EQ(Text("SELECT count(*)::VARCHAR FROM t"), "1");
+  EXPECT_THAT(path_.Commit(*creator, 1).status().message(),
+              HasSubstr("t have expired while materialized view v was created; create it again"));
+  EXPECT_TRUE(path_.Views().empty());
+}
+
+// A database that is a file, which keeps the states of rows that are gone.
+class TimedPathInAFile : public TimedPath {
+ protected:
+  TimedPathInAFile() : TimedPath(Fresh()) {}
+  ~TimedPathInAFile() override { Fresh(); }
+  static std::string Fresh() {
+    const auto file = std::filesystem::path(::testing::TempDir()) / ("timed_path_" + std::to_string(::getpid()));
+    std::filesystem::remove(file);
+    std::filesystem::remove(file.string() + ".wal");
+    return file.string();
+  }
+};
+
+TEST_F(TimedPathInAFile, AViewIsMadeOfStatesThatItsTransactionDoesNotSeeYet) {
+  CreateTable("ts TIMESTAMP", {{"time", "ts"}, {"retention", "1 hour"}});
+  Write("INSERT INTO t VALUES ('2013-01-01 00:10:00')");
+  const auto creator = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(path_.Begin(*creator).ok());
+  ASSERT_TRUE(creator->Run("SELECT count(*) FROM t").ok());
+  CreateView({});  // which the creator cannot read
+  Write("INSERT INTO t VALUES ('2013-01-01 01:20:00')");
+  path_.ExpireByTime();
+  EXPECT_EQ(Text("SELECT count(*)::VARCHAR FROM t"), "1");
+  const auto made = path_.CreateView(
+      *creator, {.view = {.name = "coarse"}, .schema_given = true, .select = "SELECT count(*) AS c FROM t"}, "UTC");
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto committed = path_.Commit(*creator, 1);
+  ASSERT_TRUE(committed.ok()) << committed.status();
+  EXPECT_EQ(Text("SELECT c::VARCHAR FROM coarse"), "2");
+}
 
 TEST_F(TimedPath, RowsThatCannotBeDeletedSayWhy) {
   CreateTable("ts TIMESTAMP PRIMARY KEY", {{"time", "ts"}, {"retention", "1 day"}});

@@ -90,6 +90,7 @@ arrow::Status CommitPathImpl::CheckDefinition(engine::Connection& connection, co
 arrow::Status CommitPathImpl::CheckCreated(const Staged& staged) {
   for (const auto& [ref, created] : staged.ddl->created) {
     ARROW_RETURN_NOT_OK(CheckFilledFromStates(staged, created));
+    ARROW_RETURN_NOT_OK(CheckToBeFilled(staged, created));
     if (created.view->fill_problem.empty()) continue;
     return arrow::Status::Invalid("Materialized view ", ref.ToString(),
                                   " cannot take a row that came while it was filled: ", created.view->fill_problem);
@@ -97,6 +98,16 @@ arrow::Status CommitPathImpl::CheckCreated(const Staged& staged) {
   if (staged.ddl->created.empty() || position() == staged.read_at) return arrow::Status::OK();
   for (const auto& [ref, created] : staged.ddl->created) ARROW_RETURN_NOT_OK(CheckMadeOf(staged, created));
   return arrow::Status::OK();
+}
+
+arrow::Status CommitPathImpl::CheckToBeFilled(const Staged& staged, const CreatedView& created) const {
+  const auto& view = *created.view;
+  const auto committed = staged.ddl->CommittedName(view.query->base);
+  if (!view.background || !committed || registry_.RowsBefore(*committed) <= view.lost_before) {
+    return arrow::Status::OK();
+  }
+  return arrow::Status::Invalid("Rows of table ", view.query->base.ToString(), " have expired while materialized view ",
+                                view.query->view.ToString(), " was created; create it again");
 }
 
 arrow::Status CommitPathImpl::CheckMadeOf(const Staged& staged, const CreatedView& created) {

@@ -31,10 +31,6 @@ void CommitPathImpl::FillLater(const std::shared_ptr<MaintainedView>& view) {
   view->status = ViewStatus::kFilling;
   view->problem = "it is being filled; hyprstream.views shows how far it is";
   registry_.Publish(view);
-  if (registry_.RowsBefore(view->query->base) > view->lost_before) {
-    view->filling = false;
-    return view->Break("rows of its table have expired since it was created; drop and create it again");
-  }
   auto lease = pool_.Begin();  // sees what has been committed so far, and nothing else
   if (!lease.ok()) {
     view->filling = false;

@@ -132,7 +132,11 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
   }
   ARROW_ASSIGN_OR_RAISE(view.filled_from, std::move(from));
   view.lost_before.reset();
-  if (!seen_is_now) {
+  if (lasting_ && keeps_rows) {
+    const auto supplier = std::ranges::find(views, view.filled_from, [](const auto& one) { return one->query->view; });
+    ARROW_ASSIGN_OR_RAISE(created.gone_state, GoneStateFrom(**lease, view, **supplier));
+  }
+  if (!seen_is_now) {  // the last use of the lease: what fails ends its transaction
     into = {seen.get()};
     (*lease)->Attach(connection.snapshot());
     const auto then = MergeSupplied(**lease, view, needed_after, into, bounds);
@@ -143,10 +147,6 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
     seen->Merge(*own);
   }
   created.seen = aggregate::MakeViewSource(seen->Pin());
-  if (lasting_ && keeps_rows) {
-    const auto supplier = std::ranges::find(views, view.filled_from, [](const auto& one) { return one->query->view; });
-    ARROW_ASSIGN_OR_RAISE(created.gone_state, GoneStateFrom(**lease, view, **supplier));
-  }
   return LearnEnds(connection, view);
 }
 

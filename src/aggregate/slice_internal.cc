@@ -16,6 +16,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/scalar.h"
 #include "arrow/type.h"
+#include "arrow/type_traits.h"
 #include "core/aggregate_functions.h"
 
 namespace hyprstream::aggregate {
@@ -160,6 +161,10 @@ std::string ViewSpec::WindowText(SliceKey key) const {
   if (!window) return "";
   if (key.is_null) return "NULL";
   const std::shared_ptr<arrow::DataType> type = EvaluatedType(query->window_key);
+  const std::int64_t infinity = type->id() == arrow::Type::DATE32 ? std::numeric_limits<std::int32_t>::max()
+                                                                  : std::numeric_limits<std::int64_t>::max();
+  if (arrow::is_temporal(type->id()) && key.start == infinity) return "infinity";
+  if (arrow::is_temporal(type->id()) && key.start == -infinity) return "-infinity";
   std::int64_t per_second = 0;
   std::int64_t seconds = 0;
   if (type->id() == arrow::Type::DATE32) {

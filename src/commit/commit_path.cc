@@ -45,6 +45,8 @@ std::shared_ptr<const PinnedSnapshot> CommitPathImpl::Pin() {
                                    .answering = AnsweringOf(*view, source),
                                    .version = version});
   }
+  for (const auto& view : registry_.Refused())
+    fresh->Add(view.stored.view, {.source = nullptr, .problem = view.problem});
   pinned_ = fresh;
   if (pins_.size() >= pins_pruned_at_) {  // one that lasts must not keep those behind it
     std::erase_if(pins_, [](const auto& pin) { return pin.snapshot.expired(); });
@@ -405,6 +407,16 @@ std::vector<ViewInfo> CommitPathImpl::Views() const {
                      .groups = stats.groups,
                      .rows = stats.rows,
                      .bytes = stats.bytes});
+  }
+  for (const auto& [stored, problem] : registry_.Refused()) {
+    infos.push_back({.view = stored.view,
+                     .base = stored.base,
+                     .source = stored.source,
+                     .definition = stored.definition,
+                     .filled_from = stored.filled_from,
+                     .status = ViewStatus::kBroken,
+                     .problem = problem,
+                     .options = stored.options});
   }
   return infos;
 }

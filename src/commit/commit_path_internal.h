@@ -1,7 +1,7 @@
 // The commit path and what it is made of; see commit_path.h for the contract.
 //
 // commit_path.cc holds the life of a transaction, view_statements.cc our DDL, view_checks.cc what it must not do,
-// view_saving.cc what the next start finds.
+// view_saving.cc what the next start finds, and view_loading.cc that start.
 #pragma once
 
 #include <atomic>
@@ -168,12 +168,6 @@ class CommitPathImpl : public CommitPath {
 
   // ---- views (view_statements.cc)
   std::shared_ptr<ViewChanges> ChangesOf(const MaintainedView& view) const;
-  // `crashed`: rows may have come after its state was saved.
-  arrow::Status LoadView(engine::Connection& connection, const StoredView& stored, bool crashed);
-  arrow::Status LoadRowsOf(engine::Connection& connection, const StoredView& stored, MaintainedView& view,
-                           bool crashed);
-  arrow::Status FillAtStart(MaintainedView& view);
-  arrow::Status LearnEndsAtStart(MaintainedView& view);
   bool ViewExists(const TransactionSnapshot& ddl, const TableRef& view) const;
   arrow::Result<CreatedView> BuildView(engine::Connection& connection, const TransactionSnapshot& ddl,
                                        const TableRef& view, const engine::CreateMaterializedView& create,
@@ -197,6 +191,16 @@ class CommitPathImpl : public CommitPath {
                                                                      const MaintainedView& supplier);
   // What FillFromStates() leaves to the commit, under the gate.
   arrow::Status CheckFilledFromStates(const Staged& staged, const CreatedView& created);
+
+  // ---- what a start reads (view_loading.cc)
+  // `crashed`: rows may have come after its state was saved.
+  arrow::Status LoadView(engine::Connection& connection, const StoredView& stored, bool crashed);
+  arrow::Result<std::shared_ptr<MaintainedView>> MakeStored(const StoredView& stored);
+  arrow::Status RefuseStored(engine::Connection& connection, const StoredView& stored, const arrow::Status& why);
+  arrow::Status LoadRowsOf(engine::Connection& connection, const StoredView& stored, MaintainedView& view,
+                           bool crashed);
+  arrow::Status FillAtStart(MaintainedView& view);
+  arrow::Status LearnEndsAtStart(MaintainedView& view);
 
   // ---- what an orderly end and a flush save (view_saving.cc); where there is nothing, no transaction begins
   arrow::Status SaveView(const MaintainedView& view, bool keeps_rows);

@@ -291,6 +291,53 @@ TEST_F(SavedStates, AreNotThoseOfAViewOfTheSameName) {
   EXPECT_EQ(RowsAfterAStart("good"), 0);
 }
 
+TEST_F(SavedStates, OfAViewThatThisVersionDoesNotTakeWaitForOneThatDoes) {
+  const auto define = [&](const std::string& select) {
+    Commit([&](engine::Connection& connection) {
+      return connection.Run("UPDATE __hyprstream.views SET definition = '" + select + "' WHERE table_name = 'good'")
+          .status();
+    });
+  };
+  const auto ask = [&](const std::string& sql) -> arrow::Status {
+    const auto connection = engine_->Connect().ValueOrDie();
+    ARROW_RETURN_NOT_OK(path_->Begin(*connection));
+    ARROW_RETURN_NOT_OK(connection->Run(sql).status());
+    return path_->Commit(*connection).status();
+  };
+  EXPECT_TRUE(path_->SaveStates(Saving::kAtEnd).ok());
+  define("SELECT k, of_long_ago(k) AS c FROM t GROUP BY ALL");
+  EXPECT_EQ(RowsAfterAStart("large"), 2);
+  EXPECT_EQ(path_->Views().size(), 2);
+  const auto refused = path_->Views().at(1);
+  EXPECT_EQ(refused.view.name, "good");
+  EXPECT_EQ(refused.status, ViewStatus::kBroken);
+  EXPECT_THAT(refused.problem, HasSubstr("its definition is not one that this version takes ("));
+  EXPECT_THAT(ask("SELECT * FROM good").message(), HasSubstr("good cannot be read: its definition is not one that"));
+  EXPECT_THAT(ask("DROP VIEW good").message(), HasSubstr("use DROP MATERIALIZED VIEW good"));
+  EXPECT_TRUE(ask("INSERT INTO t VALUES (3)").ok());
+  EXPECT_TRUE(path_->SaveStates(Saving::kAtEnd).ok());
+
+  define("SELECT k, count(*) AS c FROM t GROUP BY ALL");  // the earlier version
+  EXPECT_EQ(RowsAfterAStart("good"), 2);
+  EXPECT_EQ(RowsAfterAStart("large"), 3);
+  const auto partial =
+      engine_->Connect().ValueOrDie()->Run("SELECT partial FROM __hyprstream.views WHERE table_name = 'good'");
+  EXPECT_EQ(partial->rows->ToRecordBatches().ValueOrDie().at(0)->column(0)->GetScalar(0).ValueOrDie()->ToString(),
+            "true");
+
+  define("SELECT k, of_long_ago(k) AS c FROM t GROUP BY ALL");
+  EXPECT_EQ(RowsAfterAStart("large"), 3);
+  const auto drop = [&](const std::string& name) {
+    Commit(
+        [&](engine::Connection& connection) { return path_->DropView(connection, {.view = {.name = name}}).status(); });
+  };
+  drop("large");
+  EXPECT_THAT(ask("DROP TABLE t").message(), HasSubstr("DROP MATERIALIZED VIEW good first (which cannot be read: its"));
+  drop("good");
+  EXPECT_TRUE(path_->Views().empty());
+  EXPECT_EQ(RowsAfterAStart("good"), -1);
+}
+
 TEST_F(SavedStates, MayBeSavedInPieces) {
   const TableRef view{.name = "good"};
   Commit([&](engine::Connection& connection) {

@@ -77,6 +77,11 @@ arrow::Status CommitPathImpl::ExpireRows(const TableInfo& table) {
   }
   const auto views = ViewsOver(registry_.Maintained(), table.table);
   if (std::ranges::any_of(views, [](const auto& view) { return view->filling.load(); })) return arrow::Status::OK();
+  for (const auto& refused : registry_.Refused()) {
+    if (!(refused.stored.base == table.table)) continue;
+    return arrow::Status::Invalid("materialized view ", refused.stored.view.ToString(),
+                                  " would lack them: ", refused.problem);
+  }
   std::optional<ConnectionPool::Lease> lease;
   {
     const std::shared_lock gate(gate_);

@@ -248,8 +248,7 @@ arrow::Result<std::unique_ptr<Subscription>> CommitPathImpl::Subscribe(const Sub
       return arrow::Status::Invalid(options.view.ToString(),
                                     " is a table; subscriptions are to materialized views: create one over it");
     }
-    return arrow::Status::KeyError("Unknown materialized view: ", options.view.ToString(),
-                                   DidYouMean(options.view.ToString(), registry_.ViewNames()));
+    return UnknownView(options.view);
   }
   if (view->status != ViewStatus::kReady) {
     return arrow::Status::Invalid("Materialized view ", options.view.ToString(), " cannot be read: ", view->problem);

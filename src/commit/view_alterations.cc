@@ -23,6 +23,10 @@ arrow::Status CommitPathImpl::CheckSeen(const TransactionSnapshot& ddl, const Ta
 }
 
 arrow::Status CommitPathImpl::UnknownView(const TableRef& view) const {
+  for (const auto& refused : registry_.Refused()) {
+    if (!(refused.stored.view == view)) continue;
+    return arrow::Status::Invalid("Materialized view ", view.ToString(), " cannot be read: ", refused.problem);
+  }
   return arrow::Status::KeyError("Unknown materialized view: ", view.ToString(),
                                  DidYouMean(view.ToString(), registry_.ViewNames()));
 }

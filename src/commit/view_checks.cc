@@ -12,10 +12,19 @@ namespace hyprstream::commit {
 
 namespace {
 
+arrow::Status ReadBy(const TableRef& base, const TableRef& view, const std::string& why = "") {
+  return arrow::Status::Invalid("Table ", base.ToString(), " is read by materialized view ", view.ToString(),
+                                "; DROP MATERIALIZED VIEW ", view.ToString(), " first",
+                                why.empty() ? "" : " (" + why + ")");
+}
+
 arrow::Status ReadBy(const AggregateQuery& query, const std::string& why = "") {
-  const auto view = query.view.ToString();
-  return arrow::Status::Invalid("Table ", query.base.ToString(), " is read by materialized view ", view,
-                                "; DROP MATERIALIZED VIEW ", view, " first", why.empty() ? "" : " (" + why + ")");
+  return ReadBy(query.base, query.view, why);
+}
+
+arrow::Status UseOurDrop(const TableRef& view) {
+  return arrow::Status::Invalid(view.ToString(), " is a materialized view; use DROP MATERIALIZED VIEW ",
+                                view.ToString());
 }
 
 // A column that the view reads and the transaction took away, even if another has its name now; empty: none.
@@ -44,14 +53,20 @@ arrow::Status CommitPathImpl::CheckCatalog(engine::Connection& connection, const
                                     query.view.ToString(), "; drop that first");
     }
     if (const auto* entry = changed(query.view); entry != nullptr && entry->dropped) {
-      return arrow::Status::Invalid(query.view.ToString(), " is a materialized view; use DROP MATERIALIZED VIEW ",
-                                    query.view.ToString());
+      return UseOurDrop(query.view);
     }
     const auto* entry = changed(query.base);
     if (entry == nullptr) continue;
     if (entry->dropped) return ReadBy(query);
     ARROW_RETURN_NOT_OK(CheckDefinition(connection, query));
     if (const auto lost = LostColumn(query, *entry); !lost.empty()) return ReadBy(query, "it reads column " + lost);
+  }
+  for (const auto& [stored, problem] : registry_.Refused()) {  // for who can read it
+    if (staged.ddl->dropped.contains(stored.view)) continue;
+    if (const auto* entry = changed(stored.view); entry != nullptr && entry->dropped) return UseOurDrop(stored.view);
+    const auto* entry = changed(stored.base);
+    const bool lost = entry != nullptr && (entry->dropped || !entry->lost_columns.empty());
+    if (lost) return ReadBy(stored.base, stored.view, "which cannot be read: " + problem);
   }
   for (const auto& [ref, created] : staged.ddl->created) {
     const auto& query = *created.view->query;

@@ -29,7 +29,14 @@ Views ViewRegistry::Maintained() const {
 
 bool ViewRegistry::Contains(const TableRef& view) const {
   const MutexLock lock(mutex_);
-  return views_.contains(view);
+  return views_.contains(view) || refused_.contains(view);
+}
+
+std::vector<RefusedView> ViewRegistry::Refused() const {
+  const MutexLock lock(mutex_);
+  std::vector<RefusedView> refused;
+  for (const auto& [ref, view] : refused_) refused.push_back(view);
+  return refused;
 }
 
 std::shared_ptr<MaintainedView> ViewRegistry::Find(const TableRef& view) const {
@@ -51,6 +58,7 @@ std::vector<std::string> ViewRegistry::ViewNames() const {
   const MutexLock lock(mutex_);
   std::vector<std::string> names;
   for (const auto& [ref, view] : views_) names.push_back(ref.ToString());
+  for (const auto& [ref, view] : refused_) names.push_back(ref.ToString());
   return names;
 }
 
@@ -127,9 +135,16 @@ void ViewRegistry::Publish(const std::shared_ptr<MaintainedView>& view) {
   ++version_;
 }
 
+void ViewRegistry::AddRefused(RefusedView view) {
+  const MutexLock lock(mutex_);
+  refused_[view.stored.view] = std::move(view);
+  ++version_;
+}
+
 void ViewRegistry::Remove(const TableRef& view) {
   const MutexLock lock(mutex_);
   views_.erase(view);
+  refused_.erase(view);
   ++version_;
 }
 

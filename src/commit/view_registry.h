@@ -23,6 +23,12 @@ namespace hyprstream::commit {
 
 using Views = std::vector<std::shared_ptr<MaintainedView>>;
 
+// A view of the file whose definition this version does not take. It can be dropped and replaced.
+struct RefusedView {
+  StoredView stored;
+  std::string problem;
+};
+
 class ViewRegistry {
  public:
   // Changes whenever a view comes or goes, also one that is only being filled.
@@ -30,7 +36,8 @@ class ViewRegistry {
   Views Published() const EXCLUDES(mutex_);
   // Whose states commits must keep current: those published and those being filled.
   Views Maintained() const EXCLUDES(mutex_);
-  bool Contains(const TableRef& view) const EXCLUDES(mutex_);
+  bool Contains(const TableRef& view) const EXCLUDES(mutex_);  // published or refused
+  std::vector<RefusedView> Refused() const EXCLUDES(mutex_);
   std::shared_ptr<MaintainedView> Find(const TableRef& view) const EXCLUDES(mutex_);  // null: not published
   std::vector<TableRef> ViewsOf(const TableRef& table) const EXCLUDES(mutex_);
   std::vector<std::string> ViewNames() const EXCLUDES(mutex_);
@@ -52,6 +59,7 @@ class ViewRegistry {
   // From now on every commit is merged into the view's state too, for as long as the view lives.
   void AddFilling(const std::shared_ptr<MaintainedView>& view) EXCLUDES(mutex_);
   void Publish(const std::shared_ptr<MaintainedView>& view) EXCLUDES(mutex_);  // replaces one of the same name
+  void AddRefused(RefusedView view) EXCLUDES(mutex_);
   void Remove(const TableRef& view) EXCLUDES(mutex_);
   void SetOptions(TableOptionsMap options) EXCLUDES(mutex_);
   // Of these tables alone: what `options` has of them, or none.
@@ -82,6 +90,7 @@ class ViewRegistry {
   mutable Mutex mutex_;
   std::uint64_t version_ GUARDED_BY(mutex_) = 1;
   std::map<TableRef, std::shared_ptr<MaintainedView>> views_ GUARDED_BY(mutex_);
+  std::map<TableRef, RefusedView> refused_ GUARDED_BY(mutex_);
   std::vector<std::weak_ptr<MaintainedView>> filling_ GUARDED_BY(mutex_);
   TableOptionsMap options_ GUARDED_BY(mutex_);
   std::set<TableRef> rows_gone_ GUARDED_BY(mutex_);

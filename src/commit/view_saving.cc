@@ -32,6 +32,7 @@ arrow::Status CommitPathImpl::SaveStates(Saving saving) {
   const std::unique_lock gate(gate_);
   auto failed = arrow::Status::OK();
   std::set<TableRef> unsaved;  // a view of theirs is not saved
+  for (const auto& refused : registry_.Refused()) unsaved.insert(refused.stored.base);
   for (const auto& view : registry_.Published()) {
     if (view->status != ViewStatus::kReady) {
       unsaved.insert(view->query->base);

@@ -235,6 +235,35 @@ TEST_F(TimedPathInAFile, AViewIsMadeOfStatesThatItsTransactionDoesNotSeeYet) {
   EXPECT_EQ(Text("SELECT c::VARCHAR FROM coarse"), "2");
 }
 
+TEST_F(TimedPathInAFile, RowsThatAreGoneStaySoWhereTheMarkIsLowerAfterACrash) {
+  CreateTable("ts TIMESTAMP", {{"time", "ts"}, {"retention", "10 minutes"}});
+  CreateView({});
+  Write("INSERT INTO t VALUES ('2026-01-01 10:00:00'), ('2030-01-01 10:00:00')");
+  path_.ExpireByTime();
+  Write("DELETE FROM t");
+  const auto gone = path_.Tables().at(0).rows_before;
+  ASSERT_TRUE(gone.has_value());
+  CommitPathImpl again(*engine_, {}, {}, &clock_);
+  ASSERT_TRUE(again.Open().ok());
+  const auto connection = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(again.Begin(*connection).ok());
+  ASSERT_TRUE(connection->Run("INSERT INTO t VALUES ('2026-01-01 10:00:10'), ('2026-01-01 09:40:00')").ok());
+  ASSERT_TRUE(again.Commit(*connection, 1).ok());
+  again.ExpireByTime();
+  EXPECT_EQ(again.Tables().at(0).rows_before, gone);
+}
+
+TEST_F(TimedPath, RowsThatExpireAreNotChangedByWhoBeganBefore) {
+  CreateTable("k INTEGER, ts TIMESTAMP", {{"time", "ts"}, {"retention", "10 minutes"}});
+  Write("INSERT INTO t VALUES (1, '2013-01-01 10:00:00'), (2, '2013-01-01 12:00:00')");
+  const auto editor = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(path_.Begin(*editor).ok());
+  ASSERT_TRUE(editor->Run("UPDATE t SET k = 3 WHERE k = 1").ok());
+  path_.ExpireByTime();
+  EXPECT_EQ(Text("SELECT count(*)::VARCHAR FROM t"), "1");
+  EXPECT_THAT(path_.Commit(*editor, 1).status().message(), HasSubstr("ROLLBACK and run it again"));
+}
+
 TEST_F(TimedPath, RowsThatCannotBeDeletedSayWhy) {
   CreateTable("ts TIMESTAMP PRIMARY KEY", {{"time", "ts"}, {"retention", "1 day"}});
   Write("CREATE TABLE child (ts TIMESTAMP REFERENCES t (ts))");

@@ -101,12 +101,14 @@ arrow::Status CommitPathImpl::ExpireRows(const TableInfo& table) {
   if (!found.empty()) {
     ARROW_RETURN_NOT_OK(StoreGoneStates(connection, table.table, expired));
     ARROW_RETURN_NOT_OK(connection.Run("DELETE FROM " + name + " WHERE " + expired).status());
-    ARROW_RETURN_NOT_OK(StoreRowsBefore(connection, table.table, *horizon));
+    // The mark may be lower than it was: after a crash.
+    const auto rows_before = std::max(registry_.RowsBefore(table.table).value_or(*horizon), *horizon);
+    ARROW_RETURN_NOT_OK(StoreRowsBefore(connection, table.table, rows_before));
     const std::unique_lock gate(gate_);
     // One came meanwhile: next time. Views of other tables may come and go all the time.
     if (ViewsOver(registry_.Maintained(), table.table) != views) return arrow::Status::OK();
     ARROW_RETURN_NOT_OK(connection.Commit());
-    registry_.SetRowsBefore(table.table, *horizon, Position(++position_));
+    registry_.SetRowsBefore(table.table, rows_before, Position(++position_));
   }
   checked_to = horizon;
   return arrow::Status::OK();

@@ -18,6 +18,7 @@
 
 #include "engine/arrow_out_internal.h"
 #include "engine/declared_schema_internal.h"
+#include "engine/gate_internal.h"
 
 namespace hyprstream::engine {
 
@@ -224,8 +225,11 @@ std::vector<std::shared_ptr<arrow::RecordBatch>> FetchRows(duckdb::ClientContext
     chunk.Initialize(duckdb::Allocator::DefaultAllocator(), columns.types, count);
     duckdb::ColumnFetchState fetch;
     table.GetStorage().Fetch(transaction, chunk, columns.storage, row_ids, count, fetch);
-    if (chunk.size() != count) {
-      throw duckdb::InternalException("change capture found %llu of %llu rows by row id", chunk.size(), count);
+    if (chunk.size() != count) {  // the EditLog would say so later
+      throw duckdb::TransactionException(
+          "Conflict: rows of table %s that this transaction changes were deleted by another one that has committed "
+          "since it began; ROLLBACK and run it again",
+          table.name.GetIdentifierName());
     }
     builder.Append(chunk);
   }
@@ -267,6 +271,25 @@ TransactionFacts InspectTransaction(duckdb::ClientContext& context, const std::s
     if (inserted > 0 || edited) facts.tables.push_back({.table = ref, .rows_inserted = inserted});
   }
   return facts;
+}
+
+EditedRows EditedRowsOf(duckdb::ClientContext& context, const std::string& database) {
+  auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
+  EditedRows edited;
+  if (!transaction.ChangesMade()) return edited;
+  for (auto& [table, rows] : ReadUndoBuffer(transaction).tables) {
+    auto all = rows.deleted;
+    all.insert(all.end(), rows.updated.begin(), rows.updated.end());
+    SortUnique(all);
+    const auto ref = RefOf(*table);
+    if (all.empty() || ref.schema == kInternalSchema) continue;
+    auto& ranges = edited[ref];
+    for (const auto row : all) {
+      if (ranges.empty() || ranges.back().last + 1 != row) ranges.push_back({.first = row, .last = row});
+      ranges.back().last = row;
+    }
+  }
+  return edited;
 }
 
 RowChanges CaptureChanges(duckdb::ClientContext& context, const CaptureRequest& request) {

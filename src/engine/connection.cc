@@ -84,6 +84,7 @@ class ConnectionImpl : public Connection {
   arrow::Status Begin() override {
     if (in_transaction()) return arrow::Status::Invalid("a transaction is open on this connection already");
     appended_.Reset();
+    begun_ = shared_->edits.now();
     return Guard([&] {
       connection_.BeginTransaction();
       auto& attached = duckdb::Catalog::GetCatalog(context(), duckdb::Identifier(shared_->database)).GetAttached();
@@ -96,9 +97,12 @@ class ConnectionImpl : public Connection {
     auto status = Uninterrupted([&]() -> arrow::Status {
       // DuckDB turns the COMMIT of an aborted transaction into a ROLLBACK that looks like success.
       ARROW_RETURN_NOT_OK(CheckAlive());
-      ARROW_RETURN_NOT_OK(CommitWriter(context()));
-      connection_.Commit();
-      return arrow::Status::OK();
+      auto edited = EditedRowsOf(context(), shared_->database);
+      return shared_->edits.Commit(std::move(edited), begun_, [&]() -> arrow::Status {
+        ARROW_RETURN_NOT_OK(CommitWriter(context()));
+        connection_.Commit();
+        return arrow::Status::OK();
+      });
     });
     if (!status.ok()) ARROW_UNUSED(Rollback());
     appended_.Reset();
@@ -723,6 +727,7 @@ class ConnectionImpl : public Connection {
   duckdb::shared_ptr<ContextState> state_;
   Parse parse_;
   AppendedRows appended_;
+  std::uint64_t begun_ = 0;  // the edits that the transaction sees
   Mutex interrupt_mutex_;
   bool uninterruptible_ GUARDED_BY(interrupt_mutex_) = false;
 };

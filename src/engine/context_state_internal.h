@@ -16,6 +16,7 @@
 #include "core/snapshot.h"
 #include "engine/backend_set_internal.h"
 #include "engine/connection.h"
+#include "engine/edit_log_internal.h"
 #include "engine/engine.h"
 #include "engine/gate_internal.h"
 #include "engine/result_memory_internal.h"
@@ -37,6 +38,7 @@ struct EngineShared {
   std::map<std::string, SystemTable> system_tables;
   const std::shared_ptr<BackendSet> backends = std::make_shared<BackendSet>();
   Engine::ReadCheck read_check;
+  EditLog edits;
 };
 
 struct StateRequest;
@@ -64,6 +66,8 @@ struct ContextState : duckdb::ClientContextState {
 
   duckdb::RebindQueryInfo OnRebindPreparedStatement(duckdb::ClientContext&, duckdb::BindPreparedStatementCallbackInfo&,
                                                     duckdb::RebindQueryInfo rebind) override {
+    // A plan that DuckDB keeps for PREPARE was made for the values that its tables had then.
+    if (plan_is_kept) rebind = duckdb::RebindQueryInfo::ATTEMPT_TO_REBIND;
     binding = rebind == duckdb::RebindQueryInfo::ATTEMPT_TO_REBIND;
     return rebind;
   }

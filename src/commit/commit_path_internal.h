@@ -224,6 +224,7 @@ class CommitPathImpl : public CommitPath {
   static arrow::Result<std::string> RangeOf(engine::Connection& connection,
                                             const engine::RefreshMaterializedView& refresh, RefreshedView& refreshed);
   arrow::Status FillRefreshed(engine::Connection& connection, RefreshedView& refreshed, const std::string& condition);
+  arrow::Status CheckBroken(const MaintainedView& view) const;
   // Are the rows of all that is computed again still there?
   arrow::Status CheckRowsOf(const RefreshedView& refreshed) const;
   // May what was computed take its view's place? Under the gate.

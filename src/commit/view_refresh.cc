@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <string_view>
 #include <utility>
 
 #include "commit/commit_path_internal.h"
@@ -48,8 +49,18 @@ struct Bounds {
   std::int64_t from = 0, to = 0;
 };
 
+bool IsOfDays(const KeyType& type) { return std::string_view(type.name) == "DATE"; }
+
+// The first that begins at the time or later.
+std::int64_t FirstDay(std::int64_t micros) {
+  constexpr std::int64_t kDay = 86'400'000'000;
+  return micros / kDay + (micros % kDay > 0 ? 1 : 0);
+}
+
+// Of days: in microseconds all the same.
 arrow::Result<std::int64_t> PlaceOf(engine::Connection& connection, const KeyType& type, const std::string& text) {
-  const auto sql = "SELECT TRY_CAST(" + QuoteLiteral(text) + " AS " + type.name + ") AS w";
+  const auto sql =
+      "SELECT TRY_CAST(" + QuoteLiteral(text) + " AS " + (IsOfDays(type) ? "TIMESTAMP" : type.name) + ") AS w";
   ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run(sql));
   ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
   const bool finite = !batches.empty() && !batches[0]->column(0)->IsNull(0) && text.find("inf") == std::string::npos;
@@ -57,7 +68,6 @@ arrow::Result<std::int64_t> PlaceOf(engine::Connection& connection, const KeyTyp
     return arrow::Status::Invalid("WINDOW of REFRESH takes times such as '2026-03-02 10:00:00', not '", text, "'");
   }
   const auto& column = *batches[0]->column(0);
-  if (column.type_id() == arrow::Type::DATE32) return static_cast<const arrow::Date32Array&>(column).Value(0);
   return static_cast<const arrow::TimestampArray&>(column).Value(0);
 }
 
@@ -66,7 +76,10 @@ arrow::Result<Bounds> BoundsOf(engine::Connection& connection, const KeyType& ty
   Bounds bounds;
   ARROW_ASSIGN_OR_RAISE(bounds.from, PlaceOf(connection, type, range.from));
   ARROW_ASSIGN_OR_RAISE(bounds.to, PlaceOf(connection, type, range.to));
-  if (bounds.from < bounds.to) return bounds;
+  if (bounds.from < bounds.to) {
+    if (IsOfDays(type)) bounds = {.from = FirstDay(bounds.from), .to = FirstDay(bounds.to)};
+    return bounds;
+  }
   return arrow::Status::Invalid("WINDOW of REFRESH ends ('", range.to, "') where it has not begun ('", range.from,
                                 "'): the first time must be the earlier one");
 }
@@ -116,7 +129,10 @@ arrow::Status CommitPathImpl::RefreshView(engine::Connection& connection,
   const auto view = FindView(*ddl, ref);
   if (view == nullptr) return UnknownView(ref);
   ARROW_RETURN_NOT_OK(CheckSeen(*ddl, ref));
-  if (ddl->created.contains(ref)) return arrow::Status::OK();  // it has just been computed
+  if (ddl->created.contains(ref)) {
+    if (view->partial) return RefuseRefresh(*view, "this transaction creates it; COMMIT first");
+    return arrow::Status::OK();  // it has just been computed
+  }
   const auto [first, last] = ddl->refreshed.equal_range(ref);
   if (std::any_of(first, last, [](const auto& entry) { return !entry.second.among; })) return arrow::Status::OK();
   RefreshedView refreshed{.view = view, .fresh = std::make_shared<MaintainedView>()};
@@ -125,6 +141,7 @@ arrow::Status CommitPathImpl::RefreshView(engine::Connection& connection,
     const std::shared_lock gate(gate_);
     if (view->filling) return RefuseRefresh(*view, "it is being filled");
     if (refreshed.among && view->status == ViewStatus::kBroken) return RefuseRange(*view, "it is broken");
+    ARROW_RETURN_NOT_OK(CheckBroken(*view));
     refreshed.fresh->query = view->query;
     refreshed.fresh->state = view->state->MakeEmpty();
     refreshed.fresh->options = view->options;
@@ -141,6 +158,15 @@ arrow::Status CommitPathImpl::RefreshView(engine::Connection& connection,
   ddl->refreshed.emplace(ref, std::move(refreshed));
   connection.Attach(std::move(ddl));
   return arrow::Status::OK();
+}
+
+// What it has of rows that are gone is stored, and no window of its state says so.
+arrow::Status CommitPathImpl::CheckBroken(const MaintainedView& view) const {
+  const auto rows_before = registry_.RowsBefore(view.query->base);
+  if (view.status != ViewStatus::kBroken || rows_before <= view.lost_before) return arrow::Status::OK();
+  return RefuseRefresh(view, "retention of table " + view.query->base.ToString() + " has deleted rows before " +
+                                 ToText(*rows_before) + " since it was created" +
+                                 (lasting_ ? "; it gets what it has of them when the server starts again" : ""));
 }
 
 arrow::Status CommitPathImpl::FillRefreshed(engine::Connection& connection, RefreshedView& refreshed,
@@ -213,6 +239,7 @@ arrow::Status CommitPathImpl::CheckRefreshed(const Staged& staged) {
     if (refreshed.among && refreshed.view->status == ViewStatus::kBroken) {
       return RefuseRange(*refreshed.view, "it is broken");
     }
+    ARROW_RETURN_NOT_OK(CheckBroken(*refreshed.view));
     ARROW_RETURN_NOT_OK(CheckRowsOf(refreshed));
   }
   return arrow::Status::OK();

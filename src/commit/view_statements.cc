@@ -19,13 +19,12 @@ namespace {
 // Settings that change what a SELECT means, other than the time zone that its view remembers.
 arrow::Status CheckSettings(engine::Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(const auto executed,
-                        connection.Run("SELECT current_setting('integer_division')::VARCHAR = 'true', "
-                                       "lower(current_setting('Calendar')) <> 'gregorian', "
+                        connection.Run("SELECT lower(current_setting('Calendar')) <> 'gregorian', "
                                        "lower(current_setting('default_order')) NOT IN ('asc', 'ascending'), "
                                        "lower(current_setting('default_null_order')) <> 'nulls_last'"));
   ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
   int column = 0;
-  for (const auto* name : {"integer_division", "Calendar", "default_order", "default_null_order"}) {
+  for (const auto* name : {"Calendar", "default_order", "default_null_order"}) {
     ARROW_ASSIGN_OR_RAISE(const auto set, batches.at(0)->column(column++)->GetScalar(0));
     if (!static_cast<const arrow::BooleanScalar&>(*set).value) continue;
     return arrow::Status::Invalid("A materialized view's SELECT means the same to everyone, but this session has set ",

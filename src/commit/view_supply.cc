@@ -96,7 +96,8 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
     }
     const auto any =
         InZone(*look, view.query->time_zone, [&] { return look->ReadStates(*view.query, std::nullopt, {}); });
-    if (!any.ok()) return Fill(connection, ddl, created);
+    if (any.status().IsInvalid() || any.status().IsNotImplemented()) return Fill(connection, ddl, created);
+    ARROW_RETURN_NOT_OK(any.status());
   }
   const bool redefined = std::ranges::any_of(facts.entries, [&](const auto& entry) { return entry.entry == base; });
   const bool edited = std::ranges::any_of(facts.tables, [&](const auto& changed) { return changed.table == base; });

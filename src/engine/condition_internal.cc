@@ -71,6 +71,9 @@ arrow::Result<Condition> ParseConditionText(duckdb::ClientContext& context, std:
     if (const auto name = UnstableCall(context, *expressions[0]); !name.empty()) {
       return Refuse(name + "(), whose result changes from call to call");
     }
+    if (const auto name = MacroCall(context, *expressions[0]); !name.empty()) {
+      return Refuse("the macro " + name + "(), which may be replaced by another");
+    }
     return condition;
   });
 }

@@ -42,6 +42,8 @@ TEST_F(ConditionTest, SaysTheSameOfARowAtAnyTime) {
   EXPECT_THAT(Refused("window_closed('v', w)"), HasSubstr("The condition holds window_closed(), whose result changes"));
   EXPECT_THAT(Refused("w > now() - INTERVAL '1 hour'"), HasSubstr("now()"));
   EXPECT_THAT(Refused("random() > 0.5"), HasSubstr("random()"));
+  ASSERT_TRUE(engine_->Connect().ValueOrDie()->Run("CREATE MACRO mac(k) AS k % 2 = 0").ok());
+  EXPECT_THAT(Refused("lower(region) = 'eu' AND mac(k)"), HasSubstr("the macro mac(), which may be replaced"));
   EXPECT_EQ(Refused("lower(region) = 'eu' AND w > TIMESTAMP '2026-01-01' - INTERVAL '1 hour'"), "");
 }
 

@@ -112,7 +112,7 @@ std::string RowsSql(const AggregateQuery& query, const duckdb::LogicalType& type
 }
 
 duckdb::BoundStatement Bind(duckdb::Optimizer& optimizer, const std::string& sql) {
-  duckdb::Parser parser(optimizer.context);
+  auto parser = duckdb::Parser::GetBuiltinParser();  // whatever the session has set
   parser.ParseQuery(sql);
   auto& select = parser.statements.at(0)->Cast<duckdb::SelectStatement>();
   return duckdb::Binder::CreateBinder(optimizer.context, &optimizer.binder)->Bind(*select.node);

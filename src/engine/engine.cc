@@ -45,6 +45,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   if (!state || !statement.plan) return;
   state->binding = false;
   state->Note(Inspect(input.context, *statement.plan));
+  if (state->states != nullptr) KeepAggregates(*statement.plan);
   if (state->trust != Trust::kClient) return ContainErrors(*statement.plan);
   // What only views can answer is known when they have been asked, before the plan is optimized.
   const auto read_check = [&](const TableRef& table, bool edited) {

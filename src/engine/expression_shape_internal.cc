@@ -125,6 +125,8 @@ class Shaper {
         return AddColumn(expression.Cast<duckdb::BoundColumnRefExpression>());
       case ExpressionClass::BOUND_CONSTANT: {
         const auto& value = expression.Cast<duckdb::BoundConstantExpression>().GetValue();
+        // Its text does not tell 1 from '1'.
+        if (duckdb::TypeVisitor::Contains(value.type(), duckdb::LogicalTypeId::VARIANT)) return false;
         text_ += QuoteLiteral(value.ToString()) + (value.IsNull() ? "?" : "") + "::" + value.type().ToString();
         return true;
       }
@@ -316,6 +318,12 @@ std::optional<std::string> ShapeOfAggregate(const AggregationInput& input, const
   return told ? shaper.Take() : std::nullopt;
 }
 
+bool SelectsAsItIs(const duckdb::LogicalOperator& plan) {
+  return std::ranges::all_of(plan.expressions, [](const auto& item) {
+    return item->GetExpressionClass() == ExpressionClass::BOUND_COLUMN_REF;
+  });
+}
+
 SelectShapes ShapesOf(duckdb::LogicalOperator& plan, const std::string& time_zone) {
   if (plan.type != LogicalOperatorType::LOGICAL_PROJECTION) return {};
   if (plan.children[0]->type != LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY) return {};
@@ -327,7 +335,10 @@ SelectShapes ShapesOf(duckdb::LogicalOperator& plan, const std::string& time_zon
   if (!rows) return {};
   shapes.rows = *rows;
   for (const auto& item : plan.expressions) {
-    if (item->GetExpressionClass() != ExpressionClass::BOUND_COLUMN_REF) return {};
+    if (item->GetExpressionClass() != ExpressionClass::BOUND_COLUMN_REF) {  // a macro's, as geomean() is
+      shapes.output.emplace_back();
+      continue;
+    }
     const auto& binding = item->Cast<duckdb::BoundColumnRefExpression>().Binding();
     const auto& behind = aggregation.GetExpression(binding);
     shapes.output.push_back((binding.table_index == aggregation.group_index

@@ -62,7 +62,10 @@ std::optional<std::string> ShapeOfRows(const AggregationInput& input, const std:
 std::optional<std::string> ShapeOfAggregate(const AggregationInput& input, const duckdb::Expression& expression,
                                             const std::string& time_zone, bool with_filter = true);
 
-// The shapes of a view's bound SELECT. None at all where its plan is not one aggregation of one table, as over hop.
+// Does a view's bound SELECT compute nothing of its keys and aggregates, as macros do?
+bool SelectsAsItIs(const duckdb::LogicalOperator& plan);
+// The shapes of a view's bound SELECT, empty where it computes something. None at all where its plan is not one
+// aggregation of one table, as over hop.
 SelectShapes ShapesOf(duckdb::LogicalOperator& plan, const std::string& time_zone);
 
 }  // namespace hyprstream::engine

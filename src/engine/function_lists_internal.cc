@@ -100,8 +100,7 @@ parse_duckdb_log_message stats
 // clang-format on
 
 constexpr std::string_view kClientSettings =
-    "TimeZone, Calendar, schema, search_path, default_null_order, default_order, integer_division, use_views, "
-    "use_pushdown";
+    "TimeZone, Calendar, schema, search_path, default_null_order, default_order, use_views, use_pushdown";
 
 // Words of a text, by blanks and commas, folded.
 std::unordered_set<std::string> Words(std::string_view text) {

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <duckdb/parser/expression/constant_expression.hpp>
 #include <duckdb/parser/parsed_data/create_table_info.hpp>
 #include <duckdb/parser/parser.hpp>
 #include <duckdb/parser/statement/create_statement.hpp>
 #include <duckdb/parser/statement/explain_statement.hpp>
+#include <duckdb/parser/statement/set_statement.hpp>
 #include <duckdb/parser/token_iterator.hpp>
 #include <optional>
 #include <string>
@@ -127,6 +129,18 @@ arrow::Status CheckFunctions(const std::string& sql, const Tokens& tokens) {
   return arrow::Status::OK();
 }
 
+// DuckDB's default is the zone that the machine is in.
+void WriteOutReset(SqlPointer& statement) {
+  if (statement->type != duckdb::StatementType::SET_STATEMENT) return;
+  const auto& set = statement->Cast<duckdb::SetStatement>();
+  if (set.set_type != duckdb::SetType::RESET || set.name != duckdb::Identifier("TimeZone")) return;
+  auto utc =
+      duckdb::make_uniq<duckdb::SetVariableStatement>(set.name, duckdb::ConstantExpression::String("UTC"), set.scope);
+  utc->query = statement->query;
+  utc->stmt_location = statement->stmt_location;
+  statement = std::move(utc);
+}
+
 // Parses one text, statement by statement.
 class TextParser {
  public:
@@ -190,6 +204,7 @@ class TextParser {
 
   static arrow::Result<StatementPointer> Finish(SqlPointer parsed, bool use) {
     ARROW_RETURN_NOT_OK(CheckExplain(*parsed));
+    WriteOutReset(parsed);
     WriteOutWindowTables(*parsed);
     ARROW_ASSIGN_OR_RAISE(auto options, TakeTableOptions(*parsed));
     auto kind = Classify(*parsed, use);

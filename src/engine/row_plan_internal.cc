@@ -91,6 +91,21 @@ std::string UnstableCall(duckdb::ClientContext& context, const duckdb::ParsedExp
   return name;
 }
 
+std::string MacroCall(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression) {
+  if (expression.GetExpressionClass() == duckdb::ExpressionClass::FUNCTION) {
+    const auto& call = expression.Cast<duckdb::FunctionExpression>();
+    const auto entry = duckdb::Catalog::GetEntry(
+        context, duckdb::EntryLookupInfo(duckdb::CatalogType::SCALAR_FUNCTION_ENTRY, call.GetQualifiedName()),
+        duckdb::OnEntryNotFound::RETURN_NULL);
+    const bool own = entry && entry->type == duckdb::CatalogType::MACRO_ENTRY && !entry->internal;
+    if (own) return FoldIdentifier(call.FunctionName().GetIdentifierName());
+  }
+  for (const auto& child : expression.Children()) {
+    if (auto name = MacroCall(context, child); !name.empty()) return name;
+  }
+  return "";
+}
+
 arrow::Status CheckStable(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression) {
   const auto name = UnstableCall(context, expression);
   return name.empty() ? arrow::Status::OK() : Unstable(name);

@@ -23,6 +23,8 @@ arrow::Status CheckRowWise(const duckdb::LogicalOperator& plan);
 // empty: there is none. It sees what a bound plan no longer shows: DuckDB evaluates constant arguments while it binds a
 // call, the now() of `now() - INTERVAL '1 day'` among them.
 std::string UnstableCall(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression);
+// The name of a client's macro that it calls; likewise.
+std::string MacroCall(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression);
 // NotImplemented, as of a view, where there is one.
 arrow::Status CheckStable(duckdb::ClientContext& context, const duckdb::ParsedExpression& expression);
 

@@ -5,6 +5,7 @@
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/optimizer/optimizer.hpp>
 #include <duckdb/parser/parsed_data/create_scalar_function_info.hpp>
+#include <duckdb/planner/expression/bound_aggregate_expression.hpp>
 #include <duckdb/planner/expression/bound_columnref_expression.hpp>
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
@@ -145,6 +146,18 @@ std::string StatesSql(const AggregateQuery& view, const duckdb::SQLStatement& se
     }
   }
   return "SELECT " + items + kNumberOfRows + " FROM (" + select.ToString() + ") AS hyprstream_groups(" + names + ")";
+}
+
+void KeepAggregates(duckdb::LogicalOperator& plan) {
+  for (auto& child : plan.children) KeepAggregates(*child);
+  if (plan.type != LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY) return;
+  for (auto& expression : plan.expressions) {
+    if (expression->GetExpressionClass() != ExpressionClass::BOUND_AGGREGATE) continue;
+    auto& function = expression->Cast<duckdb::BoundAggregateExpression>().FunctionMutable();
+    if (!function.HasRewriteCallback()) continue;
+    function.SetRewriteCallback(nullptr, duckdb::AggregateRewritePolicy::MANDATORY, duckdb::OptimizerType::INVALID,
+                                nullptr);
+  }
 }
 
 void PlanStates(duckdb::Optimizer& optimizer, duckdb::unique_ptr<duckdb::LogicalOperator>& plan,

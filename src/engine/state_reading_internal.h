@@ -40,6 +40,10 @@ void RegisterStateOf(duckdb::Connection& connection);
 // `select`: the view's, bound or not, over its table as every session names it.
 std::string StatesSql(const AggregateQuery& view, const duckdb::SQLStatement& select);
 
+// When it is bound: DuckDB would put others in the place of some of its aggregates (histogram, mode) before
+// PlanStates() sees it.
+void KeepAggregates(duckdb::LogicalOperator& plan);
+
 // Makes the plan of states_sql one that reads states. Throws duckdb::BinderException, the refusal being set, where no
 // view has them.
 void PlanStates(duckdb::Optimizer& optimizer, duckdb::unique_ptr<duckdb::LogicalOperator>& plan, StateRequest& request);

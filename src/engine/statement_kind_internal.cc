@@ -126,8 +126,13 @@ StatementClass Classify(const duckdb::SQLStatement& statement, bool use) {
       return ClassifyDrop(*statement.Cast<duckdb::DropStatement>().info);
     case StatementType::ALTER_STATEMENT:
       return {KindOfAlter(*statement.Cast<duckdb::AlterStatement>().info), {}};
-    case StatementType::TRANSACTION_STATEMENT:
-      return {KindOfTransaction(*statement.Cast<duckdb::TransactionStatement>().info), {}};
+    case StatementType::TRANSACTION_STATEMENT: {
+      const auto& info = *statement.Cast<duckdb::TransactionStatement>().info;
+      if (info.modifier == duckdb::TransactionModifierType::TRANSACTION_READ_ONLY) {
+        return {StatementKind::kForbidden, "Transactions that only read (READ ONLY) are not available; leave it out"};
+      }
+      return {KindOfTransaction(info), {}};
+    }
     case StatementType::SET_STATEMENT:
       return ClassifySet(statement.Cast<duckdb::SetStatement>(), use);
     case StatementType::PREPARE_STATEMENT: {

@@ -82,7 +82,8 @@ class ViewAnalysis {
     query_.definition = std::string(text_.select);
     query_.time_zone = text_.time_zone;
     DeclareOutput(bound);
-    const bool by_row = !query_.hopping && !query_.session_gap && !query_.shapes.output.empty();
+    const bool by_row =
+        !query_.hopping && !query_.session_gap && !query_.shapes.output.empty() && SelectsAsItIs(*bound.plan);
     if (by_row) query_.states_sql = StatesSql(query_, *WholeStatement());
     return std::move(query_);
   }

@@ -213,6 +213,7 @@ arrow::Result<PreparedHandle> SessionImpl::DescribeHandle(const RequestContext& 
                                                           const Handle& transaction) {
   const auto version = services_.commits.catalog_version();
   const std::uint64_t failures = fetch_failures_;
+  const auto meaning = Meaning();
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, transaction, Purpose::kQuery));
   const auto watch = services_.watcher.Begin(context, lease.connection(), this);
   const auto described = DescribeOn(lease, *statement);
@@ -222,6 +223,7 @@ arrow::Result<PreparedHandle> SessionImpl::DescribeHandle(const RequestContext& 
       .statement = statement, .transaction = transaction, .description = {}, .catalog_version = version};
   prepared.open_types = std::ranges::any_of(info.parameters, [](const auto& p) { return p.type == nullptr; });
   prepared.failures = failures;
+  prepared.meaning = meaning;
   prepared.backend_tables = PlannedTables(info);
   prepared.provenance = ProvenanceOf(info);
   prepared.description.dataset_schema = info.schema;

@@ -83,7 +83,8 @@ struct PreparedHandle {
   PreparedDescription description;
   bool follows = false;  // in no transaction yet, or its own has ended: runs in the one that the session has open then
   std::uint64_t catalog_version = 0;
-  bool open_types = false;  // some parameter's type, and so perhaps the schema, depends on the value
+  std::uint64_t meaning = 0;  // of the session, when it was described
+  bool open_types = false;    // some parameter's type, and so perhaps the schema, depends on the value
   std::vector<PlannedTable> backend_tables = {};
   std::uint64_t failures = 0;  // of the session's fetches, when it was described
   Provenance provenance = {};
@@ -199,6 +200,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   // change.
   std::vector<PlannedTable> PlannedTables(const engine::PreparedInfo& info) const;
   bool AreAsPlanned(const std::vector<PlannedTable>& tables) const;
+  std::uint64_t Meaning() const EXCLUDES(mutex_);
   bool IsStillDescribed(const PreparedHandle& prepared, const Handle& transaction) const;
   arrow::Result<engine::Prepared*> PlanQuery(Lane& lane, const engine::Statement& statement,
                                              std::uint64_t catalog_version);
@@ -243,6 +245,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   std::vector<std::unique_ptr<Lane>> extras_ GUARDED_BY(mutex_);
   std::vector<Lane*> idle_ GUARDED_BY(mutex_);                  // of extras_, used last at the back
   std::map<std::string, Setting> settings_ GUARDED_BY(mutex_);  // the last SET or USE of each, by its name
+  std::uint64_t names_version_ GUARDED_BY(mutex_) = 0;          // of temporary ones
   std::uint64_t settings_version_ GUARDED_BY(mutex_) = 0;       // of the latest
   bool pinned_home_ GUARDED_BY(mutex_) = false;      // temporary tables or PREPARE: statements must run at home
   bool sql_transaction_ GUARDED_BY(mutex_) = false;  // BEGIN by SQL, on home

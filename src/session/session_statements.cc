@@ -132,9 +132,16 @@ bool SessionImpl::AreAsPlanned(const std::vector<PlannedTable>& tables) const {
   });
 }
 
+// Changes with the settings and temporary names by which a text means something else.
+std::uint64_t SessionImpl::Meaning() const {
+  const MutexLock lock(mutex_);
+  return settings_version_ + names_version_;
+}
+
 // Planned when it was prepared, and nothing that its columns depend on has changed since.
 bool SessionImpl::IsStillDescribed(const PreparedHandle& prepared, const Handle& transaction) const {
   if (prepared.catalog_version != services_.commits.catalog_version() || in_transaction(transaction)) return false;
+  if (prepared.meaning != Meaning()) return false;
   return prepared.backend_tables.empty() ||
          (prepared.failures == fetch_failures_ && AreAsPlanned(prepared.backend_tables));
 }
@@ -274,7 +281,9 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunInTransaction(LaneLease& lea
     outcome.rows = AppendTextRow(std::move(outcome.rows), {"route", provenance.route + " (" + provenance.reason + ")"});
   }
   if (const auto* options = statement.table_options(); options != nullptr && !plan->info().backend_write) {
-    ARROW_RETURN_NOT_OK(services_.commits.SetTableOptions(lease.connection(), *options));
+    const auto set = services_.commits.SetTableOptions(lease.connection(), *options);
+    if (!set.ok()) lease.connection().Invalidate("a table's options could not be set");
+    ARROW_RETURN_NOT_OK(set);
   }
   NoteEffects(*lease, statement, plan->info());
   return outcome;
@@ -290,6 +299,10 @@ void SessionImpl::NoteEffects(Lane& lane, const engine::Statement& statement, co
     lane.ForgetPlans();
   }
   if (statement.kind() == StatementKind::kPrepare || info.temporary) pinned_home_ = true;
+  if (info.temporary && !info.changes_rows && statement.kind() != StatementKind::kQuery) {  // names mean others
+    ++names_version_;
+    lane.ForgetPlans();
+  }
 }
 
 arrow::Result<SessionImpl::Outcome> SessionImpl::RunStatement(LaneLease& lease, const engine::Statement& statement,

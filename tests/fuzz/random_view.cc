@@ -218,7 +218,7 @@ constexpr Written kWritten[] = {
     {"vec_sum([id % 7, CASE WHEN id % 2 = 0 THEN id % 5 END]::INTEGER[2])",
      "CASE WHEN count(*) > 0 THEN [sum(id % 7), sum(id % 5) FILTER (WHERE id % 2 = 0)]::DOUBLE[2] END"},
     {"vec_avg([id % 7, CASE WHEN id % 2 = 0 THEN id % 5 END]::INTEGER[2])",
-     "CASE WHEN count(*) > 0 THEN [avg(id % 7), avg(id % 5) FILTER (WHERE id % 2 = 0)]::DOUBLE[2] END"},
+     "CASE WHEN count(*) > 0 THEN [favg(id % 7), favg(id % 5) FILTER (WHERE id % 2 = 0)]::DOUBLE[2] END"},
     {"vec_min(CASE WHEN id % 3 > 0 THEN [id % 7, id % 5]::FLOAT[2] END)",
      "CASE WHEN count(*) FILTER (WHERE id % 3 > 0) > 0 THEN [min(id % 7) FILTER (WHERE id % 3 > 0), min(id % 5) FILTER "
      "(WHERE id % 3 > 0)]::DOUBLE[2] END"},

@@ -188,6 +188,29 @@ def test_prepared_statement_follows_its_table(auto, unique):
         assert cursor.execute(query).fetch_arrow_table().schema == pa.schema([("d", pa.date32())])
 
 
+def test_prepared_statement_follows_the_session(auto, unique):
+    with auto.cursor() as cursor, auto.cursor() as other:
+        other.execute(f"CREATE TABLE {unique} (k INTEGER, z TIMESTAMPTZ)")
+        other.execute(f"INSERT INTO {unique} VALUES (1, '2024-01-01 00:00:00+00')")
+        sql = f"SELECT max(z) AS z, max(k) AS k FROM {unique}"
+        cursor.adbc_prepare(sql)
+        for setting in ("SET TimeZone = 'America/New_York'", "RESET TimeZone"):
+            other.execute(setting)
+            for _ in range(2):
+                cursor.execute(sql)
+                table = cursor.fetch_arrow_table()
+                assert table.column("k").to_pylist() == [1]
+        assert table.schema.field("z").type.tz == "UTC"
+        other.execute(f"CREATE TEMP TABLE {unique} (k VARCHAR, z VARCHAR)")
+        other.execute(f"INSERT INTO {unique} VALUES ('own', 'own')")
+        cursor.execute(sql)
+        assert cursor.fetch_arrow_table().to_pylist() == [{"z": "own", "k": "own"}]
+        other.execute(f"DROP TABLE temp.{unique}")
+        cursor.execute(sql)
+        assert cursor.fetch_arrow_table().column("k").to_pylist() == [1]
+        other.execute(f"DROP TABLE {unique}")
+
+
 def test_prepared_insert_follows_its_table(auto, unique):
     run(auto, f"CREATE TABLE {unique} (i INTEGER)")
     with auto.cursor() as cursor:

@@ -1,5 +1,8 @@
 #include "engine/contained_errors_internal.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <duckdb.hpp>
 #include <duckdb/common/error_data.hpp>
@@ -10,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "base/mutex.h"
 #include "engine/plan_walk_internal.h"
 
 namespace hyprstream::engine {
@@ -34,7 +38,44 @@ struct Contained {
   }
 };
 
+// DuckDB asks functions what they give for the least and the greatest value of a column while it plans, and takes what
+// they throw for an error of the statement, whichever rows it is about. Its callbacks are bare pointers: each has a
+// slot, and a function made for the slot.
+constexpr std::size_t kSlots = 512;
+std::array<std::atomic<duckdb::function_statistics_t>, kSlots> inner_statistics{};
+
+template <std::size_t slot>
+duckdb::unique_ptr<duckdb::BaseStatistics> StatisticsOrNone(duckdb::ClientContext& context,
+                                                            duckdb::FunctionStatisticsInput& input) {
+  try {
+    return inner_statistics[slot].load()(context, input);
+  } catch (const duckdb::Exception&) {
+    return nullptr;
+  }
+}
+
+template <std::size_t... slots>
+constexpr std::array<duckdb::function_statistics_t, kSlots> MakeOuter(std::index_sequence<slots...>) {
+  return {StatisticsOrNone<slots>...};
+}
+constexpr auto kOuterStatistics = MakeOuter(std::make_index_sequence<kSlots>());
+
+// Null, and so no statistics, when there is no slot left.
+duckdb::function_statistics_t ContainedStatistics(duckdb::function_statistics_t inner) {
+  static Mutex mutex;
+  if (std::ranges::find(kOuterStatistics, inner) != kOuterStatistics.end()) return inner;
+  const MutexLock lock(mutex);
+  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+    if (inner_statistics[slot].load() == nullptr) inner_statistics[slot].store(inner);
+    if (inner_statistics[slot].load() == inner) return kOuterStatistics[slot];
+  }
+  return nullptr;
+}
+
 void Contain(duckdb::BoundScalarFunction& function) {
+  if (function.HasStatisticsCallback()) {
+    function.SetStatisticsCallback(ContainedStatistics(function.GetStatisticsCallback()));
+  }
   if (!function.HasFunctionCallback()) return;
   auto inner = function.GetFunctionCallback();
   if (IsContained(inner)) return;

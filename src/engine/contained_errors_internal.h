@@ -5,6 +5,7 @@
 // `make_timestamp(-9223372036854775000)::VARCHAR`, age(), to_json(). Neither they nor a function that finds itself
 // called with what it does not expect may end a server. They are not marked as fallible, which would keep DuckDB from
 // pushing conditions down and from computing on dictionaries, but what they throw becomes an error of the statement.
+// What they throw while it is planned, for values that no row of the statement may have, becomes nothing.
 #pragma once
 
 #include <duckdb/function/scalar_function.hpp>

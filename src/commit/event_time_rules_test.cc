@@ -261,7 +261,7 @@ TEST_F(TimedPath, RowsThatExpireAreNotChangedByWhoBeganBefore) {
   ASSERT_TRUE(editor->Run("UPDATE t SET k = 3 WHERE k = 1").ok());
   path_.ExpireByTime();
   EXPECT_EQ(Text("SELECT count(*)::VARCHAR FROM t"), "1");
-  EXPECT_THAT(path_.Commit(*editor, 1).status().message(), HasSubstr("ROLLBACK and run it again"));
+  EXPECT_THAT(path_.Commit(*editor, 1).status().message(), HasSubstr("nothing of it stays: run it again"));
 }
 
 TEST_F(TimedPath, RowsThatCannotBeDeletedSayWhy) {

@@ -33,7 +33,10 @@ arrow::Result<Micros> ParseSpan(engine::Connection& connection, const std::strin
   };
   if (value == "0" && least == Micros(0)) return Micros(0);
   // DuckDB takes a number for seconds: who writes `retention = 7` would hardly keep what they mean to.
-  if (value.find_first_not_of("0123456789.+-eE ") == std::string::npos) return bad("not '" + value + "': say of what");
+  const bool of_nothing = value.find_first_of("123456789") == std::string::npos;
+  if (!of_nothing && value.find_first_not_of("0123456789.+-eE ") == std::string::npos) {
+    return bad("not '" + value + "': say of what");
+  }
   const auto interval = EvaluateInterval(connection, "TRY_CAST(" + QuoteLiteral(value) + " AS INTERVAL)");
   if (!interval.ok()) return bad("not '" + value + "'");
   if (interval->months != 0) return bad("not '" + value + "': a month is not always as long; write it in days");

@@ -251,6 +251,7 @@ arrow::Status StoreView(engine::Connection& connection, const StoredView& view) 
 }
 
 arrow::Status StoreViewOptions(engine::Connection& connection, const TableRef& view, const ViewOptions& options) {
+  ARROW_RETURN_NOT_OK(HoldView(connection, view));
   return Run(connection, "UPDATE " + kViews +
                              " SET lateness = " + MicrosLiteral(std::optional<Micros>(options.lateness)) +
                              ", late = " + QuoteLiteral(ToText(options.late)) +

@@ -166,7 +166,8 @@ arrow::Status CommitPathImpl::CheckBroken(const MaintainedView& view) const {
   if (view.status != ViewStatus::kBroken || rows_before <= view.lost_before) return arrow::Status::OK();
   return RefuseRefresh(view, "retention of table " + view.query->base.ToString() + " has deleted rows before " +
                                  ToText(*rows_before) + " since it was created" +
-                                 (lasting_ ? "; it gets what it has of them when the server starts again" : ""));
+                                 (lasting_ ? "; it gets what it has of them when the server starts again"
+                                           : "; drop it and create it again"));
 }
 
 arrow::Status CommitPathImpl::FillRefreshed(engine::Connection& connection, RefreshedView& refreshed,

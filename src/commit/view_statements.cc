@@ -245,6 +245,10 @@ std::vector<TableRef> CommitPathImpl::ReadersOf(const TransactionSnapshot& ddl, 
     const bool seen = !ddl.dropped.contains(query.view) && !ddl.created.contains(query.view);
     if (seen && query.source == view) readers.push_back(query.view);
   }
+  for (const auto& [stored, problem] : registry_.Refused()) {
+    const bool seen = !ddl.dropped.contains(stored.view) && !ddl.created.contains(stored.view);
+    if (seen && stored.source == view) readers.push_back(stored.view);
+  }
   for (const auto& [ref, created] : ddl.created) {
     if (created.view->query->source == view) readers.push_back(ref);
   }

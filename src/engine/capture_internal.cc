@@ -40,22 +40,36 @@ struct AllocatorTag {
 };
 template struct PrivateMember<AllocatorTag, &duckdb::UndoBuffer::allocator>;
 
+void SortUnique(std::vector<duckdb::row_t>& rows) {
+  std::ranges::sort(rows);
+  rows.erase(std::ranges::unique(rows).begin(), rows.end());
+}
+
+// What a table is, however it is altered or renamed: an ALTER gives it another entry, and most another storage, with
+// the rows where they were.
+using TableIdentity = const duckdb::DataTableInfo*;
+
+TableIdentity IdentityOf(duckdb::DuckTableEntry& table) { return table.GetStorage().GetDataTableInfo().get(); }
+
 struct TouchedRows {
+  TableRef table;  // as it was called at one of the edits
   std::vector<duckdb::row_t> deleted;
   std::vector<duckdb::row_t> updated;
+
+  std::vector<duckdb::row_t> All() const {
+    auto all = deleted;
+    all.insert(all.end(), updated.begin(), updated.end());
+    SortUnique(all);
+    return all;
+  }
 };
 
-using TouchedTables = std::map<duckdb::DuckTableEntry*, TouchedRows>;
+using TouchedTables = std::map<TableIdentity, TouchedRows>;
 
 struct Touched {
   TouchedTables tables;
   std::vector<TransactionFacts::ChangedEntry> entries;
 };
-
-void SortUnique(std::vector<duckdb::row_t>& rows) {
-  std::ranges::sort(rows);
-  rows.erase(std::ranges::unique(rows).begin(), rows.end());
-}
 
 bool IsTableOrView(const duckdb::CatalogEntry& entry) {
   return entry.type == duckdb::CatalogType::TABLE_ENTRY || entry.type == duckdb::CatalogType::VIEW_ENTRY;
@@ -104,19 +118,29 @@ void CollectEntry(duckdb::CatalogEntry& before, std::vector<TransactionFacts::Ch
   if (existed && exists) CollectLostColumns(before, after, found->lost_columns);
 }
 
+TableRef RefOf(duckdb::DuckTableEntry& table) {
+  return {.schema = table.ParentSchema().name.GetIdentifierName(), .name = table.name.GetIdentifierName()};
+}
+
+TouchedRows& RowsOf(duckdb::DuckTableEntry& table, TouchedTables& touched) {
+  auto& rows = touched[IdentityOf(table)];
+  if (rows.table.name.empty()) rows.table = RefOf(table);
+  return rows;
+}
+
 void Collect(duckdb::UndoFlags kind, duckdb::data_ptr_t payload, Touched& all) {
   auto& touched = all.tables;
   if (kind == duckdb::UndoFlags::CATALOG_ENTRY) {
     CollectEntry(*duckdb::Load<duckdb::CatalogEntry*>(payload), all.entries);
   } else if (kind == duckdb::UndoFlags::DELETE_TUPLE) {
     const auto* info = reinterpret_cast<duckdb::DeleteInfo*>(payload);
-    auto& rows = touched[info->table].deleted;
+    auto& rows = RowsOf(*info->table, touched).deleted;
     for (duckdb::idx_t i = 0; i < info->count; ++i) {
       rows.push_back(static_cast<duckdb::row_t>(info->base_row + (info->is_consecutive ? i : info->GetRows()[i])));
     }
   } else if (kind == duckdb::UndoFlags::UPDATE_TUPLE) {
     auto* info = reinterpret_cast<duckdb::UpdateInfo*>(payload);
-    auto& rows = touched[info->table].updated;
+    auto& rows = RowsOf(*info->table, touched).updated;
     const auto base = info->row_group_start + info->vector_index * STANDARD_VECTOR_SIZE;
     for (duckdb::idx_t i = 0; i < info->N; ++i) {
       rows.push_back(static_cast<duckdb::row_t>(base + info->GetTuples()[i]));
@@ -164,10 +188,6 @@ std::vector<duckdb::DuckTableEntry*> TablesOf(duckdb::ClientContext& context, co
     });
   });
   return tables;
-}
-
-TableRef RefOf(duckdb::DuckTableEntry& table) {
-  return {.schema = table.ParentSchema().name.GetIdentifierName(), .name = table.name.GetIdentifierName()};
 }
 
 struct Columns {
@@ -226,10 +246,7 @@ std::vector<std::shared_ptr<arrow::RecordBatch>> FetchRows(duckdb::ClientContext
     duckdb::ColumnFetchState fetch;
     table.GetStorage().Fetch(transaction, chunk, columns.storage, row_ids, count, fetch);
     if (chunk.size() != count) {  // the EditLog would say so later
-      throw duckdb::TransactionException(
-          "Conflict: rows of table %s that this transaction changes were deleted by another one that has committed "
-          "since it began; ROLLBACK and run it again",
-          table.name.GetIdentifierName());
+      throw duckdb::TransactionException(EditConflict(RefOf(table)));
     }
     builder.Append(chunk);
   }
@@ -266,8 +283,7 @@ TransactionFacts InspectTransaction(duckdb::ClientContext& context, const std::s
     auto& storage = table->GetStorage();
     const auto inserted = local.Find(storage) ? static_cast<std::int64_t>(local.AddedRows(storage)) : 0;
     const auto ref = RefOf(*table);
-    const bool edited =
-        std::ranges::any_of(touched.tables, [&](const auto& entry) { return RefOf(*entry.first) == ref; });
+    const bool edited = touched.tables.contains(IdentityOf(*table));
     if (inserted > 0 || edited) facts.tables.push_back({.table = ref, .rows_inserted = inserted});
   }
   return facts;
@@ -277,14 +293,11 @@ EditedRows EditedRowsOf(duckdb::ClientContext& context, const std::string& datab
   auto& transaction = duckdb::DuckTransaction::Get(context, Database(context, database));
   EditedRows edited;
   if (!transaction.ChangesMade()) return edited;
-  for (auto& [table, rows] : ReadUndoBuffer(transaction).tables) {
-    auto all = rows.deleted;
-    all.insert(all.end(), rows.updated.begin(), rows.updated.end());
-    SortUnique(all);
-    const auto ref = RefOf(*table);
-    if (all.empty() || ref.schema == kInternalSchema) continue;
-    auto& ranges = edited[ref];
-    for (const auto row : all) {
+  for (const auto& [table, rows] : ReadUndoBuffer(transaction).tables) {
+    if (rows.table.schema == kInternalSchema) continue;
+    edited[table].table = rows.table;
+    auto& ranges = edited[table].rows;
+    for (const auto row : rows.All()) {
       if (ranges.empty() || ranges.back().last + 1 != row) ranges.push_back({.first = row, .last = row});
       ranges.back().last = row;
     }
@@ -304,13 +317,10 @@ RowChanges CaptureChanges(duckdb::ClientContext& context, const CaptureRequest& 
     if (!request.wanted(ref)) continue;
     const auto columns = ColumnsOf(context, *table);
     auto change = Inserted(context, local, *table, columns, request.appended);
-    for (auto& [entry, rows] : touched.tables) {
-      // By name: an ALTER after the change has given the table a storage of its own, with the rows where they were.
-      if (!(RefOf(*entry) == ref)) continue;
+    if (const auto found = touched.tables.find(IdentityOf(*table)); found != touched.tables.end()) {
+      const auto& rows = found->second;
       change.updated = FetchRows(context, database, *table, columns, rows.updated);
-      auto removed = rows.deleted;
-      removed.insert(removed.end(), rows.updated.begin(), rows.updated.end());
-      SortUnique(removed);
+      const auto removed = rows.All();
       if (!removed.empty()) change.removed = FetchRows(request.other(), database, *table, columns, removed);
     }
     if (!change.inserted.empty() || !change.updated.empty() || !change.removed.empty()) {
@@ -335,9 +345,10 @@ std::vector<std::shared_ptr<arrow::RecordBatch>> CaptureNewValues(duckdb::Client
   auto inserted = Inserted(context, local, table, columns, request.appended);
   auto values = std::move(inserted.inserted);
   const auto touched = ReadUndoBuffer(transaction);
-  for (const auto& [entry, rows] : touched.tables) {
-    if (!(RefOf(*entry) == ref)) continue;
-    for (auto& batch : FetchRows(context, database, table, columns, rows.updated)) values.push_back(std::move(batch));
+  if (const auto edited = touched.tables.find(IdentityOf(table)); edited != touched.tables.end()) {
+    for (auto& batch : FetchRows(context, database, table, columns, edited->second.updated)) {
+      values.push_back(std::move(batch));
+    }
   }
   return values;
 }

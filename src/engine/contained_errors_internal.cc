@@ -49,7 +49,7 @@ duckdb::unique_ptr<duckdb::BaseStatistics> StatisticsOrNone(duckdb::ClientContex
                                                             duckdb::FunctionStatisticsInput& input) {
   try {
     return inner_statistics[slot].load()(context, input);
-  } catch (const duckdb::Exception&) {
+  } catch (const std::exception&) {
     return nullptr;
   }
 }

@@ -26,26 +26,28 @@ bool Overlap(const std::vector<RowRange>& left, const std::vector<RowRange>& rig
 
 }  // namespace
 
+std::string EditConflict(const TableRef& table) {
+  return "Conflict: rows of table " + table.ToString() +
+         " that this transaction changes were changed by another one that has committed since it began; nothing of it "
+         "stays: run it again";
+}
+
 std::uint64_t EditLog::now() const {
   const MutexLock lock(mutex_);
   return now_;
 }
 
 arrow::Status EditLog::Check(const EditedRows& edited, std::uint64_t begun) const {
-  const auto refuse = [](const TableRef& table) {
-    return arrow::Status::Invalid("Conflict: rows of table ", table.ToString(),
-                                  " that this transaction changes were changed by another one that has committed since "
-                                  "it began; ROLLBACK and run it again");
-  };
-  for (const auto& [table, rows] : edited) {
+  const auto refuse = [](const TableEdits& edits) { return arrow::Status::Invalid(EditConflict(edits.table)); };
+  for (const auto& [table, edits] : edited) {
     const auto forgotten = forgotten_.find(table);
-    if (forgotten != forgotten_.end() && forgotten->second > begun) return refuse(table);
+    if (forgotten != forgotten_.end() && forgotten->second > begun) return refuse(edits);
   }
   for (const auto& entry : std::views::reverse(entries_)) {
     if (entry.at <= begun) break;
-    for (const auto& [table, rows] : edited) {
+    for (const auto& [table, edits] : edited) {
       const auto theirs = entry.rows.find(table);
-      if (theirs != entry.rows.end() && Overlap(rows, theirs->second)) return refuse(table);
+      if (theirs != entry.rows.end() && Overlap(edits.rows, theirs->second.rows)) return refuse(edits);
     }
   }
   return arrow::Status::OK();
@@ -57,7 +59,7 @@ arrow::Status EditLog::Commit(EditedRows edited, std::uint64_t begun, const std:
   ARROW_RETURN_NOT_OK(Check(edited, begun));
   ARROW_RETURN_NOT_OK(commit());
   Entry entry{.at = ++now_, .ranges = kEntryCost, .rows = std::move(edited)};
-  for (const auto& [_, rows] : entry.rows) entry.ranges += rows.size();
+  for (const auto& [_, edits] : entry.rows) entry.ranges += edits.rows.size();
   ranges_ += entry.ranges;
   entries_.push_back(std::move(entry));
   while (ranges_ > ranges_max_) {

@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "base/mutex.h"
@@ -26,8 +27,17 @@ struct RowRange {
   std::int64_t first = 0, last = 0;  // DuckDB's row ids
 };
 
-// Of each table's rows ranges in ascending order, apart from each other.
-using EditedRows = std::map<TableRef, std::vector<RowRange>>;
+struct TableEdits {
+  TableRef table;              // for messages
+  std::vector<RowRange> rows;  // in ascending order, apart from each other
+};
+
+// By what a table is, however it is altered or renamed; one that takes the place of another is told from it, or taken
+// for it by who began before that.
+using EditedRows = std::map<const void*, TableEdits>;
+
+// What to tell who edited rows of the table that others have edited.
+std::string EditConflict(const TableRef& table);
 
 class EditLog {
  public:
@@ -54,7 +64,7 @@ class EditLog {
   std::uint64_t now_ GUARDED_BY(mutex_) = 0;
   std::deque<Entry> entries_ GUARDED_BY(mutex_);  // oldest first
   std::size_t ranges_ GUARDED_BY(mutex_) = 0;
-  std::map<TableRef, std::uint64_t> forgotten_ GUARDED_BY(mutex_);  // the last commit that is not remembered
+  std::map<const void*, std::uint64_t> forgotten_ GUARDED_BY(mutex_);  // the last commit that is not remembered
 };
 
 }  // namespace hyprstream::engine

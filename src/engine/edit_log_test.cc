@@ -9,11 +9,20 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const TableRef kTable{.name = "t"};
-const TableRef kOther{.name = "other"};
+// Tables, by their names; what they are is where these stand.
+constexpr const char* kTable = "t";
+constexpr const char* kOther = "other";
+constexpr const char* kThird = "third";
 
-arrow::Status Commit(EditLog& log, EditedRows edited, std::uint64_t begun) {
-  return log.Commit(std::move(edited), begun, [] { return arrow::Status::OK(); });
+EditedRows Edits(const std::vector<std::pair<const char*, std::vector<RowRange>>>& tables) {
+  EditedRows edited;
+  for (const auto& [name, rows] : tables) edited[name] = {.table = {.name = name}, .rows = rows};
+  return edited;
+}
+
+arrow::Status Commit(EditLog& log, const std::vector<std::pair<const char*, std::vector<RowRange>>>& tables,
+                     std::uint64_t begun) {
+  return log.Commit(Edits(tables), begun, [] { return arrow::Status::OK(); });
 }
 
 TEST(EditLog, RefusesRowsThatWereEditedSince) {
@@ -31,7 +40,7 @@ TEST(EditLog, RefusesRowsThatWereEditedSince) {
 TEST(EditLog, DoesNotRememberWhatFailed) {
   EditLog log;
   const auto begun = log.now();
-  EXPECT_FALSE(log.Commit({{kTable, {{1, 1}}}}, begun, [] { return arrow::Status::IOError("full"); }).ok());
+  EXPECT_FALSE(log.Commit(Edits({{kTable, {{1, 1}}}}), begun, [] { return arrow::Status::IOError("full"); }).ok());
   EXPECT_TRUE(Commit(log, {{kTable, {{1, 1}}}}, begun).ok());
 }
 
@@ -41,7 +50,7 @@ TEST(EditLog, RefusesWhatItCannotTellAnyMore) {
   EXPECT_TRUE(Commit(log, {{kTable, {{1, 1}}}}, begun).ok());
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(Commit(log, {{kOther, {{i, i}}}}, log.now()).ok());
   EXPECT_FALSE(Commit(log, {{kTable, {{2, 2}}}}, begun).ok());
-  EXPECT_TRUE(Commit(log, {{{.name = "third"}, {{1, 1}}}}, begun).ok());
+  EXPECT_TRUE(Commit(log, {{kThird, {{1, 1}}}}, begun).ok());
   EXPECT_TRUE(Commit(log, {{kTable, {{2, 2}}}}, log.now()).ok());
 }
 

@@ -12,7 +12,7 @@ arrow::Result<std::string> OptionText(const std::string& name, const duckdb::Par
   using duckdb::ExpressionClass;
   const auto refuse = [&] {
     return arrow::Status::Invalid("Option ", name, " needs a plain value, such as ", name, " = 'text' or ", name,
-                                  " = 10");
+                                  " = true");
   };
   if (value == nullptr) return refuse();
   switch (value->GetExpressionClass()) {

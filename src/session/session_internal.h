@@ -201,6 +201,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   std::vector<PlannedTable> PlannedTables(const engine::PreparedInfo& info) const;
   bool AreAsPlanned(const std::vector<PlannedTable>& tables) const;
   std::uint64_t Meaning() const EXCLUDES(mutex_);
+  void NoteTransactionEnd(Lane& lane) REQUIRES(mutex_);
   bool IsStillDescribed(const PreparedHandle& prepared, const Handle& transaction) const;
   arrow::Result<engine::Prepared*> PlanQuery(Lane& lane, const engine::Statement& statement,
                                              std::uint64_t catalog_version);

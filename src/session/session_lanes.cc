@@ -206,6 +206,7 @@ arrow::Status SessionImpl::EndTransaction(const RequestContext& context, const H
     const MutexLock lock(mutex_);
     if (transactions_.erase(transaction) == 0) return SessionClosed();
     lease->transaction = false;
+    NoteTransactionEnd(*lease);
   }
   if (!lease.connection().in_transaction()) return arrow::Status::OK();  // no statement ran in it
   if (!commit) return lease.connection().Rollback();

@@ -210,6 +210,7 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunTransactionStatement(LaneLea
   const MutexLock lock(mutex_);
   sql_transaction_ = statement.kind() == StatementKind::kBegin;
   lease->transaction = sql_transaction_;
+  NoteTransactionEnd(*lease);
   ARROW_RETURN_NOT_OK(status);
   return done;
 }
@@ -287,6 +288,13 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunInTransaction(LaneLease& lea
   }
   NoteEffects(*lease, statement, plan->info());
   return outcome;
+}
+
+// Temporary names may be gone again, or back.
+void SessionImpl::NoteTransactionEnd(Lane& lane) {
+  if (!pinned_home_) return;
+  ++names_version_;
+  lane.ForgetPlans();
 }
 
 // Statements whose effect is on the session: other lanes must repeat it, or leave the work to home.

@@ -346,11 +346,9 @@ arrow::Result<commit::SubscribeOptions> SessionImpl::ReadRequest(LaneLease& leas
   }
   if (!request.where.empty()) {
     ARROW_ASSIGN_OR_RAISE(auto condition, services_.engine.ParseCondition(lease.connection(), request.where));
-    ARROW_ASSIGN_OR_RAISE(const auto zone, lease.connection().Run("SELECT current_setting('TimeZone') AS zone"));
-    ARROW_ASSIGN_OR_RAISE(const auto zones, zone.rows->ToRecordBatches());
-    ARROW_ASSIGN_OR_RAISE(const auto name, zones.at(0)->column(0)->GetScalar(0));
+    ARROW_ASSIGN_OR_RAISE(const auto zone, TimeZone(lease.connection()));
     options.filter = std::move(condition.sql);
-    if (name->ToString() != "UTC") options.filter += "\nin " + name->ToString();  // times mean others elsewhere
+    if (zone != "UTC") options.filter += "\nin " + zone;  // times mean others elsewhere
     options.filter_columns = std::move(condition.columns);
   }
   return options;

@@ -208,6 +208,16 @@ def test_prepared_statement_follows_the_session(auto, unique):
         other.execute(f"DROP TABLE temp.{unique}")
         cursor.execute(sql)
         assert cursor.fetch_arrow_table().column("k").to_pylist() == [1]
+        other.execute("BEGIN")
+        other.execute(f"CREATE TEMP TABLE {unique} (k VARCHAR, z VARCHAR)")
+        with auto.cursor() as within:
+            within.adbc_prepare(sql)
+            within.execute(sql)
+            assert within.fetch_arrow_table().to_pylist() == [{"z": None, "k": None}]
+            other.execute("ROLLBACK")
+            for _ in range(2):
+                within.execute(sql)
+                assert within.fetch_arrow_table().column("k").to_pylist() == [1]
         other.execute(f"DROP TABLE {unique}")
 
 

@@ -103,12 +103,13 @@ class ServerProcess:
 
     def driver_hosts(self):
         """The ids of the processes of drivers that this server has started."""
-        children = []
-        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
-                children += (task / "children").read_text().split()
-        return [int(child) for child in children
-                if b"driver-host" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes()]
+        hosts = []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):  # a thread's list of children lacks some while it changes
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+                if int(parent) == self.pid and b"driver-host" in (process / "cmdline").read_bytes():
+                    hosts.append(int(process.name))
+        return hosts
 
     def terminate(self, seconds=30):
         """SIGTERM; returns the exit status."""

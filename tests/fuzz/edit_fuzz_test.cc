@@ -18,6 +18,7 @@
 #include "commit/commit_path.h"
 #include "engine/connection.h"
 #include "engine/engine.h"
+#include "fuzz/environment.h"
 #include "fuzz/random.h"
 
 namespace hyprstream::fuzz {
@@ -26,11 +27,6 @@ namespace {
 constexpr int kSteps = 80;
 constexpr int kConnections = 3;
 constexpr int kRows = 12;
-
-std::int64_t Number(const char* name, std::int64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr && *text != '\0' ? std::strtoll(text, nullptr, 10) : otherwise;
-}
 
 // States that subtract, that are recomputed window by window, and that are recomputed whole.
 constexpr std::array<std::pair<const char*, const char*>, 4> kViews = {{

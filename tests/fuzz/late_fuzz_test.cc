@@ -12,6 +12,7 @@
 #include <map>
 
 #include "fuzz/door.h"
+#include "fuzz/environment.h"
 #include "fuzz/oracle.h"
 #include "fuzz/random.h"
 #include "fuzz/row_comparison.h"
@@ -21,11 +22,6 @@ namespace {
 
 constexpr int kSteps = 40;
 constexpr const char* kStart = "TIMESTAMP '2024-03-30 20:00:00'";
-
-std::int64_t Number(const char* name, std::int64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr && *text != '\0' ? std::strtoll(text, nullptr, 10) : otherwise;
-}
 
 // Of a row: its window or, where it is in several, the last one.
 struct Window {

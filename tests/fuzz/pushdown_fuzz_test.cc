@@ -26,6 +26,7 @@
 #include "core/table_ref.h"
 #include "engine/connection.h"
 #include "engine/engine.h"
+#include "fuzz/environment.h"
 #include "fuzz/random_query.h"
 #include "support/postgres_server.h"
 #include "support/status_assertions.h"
@@ -36,11 +37,6 @@ namespace {
 constexpr int kQueriesOfSeed = 50;
 constexpr int kSeedsMin = 20;
 constexpr std::chrono::seconds kBudget{20};
-
-std::int64_t Number(const char* name, std::int64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr && *text != '\0' ? std::strtoll(text, nullptr, 10) : otherwise;
-}
 
 // A real database, from both of its sides.
 struct Database {

@@ -23,6 +23,7 @@
 #include "core/table_ref.h"
 #include "engine/connection.h"
 #include "engine/engine.h"
+#include "fuzz/environment.h"
 #include "fuzz/random.h"
 #include "support/status_assertions.h"
 #include "support/valkey_server.h"
@@ -33,11 +34,6 @@ namespace {
 constexpr int kQueriesOfSeed = 50;
 constexpr int kSeedsMin = 20;
 constexpr std::chrono::seconds kBudget{10};
-
-std::int64_t Number(const char* name, std::int64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr && *text != '\0' ? std::strtoll(text, nullptr, 10) : otherwise;
-}
 
 // A type of the key or the time column, and literals of it as the driver and DuckDB both read them.
 struct Role {

@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <string_view>
 #include <utility>
 
 #include "commit/commit_path.h"
 #include "engine/engine.h"
+#include "fuzz/crash_files.h"
 #include "session/session_registry.h"
 #include "support/server_process.h"
 #include "support/sql_client.h"
@@ -24,15 +24,6 @@ namespace {
 // What never opened is no finding.
 void MustOpen(const arrow::Status& opened) {
   if (!opened.ok()) opened.Abort();
-}
-
-// The file and its log, as another process would find them.
-void CopyFiles(const std::filesystem::path& from, const std::filesystem::path& to) {
-  std::filesystem::create_directories(to);
-  for (const auto* name : {"data.duckdb", "data.duckdb.wal"}) {
-    std::filesystem::remove(to / name);
-    if (std::filesystem::exists(from / name)) std::filesystem::copy_file(from / name, to / name);
-  }
 }
 
 class LocalDoor : public Door {

@@ -9,12 +9,15 @@
 #include <arrow/type.h>
 #include <arrow/util/checked_cast.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <format>
-#include <optional>
+#include <limits>
 #include <stdexcept>
+
+#include "base/time_text.h"
 
 namespace hyprstream::cli {
 namespace {
@@ -41,12 +44,14 @@ void AppendFraction(std::int64_t nanos, std::string& out) {
   out += digits.substr(0, digits.find_last_not_of('0') + 1);
 }
 
-// How far a zone's clocks are from UTC at a time; nullopt for a zone that this machine does not know.
-std::optional<std::chrono::seconds> OffsetAt(std::chrono::sys_seconds time, const std::string& zone) {
+// How far a zone's clocks are from UTC at a time; 0 for a zone that this machine does not know.
+std::chrono::seconds OffsetAt(std::int64_t seconds, const std::string& zone) {
+  constexpr std::int64_t kSecondsMax = 900'000'000'000;  // std::chrono knows the years of an int16
+  const std::chrono::sys_seconds time{std::chrono::seconds(std::clamp(seconds, -kSecondsMax, kSecondsMax))};
   try {
     return std::chrono::locate_zone(zone)->get_info(time).offset;
   } catch (const std::runtime_error&) {
-    return std::nullopt;
+    return std::chrono::seconds(0);
   }
 }
 
@@ -57,29 +62,37 @@ void AppendOffset(std::chrono::seconds offset, std::string& out) {
   if (size.minutes().count() != 0) out += std::format(":{:02}", size.minutes().count());
 }
 
-template <class Unit>
-void AppendTime(std::int64_t ticks, const std::string& zone, std::string& out) {
-  const std::chrono::sys_time<Unit> time{Unit(ticks)};
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const auto offset =
-      zone.empty() ? std::chrono::seconds(0) : OffsetAt(seconds, zone).value_or(std::chrono::seconds(0));
-  out += std::format("{:%F %T}", seconds + offset);
-  AppendFraction(std::chrono::duration_cast<std::chrono::nanoseconds>(time - seconds).count(), out);
-  if (!zone.empty()) AppendOffset(offset, out);
+std::int64_t TicksOfSecond(arrow::TimeUnit::type unit) {
+  switch (unit) {
+    case arrow::TimeUnit::SECOND:
+      return 1;
+    case arrow::TimeUnit::MILLI:
+      return 1'000;
+    case arrow::TimeUnit::MICRO:
+      return 1'000'000;
+    case arrow::TimeUnit::NANO:
+      return 1'000'000'000;
+  }
+  return 1;
 }
 
 void AppendTimestamp(const arrow::TimestampArray& array, std::int64_t row, std::string& out) {
   const auto& type = checked_cast<const arrow::TimestampType&>(*array.type());
-  switch (type.unit()) {
-    case arrow::TimeUnit::SECOND:
-      return AppendTime<std::chrono::seconds>(array.Value(row), type.timezone(), out);
-    case arrow::TimeUnit::MILLI:
-      return AppendTime<std::chrono::milliseconds>(array.Value(row), type.timezone(), out);
-    case arrow::TimeUnit::MICRO:
-      return AppendTime<std::chrono::microseconds>(array.Value(row), type.timezone(), out);
-    case arrow::TimeUnit::NANO:
-      return AppendTime<std::chrono::nanoseconds>(array.Value(row), type.timezone(), out);
+  const auto per_second = TicksOfSecond(type.unit());
+  const auto ticks = array.Value(row);
+  constexpr auto kInfinity = std::numeric_limits<std::int64_t>::max();
+  std::int64_t local = ticks;
+  if (type.timezone().empty() || ticks == kInfinity || ticks == -kInfinity) {
+    out += TimestampText(ticks, per_second);
+    return;
   }
+  auto offset = OffsetAt(ticks / per_second, type.timezone());
+  if (__builtin_add_overflow(ticks, offset.count() * per_second, &local)) {  // at the ends: in UTC
+    offset = {};
+    local = ticks;
+  }
+  out += TimestampText(local, per_second);
+  AppendOffset(offset, out);
 }
 
 void AppendBytes(std::string_view bytes, std::string& out) {
@@ -193,6 +206,9 @@ void AppendText(const arrow::Array& array, std::int64_t row, std::string& out) {
       return AppendFloat(checked_cast<const arrow::FloatArray&>(array).Value(row), out);
     case arrow::Type::DOUBLE:
       return AppendFloat(checked_cast<const arrow::DoubleArray&>(array).Value(row), out);
+    case arrow::Type::DATE32:
+      out += DateText(checked_cast<const arrow::Date32Array&>(array).Value(row));
+      return;
     case arrow::Type::TIMESTAMP:
       return AppendTimestamp(checked_cast<const arrow::TimestampArray&>(array), row, out);
     case arrow::Type::INTERVAL_MONTH_DAY_NANO:

@@ -47,6 +47,19 @@ TEST(CellText, IsWhatAPersonReads) {
   EXPECT_EQ(Text(arrow::dictionary(arrow::int8(), arrow::utf8()), R"(["x"])"), "x");
 }
 
+TEST(CellText, ShowsTimesThatAreFarAway) {
+  const auto micros = arrow::timestamp(arrow::TimeUnit::MICRO);
+  EXPECT_EQ(Text(micros, "[9223372036854775807]"), "infinity");
+  EXPECT_EQ(Text(micros, "[-9223372036854775807]"), "-infinity");
+  EXPECT_EQ(Text(micros, "[3093527980800000000]"), "100000-01-01 00:00:00");
+  EXPECT_EQ(Text(arrow::timestamp(arrow::TimeUnit::MICRO, "Europe/Berlin"), "[9223372036854775807]"), "infinity");
+  EXPECT_EQ(Text(arrow::timestamp(arrow::TimeUnit::MICRO, "Asia/Tokyo"), "[9223372036854775806]"),
+            "294247-01-10 04:00:54.775806+00");
+  EXPECT_EQ(Text(arrow::date32(), "[2147483647]"), "infinity");
+  EXPECT_EQ(Text(arrow::date32(), "[35804722]"), "100000-01-01");
+  EXPECT_EQ(Json(arrow::date32(), "[-719163]"), "\"0001-12-31 (BC)\"");
+}
+
 TEST(CellText, JsonKeepsTypesApart) {
   EXPECT_EQ(Json(arrow::utf8(), R"(["a\"b\n"])"), R"("a\"b\n")");
   EXPECT_EQ(Json(arrow::int64(), "[null]"), "null");

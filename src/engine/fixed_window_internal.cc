@@ -87,6 +87,17 @@ std::int64_t LastThatHasOne(duckdb::ClientContext& context, const duckdb::Expres
 
 }  // namespace
 
+bool IsMovedByMonths(duckdb::ClientContext& context, const duckdb::Expression& key) {
+  if (key.GetExpressionClass() != duckdb::ExpressionClass::BOUND_FUNCTION) return false;
+  const auto& arguments = key.Cast<duckdb::BoundFunctionExpression>().GetChildren();
+  for (std::size_t i = 2; i < arguments.size(); ++i) {
+    if (arguments[i]->GetReturnType().id() != LogicalTypeId::INTERVAL) continue;
+    const auto offset = ConstantOf(context, *arguments[i]);
+    if (!offset || offset->GetValue<duckdb::interval_t>().months != 0) return true;
+  }
+  return false;
+}
+
 std::optional<FixedWindow> FixedWindowOf(duckdb::ClientContext& context, const duckdb::Expression& key) {
   if (key.GetExpressionClass() != duckdb::ExpressionClass::BOUND_FUNCTION) return std::nullopt;
   const auto& call = key.Cast<duckdb::BoundFunctionExpression>();
@@ -97,7 +108,7 @@ std::optional<FixedWindow> FixedWindowOf(duckdb::ClientContext& context, const d
   const auto type = key.GetReturnType();
   const bool has_zone = type.id() == LogicalTypeId::TIMESTAMP_TZ;
   if (type.id() != LogicalTypeId::TIMESTAMP && (!has_zone || truncates)) return std::nullopt;
-  if (arguments[1]->GetReturnType() != type) return std::nullopt;
+  if (arguments[1]->GetReturnType() != type || IsMovedByMonths(context, key)) return std::nullopt;
   for (std::size_t i = 2; i < arguments.size(); ++i) {
     if (!ConstantOf(context, *arguments[i])) return std::nullopt;
   }

@@ -19,4 +19,8 @@ namespace hyprstream::engine {
 // freezes.
 std::optional<FixedWindow> FixedWindowOf(duckdb::ClientContext& context, const duckdb::Expression& key);
 
+// Is it a time_bucket with an offset of months (or one that is no constant)? Its windows begin where that many months
+// earlier others do, so that they are of unlike lengths, some empty.
+bool IsMovedByMonths(duckdb::ClientContext& context, const duckdb::Expression& key);
+
 }  // namespace hyprstream::engine

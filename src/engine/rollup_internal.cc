@@ -151,6 +151,9 @@ class RollUp {
     if (plan_->type != LogicalOperatorType::LOGICAL_GET) return "it cannot be scanned";
     scan_ = &plan_->Cast<duckdb::LogicalGet>();
     for (const auto& group : aggregation_.groups) {
+      if (asked_ == nullptr && ShowsOneOfUnlikeEquals(*group)) {
+        return "of INTERVALs that are equal it shows one form, which the query may compute with";
+      }
       groups_.push_back(OverView(*group));
       if (!groups_.back()) return "its keys do not give " + Show(*group);
       ++matched_;
@@ -271,6 +274,11 @@ class RollUp {
     const bool divides = call.Function().GetName() == duckdb::Identifier("/");
     if (divides) return HasUnlikeKey(*call.GetChildren().back());
     return std::ranges::any_of(call.GetChildren(), [&](const auto& child) { return HasUnlikeKey(*child); });
+  }
+
+  // 30 days and a month are one key. What is made of it above the aggregation (a time plus it) is not of one value.
+  bool ShowsOneOfUnlikeEquals(const duckdb::Expression& group) const {
+    return duckdb::TypeVisitor::Contains(group.GetReturnType(), LogicalTypeId::INTERVAL) && HasUnlikeKey(group);
   }
 
   // Is it a value of a key of the view that equals unlike ones, or made of one? Deeper down it may be.

@@ -624,6 +624,7 @@ class ViewAnalysis {
     const auto window = static_cast<std::size_t>(query_.window_key);
     ARROW_ASSIGN_OR_RAISE(const auto bound, BindEvaluated());
     if (!query_.hopping) NoteZone(*bound.plan->expressions.at(window));
+    if (IsMovedByMonths(context_, *bound.plan->expressions.at(window))) query_.window_width_sql.clear();
     query_.fixed_window = FixedWindowOf(context_, *bound.plan->expressions.at(window));
     if (!query_.fixed_window) return arrow::Status::OK();
     // Its argument as written is of another type where the bound one is cast.

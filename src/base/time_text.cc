@@ -41,8 +41,7 @@ std::string TimestampText(std::int64_t ticks, std::int64_t per_second) {
   const auto seconds = FloorOf(ticks, per_second);
   const auto day = FloorOf(seconds, kSecondsOfDay);
   const auto of_day = seconds - day * kSecondsOfDay;
-  auto text =
-      std::format("{} {:02}:{:02}:{:02}", CalendarText(day), of_day / 3'600, of_day / 60 % 60, of_day % 60);
+  auto text = std::format("{} {:02}:{:02}:{:02}", CalendarText(day), of_day / 3'600, of_day / 60 % 60, of_day % 60);
   if (const auto fraction = ticks - seconds * per_second; fraction != 0) {
     auto digits = std::to_string(per_second + fraction).substr(1);
     digits.erase(digits.find_last_not_of('0') + 1);

@@ -1,5 +1,5 @@
-// Dates and times as SQL writes them, however far away: `290000-12-31 23:59:59.5`, `0044-03-15 (BC)`. std::chrono formats
-// the years of an int16 only, and others wrongly. Thread safety: all functions, from any thread.
+// Dates and times as SQL writes them, however far away: `290000-12-31 23:59:59.5`, `0044-03-15 (BC)`. std::chrono
+// formats the years of an int16 only, and others wrongly. Thread safety: all functions, from any thread.
 #pragma once
 
 #include <cstdint>

@@ -258,8 +258,8 @@ class EditFuzz {
       if (known == one.views.end()) continue;
       if (known->status != commit::ViewStatus::kReady) failure_ = std::string(name) + " is " + known->problem;
       const std::string expected = oracle;
-      const auto sql = "SELECT count(*) FROM ((" + expected + " EXCEPT ALL FROM " + name + ") UNION ALL (FROM " +
-                       name + " EXCEPT ALL " + expected + "))";
+      const auto sql = "SELECT count(*) FROM ((" + expected + " EXCEPT ALL FROM " + name + ") UNION ALL (FROM " + name +
+                       " EXCEPT ALL " + expected + "))";
       const auto rows = one.connection->Run(sql);
       if (!rows.ok()) {
         failure_ = sql + ": " + rows.status().ToString();
@@ -274,7 +274,8 @@ class EditFuzz {
 
   std::string Name(const One& one) const {
     const auto same = std::ranges::find_if(connections_, [&](const One& other) { return &other == &one; });
-    return same == connections_.end() ? "another" : std::string(1, static_cast<char>('a' + (same - connections_.begin())));
+    return same == connections_.end() ? "another"
+                                      : std::string(1, static_cast<char>('a' + (same - connections_.begin())));
   }
 
   Random random_;

@@ -31,6 +31,7 @@ std::size_t CommitPathImpl::pins() const {
   return pins_.size();
 }
 
+// Readers share one until something is committed or a mark moves.
 std::shared_ptr<const PinnedSnapshot> CommitPathImpl::Pin() {
   const MutexLock lock(pin_mutex_);
   auto pinned = pinned_.lock();

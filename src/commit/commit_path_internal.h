@@ -137,6 +137,8 @@ class CommitPathImpl : public CommitPath {
   EventTime WallNow() const;
   TableOptions OptionsFor(const Staged& staged, const TableRef& table) const;
   arrow::Status FindNewest(engine::Connection& connection, Staged& staged);
+  // Marks of silent tables, under the gate; who begins to read then sees windows closed by them.
+  void FollowClock();
   std::optional<EventTime> WatermarkOf(const MaintainedView& view) const;
   ClosedWindows ClosedWindowsOf(const MaintainedView& view) const;
   AnsweringView AnsweringOf(const MaintainedView& view, std::shared_ptr<TableSource> source) const;
@@ -151,7 +153,8 @@ class CommitPathImpl : public CommitPath {
   void RaiseMarks(const Staged& staged);
   // Up to where windows of a view with a retention have expired, with the mark there is or a newer one.
   EventTime ExpiredTo(const MaintainedView& view, std::optional<EventTime> new_mark) const;
-  // Finds out what has expired by now and takes it away; what it was is counted where `counts`. False: nothing.
+  // Finds out what has expired by now and takes it away, also what had before the view lost its retention; what it was
+  // is counted where `counts`. False: nothing.
   bool ExpireWindows(MaintainedView& view, bool counts);
   // Only what was known to have expired, and may have come back.
   static aggregate::ViewStats DropExpired(MaintainedView& view);
@@ -184,6 +187,9 @@ class CommitPathImpl : public CommitPath {
   // ---- views of tables that no longer have all rows (view_supply.cc)
   // Empty, or why rows that the view would have are gone from its table; `base`: as it is called where it is committed.
   std::string RowsMissingFor(const MaintainedView& view, const TableRef& base) const;
+  std::optional<std::int64_t> NeededAfter(const MaintainedView& view) const;
+  arrow::Result<bool> HasSupplier(const MaintainedView& view);
+  void NoteNeeded(MaintainedView& view, std::optional<std::int64_t> needed_after);
   arrow::Status FillFromStates(engine::Connection& connection, const TransactionSnapshot& ddl, CreatedView& created,
                                const std::string& missing);
   static arrow::Result<std::shared_ptr<arrow::Buffer>> GoneStateFrom(engine::Connection& connection,
@@ -260,7 +266,7 @@ class CommitPathImpl : public CommitPath {
   const SystemClock system_clock_;
   const Clock& clock_;
   mutable Mutex pin_mutex_;
-  std::weak_ptr<const PinnedSnapshot> pinned_ GUARDED_BY(pin_mutex_);  // shared by the readers between two commits
+  std::weak_ptr<const PinnedSnapshot> pinned_ GUARDED_BY(pin_mutex_);  // shared by readers, see Pin()
   std::deque<AgingPin> pins_ GUARDED_BY(pin_mutex_);                   // oldest first; some have ended
   static constexpr std::size_t kPinsPrunedAt = 64;
   std::size_t pins_pruned_at_ GUARDED_BY(pin_mutex_) = kPinsPrunedAt;

@@ -10,6 +10,7 @@
 #include <format>
 #include <limits>
 
+#include "base/time_text.h"
 #include "core/table_ref.h"
 
 namespace hyprstream::commit {
@@ -33,6 +34,7 @@ std::int64_t MultiplyUpToTheEnds(std::int64_t value, std::int64_t factor) {
 }
 
 std::int64_t Floor(std::int64_t value, std::int64_t divisor) { return value / divisor - (value % divisor < 0 ? 1 : 0); }
+std::int64_t Ceil(std::int64_t value, std::int64_t divisor) { return value / divisor + (value % divisor > 0 ? 1 : 0); }
 
 // A column's values; those from the wire need not be aligned for their type.
 template <class V>
@@ -73,6 +75,39 @@ bool IsFinite(V value) {
   return value != std::numeric_limits<V>::max() && value > -std::numeric_limits<V>::max();
 }
 
+std::string SqlName(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::DATE32) return "DATE";
+  const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
+  if (!timestamp.timezone().empty()) return "TIMESTAMPTZ";
+  switch (timestamp.unit()) {
+    case arrow::TimeUnit::SECOND:
+      return "TIMESTAMP_S";
+    case arrow::TimeUnit::MILLI:
+      return "TIMESTAMP_MS";
+    case arrow::TimeUnit::MICRO:
+      return "TIMESTAMP";
+    case arrow::TimeUnit::NANO:
+      return "TIMESTAMP_NS";
+  }
+  return "TIMESTAMP";
+}
+
+// The first value of the type that is not before `time`; the least or the highest where it has none so far away.
+std::string ValueSql(const arrow::DataType& type, EventTime time) {
+  constexpr std::int64_t kFirst = -9'223'372'022'400'000'000;  // DuckDB's first TIMESTAMP
+  constexpr std::int64_t kLastSecond = 9'223'372'036'000'000'000;
+  constexpr std::int64_t kOfNanos = kMax / 1'000;
+  const auto micros = std::clamp(time.time_since_epoch().count(), kFirst, kLastSecond);
+  const auto name = SqlName(type);
+  if (name == "DATE") return std::format("(DATE '1970-01-01' + ({}))", Ceil(micros, kDayMicros));
+  if (name == "TIMESTAMPTZ") return std::format("make_timestamptz({})", micros);
+  if (name == "TIMESTAMP_NS") {
+    return std::format("make_timestamp_ns({})", std::clamp(micros, -kOfNanos, kOfNanos) * 1'000);
+  }
+  const std::int64_t unit = name == "TIMESTAMP_S" ? 1'000'000 : name == "TIMESTAMP_MS" ? 1'000 : 1;
+  return std::format("make_timestamp({})::{}", Ceil(micros, unit) * unit, name);
+}
+
 }  // namespace
 
 EventTime Minus(EventTime time, Micros span) {
@@ -87,7 +122,7 @@ std::optional<EventTime> EventTimeOf(const arrow::DataType& type, std::int64_t v
   const auto at = [](std::int64_t micros) { return EventTime(Micros(micros)); };
   if (type.id() == arrow::Type::DATE32) {
     if (!IsFinite(static_cast<std::int32_t>(value))) return std::nullopt;
-    return at(value * kDayMicros);
+    return at(MultiplyUpToTheEnds(value, kDayMicros));
   }
   if (!IsFinite(value)) return std::nullopt;
   switch (static_cast<const arrow::TimestampType&>(type).unit()) {
@@ -146,17 +181,16 @@ std::optional<EventTime> FindTime(const std::vector<std::shared_ptr<arrow::Recor
   return found;
 }
 
-std::string ToText(EventTime time) {
-  const auto days = std::chrono::floor<std::chrono::days>(time);
-  const auto of_day = time - days;
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(of_day);
-  const auto micros = (of_day - seconds).count();
-  auto text = std::format("{:%F} {:%T}", days, seconds);
-  if (micros == 0) return text;
-  text += std::format(".{:06}", micros);
-  while (text.back() == '0') text.pop_back();
-  return text;
+std::string FiniteSql(const std::string& column, const arrow::DataType& type) {
+  const auto name = SqlName(type);
+  return std::format("({0} < 'infinity'::{1} AND {0} > '-infinity'::{1})", column, name);
 }
+
+std::string BeforeSql(const std::string& column, const arrow::DataType& type, EventTime time) {
+  return std::format("({0} < {1} AND {0} > '-infinity'::{2})", column, ValueSql(type, time), SqlName(type));
+}
+
+std::string ToText(EventTime time) { return TimestampText(time.time_since_epoch().count(), 1'000'000); }
 
 std::string ToText(Micros span) {
   const auto days = span.count() / kDayMicros;

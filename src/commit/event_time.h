@@ -35,6 +35,11 @@ std::optional<EventTime> NewestTime(const std::vector<std::shared_ptr<arrow::Rec
 std::optional<EventTime> FindTime(const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
                                   const std::string& column, EventTime from, EventTime to);
 
+// Conditions of SQL on a DATE or TIMESTAMP column: that its value is finite; that it is so and before `time`. They
+// compare values of the column's own type: others may have no place for what it holds.
+std::string FiniteSql(const std::string& column, const arrow::DataType& type);
+std::string BeforeSql(const std::string& column, const arrow::DataType& type, EventTime time);
+
 // `2026-03-02 10:00:00`, as DuckDB shows a TIMESTAMP.
 std::string ToText(EventTime time);
 // `7 days`, `00:10:00`, `1 day 02:00:00`, as DuckDB shows an INTERVAL.

@@ -114,10 +114,13 @@ arrow::Status CommitPathImpl::LoadMarks(engine::Connection& connection) {
     if (marks.rows_before.has_value()) registry_.SetRowsBefore(table, *marks.rows_before, position());
     if (marks.mark.has_value()) registry_.RaiseMark(table, *marks.mark, clock_.Now());
     if (marks.mark_is_last || options.time_column.empty()) continue;
+    ARROW_ASSIGN_OR_RAISE(const auto schema, connection.ArrowSchemaOf(table));
+    const auto field = schema->GetFieldByName(options.time_column);
+    if (field == nullptr) continue;
     const auto column = QuoteIdentifier(options.time_column);
-    ARROW_ASSIGN_OR_RAISE(const auto executed,
-                          connection.Run("SELECT max(" + column + ") FILTER (WHERE isfinite(" + column + ")) AS " +
-                                         column + " FROM " + connection.LastingName(table)));
+    ARROW_ASSIGN_OR_RAISE(const auto executed, connection.Run("SELECT max(" + column + ") FILTER (WHERE " +
+                                                              FiniteSql(column, *field->type()) + ") AS " + column +
+                                                              " FROM " + connection.LastingName(table)));
     ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
     auto newest = NewestTime(batches, options.time_column);
     if (newest.has_value() && options.max_future.has_value()) {
@@ -126,6 +129,12 @@ arrow::Status CommitPathImpl::LoadMarks(engine::Connection& connection) {
     if (newest.has_value()) registry_.RaiseMark(table, *newest, clock_.Now());
   }
   return arrow::Status::OK();
+}
+
+void CommitPathImpl::FollowClock() {
+  if (!registry_.FollowClock(clock_.Now(), WallNow())) return;
+  const MutexLock lock(pin_mutex_);
+  pinned_.reset();  // it says which windows were closed
 }
 
 std::optional<EventTime> CommitPathImpl::WatermarkOf(const MaintainedView& view) const {
@@ -142,7 +151,7 @@ ClosedWindows CommitPathImpl::ClosedWindowsOf(const MaintainedView& view) const 
                       after = ShownAfterStart(*view.query)](std::int64_t shown) {
             std::int64_t start = 0;
             if (!watermark.has_value() || __builtin_sub_overflow(shown, after, &start)) return false;
-            return ends->EndOf({.start = start}) <= *watermark;
+            return ends->LatestEndOf({.start = start}) <= *watermark;
           }};
 }
 
@@ -153,7 +162,12 @@ AnsweringView CommitPathImpl::AnsweringOf(const MaintainedView& view, std::share
   if (view.merged) answering.partial = "it has states of other servers merged in";
   auto from = std::max(view.late.expired_to, view.lost_before.value_or(EventTime::min()));
   if (from != EventTime::min()) answering.lost_before = from.time_since_epoch().count();
-  if (const auto rows_before = registry_.RowsBefore(view.query->base)) from = std::max(from, *rows_before);
+  if (const auto rows_before = registry_.RowsBefore(view.query->base)) {
+    // Windows over another time may each have lost rows.
+    const auto& time = registry_.OptionsOf(view.query->base).time_column;
+    const bool is_over_it = FoldIdentifier(view.query->window_time) == FoldIdentifier(time);
+    from = is_over_it ? std::max(from, *rows_before) : EventTime::max();
+  }
   if (from != EventTime::min()) answering.whole_from = from.time_since_epoch().count();
   return answering;
 }
@@ -161,7 +175,7 @@ AnsweringView CommitPathImpl::AnsweringOf(const MaintainedView& view, std::share
 // ---- late rows
 
 arrow::Status CommitPathImpl::JudgeRows(Staged& staged, bool last_try) {
-  registry_.FollowClock(clock_.Now(), WallNow());
+  FollowClock();
   auto judged = arrow::Status::OK();
   for (auto& delta : staged.deltas) {
     if (delta.view->filling) continue;  // the rows of its table are not late when it is made, nor those that come then
@@ -289,11 +303,7 @@ arrow::Status CommitPathImpl::CheckSessions(const ViewDelta& delta, bool is_last
 
 aggregate::ViewStats CommitPathImpl::DropExpired(MaintainedView& view) {
   if (view.ends == nullptr || view.late.expired_to == EventTime::min()) return {};
-  const auto has_expired = [&](aggregate::WindowStart window) {
-    const auto end = view.ends->EndOf(window);
-    if (end == EventTime::max()) return aggregate::Expiry::kNever;
-    return end > view.late.expired_to ? aggregate::Expiry::kNotYet : aggregate::Expiry::kExpired;
-  };
+  const auto has_expired = [&](aggregate::WindowStart window) { return view.ExpiryOf(window); };
   std::vector<std::pair<aggregate::WindowStart, aggregate::WindowStart>> gone;
   const auto collect = [&](aggregate::WindowStart first, aggregate::WindowStart last) {
     gone.emplace_back(first, last);
@@ -313,8 +323,8 @@ EventTime CommitPathImpl::ExpiredTo(const MaintainedView& view, std::optional<Ev
 }
 
 bool CommitPathImpl::ExpireWindows(MaintainedView& view, bool counts) {
-  if (view.ends == nullptr || !view.options.retention.has_value()) return false;
-  view.late.expired_to = ExpiredTo(view, std::nullopt);
+  if (view.ends == nullptr) return false;
+  if (view.options.retention.has_value()) view.late.expired_to = ExpiredTo(view, std::nullopt);
   const auto gone = DropExpired(view);
   if (counts) view.late.counts.gone += gone.rows;
   return gone.windows > 0;

@@ -1,4 +1,6 @@
 // What needs a clock that a test can set: max_future, silent tables, retention by the wall clock; and the small parts.
+#include <arrow/array.h>
+#include <arrow/array/builder_primitive.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/scalar.h>
@@ -52,11 +54,39 @@ class TimedPath : public ::testing::Test {
                       "SELECT time_bucket(INTERVAL '1 minute', ts) AS w, count(*) AS c FROM t GROUP BY ALL") {
     const auto connection = engine_->Connect().ValueOrDie();
     ASSERT_TRUE(path_.Begin(*connection).ok());
+    CreateView(*connection, "v", std::move(options), select);
+    ASSERT_TRUE(path_.Commit(*connection, 1).ok());
+  }
+  void CreateView(engine::Connection& connection, const std::string& name, engine::Options options,
+                  const std::string& select) {
     const auto made = path_.CreateView(
-        *connection, {.view = {.name = "v"}, .schema_given = true, .options = std::move(options), .select = select},
+        connection, {.view = {.name = name}, .schema_given = true, .options = std::move(options), .select = select},
         "UTC");
     ASSERT_TRUE(made.ok()) << made.status();
+  }
+  void ResetRetention(engine::Connection& connection, const std::string& name) {
+    const auto altered =
+        path_.AlterView(connection, {.view = {.name = name}, .schema_given = true, .reset = {"retention"}});
+    ASSERT_TRUE(altered.ok()) << altered.status();
+  }
+  void ResetRetention(const std::string& name) {
+    const auto connection = engine_->Connect().ValueOrDie();
+    ASSERT_TRUE(path_.Begin(*connection).ok());
+    ResetRetention(*connection, name);
     ASSERT_TRUE(path_.Commit(*connection, 1).ok());
+  }
+  // A time that no text of SQL says, as a client's rows may have it.
+  void Append(const std::shared_ptr<arrow::DataType>& type, std::int64_t time) {
+    arrow::TimestampBuilder builder(type, arrow::default_memory_pool());
+    ASSERT_TRUE(builder.Append(time).ok());
+    const auto rows =
+        arrow::RecordBatch::Make(arrow::schema({arrow::field("ts", type)}), 1, {builder.Finish().ValueOrDie()});
+    const auto connection = engine_->Connect().ValueOrDie();
+    ASSERT_TRUE(path_.Begin(*connection).ok());
+    const auto appended = connection->Append({.name = "t"}, {"ts"}, {rows});
+    ASSERT_TRUE(appended.ok()) << appended;
+    const auto committed = path_.Commit(*connection, 1);
+    ASSERT_TRUE(committed.ok()) << committed.status();
   }
   std::string Mark() {
     const auto mark = path_.Tables().at(0).mark;
@@ -65,9 +95,25 @@ class TimedPath : public ::testing::Test {
   std::string Text(const std::string& sql) {
     const auto connection = engine_->Connect().ValueOrDie();
     EXPECT_TRUE(path_.Begin(*connection).ok());
-    const auto executed = connection->Run(sql);
+    return Text(*connection, sql);
+  }
+  static std::string Text(engine::Connection& connection, const std::string& sql) {
+    const auto executed = connection.Run(sql);
     if (!executed.ok()) return executed.status().ToString();
-    const auto batches = executed->rows->ToRecordBatches().ValueOrDie();
+    return FirstOf(*executed);
+  }
+  // As a client asks, whom views may answer.
+  std::string ClientsText(const std::string& sql) {
+    const auto connection = engine_->Connect().ValueOrDie();
+    EXPECT_TRUE(path_.Begin(*connection).ok());
+    const auto prepared = connection->Prepare(*engine_->Parse(sql).ValueOrDie().at(0), engine::Trust::kClient);
+    if (!prepared.ok()) return prepared.status().ToString();
+    const auto executed = connection->Execute(**prepared, nullptr, engine::ResultMode::kBuffered);
+    if (!executed.ok()) return executed.status().ToString();
+    return FirstOf(*executed);
+  }
+  static std::string FirstOf(const engine::Execution& executed) {
+    const auto batches = executed.rows->ToRecordBatches().ValueOrDie();
     return batches.empty() ? "" : batches[0]->column(0)->GetScalar(0).ValueOrDie()->ToString();
   }
 
@@ -289,9 +335,201 @@ TEST_F(TimedPath, AReaderKeepsTheWindowsThatItHasPinned) {
   EXPECT_EQ(rows.at(0)->column(0)->GetScalar(0).ValueOrDie()->ToString(), "2013-01-01 10:00:00");
 }
 
+TEST_F(TimedPath, RowsOfInfiniteTimesNeverExpire) {
+  CreateTable("ts TIMESTAMP", {{"time", "ts"}, {"retention", "1 hour"}});
+  Write("INSERT INTO t VALUES ('-infinity'), ('infinity'), (NULL), ('2026-01-01 00:00:00'), ('2026-01-01 10:00:00')");
+  path_.ExpireByTime();
+  EXPECT_EQ(Text("SELECT string_agg(coalesce(ts::VARCHAR, '-'), ' ' ORDER BY ts NULLS LAST) FROM t"),
+            "-infinity 2026-01-01 10:00:00 infinity -");
+}
+
+TEST_F(TimedPath, RowsOfLongAgoMoveNoMark) {
+  CreateTable("ts DATE", {{"time", "ts"}, {"retention", "10 days"}});
+  Write("INSERT INTO t VALUES ('2026-01-01')");
+  Write("INSERT INTO t VALUES ('300000-01-01 (BC)')");
+  EXPECT_EQ(Mark(), "2026-01-01 00:00:00");
+  path_.ExpireByTime();
+  EXPECT_EQ(Text("SELECT string_agg(ts, ' ') FROM t"), "2026-01-01");
+  EXPECT_EQ(path_.Tables().at(0).problem, "");
+}
+
+TEST_F(TimedPath, RowsExpireWhereTheFirstWereOfLongAgo) {
+  CreateTable("ts DATE", {{"time", "ts"}, {"retention", "10 days"}});
+  Write("INSERT INTO t VALUES ('300000-01-01 (BC)')");
+  path_.ExpireByTime();
+  Write("INSERT INTO t VALUES ('2026-01-01')");
+  path_.ExpireByTime();
+  EXPECT_EQ(Text("SELECT string_agg(ts, ' ') FROM t"), "2026-01-01");
+}
+
+TEST_F(TimedPath, RowsExpireWhereOthersAreFarAwayInTheUnitOfTheirColumn) {
+  CreateTable("ts TIMESTAMP_MS", {{"time", "ts"}, {"retention", "1 hour"}, {"max_future", "0"}});
+  Append(arrow::timestamp(arrow::TimeUnit::MILLI), 10'000'000'000'000'000);
+  Write("INSERT INTO t VALUES ('2012-01-01'), ('2012-12-31 23:26:39.999'), ('2012-12-31 23:26:40')");
+  path_.ExpireByTime();  // the mark is the clock's time, 00:26:40
+  EXPECT_EQ(path_.Tables().at(0).problem, "");
+  EXPECT_EQ(Text("SELECT string_agg(ts, ' ') FROM t WHERE ts < '2013-01-01'::TIMESTAMP_MS"), "2012-12-31 23:26:40");
+  EXPECT_EQ(Text("SELECT count(*)::VARCHAR FROM t"), "2");
+}
+
+class EveryKindOfTime : public TimedPath, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(EveryKindOfTime, HasRowsThatExpire) {
+  CreateTable("ts " + std::string(GetParam()), {{"time", "ts"}, {"retention", "36 hours"}});
+  Write("INSERT INTO t VALUES ('2012-12-30'), ('2012-12-31'), ('2013-01-01'), ('2013-01-02'), ('-infinity')");
+  path_.ExpireByTime();
+  EXPECT_EQ(Text("SELECT string_agg(ts::DATE, ' ' ORDER BY ts) FROM t"), "-infinity 2013-01-01 2013-01-02");
+  EXPECT_EQ(path_.Tables().at(0).problem, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, EveryKindOfTime,
+                         ::testing::Values("DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_S", "TIMESTAMP_MS",
+                                           "TIMESTAMP_NS"));
+
+TEST_F(TimedPath, NothingExpiresBeforeTheTimesOfAColumn) {
+  CreateTable("ts TIMESTAMP_NS", {{"time", "ts"}, {"retention", "2000000 days"}});
+  Write("INSERT INTO t VALUES ('1677-09-22'), ('2013-01-01')");
+  path_.ExpireByTime();
+  EXPECT_EQ(path_.Tables().at(0).problem, "");
+  EXPECT_EQ(Text("SELECT count(*)::VARCHAR FROM t"), "2");
+}
+
+TEST_F(TimedPath, RowsWithoutATimeAreNeverLate) {
+  CreateTable("ts TIMESTAMP_S", {{"time", "ts"}});
+  CreateView({{"late", "drop"}},
+             "SELECT time_bucket(INTERVAL '1 hour', ts) AS w, count(*) AS c FROM t "
+             "WHERE ts IS NULL OR ts < '2200-01-01'::TIMESTAMP_S GROUP BY ALL");
+  Append(arrow::timestamp(arrow::TimeUnit::SECOND), 10'000'000'000'000);
+  Write("INSERT INTO t VALUES (NULL)");
+  EXPECT_EQ(path_.Views().at(0).late.dropped, 0);
+  EXPECT_EQ(Text("SELECT c::VARCHAR FROM v"), "1");
+}
+
+TEST_F(TimedPathInAFile, AServerStartsWithTimesThatAreFarAwayInTheUnitOfTheirColumn) {
+  for (const auto* type : {"TIMESTAMP_S", "TIMESTAMP_MS"}) {
+    CreateTable("ts " + std::string(type), {{"time", "ts"}});
+    const auto unit = type == std::string("TIMESTAMP_S") ? arrow::TimeUnit::SECOND : arrow::TimeUnit::MILLI;
+    Append(arrow::timestamp(unit), 9'000'000'000'000'000'000);
+    Write("INSERT INTO t VALUES ('2013-01-01'), ('infinity'), (NULL)");
+    const auto mark = Mark();
+    CommitPathImpl again(*engine_, {}, {}, &clock_);
+    const auto opened = again.Open();
+    ASSERT_TRUE(opened.ok()) << type << ": " << opened;
+    EXPECT_EQ(ToText(*again.Tables().at(0).mark), mark);
+    Write("DROP TABLE t");
+  }
+}
+
+TEST_F(TimedPath, QueriesAreNotAnsweredByWindowsOfAnotherTimeWhoseRowsHaveExpired) {
+  CreateTable("ts TIMESTAMP, other TIMESTAMP", {{"time", "ts"}, {"retention", "1 hour"}});
+  CreateView({}, "SELECT time_bucket(INTERVAL '1 minute', other) AS w, count(*) AS c FROM t GROUP BY ALL");
+  Write("INSERT INTO t VALUES ('2026-01-01 00:00:00', '2026-06-01 00:00:00')");
+  Write("INSERT INTO t VALUES ('2026-01-01 10:00:00', '2026-06-01 00:00:30')");
+  const auto* by_day = "SELECT count(*)::VARCHAR AS c FROM t GROUP BY date_trunc('day', other)";
+  EXPECT_EQ(ClientsText(by_day), "2");
+  path_.ExpireByTime();
+  EXPECT_EQ(ClientsText(by_day), "1");
+  EXPECT_EQ(Text("SELECT c::VARCHAR FROM v"), "2");
+}
+
+// Of rows that are gone, those that a view with a retention of its own still has.
+class Supply : public TimedPathInAFile {
+ protected:
+  static constexpr const char* kHours =
+      "SELECT time_bucket(INTERVAL '1 hour', ts) AS w, count(*) AS c FROM t GROUP BY ALL";
+
+  void MakeFine() {
+    CreateTable("ts TIMESTAMP", {{"time", "ts"}, {"retention", "30 minutes"}});
+    CreateView({{"retention", "3 hours"}});
+    Write(
+        "INSERT INTO t VALUES ('2026-01-01 08:00:00'), ('2026-01-01 10:15:00'), ('2026-01-01 11:40:00'), ('2026-01-01 "
+        "11:41:00')");
+    Write("INSERT INTO t VALUES ('2026-01-01 12:29:00')");
+    path_.ExpireByTime();
+    EXPECT_EQ(Text("SELECT count(*)::VARCHAR FROM t"), "1");
+  }
+};
+
+TEST_F(Supply, IsByAViewThatHasLetGoOnlyWhatIsNotNeeded) {
+  MakeFine();
+  const auto connection = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(path_.Begin(*connection).ok());
+  CreateView(*connection, "hours", {{"retention", "1 hour"}}, kHours);
+  ASSERT_TRUE(path_.Commit(*connection, 1).ok());
+  EXPECT_EQ(Text("SELECT string_agg(hour(w) || ':' || c, ' ' ORDER BY w) FROM hours"), "11:2 12:1");
+}
+
+TEST_F(Supply, LeavesOutWhatHasExpired) {
+  CreateTable("ts TIMESTAMP", {{"time", "ts"}, {"keep_rows", "false"}});
+  CreateView({{"retention", "2 hours"}});
+  Write("INSERT INTO t VALUES ('2026-01-01 00:00:00'), ('2026-01-01 10:00:00'), ('2026-01-01 10:30:00')");
+  Write("INSERT INTO t VALUES ('2026-01-01 12:29:00')");
+  const auto connection = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(path_.Begin(*connection).ok());
+  CreateView(*connection, "hours", {{"retention", "1 hour"}}, kHours);
+  const auto* hours = "SELECT string_agg(hour(w) || ':' || c, ' ' ORDER BY w) FROM hours";
+  EXPECT_EQ(Text(*connection, hours), "12:1");
+  ResetRetention(*connection, "hours");
+  ASSERT_TRUE(path_.Commit(*connection, 1).ok());
+  EXPECT_EQ(Text(hours), "12:1");
+  Write("INSERT INTO t VALUES ('2026-01-01 10:40:00')");  // remembered as gone
+  EXPECT_EQ(Text(hours), "12:1");
+}
+
+TEST_F(Supply, LeavesOutWhatHasExpiredAlsoAfterACrash) {
+  MakeFine();
+  const auto creator = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(path_.Begin(*creator).ok());
+  CreateView(*creator, "hours", {{"retention", "1 hour"}}, kHours);
+  ResetRetention(*creator, "hours");
+  ASSERT_TRUE(path_.Commit(*creator, 1).ok());
+  CommitPathImpl again(*engine_, {}, {}, &clock_);
+  ASSERT_TRUE(again.Open().ok());
+  const auto connection = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(again.Begin(*connection).ok());
+  EXPECT_EQ(Text(*connection, "SELECT string_agg(hour(w) || ':' || c, ' ' ORDER BY w) FROM hours"), "11:2 12:1");
+}
+
+TEST_F(TimedPath, WindowsThatHaveExpiredStayGoneWithoutARetention) {
+  CreateTable("ts TIMESTAMP", {{"time", "ts"}});
+  CreateView({{"retention", "30 minutes"}},
+             "SELECT window_start AS w, count(*) AS c FROM hop(t, ts, INTERVAL '5 minutes', INTERVAL '10 minutes') "
+             "GROUP BY ALL");
+  Write("INSERT INTO t VALUES ('2026-01-01 10:00:00')");
+  Write("INSERT INTO t VALUES ('2026-01-01 12:00:00')");
+  ResetRetention("v");
+  Write("INSERT INTO t VALUES ('2026-01-01 11:26:00')");  // in the windows of 11:20, which is gone, and of 11:25
+  EXPECT_EQ(Text("SELECT string_agg(strftime(w, '%H:%M'), ' ' ORDER BY w) FROM v"), "11:25 11:55 12:00");
+}
+
+TEST_F(TimedPath, WindowsCloseWithTheClockWhileATransactionIsOpen) {
+  CreateTable("ts TIMESTAMP", {{"time", "ts"}, {"clock", "wall"}, {"idle_timeout", "1 minute"}});
+  CreateView({});
+  Write("INSERT INTO t VALUES ('2013-01-01 00:26:00')");
+  const auto* closed = "SELECT window_closed('v', w)::VARCHAR FROM v";
+  const auto reader = engine_->Connect().ValueOrDie();
+  ASSERT_TRUE(path_.Begin(*reader).ok());
+  EXPECT_EQ(Text(*reader, closed), "false");
+  clock_.Advance(minutes(10));
+  path_.ExpireByTime();
+  EXPECT_EQ(Text(closed), "true");
+  EXPECT_EQ(Text(*reader, closed), "false");
+}
+
+TEST_F(TimedPath, MonthsCloseThatAViewHasNeverHad) {
+  CreateTable("ts TIMESTAMP", {{"time", "ts"}});
+  CreateView({}, "SELECT date_trunc('month', ts) AS w, count(*) AS c FROM t GROUP BY ALL");
+  Write("INSERT INTO t VALUES ('2026-01-05'), ('2026-05-05')");
+  EXPECT_EQ(
+      Text("SELECT string_agg(window_closed('v', w)::VARCHAR, ' ' ORDER BY w) "
+           "FROM (SELECT unnest(range(TIMESTAMP '2026-01-01', TIMESTAMP '2026-07-01', INTERVAL '1 month')) AS w)"),
+      "true true true true false false");
+}
+
 TEST(EventTimeText, IsThatOfDuckDB) {
   EXPECT_EQ(ToText(EventTime(Micros(-1))), "1969-12-31 23:59:59.999999");
   EXPECT_EQ(ToText(EventTime(Micros(1'500'000))), "1970-01-01 00:00:01.5");
+  EXPECT_EQ(ToText(EventTime(Micros(3'093'527'980'800'000'000))), "100000-01-01 00:00:00");
   EXPECT_EQ(ToText(Micros(0)), "00:00:00");
   EXPECT_EQ(ToText(Micros(86'400'000'000)), "1 day");
   EXPECT_EQ(ToText(Micros(2 * 86'400'000'000 + 7'200'250'000)), "2 days 02:00:00.25");
@@ -303,6 +541,8 @@ TEST(EventTimeEnds, AreNotPassed) {
   EXPECT_EQ(EventTimeOf(*arrow::timestamp(arrow::TimeUnit::NANO), -1), EventTime(Micros(-1)));
   EXPECT_EQ(EventTimeOf(*arrow::timestamp(arrow::TimeUnit::SECOND), INT64_MAX - 1), EventTime::max());
   EXPECT_EQ(EventTimeOf(*arrow::date32(), INT32_MAX), std::nullopt);
+  EXPECT_EQ(EventTimeOf(*arrow::date32(), INT32_MAX - 1), EventTime::max());
+  EXPECT_EQ(EventTimeOf(*arrow::date32(), INT32_MIN + 2), EventTime::min());
 }
 
 TEST(DroppedWindows, AreManyInLittleMemory) {

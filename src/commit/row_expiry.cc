@@ -6,7 +6,6 @@
 #include <arrow/type.h>
 
 #include <algorithm>
-#include <format>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
@@ -22,12 +21,6 @@ namespace {
 constexpr std::int64_t kPassesPerRetention = 100;
 // Of one view, before they are put together.
 constexpr std::int64_t kGoneStatesMax = 32;
-
-std::string TimeLiteral(const arrow::DataType& type, EventTime time) {
-  const bool zoned =
-      type.id() == arrow::Type::TIMESTAMP && !static_cast<const arrow::TimestampType&>(type).timezone().empty();
-  return std::format("{}({})", zoned ? "make_timestamptz" : "make_timestamp", time.time_since_epoch().count());
-}
 
 Views ViewsOver(Views views, const TableRef& table) {
   std::erase_if(views, [&](const auto& view) { return !(view->query->base == table); });
@@ -49,7 +42,7 @@ void CommitPathImpl::ExpireByTime() {
 void CommitPathImpl::ExpireWindowsByTime(const std::vector<TableInfo>& tables) {
   if (std::ranges::none_of(tables, [](const auto& table) { return table.options.wall_clock; })) return;
   const std::unique_lock gate(gate_);
-  registry_.FollowClock(clock_.Now(), WallNow());
+  FollowClock();
   bool changed = false;
   for (const auto& view : registry_.Published()) {
     changed |= ExpireWindows(*view, true);
@@ -72,7 +65,7 @@ arrow::Status CommitPathImpl::ExpireRows(const TableInfo& table) {
   auto& checked_to = rows_checked_to_[table.table];
   if (!horizon.has_value()) return arrow::Status::OK();
   if (checked_to.has_value() && *horizon >= *checked_to &&
-      *horizon - *checked_to < *table.options.retention / kPassesPerRetention) {
+      *horizon < Plus(*checked_to, *table.options.retention / kPassesPerRetention)) {
     return arrow::Status::OK();
   }
   const auto views = ViewsOver(registry_.Maintained(), table.table);
@@ -94,7 +87,7 @@ arrow::Status CommitPathImpl::ExpireRows(const TableInfo& table) {
   ARROW_ASSIGN_OR_RAISE(const auto schema, connection.ArrowSchemaOf(table.table));
   const auto column = schema->GetFieldByName(table.options.time_column);
   if (column == nullptr) return arrow::Status::OK();  // it is being renamed
-  const auto expired = QuoteIdentifier(table.options.time_column) + " < " + TimeLiteral(*column->type(), *horizon);
+  const auto expired = BeforeSql(QuoteIdentifier(table.options.time_column), *column->type(), *horizon);
   const auto name = connection.LastingName(table.table);
   ARROW_ASSIGN_OR_RAISE(const auto any, connection.Run("SELECT 1 FROM " + name + " WHERE " + expired + " LIMIT 1"));
   ARROW_ASSIGN_OR_RAISE(const auto found, any.rows->ToRecordBatches());

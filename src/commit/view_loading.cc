@@ -25,7 +25,6 @@ arrow::Status CommitPathImpl::LoadView(engine::Connection& connection, const Sto
   ARROW_RETURN_NOT_OK(LoadRowsOf(connection, stored, *view, crashed));
   ARROW_RETURN_NOT_OK(LearnEndsAtStart(*view));
   ExpireWindows(*view, false);
-  ARROW_UNUSED(DropExpired(*view));  // what its retention let go before it had none stays gone, too
   view->NoteWhatItHas();
   registry_.Publish(view);
   return arrow::Status::OK();

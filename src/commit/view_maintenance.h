@@ -52,8 +52,16 @@ struct MaintainedView {
   std::string problem;
   // The view whose states it was filled from, its table no longer having the rows; without a name: rows.
   TableRef filled_from = {};
-  // Where it was filled from rows all the same: up to where its table's were gone.
+  // Where it was filled from rows all the same: up to where its table's were gone. Where from states: up to where its
+  // own retention needed none.
   std::optional<EventTime> lost_before = {};
+
+  // Of a view whose windows end.
+  aggregate::Expiry ExpiryOf(aggregate::WindowStart window) const {
+    const auto end = ends->EndOf(window);
+    if (end == EventTime::max()) return aggregate::Expiry::kNever;
+    return end > late.expired_to ? aggregate::Expiry::kNotYet : aggregate::Expiry::kExpired;
+  }
 
   void NoteWhatItHas() { has_all = !partial && late.dropped.empty(); }
 

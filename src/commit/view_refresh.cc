@@ -252,6 +252,8 @@ void CommitPathImpl::PublishRefreshed(const RefreshedView& refreshed) {
   if (view.status == ViewStatus::kBroken) {  // whoever subscribed to it has been told that it ended
     fresh.options = view.options;            // they may have been altered since
     fresh.since = view.since;
+    fresh.filled_from = view.filled_from;
+    fresh.lost_before = view.lost_before;
     fresh.late = view.late;
     fresh.late.dropped = {};
     fresh.changes = ChangesOf(fresh);

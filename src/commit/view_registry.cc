@@ -176,20 +176,26 @@ void ViewRegistry::AddRows(const TableRef& table, std::int64_t rows, Position at
 void ViewRegistry::RaiseMark(const TableRef& table, EventTime mark, Clock::TimePoint now) {
   const MutexLock lock(mutex_);
   auto& progress = progress_[table];
-  progress.mark = std::max(progress.mark.value_or(mark), mark);
+  const auto raised = std::min(mark, EventTime::max() - Micros(1));
+  progress.mark = std::max(progress.mark.value_or(raised), raised);
   progress.heard_at = now;
 }
 
-void ViewRegistry::FollowClock(Clock::TimePoint now, EventTime wall) {
+bool ViewRegistry::FollowClock(Clock::TimePoint now, EventTime wall) {
   const MutexLock lock(mutex_);
+  bool moved = false;
   for (const auto& [table, options] : options_) {
     if (!options.idle_timeout.has_value()) continue;
     const auto found = progress_.find(table);
     if (found == progress_.end() || !found->second.mark.has_value()) continue;
     auto& progress = found->second;
     if (now - progress.heard_at < *options.idle_timeout) continue;
-    progress.mark = std::max(*progress.mark, Minus(wall, *options.idle_timeout));
+    const auto mark = Minus(wall, *options.idle_timeout);
+    if (mark <= *progress.mark) continue;
+    progress.mark = mark;
+    moved = true;
   }
+  return moved;
 }
 
 void ViewRegistry::SetProblem(const TableRef& table, std::string problem) {

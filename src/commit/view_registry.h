@@ -66,10 +66,11 @@ class ViewRegistry {
   void ChangeOptions(const std::vector<TableRef>& tables, const TableOptionsMap& options) EXCLUDES(mutex_);
   void SetRowsGone(std::set<TableRef> tables) EXCLUDES(mutex_);
   void AddRows(const TableRef& table, std::int64_t rows, Position at) EXCLUDES(mutex_);
-  // Marks only ever rise. `now`: when the table was last heard of.
+  // Marks only ever rise, and are before EventTime::max(), which is the end of what never ends. `now`: when the table
+  // was last heard of.
   void RaiseMark(const TableRef& table, EventTime mark, Clock::TimePoint now) EXCLUDES(mutex_);
-  // Marks of tables that have been silent for their idle_timeout follow `wall`.
-  void FollowClock(Clock::TimePoint now, EventTime wall) EXCLUDES(mutex_);
+  // Marks of tables that have been silent for their idle_timeout follow `wall`. False: none has moved.
+  bool FollowClock(Clock::TimePoint now, EventTime wall) EXCLUDES(mutex_);
   void SetProblem(const TableRef& table, std::string problem) EXCLUDES(mutex_);
   void SetRowsBefore(const TableRef& table, EventTime rows_before, Position at) EXCLUDES(mutex_);
   // `redefined` are new, no more, or renamed; what was known of their rows goes. `renamed` (new name, old name) keep

@@ -40,6 +40,11 @@ arrow::Result<TableRef> MergeSupplied(engine::Connection& connection, const Main
                 [&] { return connection.ReadStates(*view.query, needed_after, merge); });
 }
 
+void DropExpiredFrom(aggregate::ViewState& state, const MaintainedView& view) {
+  if (view.ends == nullptr || view.late.expired_to == EventTime::min()) return;
+  ARROW_UNUSED(state.DropOldest([&](aggregate::WindowStart window) { return view.ExpiryOf(window); }));
+}
+
 // `why`: no view can supply them; empty where there is no other view.
 arrow::Status RefuseToFill(const MaintainedView& view, const std::string& missing, const std::string& why) {
   return arrow::Status::Invalid("Table ", view.query->base.ToString(), " no longer has the rows it accepted (", missing,
@@ -73,6 +78,28 @@ std::string CommitPathImpl::RowsMissingFor(const MaintainedView& view, const Tab
   return "its retention has deleted those before " + ToText(*rows_before);
 }
 
+// Windows that are over by then have expired; nullopt: all are needed.
+std::optional<std::int64_t> CommitPathImpl::NeededAfter(const MaintainedView& view) const {
+  if (view.ends == nullptr || !view.options.retention.has_value()) return std::nullopt;
+  const auto expired_to = ExpiredTo(view, std::nullopt);
+  if (expired_to == EventTime::min()) return std::nullopt;
+  return expired_to.time_since_epoch().count();
+}
+
+// On a connection of its own, as what fails there ends its transaction.
+arrow::Result<bool> CommitPathImpl::HasSupplier(const MaintainedView& view) {
+  ARROW_ASSIGN_OR_RAISE(auto look, pool_.Begin());
+  {
+    const std::unique_lock gate(gate_);
+    look->Attach(Pin());
+  }
+  const auto any =
+      InZone(*look, view.query->time_zone, [&] { return look->ReadStates(*view.query, NeededAfter(view), {}); });
+  if (any.status().IsInvalid() || any.status().IsNotImplemented()) return false;
+  ARROW_RETURN_NOT_OK(any.status());
+  return true;
+}
+
 arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, const TransactionSnapshot& ddl,
                                              CreatedView& created, const std::string& missing) {
   auto& view = *created.view;
@@ -89,15 +116,8 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
   }
   // Its rows that are left are what it still means (a window at the edge lacks some, as it does in a query).
   if (keeps_rows) {
-    ARROW_ASSIGN_OR_RAISE(auto look, pool_.Begin());
-    {
-      const std::unique_lock gate(gate_);
-      look->Attach(Pin());
-    }
-    const auto any =
-        InZone(*look, view.query->time_zone, [&] { return look->ReadStates(*view.query, std::nullopt, {}); });
-    if (any.status().IsInvalid() || any.status().IsNotImplemented()) return Fill(connection, ddl, created);
-    ARROW_RETURN_NOT_OK(any.status());
+    ARROW_ASSIGN_OR_RAISE(const bool any, HasSupplier(view));
+    if (!any) return Fill(connection, ddl, created);
   }
   const bool redefined = std::ranges::any_of(facts.entries, [&](const auto& entry) { return entry.entry == base; });
   const bool edited = std::ranges::any_of(facts.tables, [&](const auto& changed) { return changed.table == base; });
@@ -118,10 +138,7 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
   }
   const FoldBounds bounds{.state_bytes_max = limits_.state_bytes_max,
                           .stopped = [&connection] { return connection.interrupted(); }};
-  std::optional<std::int64_t> needed_after;
-  if (view.ends != nullptr && view.options.retention.has_value()) {
-    needed_after = ExpiredTo(view, std::nullopt).time_since_epoch().count();
-  }
+  const auto needed_after = NeededAfter(view);  // once the supplier is pinned, who may let more windows go by then
   ARROW_ASSIGN_OR_RAISE(const auto seen, aggregate::ViewState::Make(view.query));
   const bool seen_is_now = pinned->position() == ddl.position();
   std::vector<aggregate::ViewState*> into = {view.state.get()};
@@ -132,7 +149,8 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
     return RefuseToFill(view, missing, from.status().message());
   }
   ARROW_ASSIGN_OR_RAISE(view.filled_from, std::move(from));
-  view.lost_before.reset();
+  ARROW_RETURN_NOT_OK(LearnEnds(connection, view));
+  NoteNeeded(view, needed_after);
   if (lasting_ && keeps_rows) {
     const auto supplier = std::ranges::find(views, view.filled_from, [](const auto& one) { return one->query->view; });
     ARROW_ASSIGN_OR_RAISE(created.gone_state, GoneStateFrom(**lease, view, **supplier));
@@ -147,8 +165,19 @@ arrow::Status CommitPathImpl::FillFromStates(engine::Connection& connection, con
     ARROW_ASSIGN_OR_RAISE(const auto own, FoldTable(connection, view, nullptr, bounds));
     seen->Merge(*own);
   }
+  DropExpiredFrom(*seen, view);
   created.seen = aggregate::MakeViewSource(seen->Pin());
-  return LearnEnds(connection, view);
+  return arrow::Status::OK();
+}
+
+// The view has no state of a window that is over by then, or not all of it: such windows have expired, also where its
+// retention is taken from it before it is there.
+void CommitPathImpl::NoteNeeded(MaintainedView& view, std::optional<std::int64_t> needed_after) {
+  view.lost_before.reset();
+  if (!needed_after) return;
+  const std::unique_lock gate(gate_);  // commits merge into it already
+  view.lost_before = view.late.expired_to = EventTime(Micros(*needed_after));
+  ARROW_UNUSED(DropExpired(view));
 }
 
 // What was saved of the supplier for rows that are gone, as the view's own.
@@ -169,6 +198,7 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> CommitPathImpl::GoneStateFrom(engi
   const auto own = view.state->MakeEmpty();
   const std::vector<aggregate::ViewState*> into = {own.get()};
   ARROW_RETURN_NOT_OK(MergeSupplied(connection, view, std::nullopt, into, {}).status());
+  DropExpiredFrom(*own, view);
   if (own->Stats().rows == 0) return nullptr;
   return own->Serialize();
 }

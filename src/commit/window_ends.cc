@@ -7,6 +7,7 @@
 #include <arrow/status.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <format>
 
 #include "commit/in_zone.h"
@@ -159,6 +160,17 @@ EventTime WindowEnds::EndOf(aggregate::WindowStart window) const {
   const MutexLock lock(mutex_);
   const auto found = learnt_.find(window.start);
   return found == learnt_.end() ? EventTime::max() : found->second.end;
+}
+
+EventTime WindowEnds::LatestEndOf(aggregate::WindowStart window) const {
+  const auto end = EndOf(window);
+  const auto start = window.is_null ? std::nullopt : EventTimeOf(*type_, window.start);
+  if (end != EventTime::max() || !start.has_value()) return end;
+  constexpr std::int64_t kDaysMost = 106'751'991;  // an EventTime counts no more
+  constexpr std::int64_t kZoneDays = 2;            // no zone is further from UTC, with its clocks moved
+  const std::int64_t of_months = static_cast<std::int64_t>(width_.months) / 12 * 366 + width_.months % 12 * 31;
+  const auto days = std::min(of_months + width_.days + kZoneDays, kDaysMost);
+  return Plus(Plus(*start, Micros(days * 86'400'000'000)), Micros(width_.micros));
 }
 
 EventTime WindowEnds::StartOf(aggregate::WindowStart window) const {

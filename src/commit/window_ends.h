@@ -36,6 +36,9 @@ class WindowEnds {
   // EventTime::max() for the NULL window and for one of infinite time, which never end. A window that was not learnt
   // ends never, too. Where the zone is a column's, it is the latest moment for any zone.
   EventTime EndOf(aggregate::WindowStart window) const EXCLUDES(mutex_);
+  // The same for a window that the view may never have had, which need not have been learnt: then it is some days
+  // later.
+  EventTime LatestEndOf(aggregate::WindowStart window) const EXCLUDES(mutex_);
   // The first moment that may be in the window or slice: EventTime::min() where it is infinite, max() for the NULL
   // window.
   EventTime StartOf(aggregate::WindowStart window) const EXCLUDES(mutex_);

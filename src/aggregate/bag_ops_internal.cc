@@ -11,6 +11,7 @@
 #include "aggregate/owned_ops_internal.h"
 #include "aggregate/physical_internal.h"
 #include "aggregate/value_bag_internal.h"
+#include "aggregate/value_limits_internal.h"
 #include "arrow/array/builder_nested.h"
 #include "arrow/type.h"
 #include "core/aggregate_functions.h"
@@ -46,8 +47,11 @@ class BagOps final : public OwnedOps<ValueBag<V>> {
   static constexpr bool kIsText = std::same_as<V, std::string_view>;
 
  public:
-  BagOps(std::shared_ptr<arrow::DataType> argument, std::shared_ptr<std::atomic<std::int64_t>> kept)
-      : OwnedOps<Bag>(std::move(kept)), argument_(std::move(argument)) {}
+  BagOps(std::shared_ptr<arrow::DataType> argument, bool sums_decimals, std::shared_ptr<std::atomic<std::int64_t>> kept)
+      : OwnedOps<Bag>(std::move(kept)),
+        argument_(std::move(argument)),
+        limits_(*argument_),
+        sums_decimals_(sums_decimals) {}
 
   void Update(const BlockInput& input, Records records, BlockScratch& scratch, HeapAccount& heap) const override {
     const auto [values, present] = scratch.Gather<V>(input, records);
@@ -70,6 +74,9 @@ class BagOps final : public OwnedOps<ValueBag<V>> {
 
  protected:
   Bag Make() const override { return {}; }
+  bool HasValues(const Bag& bag) const override {
+    return std::ranges::all_of(bag.Sorted(), [&](const Entry* entry) { return limits_.Has(entry->value); });
+  }
 
  private:
   static arrow::Status ReadNothing(AggregateKind kind, arrow::ArrayBuilder& builder) {
@@ -117,8 +124,10 @@ class BagOps final : public OwnedOps<ValueBag<V>> {
     } else {
       Int128 sum = 0;
       for (const Entry* entry : bag.Sorted()) {
-        if (__builtin_add_overflow(sum, static_cast<Int128>(entry->value), &sum)) return OutOfRange();
+        if (__builtin_add_overflow(sum, static_cast<Int128>(entry->value), &sum)) return OutOfRange("HUGEINT");
       }
+      const bool is_sum = aggregate.kind == AggregateKind::kSumDistinct;
+      if (is_sum && sums_decimals_ && !FitsDecimal(sum)) return OutOfRange("DECIMAL(38)");
       if (aggregate.kind == AggregateKind::kAvgDistinct) {
         return static_cast<arrow::DoubleBuilder&>(builder).Append(
             Division::Of(*argument_)(sum, static_cast<std::int64_t>(bag.size())));
@@ -126,7 +135,9 @@ class BagOps final : public OwnedOps<ValueBag<V>> {
       return WithBuilder<Int128>(builder, [&](auto append) { return append(sum); });
     }
   }
-  static arrow::Status OutOfRange() { return arrow::Status::Invalid("the sum is out of range of HUGEINT"); }
+  static arrow::Status OutOfRange(const char* type) {
+    return arrow::Status::Invalid("the sum is out of range of ", type);
+  }
 
   // ---- values
 
@@ -166,7 +177,7 @@ class BagOps final : public OwnedOps<ValueBag<V>> {
    public:
     explicit Places(const Bag& bag) : sorted_(bag.Sorted()) {
       std::uint64_t end = 0;
-      for (const Entry* entry : sorted_) ends_.push_back(end += entry->count);
+      for (const Entry* entry : sorted_) ends_.push_back(end = Bag::Sum(end, entry->count));
     }
     std::uint64_t count() const { return ends_.back(); }
     const Entry& At(std::uint64_t place) const {
@@ -253,14 +264,16 @@ class BagOps final : public OwnedOps<ValueBag<V>> {
   }
 
   const std::shared_ptr<arrow::DataType> argument_;
+  const ValueLimits limits_;
+  const bool sums_decimals_;
 };
 
 }  // namespace
 
-std::unique_ptr<StateOps> MakeBagOps(const std::shared_ptr<arrow::DataType>& argument,
+std::unique_ptr<StateOps> MakeBagOps(const std::shared_ptr<arrow::DataType>& argument, bool sums_decimals,
                                      std::shared_ptr<std::atomic<std::int64_t>> kept) {
   return WithPhysical(*PhysicalOf(*argument), [&]<class V>(std::type_identity<V>) -> std::unique_ptr<StateOps> {
-    return std::make_unique<BagOps<V>>(argument, kept);
+    return std::make_unique<BagOps<V>>(argument, sums_decimals, kept);
   });
 }
 

@@ -10,8 +10,8 @@
 
 namespace hyprstream::aggregate {
 
-// What is kept is counted in `kept`, over all copies.
-std::unique_ptr<StateOps> MakeBagOps(const std::shared_ptr<arrow::DataType>& argument,
+// `sums_decimals`: sums end at 38 digits. What is kept is counted in `kept`, over all copies.
+std::unique_ptr<StateOps> MakeBagOps(const std::shared_ptr<arrow::DataType>& argument, bool sums_decimals,
                                      std::shared_ptr<std::atomic<std::int64_t>> kept);
 
 }  // namespace hyprstream::aggregate

@@ -65,6 +65,9 @@ class DecayOps final : public StateOps {
     }
     return arrow::Status::OK();
   }
+  arrow::Status CheckForeign(Record record) const override {
+    return StateOf(record).rows <= RowsOf(record) ? arrow::Status::OK() : TooManyCounted();
+  }
 
  private:
   DecayedSum& StateOf(Record record) const { return *std::launder(reinterpret_cast<DecayedSum*>(record + offset())); }

@@ -19,6 +19,7 @@ struct FitState {
   LinearFit fit;
 
   std::int64_t bytes() const { return fit.bytes(); }
+  std::int64_t total() const { return fit.rows(); }
   void Merge(const FitState& other) { fit.Merge(other.fit); }
   void Save(StateWriter& writer) const {
     const LinearFit::Parts parts = fit.parts();

@@ -1,6 +1,7 @@
 #include "aggregate/foreign_states_internal.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -19,6 +20,7 @@
 #include "arrow/record_batch.h"
 #include "arrow/result.h"
 #include "arrow/type.h"
+#include "core/aggregate_functions.h"
 
 namespace hyprstream::aggregate {
 namespace {
@@ -47,12 +49,25 @@ class OwnRecord {
 
 enum class StatesFrom { kForeign, kScan };
 
+// Bytes that stand for values of a type of DuckDB's (see engine/order_keys_internal.h): they are read as what they were
+// made of, and would be read beyond their end where they were not.
+bool IsCarried(const std::string& sql) {
+  return sql.starts_with("hyprstream_order_key(") || sql.starts_with("hyprstream_value_key(");
+}
+
 class ForeignStates {
  public:
-  ForeignStates(const ViewSpec& spec, const arrow::RecordBatch& batch, StatesFrom from)
-      : spec_(spec), query_(*spec.query), batch_(batch), from_(from), opened_(query_.aggregates.size()) {
+  ForeignStates(const ViewSpec& spec, const arrow::RecordBatch& batch, StatesFrom from, std::int64_t& all_rows)
+      : spec_(spec),
+        query_(*spec.query),
+        batch_(batch),
+        from_(from),
+        all_rows_(all_rows),
+        opened_(query_.aggregates.size()) {
     if (from == StatesFrom::kScan) return;
-    for (std::size_t i = 0; i < opened_.size(); ++i) fingerprints_.push_back(FingerprintOfAggregate(query_, i));
+    for (std::size_t i = 0; i < opened_.size(); ++i) {
+      fingerprints_.push_back({FingerprintOfAggregate(query_, i), ZonedFingerprintOfAggregate(query_, i)});
+    }
   }
 
   arrow::Status AddTo(Slices& slices) {
@@ -73,6 +88,16 @@ class ForeignStates {
                                   ", row ", row, ": ", why);
   }
 
+  // Does the column hold bytes that stand for values of another type? Those that are only hashed do not matter.
+  bool HoldsCarried(const OutputColumn& column) const {
+    if (column.is_key) return IsCarried(query_.key_sql[static_cast<std::size_t>(column.index)]);
+    const AggregateColumn& aggregate = query_.aggregates[static_cast<std::size_t>(column.index)];
+    if (FunctionOf(aggregate.kind).family == StateFamily::kDistinct) return false;
+    return std::ranges::any_of(aggregate.arguments, [&](int argument) {
+      return IsCarried(query_.argument_sql[static_cast<std::size_t>(argument - query_.key_count())]);
+    });
+  }
+
   arrow::Status FindColumns() {
     const auto columns = query_.output.size() + (from_ == StatesFrom::kScan ? 1 : 0);
     if (batch_.num_columns() != static_cast<int>(columns)) {
@@ -82,6 +107,10 @@ class ForeignStates {
     std::vector<std::shared_ptr<arrow::Array>> by_key(static_cast<std::size_t>(query_.key_count()));
     for (std::size_t i = 0; i < query_.output.size(); ++i) {
       const OutputColumn& column = query_.output[i];
+      if (from_ == StatesFrom::kForeign && HoldsCarried(column)) {
+        return arrow::Status::Invalid("View ", query_.view.ToString(), " takes no states: column ", column.name,
+                                      ": values of its type are given by states(), but not taken");
+      }
       const auto& array = batch_.column(static_cast<int>(i));
       const auto type = column.is_key ? spec_.EvaluatedType(column.index) : arrow::binary();
       if (!FoldsAs(*type, *array->type())) {
@@ -162,8 +191,17 @@ class ForeignStates {
     return rows;
   }
 
+  // Every state counts, merged or not.
+  arrow::Status CountRows(std::int64_t rows) {
+    if (from_ == StatesFrom::kScan) return arrow::Status::OK();
+    if (rows > kForeignRowsMax - all_rows_) return TooManyRows(query_);
+    all_rows_ += rows;
+    return arrow::Status::OK();
+  }
+
   arrow::Status AddRow(std::int64_t row, std::string_view key, Slices& slices) {
     ARROW_ASSIGN_OR_RAISE(const auto rows, from_ == StatesFrom::kScan ? OpenScanned(row) : Open(row));
+    ARROW_RETURN_NOT_OK(CountRows(rows));
     ARROW_ASSIGN_OR_RAISE(const auto window, WindowOf(row));
     OwnRecord record(*spec_.layout);
     AddRows(record.get(), rows);
@@ -207,6 +245,7 @@ class ForeignStates {
       HeapAccount heap;
       auto loaded = part.ops->Load(reader, std::span(&record, 1), heap);
       if (loaded.ok() && reader.left() != 0) loaded = arrow::Status::Invalid("bytes are left over");
+      if (loaded.ok()) loaded = part.ops->CheckForeign(record);
       if (!loaded.ok()) return Refuse(column, row, loaded.message());
     }
     return first != nullptr ? arrow::Status::OK()
@@ -217,10 +256,11 @@ class ForeignStates {
   const AggregateQuery& query_;
   const arrow::RecordBatch& batch_;
   const StatesFrom from_;
+  std::int64_t& all_rows_;  // of the statement
   std::vector<std::shared_ptr<arrow::Array>> keys_;
   std::vector<SliceKey> windows_;
   std::int64_t after_start_ = 0;
-  std::vector<std::uint64_t> fingerprints_;
+  std::vector<std::array<std::uint64_t, 2>> fingerprints_;
   std::vector<std::string_view> opened_;  // by aggregate, of the row at hand
 };
 
@@ -232,11 +272,17 @@ SliceMap MapOf(Slices slices) {
 
 }  // namespace
 
+arrow::Status TooManyRows(const AggregateQuery& query) {
+  return arrow::Status::Invalid("View ", query.view.ToString(), " takes no more states: it would be of more than ",
+                                kForeignRowsMax, " rows");
+}
+
 arrow::Result<SliceMap> FoldForeignStates(const ViewSpec& spec,
                                           const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) {
   Slices slices;
+  std::int64_t all_rows = 0;
   for (const auto& batch : batches) {
-    ARROW_RETURN_NOT_OK(ForeignStates(spec, *batch, StatesFrom::kForeign).AddTo(slices));
+    ARROW_RETURN_NOT_OK(ForeignStates(spec, *batch, StatesFrom::kForeign, all_rows).AddTo(slices));
     ARROW_RETURN_NOT_OK(CheckExactBytes(*spec.query, *spec.layout));
   }
   return MapOf(std::move(slices));
@@ -244,7 +290,8 @@ arrow::Result<SliceMap> FoldForeignStates(const ViewSpec& spec,
 
 arrow::Result<SliceMap> FoldScannedStates(const ViewSpec& spec, const std::shared_ptr<arrow::RecordBatch>& batch) {
   Slices slices;
-  ARROW_RETURN_NOT_OK(ForeignStates(spec, *batch, StatesFrom::kScan).AddTo(slices));
+  std::int64_t all_rows = 0;
+  ARROW_RETURN_NOT_OK(ForeignStates(spec, *batch, StatesFrom::kScan, all_rows).AddTo(slices));
   ARROW_RETURN_NOT_OK(CheckExactBytes(*spec.query, *spec.layout));
   return MapOf(std::move(slices));
 }

@@ -65,6 +65,16 @@ std::vector<std::string_view> FrequentItems::Top(std::size_t most) const {
   return items;
 }
 
+std::uint64_t FrequentItems::total() const {
+  std::uint64_t total = 0;
+  for (const auto& [item, count] : counters_) total += count;
+  return total;
+}
+
+bool FrequentItems::All(const std::function<bool(std::string_view)>& is_one) const {
+  return std::ranges::all_of(counters_, [&](const auto& counter) { return is_one(counter.first); });
+}
+
 std::uint64_t FrequentItems::CountOf(std::string_view item) const {
   const auto known = counters_.find(item);
   return known == counters_.end() ? 0 : known->second;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -24,6 +25,9 @@ class FrequentItems {
   void Merge(const FrequentItems& other);
   // The most frequent first, of equally frequent ones the one with the lesser bytes; at most `most`.
   std::vector<std::string_view> Top(std::size_t most) const;
+  std::uint64_t total() const;  // of what is counted
+  // False when a value is none to `is_one`.
+  bool All(const std::function<bool(std::string_view)>& is_one) const;
   std::uint64_t CountOf(std::string_view item) const;  // at least, for tests
   std::int64_t bytes() const { return bytes_; }
 

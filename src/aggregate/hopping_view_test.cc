@@ -222,6 +222,32 @@ TEST(HoppingView, ChosenWindowsOfMany) {
   }
 }
 
+// Of rows that compare equal the one of the oldest slice counts, whichever way a window is put together.
+TEST(HoppingView, TiesGoToTheOldestSlice) {
+  const auto text = arrow::utf8();
+  const auto query = MakeTestQuery(
+      {{"w", arrow::int64()}, {"k", arrow::int32()}}, 0,
+      {{kAnyValue, {text}, text}, {kArgMin, {text, arrow::int64()}, text}, {kArgMax, {text, arrow::int64()}, text}});
+  query->hopping = WindowSpec{.kind = WindowKind::kHopping, .size = 3, .slide = 1, .origin = 0};
+  const auto state = ViewState::Make(query).ValueOrDie();
+  const std::string values = R"(["a", "b", "c", "z"])";
+  const std::string ones = "[1, 1, 1, 1]";
+  FoldAndMerge(*state, {MakeTestBatch(*query, {"[0, 1, 2, 2]", "[1, 1, 1, 2]", values, values, ones, values, ones})});
+  const auto source = MakeViewSource(state->Pin());
+  const auto read = [&](const std::vector<ColumnFilter>& filters) {
+    auto request = AllColumns(*source);
+    request.filters = filters;
+    return RowsOf(*source->Scan(request).ValueOrDie());
+  };
+  const ColumnFilter one{.column = 1, .op = Op::kEqual, .value = arrow::MakeScalar(std::int32_t{1})};
+  const auto expected = ElementsAre("-2 | 1 | a | a | a", "-1 | 1 | a | a | a", "0 | 1 | a | a | a",
+                                    "1 | 1 | b | b | b", "2 | 1 | c | c | c");
+  EXPECT_THAT(read({one}), expected);
+  auto all = read({});
+  std::erase_if(all, [](const std::string& row) { return row.find("| 2 |") != std::string::npos; });
+  EXPECT_THAT(all, expected);
+}
+
 TEST(HoppingView, ALookUpLooksAtItsSlicesOnly) {
   std::mt19937_64 random(11);
   Hopping view({.kind = WindowKind::kHopping, .size = 30, .slide = 10, .origin = 0});

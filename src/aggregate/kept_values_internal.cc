@@ -58,6 +58,10 @@ arrow::Status KeptValues::Append(const Kept& kept, arrow::ArrayBuilder& builder)
   });
 }
 
+bool KeptValues::IsWithin(const ValueLimits& limits, const Kept& kept) const {
+  return WithPhysical(physical_, [&]<class V>(std::type_identity<V>) { return limits.Has(Get<V>(kept)); });
+}
+
 void KeptValues::Save(const Kept& kept, StateWriter& writer) const {
   if (is_text()) {
     writer.Put(static_cast<std::uint64_t>(TextOf(kept)->size()));

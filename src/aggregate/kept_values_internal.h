@@ -13,6 +13,7 @@
 #include "aggregate/physical_internal.h"
 #include "aggregate/state_bytes_internal.h"
 #include "aggregate/state_ops_internal.h"
+#include "aggregate/value_limits_internal.h"
 
 namespace hyprstream::aggregate {
 
@@ -41,6 +42,7 @@ class KeptValues {
       return value;
     }
   }
+  bool IsWithin(const ValueLimits& limits, const Kept& kept) const;
   // To a builder of MakePhysicalBuilder.
   arrow::Status Append(const Kept& kept, arrow::ArrayBuilder& builder) const;
 

@@ -15,6 +15,8 @@ constexpr std::uint64_t kTotalMax = std::uint64_t{1} << 48;
 
 LogLinearHistogram::Octave& LogLinearHistogram::AddOctave(std::int32_t place) {
   const auto after = std::ranges::lower_bound(octaves_, place, {}, &Octave::place);
+  const auto carries = (after - octaves_.begin()) * static_cast<std::ptrdiff_t>(kBuckets);
+  if (!carries_.empty()) carries_.insert(carries_.begin() + carries, kBuckets, 0);
   const auto added = octaves_.insert(after, Octave{.place = place});
   PlaceOctaves();
   return *added;
@@ -44,10 +46,9 @@ void LogLinearHistogram::UseOctaves() {
 }
 
 std::uint64_t& LogLinearHistogram::CarryOf(Bucket bucket) {
-  for (Carry& carry : carries_) {
-    if (carry.bucket == bucket) return carry.times;
-  }
-  return carries_.emplace_back(bucket, 0).times;
+  if (carries_.empty()) carries_.resize(octaves_.size() * kBuckets);
+  const std::size_t octave = places_[static_cast<std::size_t>(bucket.place - least_place_)];
+  return carries_[octave * kBuckets + bucket.index];
 }
 
 void LogLinearHistogram::Count(Octave& octave, std::size_t index, std::uint64_t times) {
@@ -59,11 +60,9 @@ void LogLinearHistogram::Count(Octave& octave, std::size_t index, std::uint64_t 
 }
 
 std::uint64_t LogLinearHistogram::CountIn(const Octave& octave, std::size_t index) const {
-  std::uint64_t carried = 0;
-  for (const Carry& carry : carries_) {
-    if (carry.bucket.place == octave.place && carry.bucket.index == index) carried = carry.times;
-  }
-  return octave.counts[index] + (carried << 32);
+  if (carries_.empty()) return octave.counts[index];
+  const auto at = static_cast<std::size_t>(&octave - octaves_.data());
+  return octave.counts[index] + (carries_[at * kBuckets + index] << 32);
 }
 
 LogLinearHistogram LogLinearHistogram::InOctaves() const {

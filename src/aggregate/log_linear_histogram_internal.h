@@ -44,7 +44,7 @@ class LogLinearHistogram {
   std::int64_t bytes() const {
     return static_cast<std::int64_t>(sizeof(*this) + octaves_.capacity() * sizeof(Octave) +
                                      few_.capacity() * sizeof(Bucket) + places_.capacity() * sizeof(std::uint16_t) +
-                                     carries_.capacity() * sizeof(Carry));
+                                     carries_.capacity() * sizeof(std::uint64_t));
   }
 
   // f64 least, f64 greatest, u32 octaves, of each i32 place and 64 counts (u64), ascending.
@@ -71,10 +71,6 @@ class LogLinearHistogram {
     std::array<std::uint32_t, kBuckets> counts{};  // by the size of the values, not by the values; see carries_
   };
   static_assert(sizeof(Octave) == kOctaveBytes);
-  struct Carry {
-    Bucket bucket;
-    std::uint64_t times;
-  };
 
   static Bucket BucketOf(double value) {
     const std::uint64_t bits = std::bit_cast<std::uint64_t>(std::abs(value));
@@ -116,7 +112,8 @@ class LogLinearHistogram {
   // Where in octaves_ that of least_place_ + i is, or kNoOctave.
   std::vector<std::uint16_t> places_;
   std::int32_t least_place_ = 0;
-  std::vector<Carry> carries_;  // how often a counter began at zero again, if ever
+  // How often each counter began at zero again, octave by octave; empty: none did.
+  std::vector<std::uint64_t> carries_;
   std::uint64_t total_ = 0;
   double least_ = 0;
   double greatest_ = 0;

@@ -17,10 +17,13 @@ namespace hyprstream::aggregate {
 namespace {
 
 struct LogisticState {
+  static constexpr bool kInOrder = true;
+
   double ridge;
   LogisticFit fit = LogisticFit(ridge);
 
   std::int64_t bytes() const { return fit.bytes(); }
+  std::int64_t total() const { return fit.rows(); }
   void Merge(const LogisticState& later) { fit.Merge(later.fit); }
   void Save(StateWriter& writer) const {
     const LogisticFit::Parts parts = fit.parts();

@@ -150,8 +150,8 @@ std::string SealState(std::uint64_t fingerprint, std::string_view state) {
   return std::move(writer).Take();
 }
 
-arrow::Result<std::string_view> OpenState(std::uint64_t fingerprint, std::string_view sealed) {
-  constexpr std::size_t kHead = kSeal.size() + sizeof(kSealVersion) + sizeof(fingerprint);
+arrow::Result<std::string_view> OpenState(std::span<const std::uint64_t> fingerprints, std::string_view sealed) {
+  constexpr std::size_t kHead = kSeal.size() + sizeof(kSealVersion) + sizeof(std::uint64_t);
   constexpr std::size_t kTail = sizeof(std::uint32_t);
   if (!sealed.starts_with(kSeal)) return arrow::Status::Invalid("these bytes are no state");
   if (sealed.size() < kHead + kTail) return arrow::Status::Invalid("it is damaged (it ends too early)");
@@ -166,7 +166,7 @@ arrow::Result<std::string_view> OpenState(std::uint64_t fingerprint, std::string
     return arrow::Status::Invalid("it is damaged (checksum)");
   }
   ARROW_ASSIGN_OR_RAISE(const auto found, reader.Take<std::uint64_t>());
-  if (found != fingerprint) {
+  if (std::ranges::find(fingerprints, found) == fingerprints.end()) {
     return arrow::Status::Invalid("it is of another aggregate, or of other types, than this column");
   }
   return sealed.substr(kHead, sealed.size() - kHead - kTail);

@@ -25,8 +25,9 @@ arrow::Status AppendStates(const ViewSpec& spec, std::size_t aggregate, std::spa
 // A state as AppendStates wrote it, between a header and a checksum; docs/states.md. The fingerprint is
 // FingerprintOfAggregate's.
 std::string SealState(std::uint64_t fingerprint, std::string_view state);
-// The other way round. Invalid for what is damaged, of another version, or of an aggregate or types of another kind.
-arrow::Result<std::string_view> OpenState(std::uint64_t fingerprint, std::string_view sealed);
+// The other way round, with any of these fingerprints. Invalid for what is damaged, of another version, or of an
+// aggregate or types of another kind.
+arrow::Result<std::string_view> OpenState(std::span<const std::uint64_t> fingerprints, std::string_view sealed);
 
 std::shared_ptr<const MergeableState> MakeMergeableState(const std::shared_ptr<const AggregateQuery>& query,
                                                          std::size_t aggregate);

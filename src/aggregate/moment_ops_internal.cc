@@ -29,9 +29,10 @@ struct FourMoments : SecondMoment {
     const auto n = static_cast<double>(count);
     const double delta = value - mean;
     const double step = delta / n;
-    const double term = delta * step * before;
+    // From right to left: of a first row, 0 times what would have no square.
+    const double term = delta * (step * before);
     mean += step;
-    m4 += term * step * step * (n * n - 3 * n + 3) + 6 * step * step * m2 - 4 * step * m3;
+    m4 += term * step * step * (n * n - 3 * n + 3) + 6 * step * (step * m2) - 4 * step * m3;
     m3 += term * step * (n - 2) - 3 * step * m2;
     m2 += term;
   }
@@ -47,8 +48,8 @@ struct FourMoments : SecondMoment {
     const double delta = from.mean - mean;
     const double step = delta / n;
     const double square = delta * step * a * b;
-    m4 += from.m4 + square * step * step * (a * a - a * b + b * b) + 6 * step * step * (a * a * from.m2 + b * b * m2) +
-          4 * step * (a * from.m3 - b * m3);
+    m4 += from.m4 + square * step * step * (a * a - a * b + b * b) +
+          6 * step * (step * (a * a * from.m2 + b * b * m2)) + 4 * step * (a * from.m3 - b * m3);
     m3 += from.m3 + square * step * (a - b) + 3 * step * (a * from.m2 - b * m2);
     m2 += from.m2 + square;
     mean = std::fma(b / n, delta, mean);
@@ -272,6 +273,9 @@ class DoubleOps final : public StateOps {
       if (count < 0 || count > kCountMax) return arrow::Status::Invalid("View state: a count that cannot be");
     }
     return arrow::Status::OK();
+  }
+  arrow::Status CheckForeign(Record record) const override {
+    return StateOf(record).count <= RowsOf(record) ? arrow::Status::OK() : TooManyCounted();
   }
   arrow::Status LoadWider(std::string_view payload, Record record, HeapAccount& heap) const override {
     if constexpr (std::same_as<State, SecondMoment>) {  // higher moments come after these

@@ -19,7 +19,7 @@ concept OwnedState = requires(T state, const T& other, StateWriter& writer, Stat
   state.Merge(other);
   other.Save(writer);
   { state.Load(reader) } -> std::same_as<arrow::Status>;  // into a new one
-};
+};  // and total(), where it counts rows
 
 // `Make` gives a new, empty state. Copies of a record share it until one of them changes. What is kept is also counted
 // in `kept`, when there is one, over all copies: what several share counts once.
@@ -42,6 +42,21 @@ class OwnedOps : public StateOps {
       }
     }
   }
+  void MergeBefore(std::span<const Record> from, std::span<const Record> to, HeapAccount& heap) const final {
+    if constexpr (requires { T::kInOrder; }) {
+      for (std::size_t i = 0; i < from.size(); ++i) {
+        const T* const before = Find(from[i]);
+        if (before == nullptr) continue;
+        Change(to[i], heap, [&](T& state) {
+          T merged = *before;
+          merged.Merge(state);
+          state = std::move(merged);
+        });
+      }
+    } else {
+      Merge(from, to, heap);
+    }
+  }
   void Save(std::span<const Record> records, StateWriter& writer) const final {
     for (const Record record : records) writer.Put(static_cast<std::uint8_t>(Find(record) == nullptr ? 0 : 1));
     for (const Record record : records) {
@@ -59,6 +74,16 @@ class OwnedOps : public StateOps {
     }
     return arrow::Status::OK();
   }
+  arrow::Status CheckForeign(Record record) const final {
+    const T* const state = Find(record);
+    if (state == nullptr) return arrow::Status::OK();
+    if constexpr (requires { state->total(); }) {
+      if (static_cast<std::uint64_t>(state->total()) > static_cast<std::uint64_t>(RowsOf(record))) {
+        return TooManyCounted();
+      }
+    }
+    return HasValues(*state) ? arrow::Status::OK() : NotOfType();
+  }
   bool has_heap() const final { return true; }
   void Detach(Record record, HeapAccount& heap) const final {
     Shared* const shared = Pointer(record);
@@ -72,6 +97,8 @@ class OwnedOps : public StateOps {
 
  protected:
   virtual T Make() const = 0;
+  // Are all the values that it holds some of their type?
+  virtual bool HasValues(const T&) const { return true; }
 
   // Null: the group has seen no value.
   const T* Find(Record record) const {

@@ -39,7 +39,12 @@ class PickOps final : public StateOps {
 
  public:
   // `takes_null`: a row whose value is NULL may be the one.
-  PickOps(Physical value, Physical by, bool takes_null) : values_(value), bys_(by), takes_null_(takes_null) {}
+  PickOps(const arrow::DataType& value, const arrow::DataType& by, bool takes_null)
+      : values_(*PhysicalOf(value)),
+        bys_(*PhysicalOf(by)),
+        value_limits_(value),
+        by_limits_(by),
+        takes_null_(takes_null) {}
 
   std::size_t width() const override { return sizeof(State); }
   void Init(Record record) const override { new (record + offset()) State{.flags = 0, .value = {}, .by = {}}; }
@@ -66,21 +71,8 @@ class PickOps final : public StateOps {
     }
   }
 
-  void Merge(Records from, Records to, HeapAccount& heap) const override {
-    for (std::size_t i = 0; i < from.size(); ++i) {
-      const State& other = StateOf(from[i]);
-      State& state = StateOf(to[i]);
-      if (other.flags == 0) continue;
-      if constexpr (kOrdered) {
-        if (!IsBetter(state, KeptValues::Get<By>(other.by))) continue;
-        bys_.Copy(other.by, state.by, heap);
-      } else if (state.flags != 0) {
-        continue;
-      }
-      if ((other.flags & kIsNull) == 0) values_.Copy(other.value, state.value, heap);
-      state.flags = other.flags;
-    }
-  }
+  void Merge(Records from, Records to, HeapAccount& heap) const override { MergeIn<false>(from, to, heap); }
+  void MergeBefore(Records from, Records to, HeapAccount& heap) const override { MergeIn<true>(from, to, heap); }
 
   arrow::Status Read(const AggregateColumn&, Records records, arrow::ArrayBuilder& builder) const override {
     for (const Record record : records) {
@@ -115,6 +107,16 @@ class PickOps final : public StateOps {
     return arrow::Status::OK();
   }
 
+  arrow::Status CheckForeign(Record record) const override {
+    const State& state = StateOf(record);
+    const bool has_value = state.flags == kSeen;
+    if (has_value && !values_.IsWithin(value_limits_, state.value)) return NotOfType();
+    if constexpr (kOrdered) {
+      if (state.flags != 0 && !bys_.IsWithin(by_limits_, state.by)) return NotOfType();
+    }
+    return arrow::Status::OK();
+  }
+
   bool has_heap() const override { return values_.is_text() || (kOrdered && bys_.is_text()); }
   void Detach(Record record, HeapAccount& heap) const override {
     State& state = StateOf(record);
@@ -128,6 +130,29 @@ class PickOps final : public StateOps {
 
  private:
   State& StateOf(Record record) const { return *std::launder(reinterpret_cast<State*>(record + offset())); }
+
+  // `kBefore`: the others' rows came first.
+  template <bool kBefore>
+  void MergeIn(Records from, Records to, HeapAccount& heap) const {
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const State& other = StateOf(from[i]);
+      State& state = StateOf(to[i]);
+      if (other.flags == 0 || !Wins<kBefore>(other, state)) continue;
+      if constexpr (kOrdered) bys_.Copy(other.by, state.by, heap);
+      if ((other.flags & kIsNull) == 0) values_.Copy(other.value, state.value, heap);
+      state.flags = other.flags;
+    }
+  }
+  template <bool kBefore>
+  bool Wins(const State& other, const State& state) const {
+    if constexpr (!kOrdered) {
+      return kBefore || state.flags == 0;
+    } else if constexpr (kBefore) {
+      return state.flags == 0 || !IsBetter(other, KeptValues::Get<By>(state.by));
+    } else {
+      return IsBetter(state, KeptValues::Get<By>(other.by));
+    }
+  }
 
   bool IsBetter(const State& state, const By& by) const {
     if constexpr (kOrdered) {
@@ -149,20 +174,22 @@ class PickOps final : public StateOps {
 
   const KeptValues values_;
   const KeptValues bys_;
+  const ValueLimits value_limits_;
+  const ValueLimits by_limits_;
   const bool takes_null_;
 };
 
 }  // namespace
 
 std::unique_ptr<StateOps> MakePickOps(AggregateKind kind, const ArgumentTypes& arguments) {
-  const Physical value = *PhysicalOf(*arguments[0]);
+  const arrow::DataType& value = *arguments[0];
   if (kind == AggregateKind::kAnyValue) {
-    return std::make_unique<PickOps<Unordered, true>>(value, Physical::kBool, false);
+    return std::make_unique<PickOps<Unordered, true>>(value, value, false);
   }
-  const Physical by = *PhysicalOf(*arguments[1]);
+  const arrow::DataType& by = *arguments[1];
   const bool takes_null = kind == AggregateKind::kFirst || kind == AggregateKind::kLast;
   const bool is_min = kind == AggregateKind::kFirst || kind == AggregateKind::kArgMin;
-  return WithPhysical(by, [&]<class By>(std::type_identity<By>) -> std::unique_ptr<StateOps> {
+  return WithPhysical(*PhysicalOf(by), [&]<class By>(std::type_identity<By>) -> std::unique_ptr<StateOps> {
     if (is_min) return std::make_unique<PickOps<By, true>>(value, by, takes_null);
     return std::make_unique<PickOps<By, false>>(value, by, takes_null);
   });

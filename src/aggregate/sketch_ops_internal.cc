@@ -11,6 +11,7 @@
 #include "aggregate/log_linear_histogram_internal.h"
 #include "aggregate/owned_ops_internal.h"
 #include "aggregate/physical_internal.h"
+#include "aggregate/value_limits_internal.h"
 #include "arrow/array/builder_nested.h"
 #include "arrow/type.h"
 
@@ -116,13 +117,19 @@ class QuantileOps final : public OwnedOps<LogLinearHistogram> {
   LogLinearHistogram Make() const override { return {}; }
 
  private:
-  // In the argument's own type: least and greatest came from it, so what lies between fits.
+  // In the argument's own type: least and greatest came from it, so what lies between fits, but for rounding.
   static arrow::Status Append(double value, arrow::ArrayBuilder& builder) {
     return WithBuilder<V>(builder, [&](auto append) {
       if constexpr (std::is_floating_point_v<V>) {
         return append(static_cast<V>(value));
       } else if constexpr (std::same_as<V, Int128>) {
-        return append(static_cast<Int128>(std::nearbyint(value)));
+        // A HUGEINT travels as a decimal of 38 digits, and may have more.
+        const int digits = static_cast<const arrow::Decimal128Type&>(*builder.type()).precision();
+        const Int128 greatest = digits < 38 ? GreatestOfDigits(digits) : static_cast<Int128>(~UInt128{0} >> 1);
+        const double rounded = std::nearbyint(value);
+        if (rounded >= static_cast<double>(greatest)) return append(greatest);
+        if (digits < 38 && rounded <= -static_cast<double>(greatest)) return append(-greatest);
+        return append(static_cast<Int128>(rounded));
       } else {
         // The greatest 64-bit values round up to what does not fit.
         const double rounded = std::nearbyint(value);
@@ -136,7 +143,7 @@ class QuantileOps final : public OwnedOps<LogLinearHistogram> {
 template <class V>
 class TopOps final : public OwnedOps<FrequentItems> {
  public:
-  explicit TopOps(std::size_t most) : most_(most) {}
+  TopOps(const arrow::DataType& argument, std::size_t most) : limits_(argument), most_(most) {}
 
   void Update(const BlockInput& input, Records records, BlockScratch& scratch, HeapAccount& heap) const override {
     const auto [values, present] = scratch.Gather<V>(input, records);
@@ -167,6 +174,13 @@ class TopOps final : public OwnedOps<FrequentItems> {
     return FrequentItems(static_cast<std::uint32_t>(std::max<std::size_t>(100, 10 * most_)));
   }
 
+  bool HasValues(const FrequentItems& items) const override {
+    return items.All([&](std::string_view item) {
+      const bool is_whole = std::same_as<V, std::string_view> || item.size() == sizeof(V);
+      return is_whole && limits_.Has(ValueOf(item));
+    });
+  }
+
  private:
   static V ValueOf(std::string_view item) {
     if constexpr (std::same_as<V, std::string_view>) {
@@ -178,6 +192,7 @@ class TopOps final : public OwnedOps<FrequentItems> {
     }
   }
 
+  const ValueLimits limits_;
   const std::size_t most_;
 };
 
@@ -200,7 +215,7 @@ std::unique_ptr<StateOps> MakeQuantileOps(const arrow::DataType& argument) {
 
 std::unique_ptr<StateOps> MakeTopOps(const arrow::DataType& argument, double most) {
   return WithPhysical(*PhysicalOf(argument), [&]<class V>(std::type_identity<V>) -> std::unique_ptr<StateOps> {
-    return std::make_unique<TopOps<V>>(static_cast<std::size_t>(most));
+    return std::make_unique<TopOps<V>>(argument, static_cast<std::size_t>(most));
   });
 }
 

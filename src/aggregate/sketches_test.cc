@@ -138,6 +138,34 @@ TEST(LogLinearHistogram, CountsOnBeyondItsCounters) {
   EXPECT_EQ(again.bytes(), writer.bytes());
 }
 
+// Carries are found at once, however many: this takes minutes where each is searched for among the others.
+TEST(LogLinearHistogram, EveryCounterMayBeginAgain) {
+  constexpr std::uint64_t kTimes = (std::uint64_t{1} << 32) + 1;
+  const auto of_places = [](std::int32_t first) {
+    StateWriter writer;
+    writer.Put(0.0);
+    writer.Put(1e300);
+    writer.Put(std::uint32_t{1'000});
+    for (std::int32_t place = 0; place < 1'000; ++place) {
+      writer.Put(first + 2 * place);
+      for (int bucket = 0; bucket < 64; ++bucket) writer.Put(kTimes);
+    }
+    LogLinearHistogram sketch;
+    StateReader reader(writer.bytes());
+    EXPECT_TRUE(sketch.Load(reader).ok());
+    StateWriter again;
+    sketch.Save(again);
+    EXPECT_EQ(again.bytes(), writer.bytes());
+    return sketch;
+  };
+  LogLinearHistogram even = of_places(2);
+  const LogLinearHistogram odd = of_places(1);
+  even.Merge(odd);
+  even.Merge(odd);
+  EXPECT_EQ(even.total(), 3 * 64'000 * kTimes);
+  EXPECT_LT(*even.Quantile(0.25), *even.Quantile(0.75));
+}
+
 TEST(FrequentItems, CountsAreAtMostRowsByCapacityTooLow) {
   constexpr std::uint32_t kCapacity = 100;
   std::mt19937_64 random(9);

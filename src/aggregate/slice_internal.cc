@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <format>
 #include <limits>
 #include <utility>
 
@@ -17,6 +15,7 @@
 #include "arrow/scalar.h"
 #include "arrow/type.h"
 #include "arrow/type_traits.h"
+#include "base/time_text.h"
 #include "core/aggregate_functions.h"
 
 namespace hyprstream::aggregate {
@@ -161,37 +160,17 @@ std::string ViewSpec::WindowText(SliceKey key) const {
   if (!window) return "";
   if (key.is_null) return "NULL";
   const std::shared_ptr<arrow::DataType> type = EvaluatedType(query->window_key);
-  const std::int64_t infinity = type->id() == arrow::Type::DATE32 ? std::numeric_limits<std::int32_t>::max()
-                                                                  : std::numeric_limits<std::int64_t>::max();
-  if (arrow::is_temporal(type->id()) && key.start == infinity) return "infinity";
-  if (arrow::is_temporal(type->id()) && key.start == -infinity) return "-infinity";
-  std::int64_t per_second = 0;
-  std::int64_t seconds = 0;
-  if (type->id() == arrow::Type::DATE32) {
-    seconds = key.start * 86'400;
-  } else if (type->id() == arrow::Type::TIMESTAMP || type->id() == arrow::Type::DATE64) {
-    const auto unit = type->id() == arrow::Type::DATE64 ? arrow::TimeUnit::MILLI
-                                                        : static_cast<const arrow::TimestampType&>(*type).unit();
-    per_second = unit == arrow::TimeUnit::SECOND  ? 1
-                 : unit == arrow::TimeUnit::MILLI ? 1'000
-                 : unit == arrow::TimeUnit::MICRO ? 1'000'000
-                                                  : 1'000'000'000;
-    seconds = key.start / per_second - (key.start % per_second < 0 ? 1 : 0);
-  } else {
-    return std::to_string(key.start);
-  }
-  // std::chrono knows the years of an int16.
-  constexpr std::int64_t kSecondsMax = 900'000'000'000;
-  if (seconds > kSecondsMax || seconds < -kSecondsMax) return std::to_string(key.start);
-  const std::chrono::sys_seconds at{std::chrono::seconds(seconds)};
-  if (type->id() != arrow::Type::TIMESTAMP) return std::format("{:%F}", at);
-  std::string text = std::format("{:%F %T}", at);
-  if (const std::int64_t fraction = key.start - seconds * per_second; fraction != 0) {
-    std::string digits = std::to_string(per_second + fraction).substr(1);
-    digits.erase(digits.find_last_not_of('0') + 1);
-    text += "." + digits;
-  }
-  return static_cast<const arrow::TimestampType&>(*type).timezone().empty() ? text : text + "+00";
+  if (type->id() == arrow::Type::DATE32) return DateText(key.start);
+  if (type->id() == arrow::Type::DATE64) return TimestampText(key.start, 1'000);
+  if (type->id() != arrow::Type::TIMESTAMP) return std::to_string(key.start);
+  const auto& timestamp = static_cast<const arrow::TimestampType&>(*type);
+  const std::int64_t per_second = timestamp.unit() == arrow::TimeUnit::SECOND  ? 1
+                                  : timestamp.unit() == arrow::TimeUnit::MILLI ? 1'000
+                                  : timestamp.unit() == arrow::TimeUnit::MICRO ? 1'000'000
+                                                                               : 1'000'000'000;
+  const std::string text = TimestampText(key.start, per_second);
+  const bool has_zone = !timestamp.timezone().empty() && !text.ends_with("infinity");
+  return has_zone ? text + "+00" : text;
 }
 
 std::vector<SliceKey> ViewSpec::WindowsOf(const arrow::Array& window_column) const {
@@ -254,7 +233,7 @@ void Slice::AddBlocks(const ViewSpec& spec, const arrow::RecordBatch& batch, con
   rows_ += rows.count;
 }
 
-void Slice::Merge(const RecordLayout& layout, const Slice& other) {
+void Slice::MergeAll(const RecordLayout& layout, const Slice& other, MergeOp op) {
   // So few that both records of each are still in the first cache for the last part.
   constexpr std::uint32_t kBlockGroups = 128;
   std::array<Record, kBlockGroups> from;
@@ -274,7 +253,7 @@ void Slice::Merge(const RecordLayout& layout, const Slice& other) {
       AddRows(to[i], RowsOf(from[i]));
     }
     for (const RecordLayout::Part& part : layout.parts()) {
-      part.ops->Merge(std::span(from).first(block.size()), std::span(to).first(block.size()), groups_.heap());
+      (*part.ops.*op)(std::span(from).first(block.size()), std::span(to).first(block.size()), groups_.heap());
     }
   }
   if (!other.log_.empty()) log_.AddAll(other.log_, groups);
@@ -373,7 +352,7 @@ arrow::Status Slice::Load(const ViewSpec& spec, StateReader& reader) {
   std::int64_t rows = 0;
   for (const Record record : records) {
     ARROW_ASSIGN_OR_RAISE(const auto of_group, reader.Take<std::int64_t>());
-    if (of_group < 0 || of_group > rows_ - rows)
+    if (of_group < 0 || of_group > std::min(rows_ - rows, static_cast<std::int64_t>(kRowsMask)))
       return arrow::Status::Invalid("View state: a group of impossible rows");
     AddRows(record, of_group);
     rows += of_group;

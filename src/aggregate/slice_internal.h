@@ -68,7 +68,9 @@ class Slice {
   void TakeLogged(const RecordLayout& layout) { log_.Drain(layout, groups_); }
   const RowLog& log() const { return log_; }
   // What the other has logged is logged here.
-  void Merge(const RecordLayout& layout, const Slice& other);
+  void Merge(const RecordLayout& layout, const Slice& other) { MergeAll(layout, other, &StateOps::Merge); }
+  // The same where the other's rows came before these.
+  void MergeBefore(const RecordLayout& layout, const Slice& other) { MergeAll(layout, other, &StateOps::MergeBefore); }
   // Only these groups of the other.
   void Merge(const RecordLayout& layout, const Slice& other, std::span<const std::uint32_t> groups);
   // Adds what a record of the layout has seen to the group of that row key.
@@ -105,7 +107,10 @@ class Slice {
   arrow::Status Load(const ViewSpec& spec, StateReader& reader);
 
  private:
+  using MergeOp = void (StateOps::*)(std::span<const Record>, std::span<const Record>, HeapAccount&) const;
+
   Slice(const Slice& other) = default;
+  void MergeAll(const RecordLayout& layout, const Slice& other, MergeOp op);
   // `found`: room for the groups of all rows, or null.
   void AddBlocks(const ViewSpec& spec, const arrow::RecordBatch& batch, const RowRange& rows, FoldScratch& scratch,
                  std::uint32_t* found);

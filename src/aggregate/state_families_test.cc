@@ -12,6 +12,7 @@
 #include "aggregate/view_test_support.h"
 #include "arrow/array/array_binary.h"
 #include "arrow/array/array_primitive.h"
+#include "arrow/array/builder_decimal.h"
 #include "arrow/array/builder_primitive.h"
 #include "arrow/buffer.h"
 #include "arrow/builder.h"
@@ -281,6 +282,59 @@ TEST(ExactStates, AreBoundedAndSayWhatToUseInstead) {
   EXPECT_THAT(refused.message(), testing::HasSubstr("with approx_count_distinct"));
   EXPECT_THAT(RowsOf(state->Pin()), testing::ElementsAre("10000"));
   FoldAndMerge(*state, {rows(0, 10'100)});  // what was refused is gone
+}
+
+TEST(Moments, AFirstValueWhoseSquareIsNoNumberStillHasNoSpread) {
+  const Type f64 = arrow::float64();
+  const auto query = MakeTestQuery({}, -1, {{kVarPop, {f64}, f64}, {kSkewness, {f64}, f64}});
+  query->aggregates[1].arguments = query->aggregates[0].arguments;  // one part
+  const auto batch = MakeTestBatch(*query, {"[1e160, 1e160]", "[0, 0]"});
+  const auto state = ViewState::Make(query).ValueOrDie();
+  FoldAndMerge(*state, {batch->Slice(0, 1)});
+  FoldAndMerge(*state, {batch->Slice(1)});
+  EXPECT_THAT(RowsOf(*MakeViewSource(state->Pin())->Scan({.projection = {0}, .filters = {}}).ValueOrDie()),
+              testing::ElementsAre("0"));
+  const auto at_once = ViewState::Make(query).ValueOrDie();
+  FoldAndMerge(*at_once, {batch});
+  EXPECT_THAT(RowsOf(*MakeViewSource(at_once->Pin())->Scan({.projection = {0}, .filters = {}}).ValueOrDie()),
+              testing::ElementsAre("0"));
+}
+
+TEST(ApproxQuantiles, StayWithinTheirType) {
+  const Type huge = arrow::decimal128(38, 0);
+  const Type wide = arrow::decimal128(17, 0);
+  const auto query = MakeTestQuery({}, -1,
+                                   {{kApproxQuantile, {wide}, wide, {1}},
+                                    {kApproxQuantile, {wide}, wide, {0}},
+                                    {kApproxQuantile, {huge}, arrow::list(huge), {0, 1}}});
+  const auto state = ViewState::Make(query).ValueOrDie();
+  const std::string digits(17, '9');
+  auto columns = MakeTestBatch(*query, {"[\"" + digits + "\"]", "[\"-" + digits + "\"]", "[\"0\"]"})->columns();
+  // A HUGEINT travels as a decimal of 38 digits, and has more.
+  arrow::Decimal128Builder builder(huge);
+  ASSERT_TRUE(builder.Append(arrow::Decimal128((std::int64_t{1} << 62) - 1 + (std::int64_t{1} << 62), ~0ULL)).ok());
+  columns[2] = builder.Finish().ValueOrDie();
+  FoldAndMerge(*state, {arrow::RecordBatch::Make(query->evaluated_schema, 1, columns)});
+  const auto rows = RowsOf(state->Pin());
+  EXPECT_THAT(rows.front(), testing::StartsWith(digits + " | -" + digits + " | "));
+  EXPECT_THAT(rows.front(), testing::HasSubstr("170141183460469231731687303715884105727"));
+  EXPECT_THAT(rows.front(), testing::Not(testing::HasSubstr("-17014118346046923173")));
+}
+
+TEST(DistinctSums, OfDecimalsEndWhereDecimalsDo) {
+  const Type wide = arrow::decimal128(38, 0);
+  const auto query = MakeTestQuery({}, -1, {{kSumDistinct, {wide}, wide}});
+  const std::string zeros(37, '0');
+  const auto batch = MakeTestBatch(*query, {"[\"9" + zeros + "\", \"8" + zeros + "\"]"});
+  const auto read = [&](const char* type) {
+    query->output_types = {type};
+    const auto state = ViewState::Make(query).ValueOrDie();
+    FoldAndMerge(*state, {batch});
+    const auto source = MakeViewSource(state->Pin());
+    return source->Scan(AllColumns(*source)).ValueOrDie()->ToRecordBatches().status();
+  };
+  EXPECT_THAT(read("DECIMAL(38,0)").message(), testing::HasSubstr("the sum is out of range of DECIMAL(38)"));
+  EXPECT_TRUE(read("HUGEINT").ok());
 }
 
 TEST_P(StateFamilies, AnySplitOfTheRowsGivesTheSame) {

@@ -95,20 +95,45 @@ std::uint64_t FingerprintOf(const AggregateQuery& query) {
   return print.value();
 }
 
-std::uint64_t FingerprintOfAggregate(const AggregateQuery& query, std::size_t aggregate) {
+namespace {
+
+// A zone says how instants are shown: states are the same in all of them.
+std::string WithoutZone(std::string type) {
+  constexpr std::string_view kZone = "tz=";
+  for (std::size_t at = type.find(kZone); at != std::string::npos; at = type.find(kZone, at)) {
+    at += kZone.size();
+    type.replace(at, type.find(']', at) - at, "UTC");
+  }
+  return type;
+}
+
+std::uint64_t PrintAggregate(const AggregateQuery& query, std::size_t aggregate, bool with_zone) {
+  const auto text = [&](const arrow::DataType& type) {
+    return with_zone ? type.ToString() : WithoutZone(type.ToString());
+  };
   Fingerprint print;
   const RecordLayout layout(query, 0);
   for (std::size_t i = 0; i < query.aggregates.size(); ++i) {
     if (i != aggregate && (layout.ops(i) == nullptr || layout.ops(i) != layout.ops(aggregate))) continue;
     const AggregateColumn& sharing = query.aggregates[i];
     print.AddNumber(static_cast<std::int64_t>(sharing.kind));
-    for (const int argument : sharing.arguments) print.Add(query.evaluated_schema->field(argument)->type()->ToString());
+    for (const int argument : sharing.arguments) print.Add(text(*query.evaluated_schema->field(argument)->type()));
     print.AddNumber(sharing.filter >= 0 ? 1 : 0);
     print.AddNumber(static_cast<std::int64_t>(sharing.parameters.size()));
     for (const double parameter : sharing.parameters) print.AddNumber(std::bit_cast<std::int64_t>(parameter));
-    print.Add(sharing.result_type->ToString());
+    print.Add(text(*sharing.result_type));
   }
   return print.value();
+}
+
+}  // namespace
+
+std::uint64_t FingerprintOfAggregate(const AggregateQuery& query, std::size_t aggregate) {
+  return PrintAggregate(query, aggregate, false);
+}
+
+std::uint64_t ZonedFingerprintOfAggregate(const AggregateQuery& query, std::size_t aggregate) {
+  return PrintAggregate(query, aggregate, true);
 }
 
 StateWriter BeginStates(const ViewSpec& spec) {

@@ -20,6 +20,8 @@ std::uint64_t FingerprintOf(const AggregateQuery& query);
 // What the state of one aggregate is made of, whatever its view: kinds and types of it and of those that share its
 // part.
 std::uint64_t FingerprintOfAggregate(const AggregateQuery& query, std::size_t aggregate);
+// As it was when a type's time zone was part of it: states of then have it.
+std::uint64_t ZonedFingerprintOfAggregate(const AggregateQuery& query, std::size_t aggregate);
 
 // What every view's states begin and end with: the writer of the one, and what makes bytes of it.
 StateWriter BeginStates(const ViewSpec& spec);

@@ -188,7 +188,7 @@ PartKey PartKeyOf(const AggregateQuery& query, const AggregateColumn& aggregate)
 }
 
 std::unique_ptr<StateOps> MakeSummary(const AggregateQuery& query, const PartKey& key, const ArgumentTypes& types) {
-  if (key.is_text_extreme) return MakeTextExtremeOps(*key.kind);
+  if (key.is_text_extreme) return MakeTextExtremeOps(*key.kind, *types.front());
   SummaryNeeds needs;
   for (const AggregateColumn& aggregate : query.aggregates) {
     if (PartKeyOf(query, aggregate) != key) continue;
@@ -205,6 +205,17 @@ bool NeedsHigherMoments(const AggregateQuery& query, const PartKey& key) {
             aggregate.kind == AggregateKind::kKurtosisPop) &&
            PartKeyOf(query, aggregate) == key;
   });
+}
+
+// Does sum(DISTINCT) end at 38 digits? A DECIMAL of 38 digits travels as a HUGEINT does: the view's column tells.
+bool SumsDecimals(const AggregateQuery& query, const PartKey& key) {
+  for (std::size_t i = 0; i < query.output_types.size(); ++i) {
+    const OutputColumn& column = query.output[i];
+    if (column.is_key || !query.output_types[i].starts_with("DECIMAL")) continue;
+    const AggregateColumn& aggregate = query.aggregates[static_cast<std::size_t>(column.index)];
+    if (aggregate.kind == AggregateKind::kSumDistinct && PartKeyOf(query, aggregate) == key) return true;
+  }
+  return false;
 }
 
 std::unique_ptr<StateOps> MakeOps(const AggregateQuery& query, const PartKey& key,
@@ -239,7 +250,7 @@ std::unique_ptr<StateOps> MakeOps(const AggregateQuery& query, const PartKey& ke
     case StateFamily::kLogistic:
       return MakeLogisticOps(key.parameters.empty() ? 1 : key.parameters.front());
     case StateFamily::kBag:
-      return MakeBagOps(types.front(), exact_bytes);
+      return MakeBagOps(types.front(), SumsDecimals(query, key), exact_bytes);
   }
   return nullptr;
 }

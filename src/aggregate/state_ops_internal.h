@@ -40,6 +40,14 @@ inline void AddRows(Record record, std::int64_t rows) {
   *reinterpret_cast<std::uint64_t*>(record) += static_cast<std::uint64_t>(rows);
 }
 
+// All rows of a view that has taken states from elsewhere, at most: so far from what a record counts that the rows
+// which come do not get there.
+inline constexpr std::int64_t kForeignRowsMax = std::int64_t{1} << 47;
+
+// What CheckForeign says.
+inline arrow::Status TooManyCounted() { return arrow::Status::Invalid("it counts more than its rows"); }
+inline arrow::Status NotOfType() { return arrow::Status::Invalid("it has a value that is none of its type"); }
+
 // What a slice owns outside its records, counted in bytes.
 struct HeapAccount {
   std::int64_t bytes = 0;
@@ -61,6 +69,10 @@ class StateOps {
                       HeapAccount& heap) const = 0;
   // from[i] is added to to[i].
   virtual void Merge(std::span<const Record> from, std::span<const Record> to, HeapAccount& heap) const = 0;
+  // The same where the rows of from[i] came before those of to[i].
+  virtual void MergeBefore(std::span<const Record> from, std::span<const Record> to, HeapAccount& heap) const {
+    Merge(from, to, heap);
+  }
   // Takes from[i] out of to[i] again, to which it was added: exactly what it was without. Only where it can.
   virtual bool can_subtract() const { return false; }
   virtual void Subtract(std::span<const Record> /*from*/, std::span<const Record> /*to*/) const {}
@@ -73,6 +85,9 @@ class StateOps {
   virtual void Save(std::span<const Record> records, StateWriter& writer) const = 0;
   // Into records that Init made.
   virtual arrow::Status Load(StateReader& reader, std::span<const Record> records, HeapAccount& heap) const = 0;
+
+  // Of a record that Load made of bytes from elsewhere: can rows have made it, as many as it says? Says what is wrong.
+  virtual arrow::Status CheckForeign(Record) const { return arrow::Status::OK(); }
 
   // Of one record that another view saved for the same argument: its part may keep more, of which this one takes what
   // it keeps, or nothing at all (an empty payload) where every row of the group counts.

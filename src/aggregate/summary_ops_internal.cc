@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "aggregate/division_internal.h"
 #include "aggregate/physical_internal.h"
+#include "aggregate/value_limits_internal.h"
 #include "arrow/builder.h"
 #include "arrow/type.h"
 #include "core/aggregate_functions.h"
@@ -49,6 +51,11 @@ struct NarrowSum {
   void Subtract(const NarrowSum& from) { sum.Set(sum.value() - from.sum.value()); }
   void Merge(const NarrowSum& from) { sum.Set(sum.value() + from.sum.value()); }
   std::int64_t carry() const { return 0; }
+  // Can it be of so many rows?
+  bool IsOf(std::int64_t rows) const {
+    const Int128 most = static_cast<Int128>(rows) << 64;
+    return sum.value() <= most && sum.value() >= -most;
+  }
 };
 
 // Exact: the low 128 bits wrap, and how often they did is kept beside them. So only the final sum can be out of range,
@@ -76,6 +83,7 @@ struct WideSum {
     carries -= from.carries;
   }
   std::int64_t carry() const { return carries; }
+  bool IsOf(std::int64_t rows) const { return carries <= rows && carries >= -rows; }
 };
 
 struct NoSum {
@@ -190,7 +198,7 @@ class SummaryOps final : public StateOps {
   };
 
  public:
-  explicit SummaryOps(Division division) : division_(division) {}
+  SummaryOps(Division division, std::optional<ValueLimits> limits) : division_(division), limits_(limits) {}
 
   std::size_t width() const override { return (sizeof(State) + 7) / 8 * 8; }
   void Init(Record record) const override {
@@ -297,6 +305,17 @@ class SummaryOps final : public StateOps {
     }
     return arrow::Status::OK();
   }
+  arrow::Status CheckForeign(Record record) const override {
+    if constexpr (kSum && !std::is_floating_point_v<V>) {
+      if (!StateOf(record).sum.IsOf(Values(record))) return TooManyCounted();
+    }
+    if constexpr (kExtremes) {
+      const auto has = [&](const auto& kept) { return !limits_ || limits_->Has(Range::Get(kept)); };
+      const Range& range = StateOf(record).range;
+      if (Values(record) != 0 && !(has(range.least) && has(range.greatest))) return NotOfType();
+    }
+    return arrow::Status::OK();
+  }
   // The other part may have the sum, the extremes or both of the same type, and has what this one has: its size tells.
   arrow::Status LoadWider(std::string_view payload, Record record, HeapAccount& heap) const override {
     if (payload.empty()) return arrow::Status::OK();
@@ -360,11 +379,6 @@ class SummaryOps final : public StateOps {
     }
     return ReadPresent<double>(records, builder, [this](Record record) { return Average(record); });
   }
-  static bool FitsDecimal(Int128 sum) {
-    constexpr Int128 kTenTo19 = Int128{10'000'000'000'000'000'000ULL};
-    constexpr Int128 kLimit = kTenTo19 * kTenTo19;
-    return sum < kLimit && sum > -kLimit;
-  }
   double Average(Record record) const {
     const Sum& sum = StateOf(record).sum;
     const std::int64_t values = Values(record);
@@ -376,11 +390,14 @@ class SummaryOps final : public StateOps {
   }
 
   const Division division_;
+  const std::optional<ValueLimits> limits_;  // none: it keeps no values
 };
 
 template <bool kIsMin>
 class TextExtremeOps final : public StateOps {
  public:
+  explicit TextExtremeOps(ValueLimits limits) : limits_(limits) {}
+
   std::size_t width() const override { return sizeof(std::string*); }
   void Init(Record record) const override { Text(record) = nullptr; }
   void Update(const BlockInput& input, Records records, BlockScratch& scratch, HeapAccount& heap) const override {
@@ -420,6 +437,9 @@ class TextExtremeOps final : public StateOps {
     }
     return arrow::Status::OK();
   }
+  arrow::Status CheckForeign(Record record) const override {
+    return Text(record) == nullptr || limits_.Has(*Text(record)) ? arrow::Status::OK() : NotOfType();
+  }
   bool has_heap() const override { return true; }
   void Detach(Record record, HeapAccount& heap) const override {
     if (Text(record) == nullptr) return;
@@ -446,27 +466,31 @@ class TextExtremeOps final : public StateOps {
     }
     heap.bytes += BytesOf(*text);
   }
+
+  const ValueLimits limits_;
 };
 
 }  // namespace
 
 std::unique_ptr<StateOps> MakeSummaryOps(const arrow::DataType* argument, SummaryNeeds needs) {
-  if (!needs.sum && !needs.extremes) return std::make_unique<SummaryOps<bool, false, false>>(Division{});
+  using Counter = SummaryOps<bool, false, false>;
+  if (!needs.sum && !needs.extremes) return std::make_unique<Counter>(Division{}, std::nullopt);
   const Division division = Division::Of(*argument);
+  const ValueLimits limits(*argument);
   const Physical physical = *PhysicalOf(*argument);
   return WithPhysical(physical, [&]<class V>(std::type_identity<V>) -> std::unique_ptr<StateOps> {
     if constexpr (!std::same_as<V, std::string_view>) {
-      if (needs.sum && needs.extremes) return std::make_unique<SummaryOps<V, true, true>>(division);
-      if (needs.sum) return std::make_unique<SummaryOps<V, true, false>>(division);
-      if (needs.extremes) return std::make_unique<SummaryOps<V, false, true>>(division);
+      if (needs.sum && needs.extremes) return std::make_unique<SummaryOps<V, true, true>>(division, limits);
+      if (needs.sum) return std::make_unique<SummaryOps<V, true, false>>(division, limits);
+      if (needs.extremes) return std::make_unique<SummaryOps<V, false, true>>(division, limits);
     }
-    return std::make_unique<SummaryOps<bool, false, false>>(division);
+    return std::make_unique<Counter>(division, std::nullopt);
   });
 }
 
-std::unique_ptr<StateOps> MakeTextExtremeOps(AggregateKind kind) {
-  if (kind == AggregateKind::kMin) return std::make_unique<TextExtremeOps<true>>();
-  return std::make_unique<TextExtremeOps<false>>();
+std::unique_ptr<StateOps> MakeTextExtremeOps(AggregateKind kind, const arrow::DataType& argument) {
+  if (kind == AggregateKind::kMin) return std::make_unique<TextExtremeOps<true>>(ValueLimits(argument));
+  return std::make_unique<TextExtremeOps<false>>(ValueLimits(argument));
 }
 
 }  // namespace hyprstream::aggregate

@@ -17,6 +17,6 @@ struct SummaryNeeds {
 // (null).
 std::unique_ptr<StateOps> MakeSummaryOps(const arrow::DataType* argument, SummaryNeeds needs);
 // min or max of text and bytes.
-std::unique_ptr<StateOps> MakeTextExtremeOps(AggregateKind kind);
+std::unique_ptr<StateOps> MakeTextExtremeOps(AggregateKind kind, const arrow::DataType& argument);
 
 }  // namespace hyprstream::aggregate

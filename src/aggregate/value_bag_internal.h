@@ -39,13 +39,19 @@ class ValueBag {
       ++size_;
       text_bytes_ += TextBytes(entry.value);
     }
-    entry.count += count;
-    total_ += count;
+    entry.count = Sum(entry.count, count);
+    total_ = Sum(total_, count);
   }
   void Merge(const ValueBag& other) {
     for (const Entry& entry : other.entries_) {
       if (entry.count != 0) Add(entry.value, entry.count);
     }
+  }
+
+  // Counts end where they would begin again.
+  static std::uint64_t Sum(std::uint64_t a, std::uint64_t b) {
+    std::uint64_t sum = 0;
+    return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::uint64_t>::max() : sum;
   }
 
   std::size_t size() const { return size_; }  // distinct values

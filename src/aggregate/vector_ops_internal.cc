@@ -1,5 +1,6 @@
 #include "aggregate/vector_ops_internal.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -19,6 +20,11 @@ struct VectorState {
   VectorSummary<Place> summary;
 
   std::int64_t bytes() const { return summary.bytes(); }
+  std::int64_t total() const {
+    std::int64_t most = 0;
+    for (const Place& place : summary.places()) most = std::max(most, place.count);
+    return most;
+  }
   void Merge(const VectorState& other) { summary.Merge(other.summary); }
   void Save(StateWriter& writer) const {
     const VectorLengths& lengths = summary.lengths();

@@ -1,6 +1,7 @@
 #include "aggregate/view_state.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <map>
 #include <set>
@@ -52,7 +53,9 @@ std::int64_t BytesOf(const std::vector<RawRows>& raw) {
 // Written by Fold only, before anyone else has it.
 class FoldedDelta final : public Delta {
  public:
-  explicit FoldedDelta(Folded folded) : folded_(std::move(folded)), stats_(StatsOf(folded_.slices)) {
+  // `kept`: what it keeps while it is there.
+  explicit FoldedDelta(Folded folded, std::shared_ptr<const void> kept = nullptr)
+      : folded_(std::move(folded)), stats_(StatsOf(folded_.slices)), kept_(std::move(kept)) {
     for (const RawRows& raw : folded_.raw) {
       stats_.rows += raw.rows.count;
       stats_.groups += raw.rows.count;
@@ -76,6 +79,7 @@ class FoldedDelta final : public Delta {
  private:
   const Folded folded_;
   ViewStats stats_;
+  const std::shared_ptr<const void> kept_;
 };
 
 const Folded& FoldedOf(const Delta& delta) { return static_cast<const FoldedDelta&>(delta).folded(); }
@@ -284,7 +288,8 @@ class SlicedViewState final : public ViewState {
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) const override {
     if (query().hopping) return ViewState::FoldStates(batches);
     ARROW_ASSIGN_OR_RAISE(SliceMap slices, FoldForeignStates(*spec_, batches));
-    return std::make_unique<FoldedDelta>(Folded{.slices = std::move(slices), .raw = {}});
+    ARROW_ASSIGN_OR_RAISE(auto room, TakeRoom(StatsOf(slices).rows));
+    return std::make_unique<FoldedDelta>(Folded{.slices = std::move(slices), .raw = {}}, std::move(room));
   }
 
   arrow::Result<std::unique_ptr<Delta>> FoldScannedStates(
@@ -433,6 +438,14 @@ class SlicedViewState final : public ViewState {
     return dropped;
   }
 
+  // For rows of states from elsewhere, of any transaction, that are yet to be merged.
+  arrow::Result<std::shared_ptr<const void>> TakeRoom(std::int64_t rows) const EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (stats_.rows + *awaited_rows_ + rows > kForeignRowsMax) return TooManyRows(query());
+    *awaited_rows_ += rows;
+    return std::shared_ptr<const void>(nullptr, [all = awaited_rows_, rows](const void*) { *all -= rows; });
+  }
+
   SliceMap& WritableMap(std::uint64_t pinned) REQUIRES(mutex_) {
     if (map_created_ <= pinned) {
       copied_ += static_cast<std::int64_t>(slices_->size() * sizeof(SliceEntry));
@@ -456,6 +469,8 @@ class SlicedViewState final : public ViewState {
       CompactBefore(at, pinned, slices);
       return;
     }
+    // Only states of windows that have expired get there, which are stored beside the view: nobody reads them.
+    if (at->slice->row_count() > static_cast<std::int64_t>(kRowsMask) - from.slice->row_count()) return;
     Slice& slice = BeginWrite(pinned, *at);
     slice.Merge(*spec_->layout, *from.slice);
     slice.TakeLogged(*spec_->layout);
@@ -533,6 +548,7 @@ class SlicedViewState final : public ViewState {
 
   const std::shared_ptr<const ViewSpec> spec_;
   const std::shared_ptr<PinRegistry> registry_ = std::make_shared<PinRegistry>();
+  const std::shared_ptr<std::atomic<std::int64_t>> awaited_rows_ = std::make_shared<std::atomic<std::int64_t>>(0);
   mutable Mutex mutex_;
   std::shared_ptr<SliceMap> slices_ GUARDED_BY(mutex_);
   ViewStats stats_ GUARDED_BY(mutex_);

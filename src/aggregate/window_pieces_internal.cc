@@ -157,9 +157,9 @@ void WindowPieces::Restack() {
   older_run_ = {.first = run_.first, .end = run_.first + std::min(run_.size(), height)};
   older_.push_back(version_.slices()[older_run_.end - 1].slice);
   for (std::size_t slice = older_run_.end - 1; slice > older_run_.first; --slice) {
-    // The older slice last: it is added to a copy of what follows it.
+    // To a copy of what follows it, which is the larger one; its rows are the earlier ones all the same.
     const std::shared_ptr<Slice> merged = older_.back()->Clone();
-    merged->Merge(layout_, At(slice - 1));
+    merged->MergeBefore(layout_, At(slice - 1));
     older_.push_back(merged);
   }
   newer_ = std::make_shared<Slice>(version_.spec());

@@ -114,6 +114,7 @@ arrow::Result<LinearFit::Solution> LinearFit::Solve(double ridge) const {
     return arrow::Status::Invalid("linear_fit needs as many features in every row, at most ", kFeaturesMax,
                                   ": give it lists of one length");
   }
+  if (sums_.empty()) return Solution{.weights = {}, .bias = 0, .r2 = std::nullopt, .rows = 0};
   const std::size_t n = features_;
   const double* const means = sums_.data() + 2;
   const double* const with_y = means + n;
@@ -152,7 +153,8 @@ arrow::Result<LinearFit::Solution> LinearFit::Solve(double ridge) const {
 
 arrow::Result<LinearFit> LinearFit::Make(Parts parts) {
   const bool is_empty = parts.rows == 0;
-  if (parts.rows < 0 || parts.rows > kRowsMax || parts.features > kFeaturesMax ||
+  // What has seen no row is not made before one comes; one may have come that does not count.
+  if ((is_empty && !parts.uneven) || parts.rows < 0 || parts.rows > kRowsMax || parts.features > kFeaturesMax ||
       parts.sums.size() != (is_empty ? 0 : SumsOf(parts.features))) {
     return arrow::Status::Invalid("A linear fit of impossible parts");
   }

@@ -130,5 +130,13 @@ TEST(LinearFit, SaysWhatItCannotDo) {
   EXPECT_FALSE(LinearFit::Make({.rows = 3, .features = 2, .sums = {1, 2}}).ok());
 }
 
+TEST(LinearFit, PartsWithoutRowsAreNone) {
+  EXPECT_TRUE(LinearFit::Make({}).status().IsInvalid());
+  const auto uneven = LinearFit::Make({.uneven = true});
+  ASSERT_TRUE(uneven.ok());
+  EXPECT_TRUE(uneven->Solve(0).status().IsInvalid());
+  EXPECT_EQ(LinearFit().Solve(0).ValueOrDie().rows, 0);
+}
+
 }  // namespace
 }  // namespace hyprstream

@@ -22,7 +22,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using enum AggregateKind;
 using Type = std::shared_ptr<arrow::DataType>;
 

@@ -3,11 +3,12 @@
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
-#include <arrow/util/byte_size.h>
 
 #include <exception>
 #include <new>
 #include <utility>
+
+#include "base/batch_bytes.h"
 
 namespace hyprstream {
 
@@ -58,7 +59,7 @@ void BatchReadAhead::Run() {
   for (;;) {
     next = NextOf(source_);
     if (!next.ok() || *next == nullptr) break;
-    const auto bytes = arrow::util::TotalBufferSize(**next);
+    const auto bytes = BatchBytes(**next);
     if (!queue_.Push(*std::move(next), bytes)) {
       next = Batch();
       break;

@@ -64,6 +64,20 @@ TEST(BatchReadAhead, ReadsNoFurtherThanItsBound) {
   EXPECT_EQ(read, 3);
 }
 
+TEST(BatchReadAhead, CountsBatchesWithoutRows) {
+  std::atomic<int> read = 0;
+  {
+    BatchReadAhead ahead({.next = [&]() -> arrow::Result<Batch> {
+                            ++read;
+                            return Rows(0);
+                          },
+                          .interrupt = {}},
+                         1);
+    EXPECT_EQ(ahead.Pop().ValueOrDie()->num_rows(), 0);
+  }
+  EXPECT_LE(read, 3);  // one taken, one in the queue, one in hand
+}
+
 TEST(BatchReadAhead, WhoLeavesInterruptsWhatIsUnderWay) {
   std::promise<void> interrupted;
   std::atomic<bool> once = false;

@@ -6,9 +6,10 @@
 
 namespace hyprstream {
 
-// The text with everything that may be a value replaced by an ellipsis: what stands in single quotes, what stands in
-// double quotes unless a word such as "column" says that it is a name, numbers after "value", calculations in
-// parentheses. When in doubt it masks, so that a quote inside a value cannot end it.
+// The text's first line with everything that may be a value replaced by an ellipsis: what stands in single quotes, what
+// stands in double quotes unless a word such as "column" says that it is a name, numbers that are no counts,
+// calculations in parentheses, what follows "out of range: " and the like. When in doubt it masks, so that a quote
+// inside a value cannot end it.
 std::string MaskValues(std::string_view text);
 
 }  // namespace hyprstream

@@ -38,11 +38,15 @@ std::string DateText(std::int64_t day) {
 
 std::string TimestampText(std::int64_t ticks, std::int64_t per_second) {
   if (const auto* infinity = InfinityText<std::int64_t>(ticks)) return infinity;
-  const auto seconds = FloorOf(ticks, per_second);
-  const auto day = FloorOf(seconds, kSecondsOfDay);
-  const auto of_day = seconds - day * kSecondsOfDay;
-  auto text = std::format("{} {:02}:{:02}:{:02}", CalendarText(day), of_day / 3'600, of_day / 60 % 60, of_day % 60);
-  if (const auto fraction = ticks - seconds * per_second; fraction != 0) {
+  const auto per_day = kSecondsOfDay * per_second;
+  const auto of_day = (ticks % per_day + per_day) % per_day;
+  return CalendarText(FloorOf(ticks, per_day)) + " " + TimeOfDayText(of_day, per_second);
+}
+
+std::string TimeOfDayText(std::int64_t ticks, std::int64_t per_second) {
+  const auto seconds = ticks / per_second;
+  auto text = std::format("{:02}:{:02}:{:02}", seconds / 3'600, seconds / 60 % 60, seconds % 60);
+  if (const auto fraction = ticks % per_second; fraction != 0) {
     auto digits = std::to_string(per_second + fraction).substr(1);
     digits.erase(digits.find_last_not_of('0') + 1);
     text += "." + digits;

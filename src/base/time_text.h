@@ -14,4 +14,7 @@ std::string DateText(std::int64_t day);
 // and `-infinity`.
 std::string TimestampText(std::int64_t ticks, std::int64_t per_second);
 
+// Of ticks since midnight; the end of the day is `24:00:00`.
+std::string TimeOfDayText(std::int64_t ticks, std::int64_t per_second);
+
 }  // namespace hyprstream

@@ -35,6 +35,13 @@ TEST(TimeText, OfTimes) {
   EXPECT_EQ(TimestampText(1, 1'000'000'000), "1970-01-01 00:00:00.000000001");
 }
 
+TEST(TimeText, OfTheDay) {
+  EXPECT_EQ(TimeOfDayText(0, 1), "00:00:00");
+  EXPECT_EQ(TimeOfDayText(18'367'500'000, 1'000'000), "05:06:07.5");
+  EXPECT_EQ(TimeOfDayText(86'399'999'999'999, 1'000'000'000), "23:59:59.999999999");
+  EXPECT_EQ(TimeOfDayText(86'400'000'000, 1'000'000), "24:00:00");
+}
+
 TEST(TimeText, OfTheEndsOfTimes) {
   constexpr auto kInfinity = std::numeric_limits<std::int64_t>::max();
   EXPECT_EQ(TimestampText(kInfinity, 1'000'000), "infinity");

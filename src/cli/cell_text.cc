@@ -1,6 +1,7 @@
 #include "cli/cell_text.h"
 
 #include <arrow/array/array_binary.h>
+#include <arrow/array/array_decimal.h>
 #include <arrow/array/array_dict.h>
 #include <arrow/array/array_nested.h>
 #include <arrow/array/array_primitive.h>
@@ -8,6 +9,7 @@
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <arrow/util/checked_cast.h>
+#include <arrow/util/decimal.h>
 
 #include <algorithm>
 #include <charconv>
@@ -76,6 +78,12 @@ std::int64_t TicksOfSecond(arrow::TimeUnit::type unit) {
   return 1;
 }
 
+template <class TimeArray>
+void AppendTimeOfDay(const TimeArray& array, std::int64_t row, std::string& out) {
+  const auto& type = checked_cast<const arrow::TimeType&>(*array.type());
+  out += TimeOfDayText(array.Value(row), TicksOfSecond(type.unit()));
+}
+
 void AppendTimestamp(const arrow::TimestampArray& array, std::int64_t row, std::string& out) {
   const auto& type = checked_cast<const arrow::TimestampType&>(*array.type());
   const auto per_second = TicksOfSecond(type.unit());
@@ -86,13 +94,31 @@ void AppendTimestamp(const arrow::TimestampArray& array, std::int64_t row, std::
     out += TimestampText(ticks, per_second);
     return;
   }
-  auto offset = OffsetAt(ticks / per_second, type.timezone());
-  if (__builtin_add_overflow(ticks, offset.count() * per_second, &local)) {  // at the ends: in UTC
+  const auto seconds = ticks / per_second - (ticks % per_second < 0 ? 1 : 0);
+  auto offset = OffsetAt(seconds, type.timezone());
+  // In UTC at the ends, and where the distance has seconds (before standard times), which few can read.
+  if (offset % std::chrono::minutes(1) != std::chrono::seconds(0) ||
+      __builtin_add_overflow(ticks, offset.count() * per_second, &local)) {
     offset = {};
     local = ticks;
   }
   out += TimestampText(local, per_second);
   AppendOffset(offset, out);
+}
+
+// Arrow writes small ones as `1E-10`.
+template <class DecimalArray, class Decimal>
+void AppendDecimal(const arrow::Array& array, std::int64_t row, std::string& out) {
+  const auto& type = checked_cast<const arrow::DecimalType&>(*array.type());
+  std::string digits = Decimal(checked_cast<const DecimalArray&>(array).GetValue(row)).ToIntegerString();
+  if (digits.starts_with('-')) {
+    out += '-';
+    digits.erase(0, 1);
+  }
+  const auto fraction = static_cast<std::size_t>(std::max(type.scale(), 0));
+  if (digits.size() <= fraction) digits.insert(0, fraction + 1 - digits.size(), '0');
+  out.append(digits, 0, digits.size() - fraction);
+  if (fraction > 0) out.append(".").append(digits, digits.size() - fraction);
 }
 
 void AppendBytes(std::string_view bytes, std::string& out) {
@@ -157,6 +183,21 @@ void AppendJsonStruct(const arrow::StructArray& array, std::int64_t row, std::st
   out += '}';
 }
 
+// The value that a union has in a row: that of one of its members.
+struct Member {
+  std::shared_ptr<arrow::Array> values;
+  std::int64_t row;
+};
+
+Member MemberOf(const arrow::Array& array, std::int64_t row) {
+  const auto& all = checked_cast<const arrow::UnionArray&>(array);
+  const bool dense = all.mode() == arrow::UnionMode::DENSE;
+  return {.values = all.field(all.child_id(row)),
+          .row = dense ? checked_cast<const arrow::DenseUnionArray&>(all).value_offset(row) : row};
+}
+
+bool IsUnion(arrow::Type::type id) { return id == arrow::Type::DENSE_UNION || id == arrow::Type::SPARSE_UNION; }
+
 void AppendJsonNested(const arrow::Array& array, std::int64_t row, std::string& out) {
   switch (array.type_id()) {
     case arrow::Type::LIST:
@@ -206,9 +247,21 @@ void AppendText(const arrow::Array& array, std::int64_t row, std::string& out) {
       return AppendFloat(checked_cast<const arrow::FloatArray&>(array).Value(row), out);
     case arrow::Type::DOUBLE:
       return AppendFloat(checked_cast<const arrow::DoubleArray&>(array).Value(row), out);
+    case arrow::Type::DECIMAL32:
+      return AppendDecimal<arrow::Decimal32Array, arrow::Decimal32>(array, row, out);
+    case arrow::Type::DECIMAL64:
+      return AppendDecimal<arrow::Decimal64Array, arrow::Decimal64>(array, row, out);
+    case arrow::Type::DECIMAL128:
+      return AppendDecimal<arrow::Decimal128Array, arrow::Decimal128>(array, row, out);
+    case arrow::Type::DECIMAL256:
+      return AppendDecimal<arrow::Decimal256Array, arrow::Decimal256>(array, row, out);
     case arrow::Type::DATE32:
       out += DateText(checked_cast<const arrow::Date32Array&>(array).Value(row));
       return;
+    case arrow::Type::TIME32:
+      return AppendTimeOfDay(checked_cast<const arrow::Time32Array&>(array), row, out);
+    case arrow::Type::TIME64:
+      return AppendTimeOfDay(checked_cast<const arrow::Time64Array&>(array), row, out);
     case arrow::Type::TIMESTAMP:
       return AppendTimestamp(checked_cast<const arrow::TimestampArray&>(array), row, out);
     case arrow::Type::INTERVAL_MONTH_DAY_NANO:
@@ -216,6 +269,11 @@ void AppendText(const arrow::Array& array, std::int64_t row, std::string& out) {
     case arrow::Type::DICTIONARY: {
       const auto& dictionary = checked_cast<const arrow::DictionaryArray&>(array);
       return AppendText(*dictionary.dictionary(), dictionary.GetValueIndex(row), out);
+    }
+    case arrow::Type::DENSE_UNION:
+    case arrow::Type::SPARSE_UNION: {
+      const auto member = MemberOf(array, row);
+      return AppendText(*member.values, member.row, out);
     }
     default:
       return IsNested(array.type_id()) ? AppendJsonNested(array, row, out) : AppendScalar(array, row, out);
@@ -225,6 +283,9 @@ void AppendText(const arrow::Array& array, std::int64_t row, std::string& out) {
 void AppendJson(const arrow::Array& array, std::int64_t row, std::string& out) {
   if (array.IsNull(row) || array.type_id() == arrow::Type::NA) {
     out += "null";
+  } else if (IsUnion(array.type_id())) {
+    const auto member = MemberOf(array, row);
+    AppendJson(*member.values, member.row, out);
   } else if (IsNested(array.type_id())) {
     AppendJsonNested(array, row, out);
   } else if (IsBareInJson(array, row)) {

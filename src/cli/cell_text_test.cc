@@ -60,6 +60,57 @@ TEST(CellText, ShowsTimesThatAreFarAway) {
   EXPECT_EQ(Json(arrow::date32(), "[-719163]"), "\"0001-12-31 (BC)\"");
 }
 
+TEST(CellText, ShowsTimesOfTheDay) {
+  const auto micros = arrow::time64(arrow::TimeUnit::MICRO);
+  EXPECT_EQ(Text(micros, "[18367500000]"), "05:06:07.5");
+  EXPECT_EQ(Text(micros, "[0]"), "00:00:00");
+  EXPECT_EQ(Text(micros, "[86400000000]"), "24:00:00");
+  EXPECT_EQ(Text(arrow::time64(arrow::TimeUnit::NANO), "[1]"), "00:00:00.000000001");
+  EXPECT_EQ(Text(arrow::time32(arrow::TimeUnit::SECOND), "[86399]"), "23:59:59");
+  EXPECT_EQ(Text(arrow::time32(arrow::TimeUnit::MILLI), "[10]"), "00:00:00.01");
+  EXPECT_EQ(Json(arrow::list(micros), "[[86400000000, null]]"), R"(["24:00:00",null])");
+}
+
+// A distance with seconds, as before standard times, is one that few can read back.
+TEST(CellText, ShowsTimesInUtcWhereTheDistanceHasSeconds) {
+  const auto berlin = arrow::timestamp(arrow::TimeUnit::SECOND, "Europe/Berlin");
+  EXPECT_EQ(Text(berlin, "[-2840140800]"), "1880-01-01 00:00:00+00");
+  EXPECT_EQ(Text(berlin, "[-2422054408]"), "1893-04-01 00:06:32+01");
+  EXPECT_EQ(Text(berlin, "[-2422054409]"), "1893-03-31 23:06:31+00");
+  const auto millis = arrow::timestamp(arrow::TimeUnit::MILLI, "Europe/Berlin");
+  EXPECT_EQ(Text(millis, "[-2422054408001]"), "1893-03-31 23:06:31.999+00");
+}
+
+TEST(CellText, ShowsDecimalsInPlainDigits) {
+  EXPECT_EQ(Text(arrow::decimal128(18, 10), R"(["0.0000000000"])"), "0.0000000000");
+  EXPECT_EQ(Text(arrow::decimal128(18, 10), R"(["-0.0000000001"])"), "-0.0000000001");
+  EXPECT_EQ(Text(arrow::decimal128(18, 10), R"(["-12.5000000000"])"), "-12.5000000000");
+  EXPECT_EQ(Text(arrow::decimal128(38, 0), R"(["-99999999999999999999999999999999999999"])"),
+            "-99999999999999999999999999999999999999");
+  EXPECT_EQ(Text(arrow::decimal128(38, 38), R"(["-0.00000000000000000000000000000000000001"])"),
+            "-0.00000000000000000000000000000000000001");
+  EXPECT_EQ(Text(arrow::decimal256(40, 9), R"(["0.000000001"])"), "0.000000001");
+  EXPECT_EQ(Text(arrow::decimal32(9, 9), R"(["0.000000001"])"), "0.000000001");
+  EXPECT_EQ(Text(arrow::decimal64(18, 9), R"(["-1.000000001"])"), "-1.000000001");
+  EXPECT_EQ(Json(arrow::list(arrow::decimal128(18, 10)), R"([["0.0000000001"]])"), "[0.0000000001]");
+}
+
+TEST(CellText, ShowsTheMemberThatAUnionHas) {
+  const arrow::FieldVector members = {arrow::field("num", arrow::int32()), arrow::field("text", arrow::utf8())};
+  for (const auto& type : {arrow::dense_union(members), arrow::sparse_union(members)}) {
+    const auto array = Array(type, R"([[0, 2], [1, "x"], [0, null], [1, "y"]])");
+    std::string texts, json;
+    for (const std::int64_t row : {0, 1, 3}) AppendText(*array, row, texts);
+    EXPECT_EQ(texts, "2xy");
+    for (std::int64_t row = 0; row < 4; ++row) AppendJson(*array, row, json);
+    EXPECT_EQ(json, R"(2"x"null"y")");
+    json.clear();
+    AppendJson(*array->Slice(2), 1, json);
+    EXPECT_EQ(json, R"("y")");
+    EXPECT_EQ(Text(arrow::list(type), R"([[[0, 2], [1, "x"]]])"), R"([2,"x"])");
+  }
+}
+
 TEST(CellText, JsonKeepsTypesApart) {
   EXPECT_EQ(Json(arrow::utf8(), R"(["a\"b\n"])"), R"("a\"b\n")");
   EXPECT_EQ(Json(arrow::int64(), "[null]"), "null");

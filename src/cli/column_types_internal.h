@@ -3,8 +3,11 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace arrow {
+class Array;
+class BinaryArray;
 class DataType;
 class RecordBatch;
 class Schema;
@@ -19,7 +22,24 @@ namespace hyprstream::cli {
 std::shared_ptr<arrow::DataType> TypeFor(const std::string& name, const std::shared_ptr<arrow::DataType>& inferred,
                                          const arrow::Schema* table);
 
-// Values of binary columns that are written as `\x` and hexadecimal digits become the bytes they stand for.
+// The numbers of a column whose type is inferred.
+class NumberRange {
+ public:
+  void Add(std::string_view number);  // as it is written
+  // The type that holds all of them exactly when they are integers, one of them beyond BIGINT; else null.
+  std::shared_ptr<arrow::DataType> WideType() const;
+
+ private:
+  bool all_integers_ = true;
+  bool any_negative_ = false;
+  bool beyond_int64_ = false;
+  bool beyond_uint64_ = false;
+};
+
+// Values that are written as `\x` and hexadecimal digits become the bytes they stand for, others their characters.
+// Invalid for `\x` with anything else behind it.
+arrow::Result<std::shared_ptr<arrow::Array>> DecodeBinary(const arrow::BinaryArray& column);
+// The same for each binary column of a batch.
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> DecodeBinary(std::shared_ptr<arrow::RecordBatch> batch);
 
 }  // namespace hyprstream::cli

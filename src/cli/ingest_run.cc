@@ -32,6 +32,8 @@ std::unique_ptr<Pacer> PacerOf(const config::IngestCommand& command, const Clock
 IngestRun::IngestRun(const config::IngestCommand& command, IngestParts parts)
     : command_(command), parts_(parts), pacer_(PacerOf(command, parts.clock)) {}
 
+IngestRun::~IngestRun() = default;
+
 arrow::Status IngestRun::Run() {
   ARROW_ASSIGN_OR_RAISE(path_, ParseTableName(command_.table));
   for (const std::string& file : command_.files) {
@@ -44,17 +46,30 @@ arrow::Status IngestRun::Run() {
 arrow::Status IngestRun::SendFile(const std::string& file) {
   if (parts_.stop.raised()) return arrow::Status::Cancelled("Interrupted");
   ARROW_ASSIGN_OR_RAISE(const auto source, OpenSource(file));
-  ARROW_ASSIGN_OR_RAISE(
-      const auto stream,
-      PutStream::Open(parts_.link, {.path = path_,
-                                    .schema = source->schema(),
-                                    .create = command_.create,
-                                    .on_accepted = [this](std::int64_t rows) { rows_of_file_ = rows; }}));
-  const arrow::Status sent = SendRows(*source, *stream);
-  const arrow::Status accepted = stream->Finish();
-  rows_before_ += rows_of_file_.exchange(0);
+  const arrow::Status sent = SendRows(*source);
+  const arrow::Status accepted = FinishStream();
+  stream_.reset();
   if (!accepted.ok()) return accepted.WithMessage(file == "-" ? "standard input" : file, ": ", PlainMessage(accepted));
   return sent;
+}
+
+arrow::Status IngestRun::StreamFor(const std::shared_ptr<arrow::Schema>& schema) {
+  if (stream_ != nullptr && sent_schema_->Equals(*schema)) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(FinishStream());
+  ARROW_ASSIGN_OR_RAISE(
+      stream_, PutStream::Open(parts_.link, {.path = path_,
+                                             .schema = schema,
+                                             .create = command_.create,
+                                             .on_accepted = [this](std::int64_t rows) { rows_of_stream_ = rows; }}));
+  sent_schema_ = schema;
+  return arrow::Status::OK();
+}
+
+arrow::Status IngestRun::FinishStream() {
+  if (stream_ == nullptr) return arrow::Status::OK();
+  const arrow::Status accepted = stream_->Finish();
+  rows_before_ += rows_of_stream_.exchange(0);
+  return accepted;
 }
 
 arrow::Result<std::shared_ptr<arrow::Schema>> IngestRun::TableSchema() {
@@ -80,22 +95,24 @@ arrow::Result<std::unique_ptr<RowSource>> IngestRun::OpenSource(const std::strin
   return RowSource::Open(std::move(options));
 }
 
-arrow::Status IngestRun::SendRows(RowSource& source, PutStream& stream) {
+arrow::Status IngestRun::SendRows(RowSource& source) {
   for (bool open = true; open;) {
     ARROW_ASSIGN_OR_RAISE(const auto batch, source.Next());
     if (batch == nullptr) break;
-    ARROW_RETURN_NOT_OK(SendBatch(*batch, stream, open));
+    ARROW_RETURN_NOT_OK(StreamFor(batch->schema()));
+    ARROW_RETURN_NOT_OK(SendBatch(*batch, open));
     ShowProgress(source);
   }
-  return arrow::Status::OK();
+  if (stream_ != nullptr) return arrow::Status::OK();
+  return StreamFor(source.schema());  // a table is made of a file without rows, too
 }
 
 // `open` becomes false when the server takes no more.
-arrow::Status IngestRun::SendBatch(const arrow::RecordBatch& batch, PutStream& stream, bool& open) {
+arrow::Status IngestRun::SendBatch(const arrow::RecordBatch& batch, bool& open) {
   for (std::int64_t row = 0; row < batch.num_rows() && open;) {
     ARROW_ASSIGN_OR_RAISE(const Pacer::Portion portion, pacer_->Next(batch, row));
     if (parts_.stop.WaitUntil(parts_.clock, portion.due)) return arrow::Status::Cancelled("Interrupted");
-    open = stream.Send(*batch.Slice(row, portion.rows));
+    open = stream_->Send(*batch.Slice(row, portion.rows));
     row += portion.rows;
   }
   return arrow::Status::OK();

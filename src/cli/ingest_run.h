@@ -35,16 +35,22 @@ struct IngestParts {
 class IngestRun {
  public:
   IngestRun(const config::IngestCommand& command, IngestParts parts);
+  ~IngestRun();
+  IngestRun(const IngestRun&) = delete;
+  IngestRun& operator=(const IngestRun&) = delete;
 
   // Ends at the first error, or with Cancelled once `stop` is raised; by then all acknowledgements have come.
   arrow::Status Run();
-  std::int64_t rows_accepted() const { return rows_before_ + rows_of_file_; }
+  std::int64_t rows_accepted() const { return rows_before_ + rows_of_stream_; }
   std::int64_t records_skipped() const { return skipped_; }
 
  private:
   arrow::Status SendFile(const std::string& file);
-  arrow::Status SendRows(RowSource& source, PutStream& stream);
-  arrow::Status SendBatch(const arrow::RecordBatch& batch, PutStream& stream, bool& open);
+  arrow::Status SendRows(RowSource& source);
+  arrow::Status SendBatch(const arrow::RecordBatch& batch, bool& open);
+  // Makes `stream_` one of batches with this schema, after the last acknowledgement of the one before.
+  arrow::Status StreamFor(const std::shared_ptr<arrow::Schema>& schema);
+  arrow::Status FinishStream();
   // Null when it is missing and to be made.
   arrow::Result<std::shared_ptr<arrow::Schema>> TableSchema();
   arrow::Result<std::unique_ptr<RowSource>> OpenSource(const std::string& file);
@@ -56,8 +62,10 @@ class IngestRun {
   const std::unique_ptr<Pacer> pacer_;
   std::vector<std::string> path_;  // of the table
   std::size_t files_done_ = 0;
-  std::int64_t rows_before_ = 0;  // accepted, of the files before this one
-  std::atomic<std::int64_t> rows_of_file_ = 0;
+  std::unique_ptr<PutStream> stream_;           // of the file at hand
+  std::shared_ptr<arrow::Schema> sent_schema_;  // of stream_
+  std::int64_t rows_before_ = 0;                // accepted by the streams before this one
+  std::atomic<std::int64_t> rows_of_stream_ = 0;
   std::int64_t skipped_ = 0;
 };
 

@@ -1,9 +1,11 @@
 #include "cli/line_source.h"
 
+#include <arrow/array/array_base.h>
 #include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
+#include <arrow/type.h>
 
 #include <algorithm>
 #include <format>
@@ -11,9 +13,14 @@
 namespace hyprstream::cli {
 namespace {
 
-bool IsBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
-
-std::int64_t LinesOf(std::string_view text) { return std::ranges::count(text, '\n'); }
+// Of whole records. A line ends with \n, \r or both.
+std::int64_t LinesOf(std::string_view text) {
+  std::int64_t lines = std::ranges::count(text, '\n');
+  for (std::size_t at = text.find('\r'); at != std::string_view::npos; at = text.find('\r', at + 1)) {
+    if (!text.substr(at + 1).starts_with('\n')) ++lines;
+  }
+  return lines;
+}
 
 }  // namespace
 
@@ -23,18 +30,20 @@ arrow::Result<std::unique_ptr<RowSource>> LineSource::Open(LineSourceOptions opt
   std::unique_ptr<LineSource> source(new LineSource(std::move(options)));
   const auto sample_bytes = static_cast<std::size_t>(source->options_.infers ? source->options_.block_bytes : 0);
   ARROW_RETURN_NOT_OK(source->ReadBlock(sample_bytes));
-  if (source->text_.starts_with("\xEF\xBB\xBF")) {  // a byte order mark
+  if (source->text_.starts_with("\xEF\xBB\xBF")) {  // a byte order mark, behind which a quote may be
     source->text_.erase(0, 3);
-    source->whole_ -= 3;
+    source->whole_ = source->WholeRecords();
   }
   const std::string& name = source->options_.name;
-  while (IsBlank(source->text_) && !source->at_end_) ARROW_RETURN_NOT_OK(source->ReadBlock(sample_bytes));
-  if (IsBlank(source->text_)) {
+  const TextFormat& format = *source->options_.format;
+  const auto whole = [&] { return std::string_view(source->text_).substr(0, source->whole_); };
+  while (format.IsBlank(whole()) && !source->at_end_) ARROW_RETURN_NOT_OK(source->ReadBlock(sample_bytes));
+  if (format.IsBlank(whole())) {
     source->empty_ = source->options_.schema_when_empty != nullptr;
     if (!source->empty_) return arrow::Status::Invalid(name, ": the file is empty");
     return source;
   }
-  const std::string_view records = std::string_view(source->text_).substr(0, source->whole_);
+  const std::string_view records = whole();
   const auto header = source->options_.format->Learn(records);
   if (!header.ok()) return arrow::Status::Invalid(name, ", ", header.status().message());
   source->line_ += LinesOf(records.substr(0, *header));
@@ -43,6 +52,8 @@ arrow::Result<std::unique_ptr<RowSource>> LineSource::Open(LineSourceOptions opt
   return source;
 }
 
+std::size_t LineSource::WholeRecords() const { return at_end_ ? text_.size() : options_.format->WholeRecords(text_); }
+
 arrow::Status LineSource::ReadBlock(std::size_t bytes_least) {
   whole_ = 0;
   while ((whole_ == 0 || text_.size() < bytes_least) && !at_end_) {
@@ -50,7 +61,7 @@ arrow::Status LineSource::ReadBlock(std::size_t bytes_least) {
     at_end_ = block->size() == 0;
     bytes_read_ += block->size();
     text_ += std::string_view(*block);
-    whole_ = at_end_ ? text_.size() : options_.format->WholeRecords(text_);
+    whole_ = WholeRecords();
     if (whole_ == 0 && static_cast<std::int64_t>(text_.size()) > options_.record_bytes_max) {
       return arrow::Status::Invalid(options_.name, ", line ", line_, ": a record of more than ",
                                     options_.record_bytes_max, " bytes; is a quote missing?");
@@ -75,9 +86,18 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> LineSource::Next() {
   return batch;
 }
 
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> LineSource::Parse(std::string_view records) const {
+  ARROW_ASSIGN_OR_RAISE(auto batch, options_.format->Parse(records));
+  for (int i = 0; i < batch->num_columns(); ++i) {
+    const auto fits = batch->column(i)->ValidateFull();
+    if (!fits.ok()) return fits.WithMessage("column ", batch->column_name(i), ": ", fits.message());
+  }
+  return batch;
+}
+
 void LineSource::ParseRecords(std::string_view records, std::int64_t line) {
-  if (IsBlank(records) || !failure_.ok()) return;
-  auto batch = options_.format->Parse(records);
+  if (options_.format->IsBlank(records) || !failure_.ok()) return;
+  auto batch = Parse(records);
   if (batch.ok()) {
     if ((*batch)->num_rows() > 0) ready_.push_back(std::move(*batch));
     return;

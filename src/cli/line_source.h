@@ -47,9 +47,13 @@ class LineSource final : public RowSource {
  private:
   explicit LineSource(LineSourceOptions options) : options_(std::move(options)) {}
 
+  // The length of the records that `text_` holds.
+  std::size_t WholeRecords() const;
   // Fills `text_` until it holds at least one whole record and `bytes_least`, and sets `whole_` to the length of the
   // records it holds.
   arrow::Status ReadBlock(std::size_t bytes_least);
+  // The rows of some records; an error when they cannot be read, or are not what their types can hold.
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Parse(std::string_view records) const;
   // Parses records, the first of which is line `line`, into `ready_`; at a bad one that is not skipped sets `failure_`.
   void ParseRecords(std::string_view records, std::int64_t line);
   void TakeBadRecord(std::string_view record, std::int64_t line, const arrow::Status& status);

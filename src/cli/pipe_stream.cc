@@ -16,6 +16,12 @@
 
 namespace hyprstream::cli {
 
+std::string_view WithoutMargin(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+}
+
 PipeStream::~PipeStream() { ARROW_UNUSED(Close()); }
 
 arrow::Status PipeStream::Close() {
@@ -44,7 +50,8 @@ arrow::Result<std::int64_t> PipeStream::ReadOnce(std::int64_t bytes, char* out) 
 }
 
 arrow::Result<std::string> PipeStream::Head() {
-  while (static_cast<std::int64_t>(head_.size()) < kHeadBytes) {
+  const auto size = [this] { return static_cast<std::int64_t>(head_.size()); };
+  while (size() < kHeadBytes || (size() < kHeadBytesMax && WithoutMargin(head_).empty())) {
     std::array<char, kHeadBytes> bytes;
     ARROW_RETURN_NOT_OK(WaitForBytes(true).status());
     ARROW_ASSIGN_OR_RAISE(const std::int64_t got, ReadOnce(kHeadBytes, bytes.data()));

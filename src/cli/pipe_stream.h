@@ -10,10 +10,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace hyprstream::cli {
 
 class StopSignal;
+
+// What a text has behind a byte order mark and blanks.
+std::string_view WithoutMargin(std::string_view text);
 
 class PipeStream final : public arrow::io::InputStream {
  public:
@@ -26,7 +30,8 @@ class PipeStream final : public arrow::io::InputStream {
   // kWhole (the default) waits until all bytes that are asked for have come, or the end; kWhatIsThere waits for the
   // first one only.
   void set_reads(Reads reads) { reads_ = reads; }
-  // The first bytes, which stay to be read: four or a few more, fewer only of a shorter stream. Before the first Read.
+  // The first bytes, which stay to be read: four or a few more, and as many more as a format's first letter is behind
+  // blanks; fewer only of a shorter stream. Before the first Read.
   arrow::Result<std::string> Head();
 
   arrow::Status Close() override;
@@ -37,6 +42,7 @@ class PipeStream final : public arrow::io::InputStream {
 
  private:
   static constexpr std::int64_t kHeadBytes = 4;
+  static constexpr std::int64_t kHeadBytesMax = 4096;
 
   // Waits until there is something to read, or the end. False when `patient` is not set and nothing is there now.
   arrow::Result<bool> WaitForBytes(bool patient) const;

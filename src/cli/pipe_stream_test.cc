@@ -45,6 +45,19 @@ TEST_F(PipeStreamTest, TheHeadIsReadAgain) {
   EXPECT_EQ(stream_->Tell().ValueOrDie(), 5);
 }
 
+TEST_F(PipeStreamTest, TheHeadGoesOnUntilALetterTellsTheFormat) {
+  Put("\xEF\xBB\xBF\n\n");
+  auto head = std::async([&] { return stream_->Head().ValueOrDie(); });
+  Put("  {}");
+  EXPECT_TRUE(head.get().starts_with("\xEF\xBB\xBF\n\n  {"));
+  EXPECT_EQ(Read(9), "\xEF\xBB\xBF\n\n  {}");
+}
+
+TEST_F(PipeStreamTest, AHeadOfBlanksHasABound) {
+  Put(std::string(5000, ' '));
+  EXPECT_EQ(stream_->Head().ValueOrDie(), std::string(4096, ' '));
+}
+
 TEST_F(PipeStreamTest, WholeReadsWaitForAllBytesOrTheEnd) {
   Put("ab");
   auto reading = std::async([&] { return Read(4); });

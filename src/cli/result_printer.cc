@@ -55,13 +55,14 @@ class TablePrinter final : public ResultPrinter {
 
 // What readers of CSV take for a null unless it is quoted.
 bool ReadsAsNull(std::string_view text) {
-  constexpr std::array kSpellings = {"",         "NULL",   "null",    "Null",    "NA",      "N/A",  "n/a",
-                                     "NaN",      "nan",    "-NaN",    "-nan",    "<NA>",    "#N/A", "#NA",
-                                     "#N/A N/A", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"};
+  constexpr std::array kSpellings = {"NULL", "null",     "Null",   "NA",      "N/A",     "n/a",
+                                     "NaN",  "nan",      "-NaN",   "-nan",    "<NA>",    "#N/A",
+                                     "#NA",  "#N/A N/A", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"};
   return std::ranges::find(kSpellings, text) != kSpellings.end();
 }
 
-// RFC 4180, but for line ends; a null is an empty cell, empty text is "", as is in quotes whatever reads as a null.
+// RFC 4180, but for line ends; a null is an empty cell, empty text is "", as is in quotes whatever reads as a null, and
+// blanks alone, which would make a blank line of one column.
 class CsvPrinter final : public ResultPrinter {
  public:
   CsvPrinter(const PrinterOptions& options, std::shared_ptr<arrow::Schema> schema)
@@ -95,7 +96,8 @@ class CsvPrinter final : public ResultPrinter {
     return line + '\n';
   }
   static void AppendQuoted(std::string_view text, std::string& line) {
-    if (!ReadsAsNull(text) && text.find_first_of(",\"\r\n") == std::string_view::npos) {
+    const bool blank = text.find_first_not_of(" \t") == std::string_view::npos;
+    if (!blank && !ReadsAsNull(text) && text.find_first_of(",\"\r\n") == std::string_view::npos) {
       line += text;
       return;
     }

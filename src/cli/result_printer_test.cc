@@ -61,6 +61,13 @@ TEST(ResultPrinter, ACellOfSeveralLinesKeepsThem) {
             "route     local\n");
 }
 
+TEST(ResultPrinter, BlanksAloneAreQuotedInCsv) {
+  const auto schema = arrow::schema({arrow::field(" ", arrow::utf8())});
+  const auto texts = arrow::json::ArrayFromJSONString(arrow::utf8(), R"([" ", "", null, "a b"])").ValueOrDie();
+  EXPECT_EQ(Print({.format = config::OutputFormat::kCsv}, *arrow::RecordBatch::Make(schema, 4, {texts})),
+            "\" \"\n\" \"\n\"\"\n\na b\n");
+}
+
 TEST(ResultPrinter, InteractiveTablesCountAndCut) {
   EXPECT_THAT(Print({.interactive = true}, *Sample()), HasSubstr("───────┼─────\n"));
   EXPECT_THAT(Print({.interactive = true}, *Sample()), HasSubstr("Zürich │ 1000\n"));

@@ -110,7 +110,7 @@ struct Input {
   std::int64_t bytes = -1;
 };
 
-constexpr std::int64_t kHeadBytes = 4;
+constexpr std::int64_t kHeadBytes = 4096;
 
 arrow::Result<Input> OpenPipe(const std::string& path, const StopSignal* stop) {
   const int descriptor = path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -178,7 +178,7 @@ std::string FormatOf(const RowSourceOptions& options, const std::string& head) {
   }
   if (head.starts_with("PAR1")) return "parquet";
   if (head.starts_with("ARRO") || head.starts_with("\xFF\xFF\xFF\xFF")) return "arrow";
-  return head.starts_with('{') ? "json" : "csv";
+  return WithoutMargin(head).starts_with('{') ? "json" : "csv";
 }
 
 arrow::Result<std::unique_ptr<RowSource>> OpenArrow(const Input& input) {

@@ -42,6 +42,8 @@ class RowSource {
   static arrow::Result<std::unique_ptr<RowSource>> Open(RowSourceOptions options);
   virtual ~RowSource() = default;
 
+  // What is known of the columns before the first rows; each batch has those of the one before it or, where records
+  // name their columns one by one, more.
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
   // The next rows, null at the end. Invalid at a line that cannot be read (named with file and column) unless such
   // lines are skipped; rows before it have been given out.

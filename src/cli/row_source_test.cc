@@ -125,6 +125,39 @@ TEST_F(RowSourceTest, JsonTypesComeFromTheTable) {
   EXPECT_THAT(error, HasSubstr("t.jsonl, line 2, column dt: Failed to parse string: '2013-02-30'"));
 }
 
+TEST_F(RowSourceTest, JsonIsKnownByItsFirstLetter) {
+  for (const std::string before : {"", "\n", " \r\n\n\t ", "\xEF\xBB\xBF", "\xEF\xBB\xBF\n"}) {
+    EXPECT_EQ(Read(File("text", before + "{\"a\": 7}\n")), std::pair(std::string("7 | "), std::string())) << before;
+  }
+  EXPECT_EQ(Read(File("text", "\n\na\n{\n")).first, "{ | ");
+}
+
+TEST_F(RowSourceTest, IntegersBeyondBigintKeepTheirDigits) {
+  const auto options =
+      File("t.csv", "a,b,c,d\n18446744073709551615,-1,1.5,1\nbad\n,9223372036854775808,9223372036854775808,2\n");
+  EXPECT_EQ(RowSource::Open(options).ValueOrDie()->schema()->ToString(),
+            "a: uint64\nb: decimal128(38, 0)\nc: double\nd: int64");
+}
+
+TEST_F(RowSourceTest, BytesInCsvAreWrittenInFull) {
+  auto options = File("t.csv", "a,b\n1,\\x01\n2,\\x0\n");
+  options.table = arrow::schema({arrow::field("a", arrow::int64()), arrow::field("b", arrow::binary())});
+  const auto [rows, error] = Read(options);
+  EXPECT_EQ(rows, "1 \x1 | ");
+  EXPECT_THAT(error, HasSubstr("t.csv, line 3, column b: '\\x0' is no BLOB"));
+}
+
+TEST_F(RowSourceTest, RowsOfOtherColumnsAreNotJoined) {
+  auto options = File("t.jsonl", "{\"a\": 1}\n" + std::string(5 << 20, ' ') + "\n{\"b\": 2}\n{\"a\": 3}\n");
+  options.table = arrow::schema({arrow::field("a", arrow::int64()), arrow::field("b", arrow::int64())});
+  const auto source = RowSource::Open(options).ValueOrDie();
+  EXPECT_EQ(source->Next().ValueOrDie()->schema()->ToString(), "a: int64");
+  const auto later = source->Next().ValueOrDie();
+  EXPECT_EQ(later->schema()->ToString(), "a: int64\nb: int64");
+  EXPECT_EQ(later->num_rows(), 2);
+  EXPECT_EQ(source->Next().ValueOrDie(), nullptr);
+}
+
 TEST_F(RowSourceTest, AnEmptyJsonTextHoldsNoRowsOfAKnownTable) {
   auto options = File("t.jsonl", "\n\n");
   EXPECT_THAT(Read(options).second, HasSubstr("t.jsonl: the file is empty"));

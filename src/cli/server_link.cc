@@ -6,6 +6,7 @@
 #include <arrow/status.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -31,7 +32,9 @@ arrow::Result<std::string> ReadFile(const std::string& path) {
 
 arrow::Result<std::string> ReadSecret(const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(const std::string text, ReadFile(path));
-  return text.substr(0, text.find_first_of("\r\n"));
+  std::string secret = text.substr(0, text.find_first_of("\r\n"));
+  if (secret.empty()) return arrow::Status::IOError("Cannot read ", path, ": it begins with an empty line");
+  return secret;
 }
 
 // gRPC's own errors in words that say what to do; a server's as they are.
@@ -69,6 +72,35 @@ arrow::Result<std::shared_ptr<flight::FlightClient>> Connect(const flight::Locat
 
 }  // namespace
 
+arrow::Result<LinkTarget> ReadLinkTarget(const config::ClientSettings& settings) {
+  constexpr std::array<std::string_view, 4> kSchemes = {"grpc", "grpc+tcp", "grpc+tls", "grpc+unix"};
+  auto location = flight::Location::Parse(settings.url);
+  if (!location.ok() || std::ranges::find(kSchemes, location->scheme()) == kSchemes.end()) {
+    return arrow::Status::Invalid("'", settings.url,
+                                  "' is no address of a server; write grpc://HOST:PORT or "
+                                  "grpc+tls://HOST:PORT");
+  }
+  if (settings.user.empty() != settings.password_file.empty()) {
+    return arrow::Status::Invalid("--user and --password-file go together");
+  }
+  if (!settings.token_file.empty() && !settings.user.empty()) {
+    return arrow::Status::Invalid("Give either --token-file or --user, not both");
+  }
+  LinkTarget target;
+  target.location = std::move(location).ValueUnsafe();
+  target.user = settings.user;
+  if (!settings.tls_roots.empty()) {
+    ARROW_ASSIGN_OR_RAISE(target.tls_roots_pem, ReadFile(settings.tls_roots));
+  }
+  if (!settings.token_file.empty()) {
+    ARROW_ASSIGN_OR_RAISE(target.token, ReadSecret(settings.token_file));
+  }
+  if (!settings.password_file.empty()) {
+    ARROW_ASSIGN_OR_RAISE(target.password, ReadSecret(settings.password_file));
+  }
+  return target;
+}
+
 ServerLink::~ServerLink() {
   if (sql_ == nullptr) return;
   // Best effort: a server without sessions says no, one that is gone nothing.
@@ -78,38 +110,21 @@ ServerLink::~ServerLink() {
   (void)flight_->Close();
 }
 
-arrow::Result<std::unique_ptr<ServerLink>> ServerLink::Open(const config::ClientSettings& settings) {
-  auto location = flight::Location::Parse(settings.url);
-  if (!location.ok() || !settings.url.starts_with("grpc")) {
-    return arrow::Status::Invalid("'", settings.url,
-                                  "' is no address of a server; write grpc://HOST:PORT or "
-                                  "grpc+tls://HOST:PORT");
-  }
+arrow::Result<std::unique_ptr<ServerLink>> ServerLink::Open(const LinkTarget& target) {
   flight::FlightClientOptions client_options = flight::FlightClientOptions::Defaults();
   client_options.middleware.push_back(flight::GetCookieFactory());
-  if (!settings.tls_roots.empty()) {
-    ARROW_ASSIGN_OR_RAISE(client_options.tls_root_certs, ReadFile(settings.tls_roots));
-  }
+  client_options.tls_root_certs = target.tls_roots_pem;
   std::unique_ptr<ServerLink> link(new ServerLink());
-  ARROW_ASSIGN_OR_RAISE(link->flight_, Connect(*location, client_options));
-  ARROW_RETURN_NOT_OK(link->LogIn(settings));
+  ARROW_ASSIGN_OR_RAISE(link->flight_, Connect(target.location, client_options));
+  ARROW_RETURN_NOT_OK(link->LogIn(target));
   link->sql_ = std::make_unique<flight::sql::FlightSqlClient>(link->flight_);
   return link;
 }
 
-arrow::Status ServerLink::LogIn(const config::ClientSettings& settings) {
-  if (!settings.token_file.empty()) {
-    if (!settings.user.empty()) return arrow::Status::Invalid("Give either --token-file or --user, not both");
-    ARROW_ASSIGN_OR_RAISE(const std::string token, ReadSecret(settings.token_file));
-    options_.headers.emplace_back("authorization", "Bearer " + token);
-    return arrow::Status::OK();
-  }
-  if (settings.user.empty() != settings.password_file.empty()) {
-    return arrow::Status::Invalid("--user and --password-file go together");
-  }
-  if (settings.user.empty()) return arrow::Status::OK();
-  ARROW_ASSIGN_OR_RAISE(const std::string password, ReadSecret(settings.password_file));
-  ARROW_ASSIGN_OR_RAISE(auto header, flight_->AuthenticateBasicToken(options_, settings.user, password));
+arrow::Status ServerLink::LogIn(const LinkTarget& target) {
+  if (!target.token.empty()) options_.headers.emplace_back("authorization", "Bearer " + target.token);
+  if (target.user.empty()) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(auto header, flight_->AuthenticateBasicToken(options_, target.user, target.password));
   if (!header.first.empty()) options_.headers.push_back(std::move(header));
   return arrow::Status::OK();
 }

@@ -13,10 +13,23 @@
 
 namespace hyprstream::cli {
 
+// Where the server is and who asks, out of a command's flags.
+struct LinkTarget {
+  arrow::flight::Location location;
+  std::string tls_roots_pem;  // empty: the system's
+  std::string token;          // empty: none
+  std::string user;           // empty: nobody logs in
+  std::string password;
+};
+
+// Reads the files that the flags name. Invalid for a bad URL or contradicting credentials, IOError for a file that
+// cannot be read: the flags are wrong, whatever the server may say.
+arrow::Result<LinkTarget> ReadLinkTarget(const config::ClientSettings& settings);
+
 class ServerLink {
  public:
-  // Invalid for a bad URL or contradicting credentials, IOError when files cannot be read or nobody answers there.
-  static arrow::Result<std::unique_ptr<ServerLink>> Open(const config::ClientSettings& settings);
+  // IOError when nobody answers there; the server's error when it does not let the user in.
+  static arrow::Result<std::unique_ptr<ServerLink>> Open(const LinkTarget& target);
   ~ServerLink();
   ServerLink(const ServerLink&) = delete;
   ServerLink& operator=(const ServerLink&) = delete;
@@ -27,7 +40,7 @@ class ServerLink {
 
  private:
   ServerLink() = default;
-  arrow::Status LogIn(const config::ClientSettings& settings);
+  arrow::Status LogIn(const LinkTarget& target);
 
   std::shared_ptr<arrow::flight::FlightClient> flight_;
   std::unique_ptr<arrow::flight::sql::FlightSqlClient> sql_;

@@ -3,6 +3,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
+#include <arrow/type.h>
 #include <arrow/util/byte_size.h>
 
 #include <algorithm>
@@ -37,6 +38,7 @@ class SizedSource final : public RowSource {
     std::int64_t bytes = 0;
     while (!waiting_.empty() && rows < options_.batch_rows) {
       Waiting& front = waiting_.front();
+      if (!parts.empty() && !front.batch->schema()->Equals(*parts.front()->schema())) break;
       const bool whole =
           rows + front.batch->num_rows() <= options_.batch_rows && bytes + front.bytes <= options_.batch_bytes_max;
       if (whole) {

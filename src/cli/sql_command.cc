@@ -1,17 +1,18 @@
 #include "cli/sql_command.h"
 
+#include <arrow/buffer.h>
 #include <arrow/result.h>
 #include <arrow/status.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iostream>
-#include <sstream>
+#include <string_view>
 
 #include "cli/interrupt_watch.h"
+#include "cli/pipe_stream.h"
 #include "cli/server_link.h"
 #include "cli/sql_shell.h"
 #include "cli/statement_runner.h"
@@ -20,17 +21,25 @@
 namespace hyprstream::cli {
 namespace {
 
+constexpr int kFailed = 1;
+constexpr int kBadUsage = 2;
+
 arrow::Result<std::string> ReadScript(const std::string& file) {
-  std::ostringstream text;
-  if (file == "-") {
-    text << std::cin.rdbuf();
-    return std::move(text).str();
+  constexpr std::int64_t kPartBytes = 1 << 20;
+  const bool standard_input = file == "-";
+  const auto refuse = [&](std::string_view why) {
+    return arrow::Status::IOError("Cannot read ", standard_input ? "standard input" : file, ": ", why);
+  };
+  const int descriptor = standard_input ? STDIN_FILENO : open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return refuse(std::strerror(errno));
+  PipeStream stream(descriptor, /*stop=*/nullptr);
+  std::string script;
+  while (true) {
+    const auto part = stream.Read(kPartBytes);
+    if (!part.ok()) return refuse(part.status().message());
+    script += (*part)->ToString();
+    if ((*part)->size() < kPartBytes) return script;  // not one more read: a terminal would wait for another end
   }
-  errno = 0;
-  std::ifstream in(file);
-  if (!in) return arrow::Status::IOError("Cannot read ", file, ": ", std::strerror(errno));
-  text << in.rdbuf();
-  return std::move(text).str();
 }
 
 arrow::Status RunText(StatementRunner& runner, std::string_view text) {
@@ -50,11 +59,11 @@ arrow::Status RunScripts(StatementRunner& runner, const config::SqlCommand& comm
   return RunText(runner, script);
 }
 
-arrow::Status RunCommand(const config::SqlCommand& command) {
+arrow::Status RunCommand(const config::SqlCommand& command, const LinkTarget& target) {
   const bool on_terminal = isatty(STDOUT_FILENO) == 1;
   const bool shell = command.statements.empty() && command.file.empty() && isatty(STDIN_FILENO) == 1;
   if (shell) BlockInterrupts();
-  ARROW_ASSIGN_OR_RAISE(const auto link, ServerLink::Open(command.client));
+  ARROW_ASSIGN_OR_RAISE(const auto link, ServerLink::Open(target));
   StatementRunner runner(*link, {.format = command.format, .interactive = on_terminal});
   if (!shell) return RunScripts(runner, command);
   ARROW_RETURN_NOT_OK(runner.Tables().status());  // says at once when nobody answers
@@ -62,13 +71,18 @@ arrow::Status RunCommand(const config::SqlCommand& command) {
   return arrow::Status::OK();
 }
 
+int Fail(int exit_code, const arrow::Status& status) {
+  std::fprintf(stderr, "hyprstream: %s\n", OneLine(status).c_str());
+  return exit_code;
+}
+
 }  // namespace
 
 int RunSql(const config::SqlCommand& command) {
-  const arrow::Status status = RunCommand(command);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "hyprstream: %s\n", OneLine(status).c_str());
-  return 1;
+  const auto target = ReadLinkTarget(command.client);
+  if (!target.ok()) return Fail(kBadUsage, target.status());
+  const arrow::Status status = RunCommand(command, *target);
+  return status.ok() ? 0 : Fail(kFailed, status);
 }
 
 }  // namespace hyprstream::cli

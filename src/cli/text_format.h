@@ -26,7 +26,11 @@ class TextFormat {
   virtual std::size_t RecordEnd(std::string_view text) const = 0;
   // Length of the records that are whole in `text`, whose beginning is the beginning of a record.
   virtual std::size_t WholeRecords(std::string_view text) const = 0;
-  // Learns names and types from the beginning of the file (whole records); how much of it was a header.
+  // Whether whole records hold no rows: only blank lines, where these are none. Before Learn, only blank lines.
+  virtual bool IsBlank(std::string_view records) const {
+    return records.find_first_not_of(" \t\r\n") == std::string_view::npos;
+  }
+  // Learns names and types from the beginning of the file (whole records, not blank); how much of it was a header.
   virtual arrow::Result<std::size_t> Learn(std::string_view text) = 0;
   // After Learn.
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;

@@ -38,7 +38,7 @@ void AddServerFlags(CLI::App& app, ConfigInputs& inputs) {
     const std::string shown = field.default_value.empty() ? "" : " [" + field.default_value + "]";
     auto keep = [&inputs, name = field.name](const std::string& text) { inputs.flags[name] = text; };
     if (field.type == FieldType::kBoolean) {
-      app.add_flag_function(field.Flag(), [keep](std::int64_t) { keep("true"); }, field.help);
+      app.add_flag(field.Flag(), field.help)->each(keep);  // "true", or what follows `=`: `--insecure=no`
     } else {
       app.add_option_function<std::string>(field.Flag(), keep, field.help + shown)
           ->type_name(Placeholder(field.type))

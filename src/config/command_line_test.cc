@@ -43,6 +43,18 @@ TEST(CommandLine, ServeTakesEverySettingAsAFlag) {
   EXPECT_EQ(serve.inputs.environment.size(), 1u);
 }
 
+TEST(CommandLine, AFlagOfTrueOrFalseMaySwitchOff) {
+  for (const std::string text : {"true", "yes", "1", "false", "no", "off", "0", "maybe"}) {
+    const std::string flag = "--insecure=" + text;
+    EXPECT_EQ(Expect<ServeCommand>(Parse({"serve", flag.c_str()})).inputs.flags.at("insecure"), text);
+  }
+  const auto last = Expect<ServeCommand>(Parse({"serve", "--insecure=false", "--core-dumps", "--core-dumps=no",
+                                                "--client-attach", "--client-attach", "--insecure"}));
+  EXPECT_EQ(last.inputs.flags.at("insecure"), "true");
+  EXPECT_EQ(last.inputs.flags.at("core_dumps"), "no");
+  EXPECT_EQ(last.inputs.flags.at("client_attach"), "true");
+}
+
 TEST(CommandLine, WhatIsUnknownIsNamedWithTheNearest) {
   EXPECT_THAT(Parse({"serve", "--memry-max", "1"}).status().message(),
               HasSubstr("Unknown flag --memry-max (did you mean --memory-max?); see hyprstream serve --help"));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <utility>
@@ -31,9 +32,47 @@ ConfigField Text(std::string name, std::string default_value, std::string Server
           .get = [member](const ServerConfig& config) { return config.*member; }};
 }
 
+// As a shell hands it over: nothing here puts a home folder in the place of ~, but DuckDB would.
 ConfigField Path(std::string name, std::string ServerConfig::* member, std::string help) {
   ConfigField field = Text(std::move(name), "", member, std::move(help));
   field.type = FieldType::kPath;
+  field.set = [text_set = field.set](ServerConfig& config, std::string_view text) {
+    if (!text.starts_with('~')) return text_set(config, text);
+    return arrow::Status::Invalid("'", text,
+                                  "' begins with ~, which only a shell replaces; write the whole path, or ./", text,
+                                  " for a file of that name");
+  };
+  return field;
+}
+
+ConfigField DataFolder() {
+  ConfigField field =
+      Path("data", &ServerConfig::data,
+           "Folder that keeps tables and views; made when missing. Empty: everything is in memory only.");
+  field.set = [path_set = field.set](ServerConfig& config, std::string_view text) {
+    if (text.find("://") != std::string_view::npos) {
+      return arrow::Status::Invalid("'", text, "' is a URL; give a folder of this machine");
+    }
+    std::error_code error;
+    const std::string whole = std::filesystem::absolute(text, error).string();
+    if (error && !text.empty()) {
+      return arrow::Status::Invalid("'", text, "' leads nowhere: ", error.message(), "; write the whole path");
+    }
+    if (whole.contains('?')) {  // where a file's name ends for DuckDB, which would keep its log under another
+      return arrow::Status::Invalid("'", whole, "' holds a question mark; choose a folder without one");
+    }
+    return path_set(config, text);
+  };
+  return field;
+}
+
+// An address of IPv6 may stand in the brackets that it has in a URL.
+ConfigField Host(std::string name, std::string ServerConfig::* member, std::string help) {
+  ConfigField field = Text(std::move(name), "127.0.0.1", member, std::move(help));
+  field.set = [text_set = field.set](ServerConfig& config, std::string_view text) {
+    const bool bracketed = text.starts_with('[') && text.ends_with(']');
+    return text_set(config, bracketed ? text.substr(1, text.size() - 2) : text);
+  };
   return field;
 }
 
@@ -149,12 +188,11 @@ ConfigField MemoryMax() {
 
 std::vector<ConfigField> NetworkFields() {
   return {
-      Text("host", "127.0.0.1", &ServerConfig::host,
-           "Address to listen on. One that others can reach needs users, or insecure."),
+      Host("host", &ServerConfig::host, "Address to listen on. One that others can reach needs users, or insecure."),
       Integer("port", "31337", &ServerConfig::port, 0, 65535, "Port of Flight and Flight SQL; 0 takes a free one."),
       Path("ready_file", &ServerConfig::ready_file,
            "File that gets HOST:PORT once connections are accepted, for scripts."),
-      Text("http_host", "127.0.0.1", &ServerConfig::http_host, "Address of the HTTP pages. They ask for no password."),
+      Host("http_host", &ServerConfig::http_host, "Address of the HTTP pages. They ask for no password."),
       HttpPort(),
       Path("tls_cert", &ServerConfig::tls_cert, "PEM file with the server's certificate chain; turns TLS on."),
       Path("tls_key", &ServerConfig::tls_key, "PEM file with the certificate's private key."),
@@ -173,8 +211,7 @@ std::vector<ConfigField> NetworkFields() {
 
 std::vector<ConfigField> ResourceFields() {
   return {
-      Path("data", &ServerConfig::data,
-           "Folder that keeps tables and views; made when missing. Empty: everything is in memory only."),
+      DataFolder(),
       MemoryMax(),
       Integer("threads", "0", &ServerConfig::threads, 0, 4096, "Threads for queries; 0 takes one per core."),
       Path("temp_directory", &ServerConfig::temp_directory,

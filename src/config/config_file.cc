@@ -29,11 +29,22 @@ arrow::Result<std::string> ReadAll(const std::string& path, std::string_view wha
   return std::move(text).str();
 }
 
+// "Error while parsing boolean: expected 'true', saw 'tr1'" without what is quoted of the text: it may be a secret.
+std::string WithoutQuotes(std::string_view description) {
+  const std::size_t quoting = description.find(": ");
+  if (quoting == std::string_view::npos) return std::string(description);
+  const bool twice = description.substr(quoting).starts_with(": cannot redefine ");
+  return std::string(description.substr(0, quoting)) +
+         (twice ? ": it is there already" : "; text is written in quotes");
+}
+
 arrow::Result<toml::table> Parse(std::string_view text, const std::string& origin) {
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
-    return arrow::Status::Invalid(origin, ", line ", error.source().begin.line, ": ", error.description());
+    const toml::source_position at = error.source().begin;
+    return arrow::Status::Invalid(origin, ", line ", at.line, ", column ", at.column, ": ",
+                                  WithoutQuotes(error.description()));
   }
 }
 
@@ -73,6 +84,8 @@ arrow::Result<std::vector<User>> UsersOf(const toml::table& table, const std::st
     const std::string where = Where(origin, node) + ", user " + std::string(name.str());
     const toml::table* keys = node.as_table();
     if (keys == nullptr) return arrow::Status::Invalid(where, ": write a table, [users.", name.str(), "]");
+    // Everybody is nobody by name where there are no users.
+    if (name.str().empty()) return arrow::Status::Invalid(where, ": a user needs a name; write [users.NAME]");
     User user{.name = std::string(name.str()), .token = {}, .password_hash = {}};
     for (const auto& [key, value] : *keys) {
       ARROW_RETURN_NOT_OK(SetUserKey(user, key.str(), value, folder, where));
@@ -143,6 +156,9 @@ arrow::Result<ConfigFile> ReadConfigFile(const std::string& path) {
 arrow::Result<std::vector<User>> ParseUsers(std::string_view toml, const std::string& origin,
                                             const std::string& folder) {
   ARROW_ASSIGN_OR_RAISE(const toml::table table, Parse(toml, origin));
+  if (table.empty()) {
+    return arrow::Status::Invalid(origin, " names no user; unset it, or write NAME = { token_file = \"PATH\" }");
+  }
   return UsersOf(table, origin, folder);
 }
 

@@ -31,8 +31,8 @@ struct ConfigFile {
 // IOError when it cannot be read; Invalid, naming path and line, for bad TOML and unknown keys.
 arrow::Result<ConfigFile> ReadConfigFile(const std::string& path);
 
-// `alice = { token_file = "…", admin = true }`, one user a key; `origin` is named in errors. Paths are relative to
-// `folder`.
+// `alice = { token_file = "…", admin = true }`, one user a key, at least one: none would let everybody in. `origin` is
+// named in errors. Paths are relative to `folder`.
 arrow::Result<std::vector<User>> ParseUsers(std::string_view toml, const std::string& origin,
                                             const std::string& folder);
 

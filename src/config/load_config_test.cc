@@ -111,6 +111,64 @@ TEST_F(LoadConfigTest, UsersComeFromTheFileAndFromFilesBesideIt) {
   EXPECT_THAT(ErrorOfFile("[users.a]\ntoken_file = 'missing'\n"), HasSubstr("missing"));
 }
 
+TEST_F(LoadConfigTest, AFlagSwitchesOffWhatOthersSwitchedOn) {
+  const std::string file = Write("h.toml", "insecure = true\nclient_attach = true\n");
+  const LoadedConfig config = LoadConfig({.flags = {{"insecure", "false"}, {"core_dumps", "false"}},
+                                          .environment = {{"HYPRSTREAM_CORE_DUMPS", "true"}},
+                                          .file = file})
+                                  .ValueOrDie();
+  EXPECT_FALSE(config.values.insecure);
+  EXPECT_FALSE(config.values.core_dumps);
+  EXPECT_TRUE(config.values.client_attach);
+  EXPECT_THAT(ErrorOf({.flags = {{"insecure", "maybe"}}}),
+              HasSubstr("insecure (flag --insecure): 'maybe' is neither true nor false"));
+}
+
+TEST_F(LoadConfigTest, UsersOfTheEnvironmentAreAtLeastOne) {
+  const std::string file = Write("h.toml", "[users.alice]\ntoken = 't'\n");
+  for (const char* none : {"", " \n", "# alice = { token = 't' }"}) {
+    EXPECT_THAT(ErrorOf({.environment = {{"HYPRSTREAM_USERS", none}}, .file = file}),
+                HasSubstr("HYPRSTREAM_USERS names no user; unset it"));
+  }
+}
+
+TEST_F(LoadConfigTest, AUserHasAName) {
+  EXPECT_THAT(ErrorOfFile("\n[users.'']\ntoken = 't'\n"), HasSubstr("line 2, user : a user needs a name"));
+  EXPECT_THAT(ErrorOf({.environment = {{"HYPRSTREAM_USERS", "'' = { token = 't' }"}}}),
+              HasSubstr("a user needs a name"));
+}
+
+TEST_F(LoadConfigTest, ErrorsInTheFileQuoteNothingOfIt) {
+  for (const char* value : {"tr1ckysecret", "s3cretvalue", "12345secret", "'x' secret", "\"x\\q", "inf1secret",
+                            "0xsecret", "2026-13-99secret", "false-secret", "[secret", "{ secret }", "\"secret"}) {
+    const std::string error = ErrorOfFile(std::string("[users.a]\ntoken = ") + value + "\n");
+    EXPECT_THAT(error, HasSubstr("h.toml, line ")) << value;
+    EXPECT_THAT(error, HasSubstr(", column ")) << value;
+    EXPECT_THAT(error, HasSubstr("Error while parsing ")) << value;
+    EXPECT_THAT(error.substr(error.find(", line ")), Not(::testing::ContainsRegex("['\"]|secret|tr1|s3c|saw")))
+        << error;
+  }
+  EXPECT_THAT(ErrorOfFile("port = 1\nport = 2\n"),
+              HasSubstr("line 2, column 8: Error while parsing key-value pair: it is there already"));
+}
+
+TEST_F(LoadConfigTest, PathsMeanTheSameToEverybody) {
+  EXPECT_THAT(ErrorOf({.flags = {{"data", "~/d"}}}),
+              HasSubstr("data (flag --data): '~/d' begins with ~, which only a shell replaces"));
+  EXPECT_THAT(ErrorOfFile("\ntls_cert = '~alice/c.pem'\n"), HasSubstr("line 2): '~alice/c.pem' begins with ~"));
+  EXPECT_THAT(ErrorOf({.flags = {{"data", "d?x"}}}), HasSubstr("/d?x' holds a question mark; choose"));
+  EXPECT_THAT(ErrorOf({.flags = {{"data", "s3://bucket/d"}}}), HasSubstr("'s3://bucket/d' is a URL"));
+  for (const char* good : {"./~/d", "d~", "a:b", ""}) EXPECT_TRUE(LoadConfig({.flags = {{"data", good}}}).ok()) << good;
+}
+
+TEST_F(LoadConfigTest, AddressesMayBeInBrackets) {
+  const LoadedConfig config = LoadConfig({.flags = {{"host", "[::1]"}, {"http_host", "[::1]"}}}).ValueOrDie();
+  EXPECT_EQ(config.values.host, "::1");
+  EXPECT_EQ(config.values.http_host, "::1");
+  EXPECT_TRUE(LoadConfig({.flags = {{"host", "0:0:0:0:0:0:0:1"}}}).ok());
+  EXPECT_THAT(ErrorOf({.flags = {{"host", "[::]"}}}), HasSubstr("host :: can be reached by others"));
+}
+
 TEST_F(LoadConfigTest, RenderingHidesSecretsAndShowsOrigins) {
   const std::string file = Write("h.toml", "[users.alice]\ntoken = 's3cret'\npassword_hash = '$6$abc$def'\n");
   const std::string text = RenderConfig(LoadConfig({.flags = {{"port", "7"}}, .file = file}).ValueOrDie());

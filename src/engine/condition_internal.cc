@@ -31,6 +31,8 @@ arrow::Status Collect(const duckdb::ParsedExpression& expression, Condition& con
       return Refuse("a window function");
     case duckdb::ExpressionClass::STAR:
       return Refuse("a star");
+    case duckdb::ExpressionClass::POSITIONAL_REFERENCE:
+      return Refuse("a column number");
     case duckdb::ExpressionClass::COLUMN_REF:
       condition.columns.emplace_back(
           expression.Cast<duckdb::ColumnRefExpression>().GetColumnName().GetIdentifierName());

@@ -35,6 +35,7 @@ TEST_F(ConditionTest, LooksAtNothingButItsRow) {
   EXPECT_THAT(Refused("row_number() OVER () = 1"), HasSubstr("a window function"));
   EXPECT_THAT(Refused("k = $1"), HasSubstr("a parameter"));
   EXPECT_THAT(Refused("COLUMNS(*) = 1"), HasSubstr("a star"));
+  EXPECT_THAT(Refused("k = 1 OR #3 = 1"), HasSubstr("a column number"));
 }
 
 // A row that it lets pass must not be another one later.

@@ -39,6 +39,7 @@
 #include "engine/plan_rows_internal.h"
 #include "engine/prepared_statement_internal.h"
 #include "engine/state_reading_internal.h"
+#include "engine/statement_kind_internal.h"
 #include "engine/table_append_internal.h"
 
 namespace hyprstream::engine {
@@ -64,6 +65,10 @@ std::vector<ParameterInfo> ParametersOf(duckdb::ClientContext& context, duckdb::
     parameters.push_back(std::move(parameter));
   }
   return parameters;
+}
+
+duckdb::CatalogSearchPath& SearchPathOf(duckdb::ClientContext& context) {
+  return *duckdb::ClientData::Get(context).catalog_search_path;
 }
 
 class ConnectionImpl : public Connection {
@@ -135,7 +140,7 @@ class ConnectionImpl : public Connection {
     return Guard([&]() -> arrow::Result<std::unique_ptr<Prepared>> {
       state_->trust = trust;
       state_->plan_is_kept = IsKept(statement.kind());
-      state_->binding = true;
+      state_->BeginBinding();
       state_->facts = {};
       auto sql = CopySql(statement);
       std::optional<BackendWrite> write;
@@ -266,6 +271,28 @@ class ConnectionImpl : public Connection {
     });
   }
 
+  arrow::Result<std::string> SearchPath() override {
+    return Guard([&]() -> arrow::Result<std::string> {
+      auto paths = SearchPathOf(context()).GetSetPaths();
+      for (auto& path : paths) {  // DuckDB takes nothing that it need not find without its database
+        if (path.GetCatalog().empty()) path.SetCatalog(duckdb::Identifier(shared_->database));
+      }
+      return duckdb::CatalogSearchEntry::ListToString(paths);
+    });
+  }
+
+  arrow::Status SetSearchPath(const std::string& path) override {
+    return Guard([&] {
+      if (path.empty()) {
+        SearchPathOf(context()).Reset();
+      } else {
+        SearchPathOf(context()).Set(duckdb::CatalogSearchEntry::ParseList(path),
+                                    duckdb::CatalogSetPathType::SET_DIRECTLY);
+      }
+      return arrow::Status::OK();
+    });
+  }
+
   arrow::Status Append(const TableRef& table, const std::vector<std::string>& columns,
                        const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches) override {
     if (batches.empty()) return arrow::Status::OK();
@@ -323,9 +350,7 @@ class ConnectionImpl : public Connection {
     });
   }
 
-  std::string CurrentSchema() override {
-    return duckdb::ClientData::Get(context()).catalog_search_path->GetDefault().GetSchema().GetIdentifierName();
-  }
+  std::string CurrentSchema() override { return SearchPathOf(context()).GetDefault().GetSchema().GetIdentifierName(); }
 
   std::string LastingName(const TableRef& table) const override {
     return QuoteIdentifier(shared_->database) + "." + table.ToSql();
@@ -585,15 +610,16 @@ class ConnectionImpl : public Connection {
     const bool rows = of_write || statement.info().schema->num_fields() > 0;
     ARROW_ASSIGN_OR_RAISE(auto found, WithoutPlan(statement, values, mode));
     if (found != nullptr) return Execution{.rows = std::move(found), .rows_changed = 0};
+    auto named = Named(statement.info().parameters, values);
     if (rows && mode == ResultMode::kStreaming) {
       auto result = statement.statement().Submit(
-          values, duckdb::QueryParameters(duckdb::make_shared_ptr<CarrierFormat>(kResultBatchRows, shared_->results)));
+          named, duckdb::QueryParameters(duckdb::make_shared_ptr<CarrierFormat>(kResultBatchRows, shared_->results)));
       if (result->HasError()) return StatusFrom(result->GetErrorObject());
       auto schema = ToArrowSchema(context(), CarriersOf(result->GetTypes()), ToNames(result->GetNames()));
       return Execution{.rows = RowsOf(statement, StreamResult(std::move(result), std::move(schema))),
                        .rows_changed = 0};
     }
-    auto result = statement.statement().Execute(values, duckdb::QueryParameters(duckdb::ChunkFormat::BufferManaged()));
+    auto result = statement.statement().Execute(named, duckdb::QueryParameters(duckdb::ChunkFormat::BufferManaged()));
     if (result->HasError()) return StatusFrom(result->GetErrorObject());
     result->Complete();
     if (result->HasError()) return StatusFrom(result->GetErrorObject());
@@ -623,7 +649,7 @@ class ConnectionImpl : public Connection {
 
   arrow::Status PlanAgain(PreparedStatement& statement) {
     state_->facts.roll_ups = {};
-    state_->binding = true;
+    state_->BeginBinding();
     auto planned = connection_.Prepare(statement.text().Copy());
     if (planned->HasError()) return StatusFrom(planned->GetErrorObject());
     statement.PlanAgain(std::move(planned));
@@ -703,8 +729,9 @@ class ConnectionImpl : public Connection {
       return arrow::Status::Invalid("The statement has ", expected, " parameters but ", given, " values were bound");
     }
     if (expected == 0) return values;
-    ChunkSource source(context(), parameters->schema());
-    source.ForEachChunk(parameters, [&](duckdb::DataChunk& chunk) {
+    ARROW_ASSIGN_OR_RAISE(const auto ordered, InOrder(statement.info().parameters, parameters));
+    ChunkSource source(context(), ordered->schema());
+    source.ForEachChunk(ordered, [&](duckdb::DataChunk& chunk) {
       for (duckdb::idx_t column = 0; column < chunk.ColumnCount(); ++column) {
         values.push_back(chunk.GetValue(column, 0));
       }
@@ -713,6 +740,27 @@ class ConnectionImpl : public Connection {
       return arrow::Status::Invalid("Parameters come one row at a time; ", parameters->num_rows(), " rows were given");
     }
     return values;
+  }
+
+  // Columns that have the names of named parameters are meant by them, whatever their order.
+  static arrow::Result<std::shared_ptr<arrow::RecordBatch>> InOrder(const std::vector<ParameterInfo>& parameters,
+                                                                    const std::shared_ptr<arrow::RecordBatch>& row) {
+    std::vector<int> columns;
+    for (const auto& parameter : parameters) {
+      const bool named = duckdb::PreparedStatement::AllowsUserVariableFallback(duckdb::Identifier(parameter.name));
+      columns.push_back(named ? row->schema()->GetFieldIndex(parameter.name) : -1);
+      if (columns.back() < 0) return row;
+    }
+    return row->SelectColumns(columns);
+  }
+
+  static duckdb::identifier_map_t<duckdb::BoundParameterData> Named(const std::vector<ParameterInfo>& parameters,
+                                                                    const duckdb::vector<duckdb::Value>& values) {
+    duckdb::identifier_map_t<duckdb::BoundParameterData> named;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      named[duckdb::Identifier(parameters[i].name)] = duckdb::BoundParameterData(values[i]);
+    }
+    return named;
   }
 
   static std::int64_t ChangedRows(duckdb::QueryResult& result) {

@@ -163,6 +163,11 @@ class Connection {
   virtual arrow::Result<std::string> TimeZone() = 0;
   // Sets it to one that TimeZone() gave before, also in a transaction that an error has aborted.
   virtual arrow::Status SetTimeZone(const std::string& zone) = 0;
+  // Where names without a schema are looked up. Cheap.
+  virtual arrow::Result<std::string> SearchPath() = 0;
+  // Sets it to one that SearchPath() gave before, on any connection. It need not be there any longer: then nothing is
+  // found in it, as when it was dropped afterwards.
+  virtual arrow::Status SetSearchPath(const std::string& path) = 0;
 
   // ---- rows in
   // Appends batches whose columns are named by `columns` (the rest take their defaults); other types than the table's

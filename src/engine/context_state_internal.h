@@ -4,6 +4,7 @@
 // worker threads only through what init functions copied out of it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <duckdb/main/client_context_state.hpp>
 #include <map>
@@ -41,6 +42,12 @@ struct EngineShared {
   EditLog edits;
 };
 
+// Of the texts that query() made SQL of while a statement was bound.
+struct QueriedTexts {
+  std::size_t bytes = 0;
+  std::size_t set_operations = 0;
+};
+
 struct StateRequest;
 
 struct ContextState : duckdb::ClientContextState {
@@ -61,6 +68,11 @@ struct ContextState : duckdb::ClientContextState {
   bool plan_is_kept = false;
   // What a statement names is being looked up; not yet, or no longer: it runs.
   bool binding = false;
+  QueriedTexts queried;  // since that began
+  void BeginBinding() {
+    binding = true;
+    queried = {};
+  }
   PlanFacts facts;  // of everything bound since the statement's preparation began
   void Note(PlanFacts more);
 
@@ -68,7 +80,8 @@ struct ContextState : duckdb::ClientContextState {
                                                     duckdb::RebindQueryInfo rebind) override {
     // A plan that DuckDB keeps for PREPARE was made for the values that its tables had then.
     if (plan_is_kept) rebind = duckdb::RebindQueryInfo::ATTEMPT_TO_REBIND;
-    binding = rebind == duckdb::RebindQueryInfo::ATTEMPT_TO_REBIND;
+    binding = false;
+    if (rebind == duckdb::RebindQueryInfo::ATTEMPT_TO_REBIND) BeginBinding();
     return rebind;
   }
 };

@@ -20,6 +20,7 @@
 #include "engine/connection_internal.h"
 #include "engine/contained_errors_internal.h"
 #include "engine/context_state_internal.h"
+#include "engine/cte_copies_internal.h"
 #include "engine/database_file_internal.h"
 #include "engine/error_internal.h"
 #include "engine/gate_internal.h"
@@ -44,6 +45,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   const auto state = input.context.registered_state->Get<ContextState>(ContextState::kKey);
   if (!state || !statement.plan) return;
   state->binding = false;
+  state->queried = {};  // DuckDB may plan a statement more than once
   state->Note(Inspect(input.context, *statement.plan));
   if (state->states != nullptr) KeepAggregates(*statement.plan);
   if (state->trust != Trust::kClient) return ContainErrors(*statement.plan);
@@ -54,6 +56,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
     state->facts.views_only.emplace_back(table, read.message());
     return arrow::Status::OK();
   };
+  KeepToSession(*statement.plan);
   const auto status =
       CheckPlan(input.context, *statement.plan,
                 {.database = state->shared->database, .read_check = read_check, .appending = state->appending});
@@ -67,6 +70,7 @@ void BeforeOptimizing(duckdb::OptimizerExtensionInput& input, duckdb::unique_ptr
   const auto state = input.context.registered_state->Get<ContextState>(ContextState::kKey);
   if (!state) return;
   if (state->states != nullptr) return PlanStates(input.optimizer, plan, *state->states);
+  BoundCopies(*plan);
   ReachStates(input.context, *plan);
   auto bounds = FoldWindowBounds(input.optimizer, plan);
   state->facts.look_up = ReadLookUp(*plan);

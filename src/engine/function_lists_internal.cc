@@ -119,11 +119,15 @@ std::unordered_set<std::string> Words(std::string_view text) {
 
 }  // namespace
 
+const std::unordered_set<std::string>& RefusedTableFunctionNames() {
+  static const auto refused = Words(kRefusedTableFunctions);
+  return refused;
+}
+
 Verdict OnTableFunction(const std::string& name) {
   static const auto allowed = Words(kAllowedTableFunctions);
-  static const auto refused = Words(kRefusedTableFunctions);
   if (allowed.contains(name)) return Verdict::kAllowed;
-  return refused.contains(name) ? Verdict::kRefused : Verdict::kUnknown;
+  return RefusedTableFunctionNames().contains(name) ? Verdict::kRefused : Verdict::kUnknown;
 }
 
 const std::unordered_set<std::string>& RefusedFunctionNames() {

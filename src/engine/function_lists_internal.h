@@ -16,6 +16,7 @@ enum class Verdict { kAllowed, kRefused, kUnknown };
 
 // Names folded to lower case. Everything but kAllowed is to be refused.
 Verdict OnTableFunction(const std::string& name);
+const std::unordered_set<std::string>& RefusedTableFunctionNames();
 // Scalar, aggregate and window functions, by what a bound plan calls them (operators and casts are functions too).
 Verdict OnFunction(const std::string& name);
 const std::unordered_set<std::string>& RefusedFunctionNames();

@@ -10,8 +10,8 @@
 #include <duckdb/catalog/catalog_search_path.hpp>
 #include <duckdb/catalog/entry_lookup_info.hpp>
 #include <duckdb/common/type_visitor.hpp>
-#include <duckdb/execution/expression_executor.hpp>
 #include <duckdb/parser/parsed_data/alter_table_info.hpp>
+#include <duckdb/parser/parsed_data/create_schema_info.hpp>
 #include <duckdb/parser/parsed_data/create_table_info.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
@@ -28,6 +28,7 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/aggregate_bounds_internal.h"
 #include "engine/backend_catalog_internal.h"
 #include "engine/backend_scan_internal.h"
 #include "engine/error_internal.h"
@@ -174,6 +175,9 @@ class Gate {
         ARROW_RETURN_NOT_OK(CheckMacroName(*op.Cast<duckdb::LogicalCreate>().info));
         ARROW_RETURN_NOT_OK(CheckTarget(op));
         return CheckStoredExpressions(context_, op);
+      case LogicalOperatorType::LOGICAL_CREATE_SCHEMA:
+        ARROW_RETURN_NOT_OK(CheckSchemaName(op.Cast<duckdb::LogicalCreate>().info->Cast<duckdb::CreateSchemaInfo>()));
+        return CheckTarget(op);
       case LogicalOperatorType::LOGICAL_CREATE_TABLE:
         ARROW_RETURN_NOT_OK(CheckColumns(op.Cast<duckdb::LogicalCreateTable>()));
         [[fallthrough]];
@@ -239,7 +243,8 @@ class Gate {
   static arrow::Status CheckSetting(const duckdb::Identifier& setting, duckdb::SetScope scope) {
     const auto& name = setting.GetIdentifierName();
     if (scope == duckdb::SetScope::VARIABLE) return NotAllowed("SET VARIABLE");
-    if (scope == duckdb::SetScope::GLOBAL) return NotAllowed("SET GLOBAL");
+    // What names no scope is the session's own by now, see KeepToSession.
+    if (scope != duckdb::SetScope::SESSION) return NotAllowed("SET GLOBAL");
     if (IsClientSetting(FoldIdentifier(name))) return arrow::Status::OK();
     return arrow::Status::Invalid("Setting ", CutText(name, 80), " cannot be changed; these can: ", ClientSettings());
   }
@@ -277,6 +282,12 @@ class Gate {
     const auto kind =
         of_tables ? duckdb::CatalogType::TABLE_FUNCTION_ENTRY : duckdb::CatalogType::SCALAR_FUNCTION_ENTRY;
     const auto& name = info.GetQualifiedName().Name();
+    static constexpr std::array<std::string_view, 3> kWindows = {"tumble", "hop", "session"};
+    const bool window = std::ranges::find(kWindows, FoldIdentifier(name.GetIdentifierName())) != kWindows.end();
+    if (of_tables && window) {
+      return arrow::Status::Invalid("Macro ", name.GetIdentifierName(),
+                                    " could not be called: there are windows of that name; choose another name");
+    }
     for (const auto* schema : {"main", "pg_catalog"}) {
       const duckdb::QualifiedName built_in(duckdb::Identifier("system"), duckdb::Identifier(schema), name);
       if (duckdb::Catalog::GetEntry(context_, duckdb::EntryLookupInfo(kind, built_in),
@@ -286,6 +297,21 @@ class Gate {
       }
     }
     return arrow::Status::OK();
+  }
+
+  // `name.table` is a table of a schema or one of a database's main schema, for everybody: it must not be both.
+  arrow::Status CheckSchemaName(const duckdb::CreateSchemaInfo& info) {
+    for (const auto& parent : info.ParentSchemas()) {
+      const auto folded = FoldIdentifier(parent.GetIdentifierName());
+      if (folded == kInternalSchema || folded == kSystemSchema) return NotAllowed("Changing the server's own tables");
+    }
+    const auto& name = info.SchemaName().GetIdentifierName();
+    const auto folded = FoldIdentifier(name);
+    if (folded != "system" && folded != "temp" && folded != FoldIdentifier(policy_.database) && !NamesBackend(name)) {
+      return arrow::Status::OK();
+    }
+    return arrow::Status::Invalid("No schema can be called ", CutText(name, 80),
+                                  ": there is a database of that name; choose another name");
   }
 
   // What a statement writes, creates, changes or drops.
@@ -314,7 +340,7 @@ class Gate {
       case duckdb::ExpressionClass::BOUND_AGGREGATE: {
         const auto& aggregate = expression.Cast<duckdb::BoundAggregateExpression>();
         ARROW_RETURN_NOT_OK(CheckFunction(aggregate.Function().GetName(), aggregate.GetChildren()));
-        return CheckStateSize(aggregate.Function().GetName(), aggregate.GetChildren());
+        return CheckStateSize(context_, aggregate.Function().GetName(), aggregate.GetChildren());
       }
       case duckdb::ExpressionClass::BOUND_WINDOW:
         return CheckWindow(expression.Cast<duckdb::BoundWindowExpression>());
@@ -331,47 +357,13 @@ class Gate {
     return arrow::Status::OK();
   }
 
-  // What an argument makes each group's state hold, and DuckDB does not count: 2,048 new groups come between two looks
-  // for an interrupt.
-  arrow::Status CheckStateSize(const duckdb::Identifier& identifier,
-                               const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& children) const {
-    struct Bound {
-      std::string_view function;
-      std::size_t argument;
-      std::string_view what;
-      double max;
-    };
-    static constexpr std::array<Bound, 4> kBounds = {{{"approx_top_k", 1, "number of values", 100},
-                                                      {"histogram", 1, "list of bins", 1000},
-                                                      {"histogram_exact", 1, "list of bins", 1000},
-                                                      {"reservoir_quantile", 2, "sample size", 10'000}}};
-    const auto name = FoldIdentifier(identifier.GetIdentifierName());
-    const auto* const bound = std::ranges::find(kBounds, name, &Bound::function);
-    if (bound == kBounds.end() || children.size() <= bound->argument) return arrow::Status::OK();
-    const auto& argument = *children[bound->argument];
-    if (argument.IsFoldable() && SizeOf(duckdb::ExpressionExecutor::EvaluateScalar(context_, argument)) <= bound->max) {
-      return arrow::Status::OK();
-    }
-    return arrow::Status::Invalid("The ", bound->what, " of ", name, " must be a constant, at most ", bound->max,
-                                  " here");
-  }
-
-  // Elements of a list, else the number.
-  static double SizeOf(const duckdb::Value& value) {
-    if (value.IsNull()) return 0;
-    if (value.type().id() == duckdb::LogicalTypeId::LIST) {
-      return static_cast<double>(duckdb::ListValue::GetChildren(value).size());
-    }
-    return value.DefaultCastAs(duckdb::LogicalType::DOUBLE).GetValue<double>();
-  }
-
   // These go through their whole frame for each row, or keep a map of it, and are not interrupted for 2,048 rows. Over
   // a whole partition they run once.
   arrow::Status CheckWindow(const duckdb::BoundWindowExpression& window) {
     if (!window.AggregateFunction()) return arrow::Status::OK();
     const auto& function = window.AggregateFunction()->GetName();
     ARROW_RETURN_NOT_OK(CheckFunction(function, window.GetChildren()));
-    ARROW_RETURN_NOT_OK(CheckStateSize(function, window.GetChildren()));
+    ARROW_RETURN_NOT_OK(CheckStateSize(context_, function, window.GetChildren()));
     const auto name = FoldIdentifier(function.GetIdentifierName());
     const bool grows = window.WindowStart() == duckdb::WindowBoundary::UNBOUNDED_PRECEDING &&
                        window.WindowExclude() == duckdb::WindowExcludeMode::NO_OTHER;
@@ -531,6 +523,14 @@ PlanFacts Inspect(duckdb::ClientContext&, const duckdb::LogicalOperator& plan) {
       },
       [](const duckdb::Expression&) {});
   return facts;
+}
+
+void KeepToSession(duckdb::LogicalOperator& plan) {
+  const auto keep = [](duckdb::SetScope& scope) {
+    if (scope == duckdb::SetScope::AUTOMATIC) scope = duckdb::SetScope::SESSION;
+  };
+  if (plan.type == LogicalOperatorType::LOGICAL_SET) keep(plan.Cast<duckdb::LogicalSet>().scope);
+  if (plan.type == LogicalOperatorType::LOGICAL_RESET) keep(plan.Cast<duckdb::LogicalReset>().scope);
 }
 
 arrow::Status CheckPlan(duckdb::ClientContext& context, const duckdb::LogicalOperator& plan, const Policy& policy) {

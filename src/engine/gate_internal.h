@@ -69,6 +69,10 @@ struct PlanFacts {
 // Throws nothing.
 PlanFacts Inspect(duckdb::ClientContext& context, const duckdb::LogicalOperator& plan);
 
+// A SET or RESET that names no scope is made the session's own, whatever the setting: DuckDB would do some for
+// everybody.
+void KeepToSession(duckdb::LogicalOperator& plan);
+
 // OK, or Invalid that names what is not allowed, or what policy.read_check said. Throws nothing.
 arrow::Status CheckPlan(duckdb::ClientContext& context, const duckdb::LogicalOperator& plan, const Policy& policy);
 

@@ -11,6 +11,7 @@
 
 #include "engine/function_lists_internal.h"
 #include "engine/gate_internal.h"
+#include "engine/refused_functions_internal.h"
 #include "engine/value_bounds_internal.h"
 
 namespace hyprstream::engine {
@@ -32,6 +33,7 @@ void AfterBind(duckdb::PlannerExtensionInput& input, duckdb::BoundStatement& sta
   const auto seen = input.context.registered_state->Get<Seen>("seen");
   if (!seen || !seen->armed || !statement.plan) return;
   seen->facts = Inspect(input.context, *statement.plan);
+  KeepToSession(*statement.plan);
   const auto status = CheckPlan(input.context, *statement.plan, seen->policy);
   if (!status.ok()) throw duckdb::BinderException(status.message());
 }
@@ -47,6 +49,7 @@ class GateTest : public ::testing::Test {
     connection_ = std::make_unique<duckdb::Connection>(*database_);
     connection_->BeginTransaction();
     ReplaceUnsafeFunctions(*connection_);
+    RefuseFunctions(*connection_);
     connection_->Commit();
     seen_ = duckdb::make_shared_ptr<Seen>();
     seen_->policy.database = "memory";

@@ -11,6 +11,9 @@
 #include "engine/error_internal.h"
 #include "engine/function_lists_internal.h"
 #include "engine/guard_internal.h"
+#include "engine/parser_internal.h"
+#include "engine/queried_texts_internal.h"
+#include "engine/refused_functions_internal.h"
 #include "engine/rollup_internal.h"
 #include "engine/value_bounds_internal.h"
 
@@ -50,6 +53,10 @@ arrow::Status LockDown(const EngineOptions& options, duckdb::Connection& connect
   ARROW_RETURN_NOT_OK(Guard([&] {
     connection.BeginTransaction();
     ReplaceUnsafeFunctions(connection);
+    RefuseFunctions(connection);
+    RefuseTableFunctions(connection);
+    BoundQueriedTexts(connection, {.sql_bytes_max = static_cast<std::size_t>(options.sql_bytes_max),
+                                   .expression_depth_max = options.expression_depth_max});
     connection.Commit();
     return arrow::Status::OK();
   }));

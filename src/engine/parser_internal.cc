@@ -116,19 +116,6 @@ arrow::Status CheckExplain(const duckdb::SQLStatement& statement) {
   return arrow::Status::Invalid("EXPLAIN ANALYZE runs its statement and is for queries only; use EXPLAIN");
 }
 
-// The server's own functions are not for a client to call: their arguments are what it makes of hop(), session(), ...
-// Nor are DuckDB's internal ones.
-arrow::Status CheckFunctions(const std::string& sql, const Tokens& tokens) {
-  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
-    if (!IsSymbol(tokens[i + 1], "(")) continue;
-    auto name = FoldIdentifier(sql.substr(tokens[i].offset, tokens[i].length));
-    if (name.starts_with('"')) name = name.substr(1, name.size() - 2);
-    if (name.starts_with("hyprstream_") || name.starts_with("__internal_"))
-      return arrow::Status::Invalid("Function ", CutText(name, 80), " is not allowed here");
-  }
-  return arrow::Status::OK();
-}
-
 // DuckDB's default is the zone that the machine is in.
 void WriteOutReset(SqlPointer& statement) {
   if (statement->type != duckdb::StatementType::SET_STATEMENT) return;

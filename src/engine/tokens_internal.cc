@@ -7,6 +7,7 @@
 #include <duckdb/parser/peg/tokenizer/parser_tokenizer.hpp>
 
 #include "core/table_ref.h"
+#include "engine/error_internal.h"
 
 namespace hyprstream::engine {
 
@@ -92,6 +93,21 @@ arrow::Status CheckBounds(const std::string& sql, const Tokens& tokens, int dept
     }
   }
   return arrow::Status::OK();
+}
+
+arrow::Status CheckFunctions(const std::string& sql, const Tokens& tokens) {
+  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    if (!IsSymbol(tokens[i + 1], "(")) continue;
+    auto name = FoldIdentifier(sql.substr(tokens[i].offset, tokens[i].length));
+    if (name.starts_with('"')) name = name.substr(1, name.size() - 2);
+    if (name.starts_with("hyprstream_") || name.starts_with("__internal_"))
+      return arrow::Status::Invalid("Function ", CutText(name, 80), " is not allowed here");
+  }
+  return arrow::Status::OK();
+}
+
+std::size_t SetOperationsOf(const Tokens& tokens) {
+  return static_cast<std::size_t>(std::ranges::count_if(tokens, CombinesQueries));
 }
 
 std::string PlaceOf(std::string_view sql, std::size_t offset) {

@@ -39,6 +39,13 @@ bool EndsStatement(const duckdb::MatcherToken& token);
 // Invalid when the text nests deeper than `depth_max`, or is beyond one of the bounds above; says where.
 arrow::Status CheckBounds(const std::string& sql, const Tokens& tokens, int depth_max);
 
+// Invalid when the text calls a function that is not for a client to call: the server's own, whose arguments are what
+// it makes of hop(), session(), ..., and DuckDB's internal ones.
+arrow::Status CheckFunctions(const std::string& sql, const Tokens& tokens);
+
+// UNIONs, EXCEPTs and INTERSECTs of the whole text.
+std::size_t SetOperationsOf(const Tokens& tokens);
+
 // "line 3, column 7" of a byte offset; columns count characters, both start at 1.
 std::string PlaceOf(std::string_view sql, std::size_t offset);
 

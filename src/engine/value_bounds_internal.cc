@@ -5,7 +5,6 @@
 #include <duckdb.hpp>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/scalar_function_catalog_entry.hpp>
-#include <duckdb/common/vector/unified_vector_format.hpp>
 #include <duckdb/function/scalar_function.hpp>
 #include <duckdb/parser/parsed_data/create_scalar_function_info.hpp>
 #include <duckdb/planner/expression/bound_function_expression.hpp>
@@ -14,6 +13,7 @@
 #include <duckdb/planner/logical_operator.hpp>
 #include <duckdb/planner/logical_operator_visitor.hpp>
 #include <duckdb/storage/buffer_manager.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,9 +21,11 @@
 #include <vector>
 
 #include "core/table_ref.h"
+#include "engine/aggregate_bounds_internal.h"
+#include "engine/argument_sizes_internal.h"
+#include "engine/catalog_change_internal.h"
 #include "engine/contained_errors_internal.h"
-#include "engine/flat_bytes_internal.h"
-#include "engine/function_lists_internal.h"
+#include "engine/work_bounds_internal.h"
 
 namespace hyprstream::engine {
 
@@ -181,107 +183,6 @@ const std::unordered_map<std::string_view, Cost>& Costs() {
   }();
   return costs;
 }
-
-constexpr double kElementBytes = 16;
-
-// One argument of a call, row by row.
-class Argument {
- public:
-  explicit Argument(const duckdb::Vector& vector)
-      : vector_(&vector),
-        type_(vector.GetType()),
-        constant_(vector.GetVectorType() == duckdb::VectorType::CONSTANT_VECTOR) {
-    vector.ToUnifiedFormat(format_);
-  }
-
-  const duckdb::LogicalType& type() const { return type_; }
-  bool IsText() const { return type_.InternalType() == duckdb::PhysicalType::VARCHAR; }
-  bool IsList() const { return type_.InternalType() == duckdb::PhysicalType::LIST; }
-
-  // A list of values that have no size of their own, so that Size is no less than what it holds.
-  bool IsFlatList() const {
-    return type_.id() == duckdb::LogicalTypeId::LIST &&
-           duckdb::TypeIsConstantSize(duckdb::ListType::GetChildType(type_).InternalType());
-  }
-  // See FlatBytes; and no less than that, where it is cheaper to know.
-  double Flat(duckdb::idx_t rows, double enough) const { return FlatBytes(*vector_, rows, enough); }
-  double FlatAtMost(duckdb::idx_t rows) const {
-    if (type_.IsNested() && !IsFlatList()) return INFINITY;
-    return SizesAtMost(rows).sum + kElementBytes * static_cast<double>(rows);
-  }
-
-  // Bytes that the value holds; 0 for NULL.
-  double Size(duckdb::idx_t row) const {
-    const auto at = format_.sel->get_index(row);
-    if (!format_.validity.RowIsValid(at)) return 0;
-    if (IsText()) return static_cast<double>(format_.GetData<duckdb::string_t>()[at].GetSize());
-    if (IsList()) return kElementBytes * static_cast<double>(format_.GetData<duckdb::list_entry_t>()[at].length);
-    return kElementBytes;
-  }
-
-  // At least what all values hold together, and the largest of them; cheap, because it runs for every vector.
-  struct Sizes {
-    double sum = 0;
-    double largest = 0;
-  };
-  Sizes SizesAtMost(duckdb::idx_t rows) const {
-    if (!IsText() && !IsList()) return {.sum = kElementBytes * static_cast<double>(rows), .largest = kElementBytes};
-    if (constant_) return {.sum = Size(0) * static_cast<double>(rows), .largest = Size(0)};
-    const bool plain = !format_.sel->IsSet() && !format_.validity.CanHaveNull();
-    std::uint64_t sum = 0;
-    std::uint64_t largest = 0;
-    const auto add = [&](std::uint64_t size) {
-      sum += size;
-      largest = std::max(largest, size);
-    };
-    if (plain && IsText()) {
-      const auto* texts = format_.GetData<duckdb::string_t>();
-      for (duckdb::idx_t row = 0; row < rows; ++row) add(texts[row].GetSize());
-    } else {
-      for (duckdb::idx_t row = 0; row < rows; ++row) add(static_cast<std::uint64_t>(Size(row)));
-    }
-    return {.sum = static_cast<double>(sum), .largest = static_cast<double>(largest)};
-  }
-
-  // The number; 0 for NULL. Infinity for what is not known to be a number.
-  double Number(duckdb::idx_t row) const {
-    const auto at = format_.sel->get_index(row);
-    if (!format_.validity.RowIsValid(at)) return 0;
-    switch (type_.InternalType()) {
-      case duckdb::PhysicalType::INT8:
-        return static_cast<double>(format_.GetData<std::int8_t>()[at]);
-      case duckdb::PhysicalType::INT16:
-        return static_cast<double>(format_.GetData<std::int16_t>()[at]);
-      case duckdb::PhysicalType::INT32:
-        return static_cast<double>(format_.GetData<std::int32_t>()[at]);
-      case duckdb::PhysicalType::INT64:
-        return static_cast<double>(format_.GetData<std::int64_t>()[at]);
-      case duckdb::PhysicalType::UINT64:
-        return static_cast<double>(format_.GetData<std::uint64_t>()[at]);
-      case duckdb::PhysicalType::DOUBLE:
-        return format_.GetData<double>()[at];
-      case duckdb::PhysicalType::INTERVAL:
-        return static_cast<double>(duckdb::Interval::GetMicro(format_.GetData<duckdb::interval_t>()[at]));
-      default:
-        return INFINITY;
-    }
-  }
-
-  std::string_view Text(duckdb::idx_t row) const {
-    const auto at = format_.sel->get_index(row);
-    if (!IsText() || !format_.validity.RowIsValid(at)) return {};
-    const auto& text = format_.GetData<duckdb::string_t>()[at];
-    return {text.GetData(), text.GetSize()};
-  }
-
- private:
-  const duckdb::Vector* vector_;
-  duckdb::LogicalType type_;
-  bool constant_;
-  duckdb::UnifiedVectorFormat format_;
-};
-
-using Arguments = std::vector<Argument>;
 
 double RangeSize(const Arguments& arguments, duckdb::idx_t row) {
   const double start = arguments.size() > 1 ? arguments[0].Number(row) : 0;
@@ -508,19 +409,29 @@ struct Bounded {
   }
 };
 
-// `Function` is a function of the catalog, or a bound one. Does nothing the second time.
+// `Function` is a function of the catalog, or a bound one. Of one that is bounded already only the bound may grow.
 template <class Function>
 void BoundFunction(Function& function, double copied_bytes_max) {
-  auto name = FoldIdentifier(function.GetName().GetIdentifierName());
-  const auto found = Costs().find(name);
-  if (found == Costs().end() || !function.HasFunctionCallback()) return;
-  // One that may fail is not called for a dictionary's values once. It need not be marked, see CheckCost.
-  if (found->second != Cost::kCopy && found->second != Cost::kEscape) function.SetFallible();
-  auto inner = function.GetFunctionCallback();
-  if (inner.template target<Bounded>() != nullptr || IsContained(inner)) return;
-  function.SetFunctionCallback(
-      Bounded{.call = {.cost = found->second, .name = std::move(name), .copied_bytes_max = copied_bytes_max},
-              .inner = std::move(inner)});
+  const auto name = FoldIdentifier(function.GetName().GetIdentifierName());
+  const auto cost = Costs().find(name);
+  const auto work = WorkOf(name);
+  if ((cost == Costs().end() && !work) || !function.HasFunctionCallback()) return;
+  auto callback = function.GetFunctionCallback();
+  if (IsContained(callback) || callback.template target<BoundedWork>() != nullptr) return;
+  if (auto* const bounded = callback.template target<Bounded>()) {
+    bounded->call.copied_bytes_max = copied_bytes_max;
+  } else {
+    // ILIKE's would put another callback in the place of this one where texts are ASCII.
+    if (work == Work::kCompare) function.SetStatisticsCallback(nullptr);
+    if (work) callback = BoundedWork{.work = *work, .name = name, .inner = std::move(callback)};
+    if (cost != Costs().end()) {
+      // One that may fail is not called for a dictionary's values once. It need not be marked, see CheckCost.
+      if (cost->second != Cost::kCopy && cost->second != Cost::kEscape) function.SetFallible();
+      callback = Bounded{.call = {.cost = cost->second, .name = name, .copied_bytes_max = copied_bytes_max},
+                         .inner = std::move(callback)};
+    }
+  }
+  function.SetFunctionCallback(std::move(callback));
 }
 
 void BoundInCatalog(duckdb::ScalarFunction& function) { BoundFunction(function, kJoinedBytesMax); }
@@ -563,25 +474,8 @@ void Replace(duckdb::Connection& connection, duckdb::CreateScalarFunctionInfo& i
   duckdb::Catalog::GetSystemCatalog(*connection.context).CreateFunction(*connection.context, info);
 }
 
-void KeepUnevaluated(duckdb::ScalarFunction& function) { function.SetStability(duckdb::FunctionStability::VOLATILE); }
-
 // Of times out of range, which DuckDB has forgotten to say; see contained_errors_internal.h.
 void MayFail(duckdb::ScalarFunction& function) { function.SetFallible(); }
-
-// Replaces a scalar function of the catalog, all its overloads, by a changed one; nothing when there is none.
-void Change(duckdb::Connection& connection, std::string_view name, void (*change)(duckdb::ScalarFunction&)) {
-  auto& catalog = duckdb::Catalog::GetSystemCatalog(*connection.context);
-  const auto entry = catalog.GetEntry(*connection.context, duckdb::CatalogType::SCALAR_FUNCTION_ENTRY,
-                                      duckdb::Identifier::DefaultSchema(), duckdb::Identifier(std::string(name)),
-                                      duckdb::OnEntryNotFound::RETURN_NULL);
-  if (!entry || entry->type != duckdb::CatalogType::SCALAR_FUNCTION_ENTRY) return;
-  const auto& function = entry->Cast<duckdb::ScalarFunctionCatalogEntry>();
-  auto overloads = function.functions;
-  overloads.ApplyToFunctions(change);
-  duckdb::CreateScalarFunctionInfo info(std::move(overloads));
-  info.descriptions = function.descriptions;
-  Replace(connection, info);
-}
 
 }  // namespace
 
@@ -597,12 +491,12 @@ void ReplaceUnsafeFunctions(duckdb::Connection& connection) {
     duckdb::CreateScalarFunctionInfo info(function);
     Replace(connection, info);
   }
-  for (const auto& [name, cost] : ListedCosts()) Change(connection, name, BoundInCatalog);
-  for (const auto& name : RefusedFunctionNames()) Change(connection, name, KeepUnevaluated);
-  Change(connection, "current_setting", KeepUnevaluated);
+  for (const auto& [name, cost] : ListedCosts()) ChangeScalarFunction(*connection.context, name, BoundInCatalog);
+  for (const auto name : FunctionsOfWork()) ChangeScalarFunction(*connection.context, name, BoundInCatalog);
+  for (const auto name : kListAggregates) ChangeScalarFunction(*connection.context, name, BoundListAggregate);
   for (const char* name :
        {"age", "to_json", "json_array", "json_object", "json_quote", "array_to_json", "row_to_json"}) {
-    Change(connection, name, MayFail);
+    ChangeScalarFunction(*connection.context, name, MayFail);
   }
 }
 

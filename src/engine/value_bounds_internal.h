@@ -22,14 +22,10 @@ inline constexpr double kGrownBytesMax = 64e6;
 inline constexpr double kJoinedBytesMax = 256e6;
 // The name of a time zone.
 inline constexpr double kNameBytesMax = 10'000;
-// Steps of one call of functions that compare each character with each (levenshtein, ...): a second or two.
-inline constexpr double kStepsMax = 1e9;
 
 // Replaces such functions in the catalog by wrapped ones: some functions evaluate constant arguments while they are
 // bound (length(repeat('x', 1000000000))), where no gate can look. Also replaces json_transform and from_json, which
-// overflow the stack there over a deep structure, by ones that refuse: JSON can be cast instead. And makes refused
-// functions and current_setting volatile: DuckDB evaluates constant arguments of a call while it binds it, so that
-// `current_setting('x') || ''` would be one text by the time the gate looks. Inside a transaction.
+// overflow the stack there over a deep structure, by ones that refuse: JSON can be cast instead. Inside a transaction.
 void ReplaceUnsafeFunctions(duckdb::Connection& connection);
 
 // Wraps those that chose their implementation while they were bound, lambda bodies included, and those that copy one

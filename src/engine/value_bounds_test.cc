@@ -157,6 +157,129 @@ TEST_F(ValueBoundsTest, LeavesOrdinaryValuesAlone) {
   }
 }
 
+// What nothing can stop within one value, and what overflows the stack.
+TEST_F(ValueBoundsTest, StopsWorkOnJsonThatIsOutOfProportion) {
+  const std::string deep = "repeat('[', 100000) || repeat(']', 100000)";
+  const std::string chain = "repeat('{\"a\":', 300) || '1' || repeat('}', 300)";
+  const std::string keys =
+      "(SELECT '{' || string_agg('\"' || i || '\":1', ',') || '}' AS a, '{' || string_agg('\"x' || i || '\":1', ',') "
+      "|| "
+      "'}' AS b FROM range(100000) r(i))";
+  for (const auto& [sql, words] : std::vector<std::pair<std::string, std::string>>{
+           {"SELECT json_contains(" + deep + ", '[1]')", "maximum recursion depth"},
+           {"SELECT json_contains('[1]', " + deep + ")", "maximum recursion depth"},
+           {"SELECT json_contains(repeat('[', i * 100000) || repeat(']', i * 100000), '[1]') FROM t",
+            "maximum recursion depth"},
+           {"SELECT json_contains((" + deep + ")::JSON, '[1]'::JSON)", "maximum recursion depth"},
+           {"SELECT json_contains(range(100000)::JSON, range(100000, 200000)::JSON)", "at once; at most"},
+           {"SELECT json_merge_patch(a, b) FROM " + keys, "at once; at most"},
+           {"SELECT json_deep_merge(a, b) FROM " + keys, "at once; at most"},
+           {"SELECT json_merge_patch_diff(a, b) FROM " + keys, "at once; at most"},
+           {"SELECT len(json_extract(" + chain + ", '$..*..*..*..*..*..*'))", "at once; at most"},
+           {"SELECT len(" + chain + " -> '$..*..*..*..*..*..*')", "at once; at most"},
+           {"SELECT len((" + chain + ")::JSON ->> '$..a..a..a..a..a..a') FROM t", "at once; at most"},
+           {"SELECT len(json_extract_string(" + chain + ", '$.a\"..*..*..*..*..*..*'))", "at once; at most"},
+           {"SELECT json_exists(" + chain + ", '$.**.**.**.**.**.**')", "at once; at most"},
+           {"SELECT json_type(" + deep + ", '$' || repeat('[*]', 100000))", "path with wildcards"},
+           {"SELECT json_keys(" + deep + ", '$' || repeat('[*]', 100000)) FROM t", "path with wildcards"},
+           {"SELECT len(json_extract(a, list_transform(range(100000), lambda k: '$.' || k))) FROM " + keys,
+            "at once; at most"},
+       }) {
+    EXPECT_THAT(ErrorOf(sql), HasSubstr(words)) << sql;
+    EXPECT_EQ(ErrorOf("SELECT 1"), "") << sql;
+  }
+}
+
+TEST_F(ValueBoundsTest, StopsWorkOnTextsThatIsOutOfProportion) {
+  for (const char* sql : {
+           "SELECT regexp_matches(repeat('ab', 15000000), '(' || repeat('[ab]?', 5000) || ')*c')",
+           "SELECT repeat('ab', 15000000) SIMILAR TO '(([ab]?){100})*c'",
+           "SELECT repeat(s, 10000000) ~ ('(([ab]?){1000})*c' || s) FROM t",
+           "SELECT regexp_extract(repeat('ab', 15000000), '(([ab]?){1000})*c')",
+           "SELECT regexp_extract(repeat('ab', 15000000), '(([ab]?){1000})*c', ['x', 'y'])",
+           "SELECT regexp_extract_all(repeat('ab', 5000000), '(([ab]?){1000})*c')",
+           "SELECT regexp_replace(repeat('ab', 5000000), '(([ab]?){1000})*c', 'x')",
+           "SELECT string_split_regex(repeat('ab', 5000000), '(([ab]?){1000})*c')",
+           "SELECT repeat('a', 2000000) || s LIKE '%' || repeat('a_', 500000) || 'b' FROM t",
+           "SELECT repeat('a', 2000000) NOT LIKE '%' || repeat('a_', 500000) || 'b'",
+           "SELECT repeat('a', 2000000) || s ILIKE '%' || repeat('a_', 500000) || 'b' FROM t",
+           "SELECT repeat('a', 2000000) LIKE '%' || repeat('a_', 500000) || 'b' ESCAPE 'x'",
+           "SELECT repeat('a', 2000000) || s GLOB '*' || repeat('a?', 500000) || 'b' FROM t",
+           "SELECT parse_path(repeat('a/', 1000000))",
+           "SELECT list_filter([repeat('ab', 15000000)], lambda x: regexp_matches(x, '(([ab]?){1000})*c'))",
+       }) {
+    EXPECT_THAT(ErrorOf(sql), HasSubstr("at once; at most")) << sql;
+    EXPECT_EQ(ErrorOf("SELECT 1"), "") << sql;
+  }
+}
+
+TEST_F(ValueBoundsTest, LeavesOrdinaryWorkAlone) {
+  for (const char* sql : {
+           "SELECT json_contains('{\"a\": [1, 2]}', '{\"a\": [2]}'), json_contains(repeat('[', 900) || repeat(']', "
+           "900), "
+           "'[]')",
+           "SELECT json_merge_patch('{\"a\": 1}'::JSON, '{\"b\": 2}'::JSON, '{\"c\": 3}'::JSON)",
+           "SELECT '{\"a\": [{\"b\": 1}]}' -> '$..b', '{\"a\": [[1]]}' ->> '$.a[*][*]', json_extract('{\"a\": 1}', "
+           "'$..*..*')",
+           "SELECT json_extract('{\"a\": 1}', ['$.a', '$.b']), json_keys('{\"a\": 1}'), json_type('[1]', '$[0]')",
+           "SELECT count(*) FROM t WHERE s LIKE 'x%' AND s NOT LIKE '%y_' AND s ILIKE 'X' AND s GLOB '*' AND s LIKE "
+           "'a' "
+           "ESCAPE '!' OR strptime('2020', ['%Y', '%x'])::VARCHAR = s",
+           "SELECT parse_path('a/b/c'), parse_dirname(s), parse_filename('/a/b.c', true, 'both_slash') FROM t",
+           "SELECT count(*) FROM range(5000) r(i) WHERE regexp_matches(i::VARCHAR || repeat('a', 1000), '(a|b)+$')",
+           "SELECT count(regexp_replace(repeat('some words and ', 100) || i, '\\s+', ' ', 'g')) FROM range(2048) r(i)",
+       }) {
+    EXPECT_EQ(ErrorOf(sql), "") << sql;
+  }
+}
+
+// Rows that cost much together are worked on in parts, which must give what they give at once.
+TEST_F(ValueBoundsTest, WorksOnManyCostlyRowsInParts) {
+  connection_->Query(
+      "CREATE TABLE lines AS SELECT CASE WHEN i % 7 <> 0 THEN repeat('word ' || i || ' ', 500) END AS l, i FROM "
+      "range(700) r(i)");
+  const char* wide =
+      "'(word) ([0-9]+)|"
+      "[xyz]{400}'";
+  for (const std::string& sql : std::vector<std::string>{
+           std::string("SELECT count(*) = 600 FROM lines WHERE regexp_matches(l, ") + wide + ")",
+           std::string("SELECT bool_and(regexp_extract(l, ") + wide +
+               ", 2) IS NOT DISTINCT FROM CASE WHEN l IS NOT NULL THEN i::VARCHAR END) FROM lines",
+           std::string("SELECT bool_and(regexp_extract(l, ") + wide +
+               ", ['w', 'n']).n IS NOT DISTINCT FROM CASE WHEN l IS NOT NULL THEN i::VARCHAR END) FROM lines",
+           std::string("SELECT count(*) = 600 AND bool_and(len(x) = 500 AND x[500] = 'word ' || i) FROM (SELECT "
+                       "regexp_extract_all(l, ") +
+               wide + ") AS x, i FROM lines) WHERE x IS NOT NULL",
+           std::string("SELECT count(*) = 600 AND bool_and(length(x) = 1000) FROM (SELECT regexp_replace(l, ") + wide +
+               ", '-', 'g') AS x FROM lines) WHERE x IS NOT NULL",
+           std::string("SELECT count(*) = 600 AND bool_and(len(x) = 501) FROM (SELECT string_split_regex(l, ") + wide +
+               ") AS x FROM lines) WHERE x IS NOT NULL",
+       }) {
+    const auto result = connection_->Query(sql);
+    ASSERT_EQ(result->GetError(), "") << sql;
+    EXPECT_EQ(result->Fetch()->GetValue(0, 0).ToString(), "true") << sql;
+  }
+}
+
+TEST_F(ValueBoundsTest, HoldsListAggregatesToTheBoundsOfAggregates) {
+  for (const char* name : {"list_aggregate", "list_aggr", "array_aggregate", "array_aggr", "aggregate"}) {
+    const auto call = [&](const std::string& arguments) {
+      return "SELECT " + std::string(name) + arguments + " FROM t";
+    };
+    EXPECT_THAT(ErrorOf(call("([i, i + 1], 'approx_top_k', 900000)")), HasSubstr("must be a constant, at most 100"));
+    EXPECT_THAT(ErrorOf(call("([i], 'Approx_Top_K', 101)")), HasSubstr("must be a constant, at most 100"));
+    EXPECT_THAT(ErrorOf(call("([i], 'histogram', range(2000))")), HasSubstr("must be a constant, at most 1000"));
+    EXPECT_THAT(ErrorOf(call("([i], 'reservoir_quantile', 0.5, 100000)")), HasSubstr("must be a constant, at most"));
+    EXPECT_NE(ErrorOf(call("([i], s)")), "");
+    EXPECT_EQ(ErrorOf(call("([i, i], 'approx_top_k', 5)")), "") << name;
+    EXPECT_EQ(ErrorOf(call("([i, i], 'sum')")), "") << name;
+    EXPECT_EQ(ErrorOf(call("([s, s], 'string_agg', ', ')")), "") << name;
+  }
+  // Evaluated where it is bound, before anyone sees the plan.
+  EXPECT_THAT(ErrorOf("SELECT json_extract(s, list_aggr(['$.a'], 'approx_top_k', 900000)[1]) FROM t"),
+              HasSubstr("must be a constant, at most 100"));
+}
+
 TEST_F(ValueBoundsTest, RefusesWhatCrashesWhileItIsBound) {
   for (const char* name : {"json_transform", "json_transform_strict", "from_json", "from_json_strict"}) {
     const std::string call = std::string("SELECT ") + name + "('1', repeat('{\"a\":', 200000) || '\"INT\"')";

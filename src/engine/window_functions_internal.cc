@@ -68,9 +68,16 @@ void CheckNames(const std::string& function, const LogicalType& row) {
   }
 }
 
-std::string FunctionOf(const duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments,
-                       duckdb::ClientContext& context) {
-  return duckdb::ExpressionExecutor::EvaluateScalar(context, *arguments[0]).ToString();
+using Expressions = duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>;
+
+// The text of one that the rewriting has written out.
+std::string ConstantOf(const Expressions& arguments, std::size_t at, duckdb::ClientContext& context) {
+  if (!arguments[at]->IsFoldable()) throw duckdb::BinderException("The names of a window's parts are constants");
+  return duckdb::ExpressionExecutor::EvaluateScalar(context, *arguments[at]).ToString();
+}
+
+std::string FunctionOf(const Expressions& arguments, duckdb::ClientContext& context) {
+  return ConstantOf(arguments, 0, context);
 }
 
 void ResolveEventTime(duckdb::ResolveScalarFunctionTypesInput& input) {
@@ -154,21 +161,22 @@ void ResolveWindowWidth(duckdb::ResolveScalarFunctionTypesInput& input) {
       input.GetBoundFunction().GetArguments()[2] = LogicalType::INTERVAL;
       return;
     default:
-      throw duckdb::BinderException(
-          "The %s of %s is an interval, such as INTERVAL '5 minutes'; %s is %s",
-          duckdb::ExpressionExecutor::EvaluateScalar(input.GetClientContext(), input.GetArgument(1)).ToString(),
-          FunctionOf(input.GetArguments(), input.GetClientContext()), CutText(input.GetArgument(2).ToString(), 80),
-          type.ToString());
+      throw duckdb::BinderException("The %s of %s is an interval, such as INTERVAL '5 minutes'; %s is %s",
+                                    ConstantOf(input.GetArguments(), 1, input.GetClientContext()),
+                                    FunctionOf(input.GetArguments(), input.GetClientContext()),
+                                    CutText(input.GetArgument(2).ToString(), 80), type.ToString());
   }
 }
 
 // Constants are checked here, so that a table without rows does not hide a wrong one.
 duckdb::unique_ptr<duckdb::FunctionData> BindWindowWidth(duckdb::BindScalarFunctionInput& input) {
-  const auto& width = *input.GetArguments()[2];
-  const auto constant = [&](std::size_t at) {
-    return duckdb::ExpressionExecutor::EvaluateScalar(input.GetClientContext(), *input.GetArguments()[at]);
-  };
-  if (width.IsFoldable()) CheckedWidth(constant(0).ToString(), constant(1).ToString(), constant(2));
+  const auto& arguments = input.GetArguments();
+  auto& context = input.GetClientContext();
+  const auto function = FunctionOf(arguments, context);
+  const auto argument = ConstantOf(arguments, 1, context);
+  if (arguments[2]->IsFoldable()) {
+    CheckedWidth(function, argument, duckdb::ExpressionExecutor::EvaluateScalar(context, *arguments[2]));
+  }
   return nullptr;
 }
 
@@ -199,6 +207,10 @@ struct Hop {
 
 Hop CheckedHop(const duckdb::interval_t& slide, const duckdb::interval_t& size) {
   const Hop hop{.slide = duckdb::Interval::GetMicro(slide), .size = duckdb::Interval::GetMicro(size)};
+  if (hop.slide <= 0 || hop.size <= 0) {
+    throw duckdb::InvalidInputException("The slide of hop, %s, and its size, %s, must be longer than nothing",
+                                        duckdb::Interval::ToString(slide), duckdb::Interval::ToString(size));
+  }
   if (hop.slide > hop.size) {
     throw duckdb::InvalidInputException(
         "The slide of hop, %s, is longer than its size, %s: rows between two windows would be in none",
@@ -235,6 +247,12 @@ void AppendStarts(std::int64_t time, const Hop& hop, std::vector<std::int64_t>& 
   for (std::int64_t step = 0; step <= before; ++step) starts.push_back(first + step * hop.slide);
 }
 
+// NULL is no width, and so refused as one of nothing.
+duckdb::interval_t WidthAt(const duckdb::UnifiedVectorFormat& widths, duckdb::idx_t row) {
+  const auto at = widths.sel->get_index(row);
+  return widths.validity.RowIsValid(at) ? widths.GetData<duckdb::interval_t>()[at] : duckdb::interval_t{};
+}
+
 void HopStarts(duckdb::DataChunk& arguments, duckdb::ExpressionState&, duckdb::Vector& result) {
   duckdb::UnifiedVectorFormat times;
   duckdb::UnifiedVectorFormat slides;
@@ -251,8 +269,7 @@ void HopStarts(duckdb::DataChunk& arguments, duckdb::ExpressionState&, duckdb::V
       duckdb::FlatVector::SetNull(result, row, true);
       continue;
     }
-    const auto hop = CheckedHop(slides.GetData<duckdb::interval_t>()[slides.sel->get_index(row)],
-                                sizes.GetData<duckdb::interval_t>()[sizes.sel->get_index(row)]);
+    const auto hop = CheckedHop(WidthAt(slides, row), WidthAt(sizes, row));
     AppendStarts(times.GetData<std::int64_t>()[at], hop, starts);
     lists[row].length = starts.size() - lists[row].offset;
   }
@@ -266,8 +283,8 @@ duckdb::unique_ptr<duckdb::FunctionData> BindHopStarts(duckdb::BindScalarFunctio
   const auto& arguments = input.GetArguments();
   if (!arguments[1]->IsFoldable() || !arguments[2]->IsFoldable()) return nullptr;
   const auto width = [&](std::size_t at) {
-    return duckdb::ExpressionExecutor::EvaluateScalar(input.GetClientContext(), *arguments[at])
-        .GetValue<duckdb::interval_t>();
+    const auto value = duckdb::ExpressionExecutor::EvaluateScalar(input.GetClientContext(), *arguments[at]);
+    return value.IsNull() ? duckdb::interval_t{} : value.GetValue<duckdb::interval_t>();
   };
   CheckedHop(width(1), width(2));
   return nullptr;

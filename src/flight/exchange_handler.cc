@@ -65,9 +65,10 @@ arrow::Status TakeBatches(const SessionAccess& access, const fl::ServerCallConte
   for (;;) {
     ARROW_ASSIGN_OR_RAISE(auto message, incoming.Next());
     if (stream == nullptr) {
-      if (metadata.empty()) metadata = std::move(message.metadata);
-      if (const auto request = SubscriptionIn(metadata)) {
-        return SubscriptionExchange(access, context, path, *request, answer);
+      if (metadata.empty()) {
+        metadata = std::move(message.metadata);
+        ARROW_ASSIGN_OR_RAISE(const auto request, SubscriptionIn(metadata));
+        if (request) return SubscriptionExchange(access, context, path, *request, answer);
       }
       if (message.batch == nullptr && !message.end) continue;
       ARROW_ASSIGN_OR_RAISE(options.create, WantsCreate(metadata));

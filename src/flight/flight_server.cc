@@ -101,9 +101,8 @@ class Dispatcher final : public fl::FlightServerBase {
                       std::unique_ptr<fl::FlightDataStream>* stream) override {
     return Guarded([&]() -> arrow::Status {
       if (const auto path = PathOfTicket(request.ticket)) return PathStream(access_, context, *path).Value(stream);
-      if (const auto wanted = SubscriptionIn(request.ticket)) {
-        return SubscriptionData(access_, context, *wanted).Value(stream);
-      }
+      ARROW_ASSIGN_OR_RAISE(const auto wanted, SubscriptionIn(request.ticket));
+      if (wanted) return SubscriptionData(access_, context, *wanted).Value(stream);
       return sql_.DoGet(context, request, stream);
     });
   }

@@ -5,11 +5,11 @@
 #include <arrow/result.h>
 #include <arrow/status.h>
 #include <arrow/type.h>
-#include <arrow/util/byte_size.h>
 
 #include <optional>
 #include <utility>
 
+#include "base/batch_bytes.h"
 #include "base/memory_budget.h"
 #include "flight/ipc_guard.h"
 #include "flight/rpc_middleware.h"
@@ -63,24 +63,47 @@ class MessageReader final : public arrow::RecordBatchReader {
 };
 
 // Parameters may be kept for as long as their statement: they must not take the room of messages, nor wait for it.
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> Keep(const fl::ServerCallContext& call,
-                                                        std::shared_ptr<arrow::RecordBatch> batch) {
-  constexpr std::int64_t kSmall = 64 << 10;
-  auto* share = Rpc::Of(call).memory().parameters;
-  const auto bytes = BufferBytes(*batch);
-  std::optional<MemoryShare::Reservation> room;
-  if (share != nullptr && bytes > kSmall) {
-    room = share->TryReserve(bytes);
-    if (!room.has_value()) {
-      return arrow::Status::CapacityError("The memory for bound parameters is full (", share->Snapshot().bytes_max,
-                                          " bytes, the rest of memory_max); bind fewer rows at once, close prepared "
-                                          "statements, or ingest the rows into a table");
+// Together they have one reservation after the other; the first few bytes of a statement need none.
+class KeptParameters {
+ public:
+  KeptParameters(MemoryShare* share, std::int64_t bytes_max) : share_(share), bytes_max_(bytes_max) {}
+
+  // Keeps a copy of the record only: the message's own reservation ends here.
+  arrow::Status Keep(const arrow::RecordBatch& batch) {
+    constexpr std::int64_t kSmall = 4 << 10;
+    const auto bytes = BatchBytes(batch);
+    bytes_ += bytes;
+    if (bytes_ > bytes_max_) {
+      return arrow::Status::CapacityError("The parameters take more than ", bytes_max_,
+                                          " bytes; bind fewer rows at once, or ingest them into a table");
     }
+    MemoryShare::Reservation room;
+    unreserved_ += bytes;
+    if (share_ != nullptr && unreserved_ > kSmall) {
+      ARROW_ASSIGN_OR_RAISE(room, Reserve());
+    }
+    auto own = arrow::RecordBatch::Make(batch.schema(), batch.num_rows(), batch.columns());
+    batches_.push_back(Holding(std::move(own), std::move(room)));
+    return arrow::Status::OK();
   }
-  // A copy of the record only: the message's own reservation ends here.
-  auto own = arrow::RecordBatch::Make(batch->schema(), batch->num_rows(), batch->columns());
-  return Holding(std::move(own), room.has_value() ? *std::move(room) : MemoryShare::Reservation());
-}
+  bool empty() const { return batches_.empty(); }
+  std::vector<std::shared_ptr<arrow::RecordBatch>> Take() { return std::move(batches_); }
+
+ private:
+  arrow::Result<MemoryShare::Reservation> Reserve() {
+    auto room = share_->TryReserve(std::exchange(unreserved_, 0));
+    if (room.has_value()) return *std::move(room);
+    return arrow::Status::CapacityError("The memory for bound parameters is full (", share_->Snapshot().bytes_max,
+                                        " bytes, the rest of memory_max); bind fewer rows at once, close prepared "
+                                        "statements, or ingest the rows into a table");
+  }
+
+  MemoryShare* const share_;  // null: none
+  const std::int64_t bytes_max_;
+  std::int64_t bytes_ = 0;
+  std::int64_t unreserved_ = 0;
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches_;
+};
 
 }  // namespace
 
@@ -113,7 +136,7 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> IncomingBatches::Account(std:
                                                                             std::optional<ReadingTurns::Turn> turn) {
   auto* share = Rpc::Of(call_).memory().messages;
   if (share == nullptr) return batch;
-  const auto bytes = BufferBytes(*batch);
+  const auto bytes = BatchBytes(*batch);
   last_bytes_ = bytes;
   if (turn.has_value()) turn->Hold(bytes);  // until it is reserved
   ARROW_ASSIGN_OR_RAISE(auto reservation, share->Reserve(bytes, [this] { return call_.is_cancelled(); }));
@@ -139,24 +162,22 @@ arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> ReadIncoming(const fl::
 arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadParameters(const fl::ServerCallContext& call,
                                                                                fl::FlightMessageReader& messages,
                                                                                std::int64_t bytes_max) {
-  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-  std::int64_t bytes = 0;
+  KeptParameters kept(Rpc::Of(call).memory().parameters, bytes_max);
   IncomingBatches incoming(call, messages);
   for (;;) {
     ARROW_ASSIGN_OR_RAISE(auto message, incoming.Next());
-    if (message.end) return batches;
+    if (message.end) break;
     if (message.batch == nullptr || message.batch->num_columns() == 0) continue;
-    bytes += BufferBytes(*message.batch);
-    if (bytes > bytes_max) {
-      return arrow::Status::CapacityError("The parameters take more than ", bytes_max,
-                                          " bytes; bind fewer rows at once, or ingest them into a table");
-    }
     ARROW_RETURN_NOT_OK(message.batch->ValidateFull());
-    ARROW_ASSIGN_OR_RAISE(auto kept, Keep(call, std::move(message.batch)));
-    batches.push_back(std::move(kept));
+    if (message.batch->num_rows() == 0 && !kept.empty()) continue;  // one tells what there is to tell
+    ARROW_RETURN_NOT_OK(kept.Keep(*message.batch));
   }
+  auto batches = kept.Take();
+  if (!batches.empty()) return batches;
+  const auto schema = incoming.Schema();
+  if (!schema.ok()) return batches;  // there was no stream
+  ARROW_ASSIGN_OR_RAISE(batches.emplace_back(), arrow::RecordBatch::MakeEmpty(*schema));
+  return batches;
 }
-
-std::int64_t BufferBytes(const arrow::RecordBatch& batch) { return arrow::util::TotalBufferSize(batch); }
 
 }  // namespace hyprstream::flight

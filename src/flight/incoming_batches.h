@@ -57,13 +57,11 @@ class IncomingBatches {
 arrow::Result<std::unique_ptr<arrow::RecordBatchReader>> ReadIncoming(const arrow::flight::ServerCallContext& call,
                                                                       arrow::flight::FlightMessageReader& messages);
 
-// All batches, fully validated: the parameters of a prepared statement. Batches without columns are left out, those
-// without rows are not: they ask for no execution. CapacityError when they are larger than `bytes_max` together, or
-// find no room in the share for parameters.
+// All batches, fully validated: the parameters of a prepared statement. Batches without columns are left out, and those
+// without rows but for a first one: it asks for no execution. Of a stream that has no others, one without rows is made
+// of its schema, which may have no columns. CapacityError when they are larger than `bytes_max` together, or find no
+// room in the share for parameters.
 arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadParameters(
     const arrow::flight::ServerCallContext& call, arrow::flight::FlightMessageReader& messages, std::int64_t bytes_max);
-
-// Bytes that the batch's buffers hold; safe for batches that lie about their contents.
-std::int64_t BufferBytes(const arrow::RecordBatch& batch);
 
 }  // namespace hyprstream::flight

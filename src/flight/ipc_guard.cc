@@ -119,8 +119,10 @@ class GuardInterceptor final : public grpc::experimental::Interceptor {
 
 void IpcGuard::Look(fl::internal::FlightData& message) {
   const bool expects_header = std::exchange(after_dictionary_, false);
+  const bool first = std::exchange(first_, false);
   if (message.metadata == nullptr) {
-    const bool says_nothing = message.app_metadata == nullptr && message.descriptor == nullptr;
+    // A descriptor says something in the first message only: Flight takes a later one for the end of the stream.
+    const bool says_nothing = message.app_metadata == nullptr && (message.descriptor == nullptr || !first);
     if (expects_header || says_nothing) message.metadata = HeaderOfVersion(kNoHeader);
     return;
   }

@@ -46,6 +46,7 @@ class IpcGuard {
 
  private:
   const std::int64_t swollen_bytes_max_;
+  bool first_ = true;
   bool after_dictionary_ = false;
 };
 

@@ -97,6 +97,17 @@ TEST(IpcGuard, LetsDescriptorsAndMetadataPass) {
   EXPECT_EQ(noted.metadata, nullptr);
 }
 
+TEST(IpcGuard, RefusesADescriptorAloneAfterTheFirstMessage) {
+  IpcGuard guard(kBytesMax);
+  auto first = Compressed(1);
+  guard.Look(first);
+  FlightData described;
+  described.descriptor = std::make_unique<arrow::flight::FlightDescriptor>();
+  guard.Look(described);
+  ASSERT_NE(described.metadata, nullptr);
+  EXPECT_THAT(RefusalFor(described), HasSubstr("neither"));
+}
+
 TEST(IpcGuard, LeavesGarbageToTheReader) {
   for (const auto& bytes : {std::string(), std::string(4, '\0'), std::string(400, '\xff')}) {
     IpcGuard guard(kBytesMax);

@@ -39,17 +39,20 @@ struct KeyColumns {
   int place;
   int on_update = -1;  // -1: it has none
   int on_delete = -1;
-  std::vector<std::size_t> order;  // of rows: by these texts, then by place
+  std::vector<std::size_t> order;  // of rows: by these texts, then by place, then by all texts
 };
 
 // Catalog, schema, table, column; place; the key's name.
 const KeyColumns kPrimary{.texts = {0, 1, 2, 3, 5}, .place = 4, .order = {0, 1, 2, 4}};
-// The same of the parent and of the child; place; the names of the child's and the parent's key; the rules.
-const KeyColumns kForeign{.texts = {0, 1, 2, 3, 4, 5, 6, 7, 9, 10},
-                          .place = 8,
-                          .on_update = 11,
-                          .on_delete = 12,
-                          .order = {0, 1, 2, 4, 5, 6, 8}};
+// The same of the parent and of the child; place; the names of the child's and the parent's key; the rules. In the
+// order of the parents and their keys, or of the children and theirs.
+KeyColumns Foreign(bool by_child) {
+  return {.texts = {0, 1, 2, 3, 4, 5, 6, 7, 9, 10},
+          .place = 8,
+          .on_update = 11,
+          .on_delete = 12,
+          .order = by_child ? std::vector<std::size_t>{4, 5, 6, 8} : std::vector<std::size_t>{0, 1, 2, 9}};
+}
 
 Text Named(const std::string& name) { return name.empty() ? Text() : Text(name); }
 
@@ -104,11 +107,11 @@ void TakeForeign(const session::CatalogKeys& backend, const BackendKey& key, std
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Batch(const KeyColumns& columns, std::vector<KeyRow> rows,
                                                          const std::shared_ptr<arrow::Schema>& schema) {
-  std::ranges::stable_sort(rows, [&](const KeyRow& left, const KeyRow& right) {
+  std::ranges::sort(rows, [&](const KeyRow& left, const KeyRow& right) {
     for (const auto text : columns.order) {
       if (left.texts[text] != right.texts[text]) return left.texts[text] < right.texts[text];
     }
-    return left.place < right.place;
+    return left.place != right.place ? left.place < right.place : left.texts < right.texts;
   });
   arrow::ArrayVector arrays(static_cast<std::size_t>(schema->num_fields()));
   for (std::size_t i = 0; i < columns.texts.size(); ++i) {
@@ -160,8 +163,9 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> WithForeignKeys(const arrow::
                                                                    const sql::TableRef* parent,
                                                                    const sql::TableRef* child,
                                                                    const std::shared_ptr<arrow::Schema>& schema) {
+  const auto columns = Foreign(/*by_child=*/child == nullptr);  // the keys that a table exports
   std::vector<KeyRow> rows;
-  TakeRows(kForeign, here, rows);
+  TakeRows(columns, here, rows);
   for (const auto& backend : backends) {
     for (const auto& key : *backend.keys) {
       if (!key.is_foreign()) continue;
@@ -169,7 +173,7 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> WithForeignKeys(const arrow::
       TakeForeign(backend, key, rows);
     }
   }
-  return Batch(kForeign, std::move(rows), schema);
+  return Batch(columns, std::move(rows), schema);
 }
 
 }  // namespace hyprstream::flight

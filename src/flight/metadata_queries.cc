@@ -107,13 +107,14 @@ MetadataQuery SchemasQuery(const sql::GetDbSchemas& command) {
           .schema = sql::SqlSchema::GetDbSchemasSchema()};
 }
 
-MetadataQuery TablesQuery(const sql::GetTables& command) {
+MetadataQuery TablesQuery(const sql::GetTables& command, TableOrder order) {
   Conditions where;
   if (command.catalog.has_value()) where.Equal("c", *command.catalog);
   if (command.db_schema_filter_pattern.has_value()) where.Like("s", *command.db_schema_filter_pattern);
   if (command.table_name_filter_pattern.has_value()) where.Like("t", *command.table_name_filter_pattern);
   if (!command.table_types.empty()) where.OneOf("kind", command.table_types, {"MATERIALIZED VIEW", "TABLE", "VIEW"});
-  return {.sql = "SELECT c, s, t, kind FROM (" + std::string(kRelations) + ")" + where.text + " ORDER BY kind, c, s, t",
+  const std::string by = order == TableOrder::kTypeFirst ? "kind, c, s, t" : "c, s, t, kind";
+  return {.sql = "SELECT c, s, t, kind FROM (" + std::string(kRelations) + ")" + where.text + " ORDER BY " + by,
           .parameters = std::move(where.parameters),
           .schema = sql::SqlSchema::GetTablesSchema()};
 }
@@ -142,7 +143,7 @@ MetadataQuery PrimaryKeysQuery(const sql::TableRef& table) {
          unnest(range(1, len(constraint_column_names) + 1))::INTEGER AS key_sequence,
          constraint_name::VARCHAR AS key_name
   FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY' AND schema_name <> '__hyprstream'))" +
-                 where.text + " ORDER BY pk_catalog, pk_schema, pk_table, key_name, key_sequence",
+                 where.text,
           .parameters = std::move(where.parameters),
           .schema = sql::SqlSchema::GetPrimaryKeysSchema()};
 }
@@ -152,21 +153,29 @@ MetadataQuery ForeignKeysQuery(const sql::TableRef* parent, const sql::TableRef*
   Conditions where;
   Match(where, "pk_", parent);
   Match(where, "fk_", child);
-  // DuckDB's foreign keys stay inside one schema; 3 is NO ACTION, the only rule it has.
+  const auto folded_all = [](const std::string& names) {
+    return "list_transform(" + names + ", lambda name: " + FoldedSql("name") + ")";
+  };
+  // DuckDB's foreign keys stay inside one schema and name their parents in any case; 3 is NO ACTION, the only rule it
+  // has. Where the same columns are a primary key and UNIQUE, the primary key is meant.
   return {.sql = R"(SELECT * FROM (
   SELECT f.database_name::VARCHAR AS pk_catalog, f.schema_name::VARCHAR AS pk_schema,
-         f.referenced_table::VARCHAR AS pk_table, unnest(f.referenced_column_names)::VARCHAR AS pk_column,
+         coalesce(p.table_name, f.referenced_table)::VARCHAR AS pk_table,
+         unnest(coalesce(p.columns, f.referenced_column_names))::VARCHAR AS pk_column,
          f.database_name::VARCHAR AS fk_catalog, f.schema_name::VARCHAR AS fk_schema, f.table_name::VARCHAR AS fk_table,
          unnest(f.constraint_column_names)::VARCHAR AS fk_column,
          unnest(range(1, len(f.constraint_column_names) + 1))::INTEGER AS key_sequence,
-         f.constraint_name::VARCHAR AS fk_name, p.constraint_name::VARCHAR AS pk_name,
+         f.constraint_name::VARCHAR AS fk_name, p.name::VARCHAR AS pk_name,
          3::UTINYINT AS update_rule, 3::UTINYINT AS delete_rule
-  FROM duckdb_constraints() f LEFT JOIN duckdb_constraints() p
-    ON p.database_name = f.database_name AND p.schema_name = f.schema_name AND p.table_name = f.referenced_table
-   AND p.constraint_type = 'PRIMARY KEY'
-  WHERE f.constraint_type = 'FOREIGN KEY' AND f.schema_name <> '__hyprstream'))" +
-                 where.text +
-                 " ORDER BY pk_catalog, pk_schema, pk_table, fk_catalog, fk_schema, fk_table, key_sequence",
+  FROM duckdb_constraints() f LEFT JOIN (
+    SELECT database_name, schema_name, table_name, constraint_column_names AS columns,
+           min_by(constraint_name, constraint_type) AS name
+    FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE')
+    GROUP BY database_name, schema_name, table_name, constraint_column_names) p
+    ON p.database_name = f.database_name AND p.schema_name = f.schema_name AND )" +
+                 FoldedSql("p.table_name") + " = " + FoldedSql("f.referenced_table") + " AND " +
+                 folded_all("p.columns") + " = " + folded_all("f.referenced_column_names") +
+                 " WHERE f.constraint_type = 'FOREIGN KEY' AND f.schema_name <> '__hyprstream')" + where.text,
           .parameters = std::move(where.parameters),
           .schema = std::move(schema)};
 }

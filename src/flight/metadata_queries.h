@@ -22,10 +22,13 @@ struct MetadataQuery {
 
 MetadataQuery CatalogsQuery();
 MetadataQuery SchemasQuery(const arrow::flight::sql::GetDbSchemas& command);
-MetadataQuery TablesQuery(const arrow::flight::sql::GetTables& command);
+// The specification orders by catalog, schema, name and type, java.sql by type and then by the others.
+enum class TableOrder { kNameFirst, kTypeFirst };
+MetadataQuery TablesQuery(const arrow::flight::sql::GetTables& command, TableOrder order);
 // Catalog, schema, table and name of every column that is NOT NULL.
 MetadataQuery RequiredColumnsQuery();
 MetadataQuery TableTypesQuery();
+// Keys come without an order.
 MetadataQuery PrimaryKeysQuery(const arrow::flight::sql::TableRef& table);
 // Foreign keys whose parent and child are these tables; null: any.
 MetadataQuery ForeignKeysQuery(const arrow::flight::sql::TableRef* parent, const arrow::flight::sql::TableRef* child,

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "flight/client_json.h"
 #include "flight/metadata_queries.h"
 #include "flight/put_handler.h"
 #include "flight/sql_service.h"
@@ -42,10 +43,10 @@ arrow::Result<std::string> PathTicket(const std::vector<std::string>& path) {
 
 std::optional<std::vector<std::string>> PathOfTicket(const std::string& ticket) {
   if (!ticket.starts_with(kTicketPrefix)) return std::nullopt;
-  const auto json = nlohmann::json::parse(ticket.substr(kTicketPrefix.size()), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_array()) return std::nullopt;
+  const auto json = ParseClientJson(std::string_view(ticket).substr(kTicketPrefix.size()));
+  if (!json.ok() || !json->is_array()) return std::nullopt;
   std::vector<std::string> path;
-  for (const auto& part : json) {
+  for (const auto& part : *json) {
     if (!part.is_string()) return std::nullopt;
     path.push_back(part.get<std::string>());
   }
@@ -85,7 +86,7 @@ arrow::Result<std::vector<fl::FlightInfo>> ListTables(const SessionAccess& acces
   fl::sql::GetTables command;
   command.catalog = options["catalog"];
   command.include_schema = false;
-  const auto query = TablesQuery(command);
+  const auto query = TablesQuery(command, TableOrder::kNameFirst);
   ARROW_ASSIGN_OR_RAISE(const auto batches, call.session->Metadata(call.context, query.sql, query.parameters));
   std::vector<fl::FlightInfo> flights;
   for (const auto& batch : batches) {

@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/batch_bytes.h"
+#include "flight/client_json.h"
 #include "flight/status_mapping.h"
 
 namespace hyprstream::flight {
@@ -38,7 +40,7 @@ arrow::Result<TableRef> TableOfPath(const std::vector<std::string>& path) {
 
 arrow::Result<bool> WantsCreate(std::string_view metadata) {
   if (metadata.empty()) return false;
-  const auto json = nlohmann::json::parse(metadata, nullptr, /*allow_exceptions=*/false);
+  ARROW_ASSIGN_OR_RAISE(const auto json, ParseClientJson(metadata));
   if (!json.is_object()) {
     return arrow::Status::Invalid("The first message's metadata must be a JSON object, such as {\"create\": true}");
   }
@@ -96,7 +98,7 @@ arrow::Status PutHandler::RunInLockStep() {
     ARROW_ASSIGN_OR_RAISE(auto message, incoming_.Next());
     if (message.end) return arrow::Status::OK();
     if (message.batch == nullptr) continue;
-    at_once = CameAtOnce(Clock::now() - before, BufferBytes(*message.batch)) ? at_once + 1 : 0;
+    at_once = CameAtOnce(Clock::now() - before, BatchBytes(*message.batch)) ? at_once + 1 : 0;
     ARROW_RETURN_NOT_OK(Write({std::move(message.batch)}));
     if (at_once >= kAtOnceNeeded) return RunReadingAhead();
   }
@@ -131,7 +133,7 @@ PutHandler::Batches PutHandler::Waiting(BatchReadAhead& ahead, std::shared_ptr<a
   while (next != nullptr) {
     // A batch that lies about its rows is refused when it is written; it must not overflow the sum.
     rows += std::min(next->num_rows(), stream_->rows_preferred());
-    bytes += BufferBytes(*next);
+    bytes += BatchBytes(*next);
     batches.push_back(std::move(next));
     if (rows >= stream_->rows_preferred() || bytes >= stream_->bytes_preferred_max()) break;
     next = ahead.TryPop();

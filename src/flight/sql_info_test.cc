@@ -4,10 +4,12 @@
 #include <arrow/flight/sql/server.h>
 #include <arrow/record_batch.h>
 #include <arrow/result.h>
+#include <arrow/scalar.h>
 #include <arrow/status.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <map>
 #include <variant>
 
 #include "flight/metadata_queries.h"
@@ -51,6 +53,39 @@ TEST(TypeInfo, FitsTheSpecificationsSchema) {
   EXPECT_EQ(TypeInfoRows(4711).ValueOrDie()->num_rows(), 0);
 }
 
+// Numbers as XdbcDataType and XdbcDatetimeSubcode of FlightSql.proto have them.
+TEST(TypeInfo, HasTheSpecificationsCodes) {
+  const std::map<std::string, std::string> expected{{"BOOLEAN", "-7 -7 null"}, {"TINYINT", "-6 -6 null"},
+                                                    {"BIGINT", "-5 -5 null"},  {"BLOB", "-3 -3 null"},
+                                                    {"HUGEINT", "2 2 null"},   {"DECIMAL", "3 3 null"},
+                                                    {"INTEGER", "4 4 null"},   {"SMALLINT", "5 5 null"},
+                                                    {"FLOAT", "7 7 null"},     {"DOUBLE", "8 8 null"},
+                                                    {"INTERVAL", "10 10 0"},   {"VARCHAR", "12 12 null"},
+                                                    {"DATE", "91 9 1"},        {"TIME", "92 9 2"},
+                                                    {"TIMESTAMP", "93 9 3"},   {"JSON", "12 12 null"},
+                                                    {"UUID", "12 12 null"},    {"UTINYINT", "-6 -6 null"},
+                                                    {"UBIGINT", "-5 -5 null"}, {"UINTEGER", "4 4 null"},
+                                                    {"USMALLINT", "5 5 null"}, {"TIMESTAMP WITH TIME ZONE", "93 9 5"}};
+  const auto rows = TypeInfoRows(std::nullopt).ValueOrDie();
+  const auto text = [&](const char* column, std::int64_t row) {
+    const auto value = rows->GetColumnByName(column)->GetScalar(row).ValueOrDie();
+    return value->is_valid ? value->ToString() : "null";
+  };
+  std::map<std::string, std::string> codes;
+  for (std::int64_t row = 0; row < rows->num_rows(); ++row) {
+    codes[text("type_name", row)] =
+        text("data_type", row) + " " + text("sql_data_type", row) + " " + text("datetime_subcode", row);
+  }
+  EXPECT_EQ(codes, expected);
+  EXPECT_EQ(TypeInfoRows(8).ValueOrDie()->GetColumnByName("type_name")->ToString(), "[\n  \"DOUBLE\"\n]");
+  EXPECT_EQ(TypeInfoRows(9).ValueOrDie()->num_rows(), 0);
+}
+
+TEST(MetadataQueries, OrderTables) {
+  EXPECT_TRUE(TablesQuery({}, TableOrder::kNameFirst).sql.ends_with("ORDER BY c, s, t, kind"));
+  EXPECT_TRUE(TablesQuery({}, TableOrder::kTypeFirst).sql.ends_with("ORDER BY kind, c, s, t"));
+}
+
 TEST(MetadataQueries, BindEveryTextOfAClient) {
   const std::string evil = "x' OR '1'='1";
   sql::GetTables command;
@@ -59,7 +94,7 @@ TEST(MetadataQueries, BindEveryTextOfAClient) {
   command.table_name_filter_pattern = "a\\_b%";
   command.table_types = {"table", evil};
   command.include_schema = false;
-  const auto query = TablesQuery(command);
+  const auto query = TablesQuery(command, TableOrder::kNameFirst);
   EXPECT_EQ(query.sql.find("OR '1'"), std::string::npos);
   EXPECT_EQ(query.parameters.size(), 3u);
   EXPECT_NE(query.sql.find("t LIKE $3::VARCHAR ESCAPE '\\'"), std::string::npos);

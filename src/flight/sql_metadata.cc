@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "flight/jdbc_schemas.h"
 #include "flight/key_rows.h"
 #include "flight/metadata_queries.h"
 #include "flight/result_stream.h"
@@ -171,9 +172,11 @@ SqlService::Result<SqlService::Info> SqlService::GetFlightInfoTables(const Conte
 }
 
 SqlService::Result<SqlService::Stream> SqlService::DoGetTables(const Context& context, const sql::GetTables& command) {
-  if (!command.include_schema) return Answer(access_, context, TablesQuery(command));
+  // The JDBC driver hands on the order that it gets.
+  const auto query = TablesQuery(command, IsJavaClient(context) ? TableOrder::kTypeFirst : TableOrder::kNameFirst);
+  if (!command.include_schema) return Answer(access_, context, query);
   ARROW_ASSIGN_OR_RAISE(const auto call, access_.Open(context));
-  ARROW_ASSIGN_OR_RAISE(auto batches, Run(call, TablesQuery(command)));
+  ARROW_ASSIGN_OR_RAISE(auto batches, Run(call, query));
   ARROW_ASSIGN_OR_RAISE(const auto required, FindRequiredColumns(call));
   for (auto& batch : batches) {
     ARROW_ASSIGN_OR_RAISE(batch, WithSchemas(call, required, *batch));

@@ -7,6 +7,7 @@
 #include <arrow/type.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "flight/sql_info.h"
@@ -19,17 +20,24 @@ namespace {
 
 struct SqlType {
   const char* name;
-  int code;  // XDBC
+  int code;  // XdbcDataType
   int column_size;
   const char* quote;       // before and after a literal, or null
   const char* parameters;  // of the type, or null
   int radix;               // 0: no number
   bool is_unsigned = false;
   int scale_max = 0;
-  int datetime_code = 0;
+  std::optional<int> subcode = std::nullopt;  // XdbcDatetimeSubcode, of dates, times and intervals alone
 };
 
-// By code, then name, as the specification wants them.
+// Of XdbcDataType: the classes that sql_data_type has for dates and times, and for intervals.
+constexpr int kDatetime = 9;
+constexpr int kInterval = 10;
+constexpr int kVarchar = 12;
+constexpr int kFirstDatetime = 91;
+
+// By code, then name, as the specification wants them. An INTERVAL here has months, days and microseconds: no subcode
+// of the specification's is that, so it is the unknown one.
 constexpr SqlType kTypes[] = {
     {"BOOLEAN", -7, 1, nullptr, nullptr, 0},
     {"TINYINT", -6, 3, nullptr, nullptr, 10},
@@ -43,16 +51,16 @@ constexpr SqlType kTypes[] = {
     {"UINTEGER", 4, 10, nullptr, nullptr, 10, true},
     {"SMALLINT", 5, 5, nullptr, nullptr, 10},
     {"USMALLINT", 5, 5, nullptr, nullptr, 10, true},
-    {"DOUBLE", 6, 53, nullptr, nullptr, 2},
     {"FLOAT", 7, 24, nullptr, nullptr, 2},
-    {"INTERVAL", 9, 0, "'", nullptr, 0},
-    {"JSON", 12, 0, "'", nullptr, 0},
-    {"UUID", 12, 36, "'", nullptr, 0},
-    {"VARCHAR", 12, 0, "'", nullptr, 0},
+    {"DOUBLE", 8, 53, nullptr, nullptr, 2},
+    {"INTERVAL", kInterval, 0, "'", nullptr, 0, false, 0, 0},
+    {"JSON", kVarchar, 0, "'", nullptr, 0},
+    {"UUID", kVarchar, 36, "'", nullptr, 0},
+    {"VARCHAR", kVarchar, 0, "'", nullptr, 0},
     {"DATE", 91, 10, "'", nullptr, 0, false, 0, 1},
     {"TIME", 92, 15, "'", nullptr, 0, false, 6, 2},
     {"TIMESTAMP", 93, 26, "'", nullptr, 0, false, 6, 3},
-    {"TIMESTAMP WITH TIME ZONE", 93, 32, "'", nullptr, 0, false, 6, 3},
+    {"TIMESTAMP WITH TIME ZONE", 93, 32, "'", nullptr, 0, false, 6, 5},
 };
 
 nlohmann::json Row(const SqlType& type) {
@@ -68,7 +76,7 @@ nlohmann::json Row(const SqlType& type) {
           {"literal_suffix", text(type.quote)},
           {"create_params", parameters},
           {"nullable", 1},
-          {"case_sensitive", type.code == 12},
+          {"case_sensitive", type.code == kVarchar},
           {"searchable", 3},
           {"unsigned_attribute", number ? Json(type.is_unsigned) : Json()},
           {"fixed_prec_scale", false},
@@ -76,8 +84,8 @@ nlohmann::json Row(const SqlType& type) {
           {"local_type_name", type.name},
           {"minimum_scale", 0},
           {"maximum_scale", type.scale_max},
-          {"sql_data_type", type.datetime_code != 0 ? 8 : type.code},  // 8: the class of dates and times
-          {"datetime_subcode", type.datetime_code == 0 ? Json() : Json(type.datetime_code)},
+          {"sql_data_type", type.code >= kFirstDatetime ? kDatetime : type.code},
+          {"datetime_subcode", type.subcode.has_value() ? Json(*type.subcode) : Json()},
           {"num_prec_radix", number ? Json(type.radix) : Json()},
           {"interval_precision", nullptr}};
 }

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "flight/batch_slicer.h"
+#include "flight/client_json.h"
 #include "flight/put_handler.h"
 #include "flight/rpc_middleware.h"
 #include "flight/status_mapping.h"
@@ -51,8 +52,7 @@ arrow::Status TakeView(const json& value, session::SubscriptionRequest& request)
   return arrow::Status::OK();
 }
 
-arrow::Result<session::SubscriptionRequest> ReadRequest(const std::string& text, bool names_view) {
-  const auto document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+arrow::Result<session::SubscriptionRequest> ReadRequest(const json& document, bool names_view) {
   if (!document.is_object()) {
     return arrow::Status::Invalid("\"subscribe\" must be an object, such as {\"on\": \"update\"}");
   }
@@ -164,23 +164,23 @@ arrow::Result<std::unique_ptr<Sliced>> OpenSliced(const SessionAccess& access, c
 
 }  // namespace
 
-std::optional<std::string> SubscriptionIn(std::string_view text) {
+arrow::Result<std::optional<json>> SubscriptionIn(std::string_view text) {
   if (!text.starts_with('{')) return std::nullopt;
-  const auto document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  ARROW_ASSIGN_OR_RAISE(auto document, ParseClientJson(text));
   if (!document.is_object() || document.size() != 1 || !document.contains("subscribe")) return std::nullopt;
-  return document["subscribe"].dump(-1, ' ', false, json::error_handler_t::replace);
+  return std::optional<json>(std::move(document["subscribe"]));
 }
 
 arrow::Result<std::unique_ptr<fl::FlightDataStream>> SubscriptionData(const SessionAccess& access,
                                                                       const fl::ServerCallContext& context,
-                                                                      const std::string& request) {
+                                                                      const json& request) {
   ARROW_ASSIGN_OR_RAISE(const auto wanted, ReadRequest(request, /*names_view=*/true));
   ARROW_ASSIGN_OR_RAISE(auto messages, OpenSliced(access, context, wanted));
   return std::make_unique<SubscriptionDataStream>(std::move(messages));
 }
 
 arrow::Status SubscriptionExchange(const SessionAccess& access, const fl::ServerCallContext& context,
-                                   const std::vector<std::string>& path, const std::string& request,
+                                   const std::vector<std::string>& path, const json& request,
                                    fl::FlightMessageWriter& answer) {
   ARROW_ASSIGN_OR_RAISE(auto wanted, ReadRequest(request, /*names_view=*/false));
   ARROW_ASSIGN_OR_RAISE(wanted.view, TableOfPath(path));

@@ -7,6 +7,7 @@
 #include <arrow/flight/server.h>
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,16 +17,17 @@
 
 namespace hyprstream::flight {
 
-// The object under "subscribe" in a ticket or in metadata, as text; nullopt when the text is no such document.
-std::optional<std::string> SubscriptionIn(std::string_view text);
+// What stands under "subscribe" in a ticket or in metadata; nullopt when the text is no such document. Invalid when it
+// is JSON beyond the bounds of ParseClientJson.
+arrow::Result<std::optional<nlohmann::json>> SubscriptionIn(std::string_view text);
 
 // DoGet: `request` as SubscriptionIn gives it, which names the view.
 arrow::Result<std::unique_ptr<arrow::flight::FlightDataStream>> SubscriptionData(
-    const SessionAccess& access, const arrow::flight::ServerCallContext& context, const std::string& request);
+    const SessionAccess& access, const arrow::flight::ServerCallContext& context, const nlohmann::json& request);
 
 // DoExchange on the path of a view: answers until the client leaves.
 arrow::Status SubscriptionExchange(const SessionAccess& access, const arrow::flight::ServerCallContext& context,
-                                   const std::vector<std::string>& path, const std::string& request,
+                                   const std::vector<std::string>& path, const nlohmann::json& request,
                                    arrow::flight::FlightMessageWriter& answer);
 
 }  // namespace hyprstream::flight

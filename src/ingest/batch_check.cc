@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <format>
 
+#include "ingest/extension_check.h"
+
 namespace hyprstream::ingest {
 
 namespace {
@@ -137,7 +139,7 @@ arrow::Status CheckBatch(const arrow::RecordBatch& batch, std::int64_t bytes_max
   const auto valid = batch.ValidateFull();
   if (!valid.ok()) return arrow::Status::Invalid("The batch is not valid Arrow data: ", valid.message());
   const double bytes = std::max(static_cast<double>(arrow::util::TotalBufferSize(batch)), UnfoldedBytes(batch));
-  if (bytes <= static_cast<double>(bytes_max)) return arrow::Status::OK();
+  if (bytes <= static_cast<double>(bytes_max)) return CheckExtensions(batch);
   return arrow::Status::Invalid(
       std::format("A batch of {} rows takes {:.0f} bytes, over the limit of {}; send smaller "
                   "batches",

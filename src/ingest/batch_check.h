@@ -17,7 +17,8 @@ namespace hyprstream::ingest {
 // byte for each value.
 double UnfoldedBytes(const arrow::RecordBatch& batch);
 
-// Invalid unless the batch passes ValidateFull and neither its buffers nor its rows take more than `bytes_max`.
+// Invalid unless the batch passes ValidateFull, neither its buffers nor its rows take more than `bytes_max`, and the
+// values of extension types are what DuckDB takes them for.
 arrow::Status CheckBatch(const arrow::RecordBatch& batch, std::int64_t bytes_max);
 
 }  // namespace hyprstream::ingest

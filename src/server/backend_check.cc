@@ -14,6 +14,7 @@
 #include "backend/backend_report.h"
 #include "backend/backend_spec.h"
 #include "base/nearest_name.h"
+#include "base/standard_output.h"
 #include "config/command_line.h"
 #include "config/load_config.h"
 #include "server/configured_backends.h"
@@ -88,8 +89,10 @@ bool Check(const BackendSpec& spec, std::size_t tables_max, backend::BackendRegi
     Complain(std::format("backend {} ({}): {}", spec.name, backend::Describe(spec), report.status().message()));
     return false;
   }
-  const std::string text = RenderReport(spec, *report);
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (const arrow::Status printed = Print(RenderReport(spec, *report)); !printed.ok()) {
+    Complain(printed.message());
+    return false;
+  }
   const auto unreadable = std::ranges::count_if(report->tables, [](const auto& table) { return !table.problem.ok(); });
   if (unreadable > 0) Complain(std::format("backend {}: {} of its tables cannot be read", spec.name, unreadable));
   return unreadable == 0;

@@ -4,6 +4,7 @@
 #include <arrow/status.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <format>
 #include <memory>
 #include <optional>
@@ -24,6 +25,7 @@
 #include "server/ready_file.h"
 #include "server/server_metrics.h"
 #include "server/system_tables.h"
+#include "server/tls_files.h"
 #include "session/backend_attachments.h"
 #include "session/session_registry.h"
 
@@ -35,13 +37,17 @@ constexpr std::chrono::milliseconds kLastCalls{1000};  // for calls that run no 
 constexpr std::chrono::seconds kCancelledCalls{15};    // for those that were cancelled then
 constexpr std::chrono::seconds kSaving{60};            // where one of them goes on
 
+// What begins with / is nothing but a file to DuckDB, which makes a database elsewhere of `s3:x` and `file:x`.
+std::string WholePath(const std::string& path) { return path.empty() ? "" : std::filesystem::absolute(path).string(); }
+
 engine::EngineOptions OptionsOfEngine(const config::ServerConfig& config) {
+  const std::string data = WholePath(config.data);
   const bool spills_beside_data = config.temp_directory.empty() && !config.data.empty();
   // The file's name is the catalog's; it must not be that of a schema of ours.
-  return {.path = config.data.empty() ? "" : config.data + "/tables.duckdb",
+  return {.path = data.empty() ? "" : data + "/tables.duckdb",
           .memory_bytes_max = config::SharesOf(config.memory_max).engine,
           .threads = config.threads,
-          .temp_directory = spills_beside_data ? config.data + "/tmp" : config.temp_directory,
+          .temp_directory = spills_beside_data ? data + "/tmp" : WholePath(config.temp_directory),
           .temp_bytes_max = config.temp_max,
           .sql_bytes_max = config.sql_bytes_max};
 }
@@ -83,6 +89,7 @@ Server::Server(const config::LoadedConfig& settings, Logger& log)
 Server::~Server() = default;
 
 arrow::Result<std::unique_ptr<Server>> Server::Make(const config::LoadedConfig& settings, Logger& log) {
+  ReadyFile::RemoveStale(settings.values.ready_file);
   std::unique_ptr<Server> server(new Server(settings, log));
   ARROW_RETURN_NOT_OK(server->BuildRooms());
   ARROW_RETURN_NOT_OK(server->BuildFlight());
@@ -143,8 +150,9 @@ arrow::Status Server::BuildFlight() {
   options.token_idle_max = std::chrono::seconds(config.token_idle_s);
   options.version = HYPRSTREAM_VERSION;
   if (!config.tls_cert.empty()) {
-    ARROW_ASSIGN_OR_RAISE(options.tls_cert_pem, ReadPem(config.tls_cert, "tls_cert"));
-    ARROW_ASSIGN_OR_RAISE(options.tls_key_pem, ReadPem(config.tls_key, "tls_key"));
+    ARROW_ASSIGN_OR_RAISE(TlsFiles files, ReadTlsFiles(config.tls_cert, config.tls_key));
+    options.tls_cert_pem = std::move(files.cert_pem);
+    options.tls_key_pem = std::move(files.key_pem);
   }
   ARROW_ASSIGN_OR_RAISE(
       flight_, flight::FlightServer::Make(std::move(options),
@@ -190,7 +198,10 @@ arrow::Status Server::Start() {
   return arrow::Status::OK();
 }
 
-std::string Server::address() const { return std::format("{}:{}", settings_.values.host, flight_->port()); }
+std::string Server::address() const {
+  const std::string& host = settings_.values.host;
+  return std::format("{}:{}", host.contains(':') ? "[" + host + "]" : host, flight_->port());
+}
 
 std::string Server::announcement() const {
   const config::ServerConfig& config = settings_.values;

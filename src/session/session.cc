@@ -51,7 +51,8 @@ void SessionImpl::Touch() {
 bool SessionImpl::idle() const {
   const MutexLock lock(mutex_);
   const auto holds = [](const Lane& lane) { return lane.busy || lane.transaction; };
-  return !holds(*home_) && std::ranges::none_of(extras_, [&](const auto& lane) { return holds(*lane); });
+  return subscriptions_ == 0 && !holds(*home_) &&
+         std::ranges::none_of(extras_, [&](const auto& lane) { return holds(*lane); });
 }
 
 void SessionImpl::Expire(std::chrono::steady_clock::time_point unused_since) {
@@ -64,11 +65,12 @@ void SessionImpl::Expire(std::chrono::steady_clock::time_point unused_since) {
       ticket_order_.pop_front();
     }
     std::erase_if(prepared_, [&](const auto& entry) { return entry.second.used < unused_since; });
-    std::erase_if(transactions_, [&](const auto& entry) {
+    std::erase_if(transactions_, [&](const auto& entry) REQUIRES(mutex_) {
       Lane& lane = *entry.second;
       if (lane.busy || lane.used >= unused_since) return false;
       lane.busy = true;
       lane.transaction = false;
+      NoteTransactionEnd(lane);
       rolled_back.push_back(&lane);
       return true;
     });

@@ -145,7 +145,8 @@ class Session {
   // concatenated.
   virtual arrow::Status Bind(const Handle& handle, std::vector<std::shared_ptr<arrow::RecordBatch>> parameters) = 0;
   virtual arrow::Result<Started> StartPrepared(const RequestContext& context, const Handle& handle) = 0;
-  // One execution per row of parameters, in one transaction; the sum of changed rows.
+  // One execution per row of these parameters, none where they have columns but no row, in one transaction; the sum of
+  // changed rows. Without any batch: of what Bind() was given. A batch without columns binds nothing.
   virtual arrow::Result<std::int64_t> UpdatePrepared(
       const RequestContext& context, const Handle& handle,
       const std::vector<std::shared_ptr<arrow::RecordBatch>>& parameters) = 0;

@@ -58,6 +58,30 @@ std::shared_ptr<arrow::Schema> ParameterSchema(const std::vector<engine::Paramet
   return arrow::schema(std::move(fields));
 }
 
+// Can they be parameters at all?
+arrow::Status CheckValues(const Batches& parameters, std::int64_t batch_bytes_max) {
+  std::int64_t rows = 0;
+  for (const auto& batch : parameters) {
+    const auto valid = ingest::CheckBatch(*batch, batch_bytes_max);
+    if (!valid.ok()) return valid.WithMessage("The parameters: ", valid.message());
+    rows += batch->num_rows();
+  }
+  if (rows <= kParameterRowsMax) return arrow::Status::OK();
+  return arrow::Status::Invalid("The parameters have ", rows, " rows; at most ", kParameterRowsMax,
+                                " are taken at once. Bind fewer, or ingest them into a table");
+}
+
+// Are they as many as the statement has?
+arrow::Status CheckCount(const Batches& parameters, const PreparedDescription& description) {
+  const int expected = description.parameter_schema->num_fields();
+  for (const auto& batch : parameters) {
+    if (batch->num_columns() == expected) continue;
+    return arrow::Status::Invalid("The statement has ", expected, " parameters but ", batch->num_columns(),
+                                  " values were bound");
+  }
+  return arrow::Status::OK();
+}
+
 // The next batch of a query that may run several times, once per row of parameters.
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextBatch(RunningQuery& query,
                                                              const std::shared_ptr<arrow::Schema>& schema) {
@@ -272,25 +296,12 @@ arrow::Result<PreparedDescription> SessionImpl::DescribePrepared(const RequestCo
 }
 
 arrow::Status SessionImpl::Bind(const Handle& handle, Batches parameters) {
-  std::int64_t rows = 0;
-  for (const auto& batch : parameters) {
-    const auto valid = ingest::CheckBatch(*batch, services_.limits.batch_bytes_max);
-    if (!valid.ok()) return valid.WithMessage("The parameters: ", valid.message());
-    rows += batch->num_rows();
-  }
-  if (rows > kParameterRowsMax) {
-    return arrow::Status::Invalid("The parameters have ", rows, " rows; at most ", kParameterRowsMax,
-                                  " are taken at once. Bind fewer, or ingest them into a table");
-  }
+  std::erase_if(parameters, [](const auto& batch) { return batch->num_columns() == 0; });
+  ARROW_RETURN_NOT_OK(CheckValues(parameters, services_.limits.batch_bytes_max));
   const MutexLock lock(mutex_);
   const auto found = prepared_.find(handle);
   if (found == prepared_.end()) return UnknownPrepared();
-  const int expected = found->second.description.parameter_schema->num_fields();
-  for (const auto& batch : parameters) {
-    if (batch->num_columns() == expected) continue;
-    return arrow::Status::Invalid("The statement has ", expected, " parameters but ", batch->num_columns(),
-                                  " values were bound");
-  }
+  ARROW_RETURN_NOT_OK(CheckCount(parameters, found->second.description));
   found->second.parameters = std::move(parameters);
   found->second.used = std::chrono::steady_clock::now();
   return arrow::Status::OK();
@@ -311,13 +322,17 @@ arrow::Result<Started> SessionImpl::StartPrepared(const RequestContext& context,
 
 arrow::Result<std::int64_t> SessionImpl::UpdatePrepared(const RequestContext& context, const Handle& handle,
                                                         const Batches& parameters) {
-  if (!parameters.empty()) ARROW_RETURN_NOT_OK(Bind(handle, parameters));
-  ARROW_ASSIGN_OR_RAISE(auto prepared, FindPrepared(handle));
+  // They are not kept: several updates may run under one handle, each with its own.
+  ARROW_RETURN_NOT_OK(CheckValues(parameters, services_.limits.batch_bytes_max));
+  ARROW_ASSIGN_OR_RAISE(const auto prepared, FindPrepared(handle));
+  ARROW_RETURN_NOT_OK(CheckCount(parameters, prepared.description));
+  const bool takes_any = prepared.description.parameter_schema->num_fields() > 0;
+  const auto rows = !takes_any ? Batches() : parameters.empty() ? prepared.parameters : parameters;
   ARROW_ASSIGN_OR_RAISE(auto lease, AcquireFor(context, TransactionOf(prepared), Purpose::kStatement));
   const auto watch = services_.watcher.Begin(context, lease.connection(), this);
   ARROW_RETURN_NOT_OK(NoteRunningPrepared(handle, watch->name()));
   auto log = services_.log.Begin(context, id_, prepared.statement->text());
-  const auto outcome = RunStatement(lease, *prepared.statement, prepared.parameters);
+  const auto outcome = RunStatement(lease, *prepared.statement, rows);
   const auto status = watch->Explain(outcome.status());
   log->Finish(status, outcome.ok() ? outcome->rows_changed : 0);
   ARROW_RETURN_NOT_OK(status);

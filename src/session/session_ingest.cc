@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/batch_bytes.h"
 #include "base/batch_read_ahead.h"
 #include "commit/view_catalog.h"
 #include "ingest/batch_check.h"
+#include "ingest/extension_check.h"
 #include "ingest/table_writer.h"
 #include "session/session_internal.h"
 
@@ -25,9 +27,15 @@ constexpr std::int64_t kRowsPreferred = 4 * 122'880;
 constexpr std::int64_t kBytesPreferredMax = 64LL << 20;
 constexpr std::int64_t kReadAheadBytes = 64LL << 20;  // of an ingest
 
+arrow::Status CheckHasColumns(const arrow::Schema& schema) {
+  if (schema.num_fields() > 0) return arrow::Status::OK();
+  return arrow::Status::Invalid("The rows have no columns; a table needs at least one");
+}
+
 // `CREATE TABLE name AS SELECT * FROM hyprstream_input() LIMIT 0`: DuckDB's own mapping of Arrow's types.
 arrow::Status CreateFromSchema(engine::Connection& connection, const std::string& create,
                                const std::shared_ptr<arrow::Schema>& schema) {
+  ARROW_RETURN_NOT_OK(CheckHasColumns(*schema));
   return connection.Evaluate(create + " AS SELECT * FROM hyprstream_input() LIMIT 0", schema, {}).status();
 }
 
@@ -44,10 +52,12 @@ using WriteBatches = std::function<arrow::Status(const Batches&)>;
 Batches Waiting(BatchReadAhead& ahead, std::shared_ptr<arrow::RecordBatch> next) {
   Batches batches;
   std::int64_t rows = 0;
+  std::int64_t bytes = 0;
   for (; next != nullptr; next = ahead.TryPop()) {
     rows += next->num_rows();
+    bytes += BatchBytes(*next);
     batches.push_back(std::move(next));
-    if (rows >= kRowsPreferred) break;
+    if (rows >= kRowsPreferred || bytes >= kBytesPreferredMax) break;
   }
   return batches;
 }
@@ -215,6 +225,8 @@ arrow::Result<std::unique_ptr<ingest::TableWriter>> SessionImpl::MakeWriter(
 arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& options, arrow::RecordBatchReader& rows,
                                       const CancelWatcher::Watch& watch, Ingested& done) {
   auto& connection = lease.connection();
+  const auto schema = rows.schema();
+  ARROW_RETURN_NOT_OK(ingest::CheckExtensionTypes(*schema));
   if (!options.backend.empty()) {
     if (options.temporary) return arrow::Status::NotImplemented("Backends take no temporary tables");
     CheckedRows checked(rows, services_.limits.batch_bytes_max, watch);
@@ -223,10 +235,11 @@ arrow::Status SessionImpl::IngestRows(LaneLease& lease, const IngestOptions& opt
   TableRef table = options.table;
   if (!options.schema_given && !options.temporary) table.schema = connection.CurrentSchema();
   if (!options.temporary) ARROW_RETURN_NOT_OK(CheckTarget(table));
-  const auto schema = rows.schema();
   ARROW_RETURN_NOT_OK(PrepareTarget(lease, options, table, schema, done));
   std::unique_ptr<ingest::TableWriter> writer;
-  if (!options.temporary) {
+  if (options.temporary) {
+    ARROW_RETURN_NOT_OK(CheckHasColumns(*schema));
+  } else {
     ARROW_ASSIGN_OR_RAISE(writer, MakeWriter(connection, table, schema));
   }
   const auto read = [&]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
@@ -285,6 +298,7 @@ arrow::Result<std::int64_t> SessionImpl::Ingest(const RequestContext& context, c
 arrow::Result<std::unique_ptr<PutStream>> SessionImpl::OpenPut(const RequestContext&, const PutOptions& options,
                                                                const std::shared_ptr<arrow::Schema>& schema) {
   ARROW_RETURN_NOT_OK(CheckTarget(options.table));
+  ARROW_RETURN_NOT_OK(ingest::CheckExtensionTypes(*schema));
   ARROW_ASSIGN_OR_RAISE(auto extra, AcquireExtra());
   ARROW_ASSIGN_OR_RAISE(auto lease, Ready(std::move(extra)));
   auto& connection = lease.connection();

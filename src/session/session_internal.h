@@ -41,6 +41,9 @@ struct SessionServices {
   OpenSubscriptions subscriptions{limits.subscriptions_max, limits.subscription_stall_max};
 };
 
+// The setting that USE and SET schema change.
+inline constexpr const char* kSearchPath = "search_path";
+
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
 // A lane in use; gives it back when it ends.
@@ -92,6 +95,13 @@ struct PreparedHandle {
   std::chrono::steady_clock::time_point used = std::chrono::steady_clock::now();
 };
 
+// The settings by which a condition means what it does, as the session had them when it subscribed.
+struct SubscribedSettings {
+  std::uint64_t version = 0;  // of the session's settings
+  std::string search_path = {};
+  std::vector<std::string> statements = {};  // that set the others
+};
+
 class SessionImpl : public Session, public std::enable_shared_from_this<SessionImpl> {
  public:
   SessionImpl(SessionServices& services, Identity identity, std::string id, std::string peer);
@@ -139,7 +149,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
   SessionInfo Info() const;
   std::chrono::steady_clock::time_point last_used() const;
   void Touch();
-  // Could it end without anybody's losing uncommitted work?
+  // Could it end without anybody's losing uncommitted work, or a subscription?
   bool idle() const;
   // Forgets tickets and prepared statements that nobody used since then, and rolls back such transactions.
   void Expire(std::chrono::steady_clock::time_point unused_since);
@@ -153,7 +163,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
 
   struct Setting {
     std::uint64_t version;
-    std::string text;  // of the statement
+    std::string text;  // of the statement; of the search path itself
   };
 
   // What running one statement gave.
@@ -194,7 +204,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                                           const Batches& parameters);
   arrow::Result<Outcome> RunTransactionStatement(LaneLease& lease, const engine::Statement& statement);
   arrow::Result<Outcome> RunRows(LaneLease& lease, engine::Prepared& plan, const Batches& parameters);
-  void NoteEffects(Lane& lane, const engine::Statement& statement, const engine::PreparedInfo& info);
+  arrow::Status NoteEffects(Lane& lane, const engine::Statement& statement, const engine::PreparedInfo& info);
   arrow::Result<engine::PreparedInfo> DescribeOn(LaneLease& lease, const engine::Statement& statement);
   // The tables of backends that a plan reads, as they are now; and whether they still are that. Nobody tells when they
   // change.
@@ -232,6 +242,7 @@ class SessionImpl : public Session, public std::enable_shared_from_this<SessionI
                               const std::shared_ptr<arrow::Schema>& schema, Ingested& done);
   arrow::Status RunText(LaneLease& lease, const std::string& sql);
   arrow::Result<commit::SubscribeOptions> ReadRequest(LaneLease& lease, const SubscriptionRequest& request);
+  static arrow::Result<SubscribedSettings> SettingsOf(LaneLease& lease);
 
   SessionServices& services_;
   const Identity identity_;

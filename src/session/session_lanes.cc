@@ -153,20 +153,23 @@ arrow::Status SessionImpl::BeginIfOpened(LaneLease& lease) {
 
 // Brings the lane's settings up to the session's.
 arrow::Result<LaneLease> SessionImpl::Ready(LaneLease lease) {
-  std::map<std::uint64_t, std::string> missing;  // in the order in which they were set
+  std::map<std::string, std::string> missing;  // each by its name
   std::uint64_t version = 0;
   {
     const MutexLock lock(mutex_);
     version = settings_version_;
     for (const auto& [name, setting] : settings_) {
-      if (setting.version > lease->settings_applied) missing.emplace(setting.version, setting.text);
+      if (setting.version > lease->settings_applied) missing.emplace(name, setting.text);
     }
   }
   if (!missing.empty()) {
-    const bool own = !lease.connection().in_transaction();
-    if (own) ARROW_RETURN_NOT_OK(lease.connection().Begin());
-    for (const auto& [_, setting] : missing) ARROW_RETURN_NOT_OK(lease.connection().Run(setting).status());
-    if (own) ARROW_RETURN_NOT_OK(lease.connection().Commit());
+    auto& connection = lease.connection();
+    // The path and not its statement: what it names may have been dropped since, or rolled back.
+    if (const auto path = missing.extract(kSearchPath)) ARROW_RETURN_NOT_OK(connection.SetSearchPath(path.mapped()));
+    const bool own = !connection.in_transaction();
+    if (own) ARROW_RETURN_NOT_OK(connection.Begin());
+    for (const auto& [_, setting] : missing) ARROW_RETURN_NOT_OK(connection.Run(setting).status());
+    if (own) ARROW_RETURN_NOT_OK(connection.Commit());
     lease->ForgetPlans();
   }
   lease->settings_applied = version;

@@ -9,11 +9,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "session/session_internal.h"
 #include "session/session_test_support.h"
 
 namespace hyprstream::session {
@@ -189,6 +191,126 @@ TEST_F(SessionLanesTest, ExecuteRunsOnceWhenItIsStarted) {
   const auto prepared = session_->Prepare(context_, "EXECUTE p", {}).ValueOrDie();
   ASSERT_TRUE(session_->StartPrepared(context_, prepared.handle).ok());
   EXPECT_EQ(Rows("SELECT count(*) FROM t"), "2\n");
+}
+
+TEST_F(SessionLanesTest, UpdatesOfOneHandleKeepTheirParametersApart) {
+  constexpr int kThreads = 8;
+  constexpr int kEach = 100;
+  Update("CREATE TABLE t (thread INTEGER, i INTEGER)");
+  const auto handle = session_->Prepare(context_, "INSERT INTO t VALUES (?, ?)", {}).ValueOrDie().handle;
+  const auto schema = arrow::schema({arrow::field("1", arrow::int32()), arrow::field("2", arrow::int32())});
+  std::vector<std::future<void>> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.push_back(Beside([&, thread] {
+      for (int i = 0; i < kEach; ++i) {
+        const auto json = "[[" + std::to_string(thread) + ", " + std::to_string(i) + "]]";
+        EXPECT_EQ(session_->UpdatePrepared(context_, handle, {Batch(schema, json)}).ValueOrDie(), 1);
+      }
+    }));
+  }
+  for (auto& thread : threads) thread.get();
+  EXPECT_EQ(Rows("SELECT count(*), count(DISTINCT (thread, i)) FROM t"), "800|800\n");
+}
+
+TEST_F(SessionLanesTest, AnUpdateRunsOnceForEachRowOfItsOwnParameters) {
+  Update("CREATE TABLE t (i INTEGER)");
+  const auto handle = session_->Prepare(context_, "INSERT INTO t VALUES (?)", {}).ValueOrDie().handle;
+  EXPECT_EQ(session_->UpdatePrepared(context_, handle, {Batch(numbers_, "[[1]]")}).ValueOrDie(), 1);
+  EXPECT_EQ(session_->UpdatePrepared(context_, handle, {Batch(numbers_, "[]")}).ValueOrDie(), 0);
+  const auto unbound = HasSubstr("0 values were bound");
+  EXPECT_THAT(session_->UpdatePrepared(context_, handle, {}).status().message(), unbound) << "nor are they kept";
+  EXPECT_TRUE(session_->Bind(handle, {Batch(numbers_, "[[2]]")}).ok());
+  const auto nothing = arrow::RecordBatch::MakeEmpty(arrow::schema({})).ValueOrDie();
+  EXPECT_THAT(session_->UpdatePrepared(context_, handle, {nothing}).status().message(), unbound);
+  EXPECT_EQ(session_->UpdatePrepared(context_, handle, {Batch(numbers_, "[[3]]")}).ValueOrDie(), 1);
+  EXPECT_EQ(Rows("SELECT * FROM t ORDER BY i"), "1\n3\n");
+  EXPECT_EQ(session_->UpdatePrepared(context_, handle, {}).ValueOrDie(), 1) << "some clients bind apart";
+  EXPECT_EQ(Rows("SELECT * FROM t ORDER BY i"), "1\n2\n3\n");
+  const auto none = session_->Prepare(context_, "INSERT INTO t VALUES (4)", {}).ValueOrDie().handle;
+  EXPECT_EQ(session_->UpdatePrepared(context_, none, {nothing}).ValueOrDie(), 1);
+}
+
+TEST_F(SessionLanesTest, NamedParametersAreInTheOrderOfTheirSchemaOrGivenByName) {
+  const auto prepared = session_->Prepare(context_, "SELECT $b::INTEGER AS b, $a::INTEGER AS a", {}).ValueOrDie();
+  EXPECT_THAT(prepared.parameter_schema->field_names(), ::testing::ElementsAre("b", "a"));
+  const auto answer = [&](const std::string& first, const std::string& second) {
+    const auto schema = arrow::schema({arrow::field(first, arrow::int32()), arrow::field(second, arrow::int32())});
+    EXPECT_TRUE(session_->Bind(prepared.handle, {Batch(schema, "[[1, 2]]")}).ok());
+    const auto started = session_->StartPrepared(context_, prepared.handle).ValueOrDie();
+    const auto rows = session_->Fetch(context_, started.ticket).ValueOrDie()->ToTable();
+    return rows.ok() ? (*rows)->column(0)->GetScalar(0).ValueOrDie()->ToString() : rows.status().ToString();
+  };
+  EXPECT_EQ(answer("b", "a"), "1");
+  EXPECT_EQ(answer("a", "b"), "2") << "by name";
+  EXPECT_EQ(answer("1", "2"), "1") << "other names say nothing";
+}
+
+TEST_F(SessionLanesTest, NoSettingIsEverybodys) {
+  const auto other = NewSession("other");
+  const auto before = Rows("SELECT i FROM (VALUES (2), (NULL), (1)) r(i) ORDER BY i", other.get());
+  for (const char* set :
+       {"SET default_order = 'desc'", "SET default_null_order = 'nulls_first'", "PRAGMA default_order = 'desc'",
+        "PREPARE p AS SET default_order = 'desc'", "EXECUTE p", "PRAGMA default_null_order = 'nulls_first'"}) {
+    ARROW_UNUSED(session_->Update(context_, set, {}));
+    EXPECT_EQ(Rows("SELECT i FROM (VALUES (2), (NULL), (1)) r(i) ORDER BY i", other.get()), before) << set;
+  }
+  const std::string mine = "SELECT i FROM (VALUES (2), (NULL), (1)) r(i) ORDER BY i";
+  EXPECT_EQ(Rows(mine), "null\n2\n1\n");
+  Update("RESET default_order");
+  Update("RESET default_null_order");
+  EXPECT_EQ(Rows(mine), before);
+  for (const char* set : {"SET SESSION schema = 'main'", "RESET schema", "SET SESSION TimeZone = 'Asia/Tokyo'",
+                          "SET Calendar = 'japanese'", "RESET SESSION Calendar", "SET use_views = false",
+                          "SET SESSION use_pushdown = false", "USE main", "RESET search_path"}) {
+    Update(set);
+  }
+}
+
+// As on a single connection of DuckDB's: nothing is found in it.
+TEST_F(SessionLanesTest, ADroppedSchemaLeavesItsSessionUsable) {
+  Update("CREATE TABLE t (i INTEGER)");
+  Update("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 7 AS i");
+  Update("SET schema = 's'");
+  EXPECT_TRUE(NewSession("other")->Update(context_, "DROP SCHEMA s CASCADE", {}).ok());
+  const auto first = session_->BeginTransaction(context_).ValueOrDie();   // at home
+  const auto second = session_->BeginTransaction(context_).ValueOrDie();  // beside it
+  for (const auto& transaction : {Handle(), first, second}) {
+    EXPECT_EQ(Rows("SELECT 1", nullptr, transaction), "1\n");
+    EXPECT_EQ(Rows("SELECT current_schema()", nullptr, transaction), "s\n");
+    EXPECT_EQ(Rows("SELECT i FROM t", nullptr, transaction), "") << "main is looked at last";
+  }
+  EXPECT_TRUE(session_->EndTransaction(context_, first, true).ok());
+  EXPECT_TRUE(session_->EndTransaction(context_, second, true).ok());
+  EXPECT_TRUE(session_->Options(context_).ok());
+  Update("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 8 AS i");
+  EXPECT_EQ(Rows("SELECT i FROM t"), "8\n");
+  Update("SET schema = 'main'");
+  EXPECT_EQ(Rows("SELECT count(*) FROM t"), "0\n");
+}
+
+TEST_F(SessionLanesTest, ASchemaThatWasRolledBackLeavesItsSessionUsable) {
+  Update("BEGIN; CREATE SCHEMA \"a.b\"; USE \"a.b\"; ROLLBACK");
+  EXPECT_EQ(Rows("SELECT current_schema()"), "a.b\n");
+  EXPECT_TRUE(session_->Prepare(context_, "SELECT 1", {}).ok());
+  Update("USE main");
+  EXPECT_EQ(Rows("SELECT current_schema()"), "main\n");
+  Update("CREATE SCHEMA \"a.b\"; SET search_path = 'main,\"a.b\"'");
+  EXPECT_EQ(Rows("SELECT current_schemas(false)::VARCHAR"), Rows("SELECT '[main, a.b]'"));
+}
+
+TEST_F(SessionLanesTest, TemporaryNamesEndWithATransactionThatExpires) {
+  Update("CREATE TABLE t (lasting INTEGER)");
+  const Handle transaction = session_->BeginTransaction(context_).ValueOrDie();
+  Update("CREATE TEMPORARY TABLE t (temporary INTEGER)", transaction);
+  const auto prepared = session_->Prepare(context_, "SELECT * FROM t", transaction).ValueOrDie();
+  EXPECT_EQ(prepared.dataset_schema->field(0)->name(), "temporary");
+  const auto unused_since = std::chrono::steady_clock::now();
+  ASSERT_TRUE(session_->Bind(prepared.handle, {}).ok());  // it is used
+  static_cast<SessionImpl&>(*session_).Expire(unused_since);
+  const auto started = session_->StartPrepared(context_, prepared.handle);
+  ASSERT_TRUE(started.ok()) << started.status();
+  EXPECT_EQ(started->schema->field(0)->name(), "lasting");
+  EXPECT_TRUE(session_->Fetch(context_, started->ticket).ValueOrDie()->ToTable().ok());
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ arrow::Status Forbidden(const engine::Statement& statement) {
 // Which setting a SET, RESET or USE changes: only the last of each has to be repeated elsewhere.
 std::string SettingName(const engine::Statement& statement) {
   const auto name = FoldIdentifier(statement.target());
-  return statement.kind() == StatementKind::kUse || name == "schema" ? "search_path" : name;
+  return statement.kind() == StatementKind::kUse || name == "schema" ? kSearchPath : name;
 }
 
 std::string Listed(const std::vector<std::string>& names) {
@@ -286,7 +286,7 @@ arrow::Result<SessionImpl::Outcome> SessionImpl::RunInTransaction(LaneLease& lea
     if (!set.ok()) lease.connection().Invalidate("a table's options could not be set");
     ARROW_RETURN_NOT_OK(set);
   }
-  NoteEffects(*lease, statement, plan->info());
+  ARROW_RETURN_NOT_OK(NoteEffects(*lease, statement, plan->info()));
   return outcome;
 }
 
@@ -298,11 +298,14 @@ void SessionImpl::NoteTransactionEnd(Lane& lane) {
 }
 
 // Statements whose effect is on the session: other lanes must repeat it, or leave the work to home.
-void SessionImpl::NoteEffects(Lane& lane, const engine::Statement& statement, const engine::PreparedInfo& info) {
+arrow::Status SessionImpl::NoteEffects(Lane& lane, const engine::Statement& statement,
+                                       const engine::PreparedInfo& info) {
+  ARROW_ASSIGN_OR_RAISE(const auto path, lane.connection->SearchPath());
   const MutexLock lock(mutex_);
   if (statement.kind() == StatementKind::kSet || statement.kind() == StatementKind::kUse) {
     const auto version = ++settings_version_;
-    settings_[SettingName(statement)] = {.version = version, .text = statement.text()};
+    const auto name = SettingName(statement);
+    settings_[name] = {.version = version, .text = name == kSearchPath ? path : statement.text()};
     if (lane.settings_applied + 1 == version) lane.settings_applied = version;
     lane.ForgetPlans();
   }
@@ -311,6 +314,7 @@ void SessionImpl::NoteEffects(Lane& lane, const engine::Statement& statement, co
     ++names_version_;
     lane.ForgetPlans();
   }
+  return arrow::Status::OK();
 }
 
 arrow::Result<SessionImpl::Outcome> SessionImpl::RunStatement(LaneLease& lease, const engine::Statement& statement,

@@ -10,6 +10,7 @@
 #include <arrow/type.h>
 #include <arrow/util/byte_size.h>
 
+#include <array>
 #include <format>
 #include <utility>
 
@@ -25,6 +26,7 @@ using Rows = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 // How often a waiting thread asks whether its caller is still there.
 constexpr std::chrono::milliseconds kCallerPoll{200};
 constexpr std::chrono::milliseconds kPeriodMin{1};
+constexpr std::chrono::days kPeriodMax{365};
 
 constexpr const char* kReset = "reset";
 constexpr const char* kUpsert = "upsert";
@@ -174,6 +176,7 @@ arrow::Result<std::unique_ptr<SubscriptionStream::Reading>> SubscriptionStream::
   auto& session = *parts_.session;
   ARROW_ASSIGN_OR_RAISE(auto extra, session.AcquireExtra());
   ARROW_ASSIGN_OR_RAISE(auto lease, session.Ready(std::move(extra)));
+  ARROW_RETURN_NOT_OK(PutSettings(lease));
   auto watch = services_.watcher.Begin(context_, lease.connection(), &session);
   const auto version = services_.commits.catalog_version();
   ARROW_ASSIGN_OR_RAISE(auto delivery, parts_.subscription->Begin(lease.connection()));
@@ -185,6 +188,19 @@ arrow::Result<std::unique_ptr<SubscriptionStream::Reading>> SubscriptionStream::
     reading->plan = *plan;
   }
   return reading;
+}
+
+// The session may have set others since, and what the filter said of a row it must go on saying.
+arrow::Status SubscriptionStream::PutSettings(LaneLease& lease) const {
+  const auto& settings = parts_.settings;
+  if (lease->settings_applied == settings.version) return arrow::Status::OK();
+  lease->settings_applied = 0;  // whoever has the lane next gets the session's again
+  lease->ForgetPlans();
+  auto& connection = lease.connection();
+  ARROW_RETURN_NOT_OK(connection.SetSearchPath(settings.search_path));
+  ARROW_RETURN_NOT_OK(connection.Begin());
+  for (const auto& statement : settings.statements) ARROW_RETURN_NOT_OK(connection.Run(statement).status());
+  return connection.Commit();
 }
 
 // What has changed, as one message to be given, or as the first batches of many. False: there is nothing to give.
@@ -318,6 +334,34 @@ SubscriptionInfo SubscriptionStream::Info() const {
 
 // ---- subscribing
 
+namespace {
+
+// 0: it is none, or too long.
+commit::Micros PeriodOf(engine::Connection& connection, const std::string& text) {
+  const auto period = commit::EvaluateInterval(connection, "TRY_CAST(" + QuoteLiteral(text) + " AS INTERVAL)");
+  if (!period.ok() || period->months != 0) return commit::Micros(0);
+  const std::chrono::days days(period->days);
+  const std::chrono::microseconds rest(period->micros);
+  if (days > kPeriodMax || rest > kPeriodMax || days < -kPeriodMax || rest < -kPeriodMax) return commit::Micros(0);
+  return days + rest <= kPeriodMax ? days + rest : commit::Micros(0);
+}
+
+}  // namespace
+
+arrow::Result<SubscribedSettings> SessionImpl::SettingsOf(LaneLease& lease) {
+  static constexpr std::array<const char*, 4> kNames = {"TimeZone", "Calendar", "default_order", "default_null_order"};
+  SubscribedSettings settings{.version = lease->settings_applied};
+  ARROW_ASSIGN_OR_RAISE(settings.search_path, lease.connection().SearchPath());
+  for (const auto* name : kNames) {
+    const auto sql = std::string("SELECT current_setting('") + name + "')::VARCHAR";
+    ARROW_ASSIGN_OR_RAISE(const auto executed, lease.connection().Run(sql));
+    ARROW_ASSIGN_OR_RAISE(const auto batches, executed.rows->ToRecordBatches());
+    ARROW_ASSIGN_OR_RAISE(const auto value, batches.at(0)->column(0)->GetScalar(0));
+    settings.statements.push_back(std::string("SET ") + name + " = " + QuoteLiteral(value->ToString()));
+  }
+  return settings;
+}
+
 arrow::Result<commit::SubscribeOptions> SessionImpl::ReadRequest(LaneLease& lease, const SubscriptionRequest& request) {
   commit::SubscribeOptions options;
   options.view = request.view;
@@ -331,24 +375,18 @@ arrow::Result<commit::SubscribeOptions> SessionImpl::ReadRequest(LaneLease& leas
   options.by_group = request.rows == "groups";
   options.on_close = request.on == "close";
   if (request.on != "close" && request.on != "update") {
-    const auto period =
-        commit::EvaluateInterval(lease.connection(), "TRY_CAST(" + QuoteLiteral(request.on) + " AS INTERVAL)");
-    const bool fits = period.ok() && period->months == 0;
-    const auto span =
-        fits ? std::chrono::days(period->days) + std::chrono::microseconds(period->micros) : commit::Micros(0);
-    if (span < kPeriodMin) {
+    const auto period = PeriodOf(lease.connection(), request.on);
+    if (period < kPeriodMin) {
       return arrow::Status::Invalid(
           "\"on\" of a subscription must be \"update\", \"close\" or a period such as "
-          "\"1 second\", not \"",
+          "\"1 second\", at most 365 days, not \"",
           request.on, "\"");
     }
-    options.every = span;
+    options.every = period;
   }
   if (!request.where.empty()) {
     ARROW_ASSIGN_OR_RAISE(auto condition, services_.engine.ParseCondition(lease.connection(), request.where));
-    ARROW_ASSIGN_OR_RAISE(const auto zone, TimeZone(lease.connection()));
     options.filter = std::move(condition.sql);
-    if (zone != "UTC") options.filter += "\nin " + zone;  // times mean others elsewhere
     options.filter_columns = std::move(condition.columns);
   }
   return options;
@@ -367,13 +405,19 @@ arrow::Result<std::unique_ptr<ChangeStream>> SessionImpl::Subscribe(const Reques
   ARROW_ASSIGN_OR_RAISE(auto lease, Ready(std::move(extra)));
   const auto watch = services_.watcher.Begin(context, lease.connection(), this);
   ARROW_RETURN_NOT_OK(services_.commits.Begin(lease.connection()));
-  const auto options = ReadRequest(lease, request);
+  auto options = ReadRequest(lease, request);
+  auto settings = SettingsOf(lease);
+  const auto zone = lease.connection().TimeZone();
   ARROW_RETURN_NOT_OK(lease.connection().Rollback());
   ARROW_RETURN_NOT_OK(options.status());
+  ARROW_ASSIGN_OR_RAISE(parts.settings, std::move(settings));
+  ARROW_RETURN_NOT_OK(zone.status());
   parts.request.view = options->view;
+  const auto where = options->filter.empty() ? std::string() : " WHERE (" + options->filter + ")";
+  if (!where.empty() && *zone != "UTC") options->filter += "\nin " + *zone;  // times mean others elsewhere
   ARROW_ASSIGN_OR_RAISE(parts.subscription, services_.commits.Subscribe(*options));
-  ARROW_ASSIGN_OR_RAISE(parts.select, ParseOne("SELECT * FROM " + lease.connection().LastingName(options->view) +
-                                               (options->filter.empty() ? "" : " WHERE (" + options->filter + ")")));
+  ARROW_ASSIGN_OR_RAISE(parts.select,
+                        ParseOne("SELECT * FROM " + lease.connection().LastingName(options->view) + where));
   const auto described = DescribeOn(lease, *parts.select);
   ARROW_RETURN_NOT_OK(watch->Explain(described.status()));
   parts.rows_schema = described->schema;

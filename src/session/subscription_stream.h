@@ -29,6 +29,7 @@ class SubscriptionStream final : public ChangeStream, public OpenSubscription {
     std::shared_ptr<const engine::Statement> select;
     std::shared_ptr<arrow::Schema> rows_schema;  // of the SELECT
     SubscriptionRequest request;
+    SubscribedSettings settings = {};  // that the SELECT means
   };
   SubscriptionStream(const RequestContext& context, SessionServices& services, Parts parts);
   ~SubscriptionStream() override;
@@ -62,6 +63,7 @@ class SubscriptionStream final : public ChangeStream, public OpenSubscription {
   bool OwesToken() const;
   arrow::Result<bool> Read(OpenSubscriptions::Reading how);
   arrow::Result<std::unique_ptr<Reading>> Open(OpenSubscriptions::Reading how);
+  arrow::Status PutSettings(LaneLease& lease) const;
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> NextBatch(Reading& reading);
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Forgotten(const commit::Delivery& delivery) const;
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> WithOp(const char* op, const arrow::RecordBatch& rows) const;

@@ -205,5 +205,59 @@ TEST_F(SubscriptionStreamTest, SubscribersOnAllSidesOfCommitsEndWithTheView) {
   for (auto& sum : orders) EXPECT_EQ(sum.get(), kCommits);
 }
 
+TEST_F(SubscriptionStreamTest, ItsFilterMeansTheSameWhateverTheSessionSetsLater) {
+  Update("SET TimeZone = 'Asia/Tokyo'");
+  Update("CREATE TABLE t (ts TIMESTAMPTZ, names VARCHAR[]) WITH (time = 'ts')");
+  Update(
+      "CREATE MATERIALIZED VIEW v AS SELECT time_bucket(INTERVAL '1 hour', ts) AS w, names, count(*) AS n FROM t "
+      "GROUP BY ALL");
+  SubscriptionRequest request;
+  request.view.name = "v";
+  request.where = "w >= '2026-01-01 21:00:00' AND w < '2026-01-01 22:00:00' AND list_sort(names)[1] = 'a'";
+  const auto stream = session_->Subscribe(context_, request).ValueOrDie();
+  EXPECT_THAT(OpsOf(Next(*stream)), ElementsAre("reset"));
+  const std::string insert =
+      "INSERT INTO t SELECT TIMESTAMPTZ '2026-01-01 00:00:00Z' + INTERVAL (h) HOUR, ['b', 'a'] FROM range(24) r(h)";
+  for (const char* set :
+       {"SET TimeZone = 'America/New_York'", "SET default_order = 'desc'", "RESET TimeZone", "USE hyprstream"}) {
+    Update(set);
+    Update("INSERT INTO main.t" + insert.substr(insert.find(" SELECT")));
+    const auto update = Next(*stream);
+    ASSERT_NE(update.batch, nullptr) << set;
+    EXPECT_EQ(OpsOf(update).size(), 1) << set;
+    EXPECT_TRUE(update.batch->schema()->Equals(*stream->schema())) << set;
+    EXPECT_EQ(update.batch->column(1)->GetScalar(0).ValueOrDie()->ToString(), "2026-01-01 12:00:00.000000Z") << set;
+  }
+  EXPECT_EQ(Rows("SELECT current_setting('TimeZone'), current_setting('default_order'), current_schema()"),
+            "UTC|DESC|hyprstream\n")
+      << "the session has its own again";
+}
+
+TEST_F(SubscriptionStreamTest, ItsPeriodIsBounded) {
+  MakeSales();
+  SubscriptionRequest request;
+  request.view.name = "sales_5m";
+  for (const char* on : {"366 days", "200000 days", "-2147483648 days", "2147483647 days", "9000000000 seconds",
+                         "365 days 1 second", "1 year", "0 seconds", "-1 day", "often"}) {
+    request.on = on;
+    EXPECT_THAT(session_->Subscribe(context_, request).status().message(), HasSubstr("at most 365 days")) << on;
+  }
+  request.on = "365 days";
+  EXPECT_TRUE(session_->Subscribe(context_, request).ok());
+}
+
+TEST_F(SubscriptionStreamTest, ItsSessionMakesNoRoomForOthers) {
+  Reopen({.sessions_max = 2});
+  MakeSales();
+  const auto stream = Subscribe();
+  Next(*stream);
+  const auto other = NewSession("other");
+  EXPECT_TRUE(other->Update(context_, "SELECT 1", {}).ok());  // used after the subscriber's
+  NewSession("third");
+  EXPECT_EQ(registry_->Subscriptions().size(), 1);
+  Update("INSERT INTO sales VALUES ('2026-01-01 10:00:00', 'a', 1, 1)");
+  EXPECT_THAT(OpsOf(Next(*stream)), ElementsAre("upsert"));
+}
+
 }  // namespace
 }  // namespace hyprstream::session

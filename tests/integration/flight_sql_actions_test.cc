@@ -158,6 +158,7 @@ TEST_F(FlightSqlActions, XdbcTypesAreAllOrOne) {
   const auto integers = read(client_.sql().GetXdbcTypeInfo({}, 4));  // XDBC_INTEGER
   EXPECT_GE(integers->num_rows(), 1);
   EXPECT_LT(integers->num_rows(), all->num_rows());
+  EXPECT_THAT(TextOf(*read(client_.sql().GetXdbcTypeInfo({}, 8))), ::testing::StartsWith("DOUBLE|8|"));
 }
 
 TEST_F(FlightSqlActions, KeysNameTheirColumnsInOrder) {
@@ -179,6 +180,50 @@ TEST_F(FlightSqlActions, KeysNameTheirColumnsInOrder) {
   EXPECT_EQ(text(client_.sql().GetImportedKeys({}, keying), pair), expected);
   EXPECT_EQ(text(client_.sql().GetCrossReference({}, keyed, keying), pair), expected);
   EXPECT_EQ(text(client_.sql().GetImportedKeys({}, keyed), pair), "");
+}
+
+// By the words of FlightSql.proto, which differ from one command to the other.
+TEST_F(FlightSqlActions, ForeignKeysNameWhatTheyReferToInTheSpecificationsOrder) {
+  EXPECT_EQ(client_.Update("CREATE TABLE \"Whole\" (a INTEGER PRIMARY KEY, \"U\" INTEGER UNIQUE, b INTEGER, c INTEGER, "
+                           "UNIQUE (b, c));"
+                           "CREATE TABLE both_keys (a INTEGER PRIMARY KEY, UNIQUE (a));"
+                           "CREATE TABLE part (z INTEGER REFERENCES both_keys, y INTEGER REFERENCES whole (u), "
+                           "x INTEGER REFERENCES whole (a));"
+                           "CREATE TABLE another (y INTEGER, z INTEGER, FOREIGN KEY (y, z) REFERENCES Whole (b, C))"),
+            "0");
+  const auto text = [&](const arrow::Result<std::unique_ptr<fl::FlightInfo>>& info) {
+    const auto table = client_.Read(**info).ValueOrDie();
+    std::vector<int> indices;
+    for (const char* column : {"pk_table_name", "pk_column_name", "pk_key_name", "fk_table_name", "fk_key_name"}) {
+      indices.push_back(table->schema()->GetFieldIndex(column));
+    }
+    return TextOf(*table->SelectColumns(indices).ValueOrDie());
+  };
+  const sql::TableRef whole{std::nullopt, "main", "whole"};
+  const sql::TableRef part{std::nullopt, "main", "part"};
+  const std::string by_a = "Whole|a|Whole_a_pkey|part|part_x_a_fkey\n";
+  const std::string by_u = "Whole|U|Whole_u_key|part|part_y_u_fkey\n";
+  const std::string by_both =
+      "Whole|b|Whole_b_c_key|another|another_y_z_b_c_fkey\nWhole|c|Whole_b_c_key|another|another_y_z_b_c_fkey\n";
+  EXPECT_EQ(text(client_.sql().GetImportedKeys({}, part)),
+            by_a + by_u + "both_keys|a|both_keys_a_pkey|part|part_z_a_fkey\n");
+  EXPECT_EQ(text(client_.sql().GetExportedKeys({}, whole)), by_both + by_a + by_u);
+  EXPECT_EQ(text(client_.sql().GetCrossReference({}, whole, part)), by_a + by_u);
+}
+
+TEST_F(FlightSqlActions, TablesComeByCatalogSchemaNameAndType) {
+  EXPECT_EQ(client_.Update(
+                "CREATE SCHEMA ordered; CREATE TABLE ordered.b (i INTEGER); CREATE VIEW ordered.a AS SELECT 1 AS i;"
+                "CREATE VIEW ordered.c AS SELECT 1 AS i; CREATE TABLE ordered_d (i INTEGER)"),
+            "0");
+  for (const bool include_schema : {false, true}) {
+    const std::string schemas = "%";
+    const auto info = client_.sql().GetTables({}, nullptr, &schemas, nullptr, include_schema, nullptr).ValueOrDie();
+    const auto table = client_.Read(*info).ValueOrDie();
+    const auto names = TextOf(*table->SelectColumns({1, 2, 3}).ValueOrDie());
+    EXPECT_THAT(names, ::testing::HasSubstr("ordered|a|VIEW\nordered|b|TABLE\nordered|c|VIEW\n"));
+    EXPECT_LT(names.find("main|ordered_d|TABLE"), names.find("ordered|a|VIEW"));
+  }
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 """`hyprstream config`, `version` and `--help` as processes."""
 
+import subprocess
+
 import pytest
-from server_process import run_hyprstream
+from server_process import BINARY, clean_environment, run_hyprstream
 
 
 def test_values_are_shown_with_their_origin_and_never_a_secret(tmp_path):
@@ -32,6 +34,31 @@ def test_what_is_wrong_is_one_line(tmp_path):
                       ["backends", "chekc"], ["backends", "check", "--prot", "1"]):
         status, out, error = run_hyprstream(*arguments)
         assert (status, out) == (2, "") and error.startswith("hyprstream: ") and error.count("\n") == 1, error
+
+
+@pytest.mark.parametrize("option", ['pasword = "x"', 'pool_max = "abc"', 'statement_timeout = "1 fortnight"'])
+def test_what_serve_refuses_of_a_backend_config_refuses_too(tmp_path, option):
+    config = tmp_path / "h.toml"
+    config.write_text(f'[backends.shop]\ndriver = "sqlite"\nuri = "file:shop.sqlite"\n{option}\n')
+    status, out, error = run_hyprstream("config", "--config", config)
+    assert (status, out) == (2, "") and error.startswith("hyprstream: [backends.shop]: ") and error.count("\n") == 1
+    assert run_hyprstream("serve", "--port", 0, "--config", config) == (status, out, error)
+
+
+def test_a_flag_switches_off_what_the_environment_switched_on():
+    status, out, error = run_hyprstream("config", "--insecure=false", "--core-dumps=no",
+                                        environment={"HYPRSTREAM_INSECURE": "true", "HYPRSTREAM_CLIENT_ATTACH": "yes"})
+    assert (status, error) == (0, "")
+    for line in ("insecure = false", "core_dumps = false", "client_attach = true"):
+        assert line in out
+
+
+@pytest.mark.parametrize("arguments", [["config"], ["version"], ["--help"]])
+def test_what_cannot_be_printed_is_an_error(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                              env=clean_environment())
+    assert (done.returncode, done.stderr) == (1, "hyprstream: Cannot write to standard output: No space left on device\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["serve"], ["sql"], ["ingest"], ["config"], ["version"], ["backends"],

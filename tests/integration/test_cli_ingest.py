@@ -61,6 +61,29 @@ def test_what_sql_prints_ingest_reads_back(server, unique, tmp_path, output_form
         assert sql(server, f"SELECT * FROM {one} EXCEPT ALL SELECT * FROM {other}").count("\n") == 1
 
 
+def test_csv_of_one_column_keeps_its_nulls(server, unique):
+    printed = sql(server, "SELECT unnest([1, NULL, 3]) AS a")
+    assert ingest(server, unique, "--create", "--format", "csv", "-", stdin=printed).startswith("3 rows into")
+    assert sql(server, f"SELECT count(*) AS n, sum(a) AS s FROM {unique} WHERE a IS NULL OR a > 0") == "n,s\n3,4\n"
+
+
+@pytest.mark.parametrize("output_format", ["csv", "json"])
+def test_times_with_local_mean_time_are_read_back(server, unique, output_format):
+    values = "TIMESTAMPTZ '1880-01-01 00:00:00+00' AS early, TIMESTAMPTZ '1900-01-01 00:00:00+00' AS later"
+    printed = sql(server, f"SET TimeZone = 'Europe/Berlin'; SELECT {values}", output_format)
+    assert "1880-01-01 00:00:00+00" in printed and "1900-01-01 01:00:00+01" in printed
+    sql(server, f"CREATE TABLE {unique} (early TIMESTAMPTZ, later TIMESTAMPTZ)")
+    ingest(server, unique, "--format", output_format, "-", stdin=printed)
+    assert sql(server, f"SELECT count(*) AS n FROM (FROM {unique} INTERSECT SELECT {values})") == "n\n1\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_each_kind_of_line_end_ends_csv_records(server, unique, end):
+    sql(server, f"CREATE TABLE {unique} (a BIGINT, b VARCHAR)")
+    ingest(server, unique, "--format", "csv", "-", stdin=end.join(["", "a,b", "1,6\" nail", "2,NA", ""]))
+    assert sql(server, f"FROM {unique} ORDER BY a", "json") == '{"a":1,"b":"6\\" nail"}\n{"a":2,"b":"NA"}\n'
+
+
 @pytest.mark.parametrize("kind", ["parquet", "stream", "file", "feather"])
 def test_binary_formats_are_read_from_files_and_pipes(server, unique, tmp_path, kind):
     table = pa.table({
@@ -131,7 +154,17 @@ def test_quoted_names_reach_other_schemas(server, unique):
     sql(server, f'CREATE SCHEMA "{unique}.s"')
     ingest(server, f'"{unique}.s"."my table"', "--create", "--format", "csv", "-", stdin="a\n1\n")
     assert sql(server, f'SELECT * FROM "{unique}.s"."my table"') == "a\n1\n"
-    assert "is no table's name" in ingest(server, "a.b.c", "-", stdin="a\n1\n", expect=1)
+    assert "is no table's name" in ingest(server, "a.b.c", "-", stdin="a\n1\n", expect=2)
+
+
+def test_a_summary_that_cannot_be_printed_is_an_error(server, unique, tmp_path):
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [BINARY, "ingest", "--url", server.url, "--table", unique, "--create", "--quiet", tmp_path / "a.csv"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=clean_environment())
+    assert (done.returncode, done.stderr) == (
+        1, "hyprstream: Cannot write to standard output: No space left on device; 1 row was accepted\n")
 
 
 def test_a_bad_line_stops_or_is_skipped(server, unique, tmp_path):
@@ -150,6 +183,61 @@ def test_a_bad_line_stops_or_is_skipped(server, unique, tmp_path):
     json = tmp_path / "bad.jsonl"
     json.write_text('{"a": 1}\n{"a": 1,}\n')
     assert "bad.jsonl, line 2, character 9: not valid JSON" in ingest(server, unique, json, expect=1)
+
+
+def test_what_a_column_cannot_hold_is_skipped_like_what_cannot_be_read(server, unique, tmp_path):
+    sql(server, f"CREATE TABLE {unique} (a BIGINT, m DECIMAL(5,2), d DOUBLE, s VARCHAR)")
+    (tmp_path / "a.csv").write_bytes(b'a,m,d,s\n1,1,1,x\n2,12345,1,x\n3,1,1e400,x\n4,1,1,\xe9\n5,1,inf,"x\n6,1,1,x\n')
+    (tmp_path / "b.jsonl").write_bytes(b'{"a":7,"s":"x"}\n{"a":8,"s":"\xe9"}\n')
+    status, out, error = run_hyprstream("ingest", "--url", server.url, "--table", unique, "--on-error", "skip",
+                                        tmp_path / "a.csv", tmp_path / "b.jsonl")
+    assert status == 0 and out.startswith("2 rows into") and "5 bad records skipped" in out, out + error
+    for place in ["line 3, column m: ", "line 4, column d: ", "line 5, ", "line 6, a quote is opened", "b.jsonl, line 2, "]:
+        assert place in error
+    assert sql(server, f"SELECT a FROM {unique} ORDER BY a") == "a\n1\n7\n"
+
+
+def test_json_columns_that_come_late(server, unique, tmp_path):
+    sql(server, f"CREATE TABLE {unique} (a BIGINT, b INTEGER DEFAULT 7, m MAP(VARCHAR, INTEGER), l UBIGINT[])")
+    sender = subprocess.Popen(
+        [BINARY, "ingest", "--url", server.url, "--table", unique, "-"], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment(),
+    )
+    sender.stdin.write('\n{"a":1}\n')
+    sender.stdin.flush()
+    wait_until(lambda: count(server, unique) == 1, what="the first row")
+    out, error = sender.communicate('{"A":2,"m":{"x":1}}\n{"a":3,"b":null,"m":{"y":2},"l":[18446744073709551615]}\n')
+    assert sender.returncode == 0 and out.startswith("3 rows into"), error
+    assert sql(server, f"SELECT * FROM {unique} ORDER BY a", "json") == (
+        '{"a":1,"b":7,"m":null,"l":null}\n'
+        '{"a":2,"b":null,"m":[{"key":"x","value":1}],"l":null}\n'
+        '{"a":3,"b":null,"m":[{"key":"y","value":2}],"l":[18446744073709551615]}\n')
+    file = tmp_path / "again.jsonl"
+    file.write_bytes(exported(server, unique, "json"))
+    assert "3 rows into" in ingest(server, unique, file)
+    assert sql(server, f"SELECT count(*) AS rows, count(DISTINCT (a, b, m, l)) AS kinds FROM {unique}") == "rows,kinds\n6,3\n"
+
+
+def test_json_records_that_cannot_be_read_are_named_or_skipped(server, unique):
+    sql(server, f"CREATE TABLE {unique} (a BIGINT, d DOUBLE)")
+    lines = 'null\n{"a":1}\nbad\n{"d":1e400}\n{"a":' + "[" * 100_000 + '}\n{"c":1}\n{"a":2,"d":0.5}\n'
+    error = ingest(server, unique, "--format", "json", "-", stdin=lines, expect=1)
+    assert error == (
+        'hyprstream: standard input, line 1, a record must be an object: {"column": value}; 0 rows were accepted\n')
+    status, out, error = run_hyprstream(
+        "ingest", "--url", server.url, "--table", unique, "--format", "json", "--on-error", "skip", "-", stdin=lines)
+    assert status == 0 and "2 rows into" in out and "5 bad records skipped" in out
+    for words in ["line 3, character 1: not valid JSON", "line 4, column d: a number too large for DOUBLE",
+                  "line 5, character 100006: not valid JSON", "line 6, column c: there is no such column"]:
+        assert words in error
+    assert sql(server, f"SELECT * FROM {unique} ORDER BY a", "json") == '{"a":1,"d":null}\n{"a":2,"d":0.5}\n'
+
+
+def test_integers_beyond_bigint_get_a_type_that_holds_them(server, unique):
+    ingest(server, unique, "--create", "--format", "json", "-", stdin='{"a":9223372036854775809}\n')
+    assert sql(server, f"SELECT typeof(a) AS type, a FROM {unique}") == "type,a\nUBIGINT,9223372036854775809\n"
+    ingest(server, unique + "_csv", "--create", "--format", "csv", "-", stdin="a,b\n-1,1\n18446744073709551616,2\n")
+    assert sql(server, f"SELECT a FROM {unique}_csv ORDER BY b") == "a\n-1\n18446744073709551616\n"
 
 
 def test_a_missing_table_is_one_line_with_the_nearest(server, unique):

@@ -11,6 +11,7 @@ import pyarrow.flight as flight
 import pytest
 
 import flight_sql_wire as wire
+from certificates import certify
 from server_process import BINARY, ServerProcess, clean_environment, run_hyprstream, wait_until
 
 ENDLESS = "SELECT count(*) FROM range(100000000000) a WHERE hash(a.range) = 1"
@@ -91,6 +92,82 @@ def test_tls_files_that_are_missing_or_wrong(tmp_path):
     assert "give tls_key too" in refused("--port", 0, "--tls-cert", "/nowhere/c.pem")
     assert "/nowhere/c.pem" in refused("--port", 0, "--tls-cert", "/nowhere/c.pem", "--tls-key", "/nowhere/k.pem")
     assert "is not in PEM format" in refused("--port", 0, "--tls-cert", tmp_path / "no.pem", "--tls-key", tmp_path / "no.pem")
+
+
+def test_tls_files_that_do_not_belong_together(tmp_path):
+    certify(tmp_path)
+    subprocess.run("openssl req -x509 -newkey rsa:1024 -nodes -days 2 -subj /CN=weak -keyout weak.key -out weak.pem".split(),
+                   cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run("openssl rsa -aes128 -passout pass:p -in server.key -out locked.key".split(), cwd=tmp_path, check=True,
+                   capture_output=True)
+    for cert, key, words in [
+        ("server.pem", "ca.key", ("server.pem of tls_cert", "ca.key of tls_key", "is not that of")),
+        ("server.pem", "server.pem", ("server.pem of tls_key holds no private key",)),
+        ("server.key", "server.key", ("server.key of tls_cert holds no certificate",)),
+        ("server.pem", "locked.key", ("locked.key of tls_key holds no private key that needs no password",)),
+        ("weak.pem", "weak.key", ("weak.pem of tls_cert cannot be used", "too small")),
+    ]:
+        error = refused("--port", 0, "--tls-cert", tmp_path / cert, "--tls-key", tmp_path / key)
+        assert all(word in error for word in words), error
+    both = tmp_path / "both.pem"
+    both.write_bytes((tmp_path / "server.key").read_bytes() + (tmp_path / "server.pem").read_bytes())
+    with ServerProcess("--tls-cert", both, "--tls-key", both, scheme="grpc+tls") as server:
+        answer = run_hyprstream("sql", "--url", server.url, "--tls-roots", tmp_path / "ca.pem", "-c", "SELECT 42 AS x")
+        assert answer[0] == 0 and "42" in answer[1], answer
+
+
+def test_no_folder_is_taken_for_something_else(tmp_path):
+    config = tmp_path / "h.toml"
+    config.write_text('data = "~/hd"\n')
+    assert f"data (file {config}, line 1): '~/hd' begins with ~, which only a shell replaces" in refused("--config", config)
+    (tmp_path / "a?b").mkdir()
+    error = run_hyprstream("serve", "--port", 0, "--data", "d", folder=tmp_path / "a?b")[2]
+    assert f"'{tmp_path}/a?b/d' holds a question mark" in error and error.count("\n") == 1
+    assert not (tmp_path / "a?b" / "d").exists()
+    for data in ("./~/hd", "file:hd"):
+        with ServerProcess("--data", data, folder=tmp_path, environment={"HOME": str(tmp_path / "home")}) as server:
+            sql(server, "CREATE TABLE t (a BIGINT)")
+        assert (tmp_path / data / "tables.duckdb").exists()
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_ready_file_is_never_that_of_an_ended_server(tmp_path):
+    ready = tmp_path / "ready"
+    file = tmp_path / "file"
+    file.write_text("")
+    ready.write_text("127.0.0.1:1\n")  # of one that was killed
+    refused("--port", 0, "--ready-file", ready, "--data", file)
+    assert not ready.exists()
+    with ServerProcess(ready_file=ready) as server:
+        refused("--port", server.port, "--ready-file", ready)
+        assert ready.read_text() == server.address + "\n"
+        other = subprocess.Popen([BINARY, "serve", "--port", "0", "--log-level", "off", "--ready-file", ready],
+                                 stdout=subprocess.PIPE, text=True, env=clean_environment())
+        announcement = other.stdout.readline()
+        server.terminate()
+        assert f"grpc://{ready.read_text().strip()} (" in announcement
+    other.send_signal(signal.SIGTERM)
+    other.communicate(timeout=30)
+    assert other.returncode == 0 and not ready.exists()
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_addresses_of_ipv6(host):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with ServerProcess("--host", host, "--http-host", host, "--http-port", 0) as server:
+        assert server.address == f"[::1]:{server.port}"
+        assert f"ready on grpc://[::1]:{server.port} (" in server.log()
+        assert sql(server, "SELECT 42 AS x") == "x\n42\n"
+
+
+def test_the_environment_does_not_take_the_users_away(tmp_path):
+    config = tmp_path / "h.toml"
+    config.write_text("[users.alice]\ntoken = 'abc'\n")
+    assert "HYPRSTREAM_USERS names no user; unset it" in refused(
+        "--port", 0, "--config", config, environment={"HYPRSTREAM_USERS": ""})
 
 
 def test_an_open_address_needs_users_or_insecure():

@@ -1,6 +1,7 @@
 """`hyprstream sql` as a process: scripts, formats, and the shell on a terminal."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -40,6 +41,16 @@ def test_four_formats(server):
         assert reader.read_all().column("n").to_pylist() == [1, 20]
 
 
+def test_values_are_shown_as_sql_writes_them(server):
+    query = ("-c", "SELECT TIME '24:00:00' AS t, [TIME '24:00:00'] AS l, union_value(num := 2) AS u, "
+                   "[union_value(name := 'x')] AS us, 0::DECIMAL(18,10) AS d, {'d': 0.0000000001::DECIMAL(18,10)} AS s")
+    assert run(server, "--format", "csv", *query)[1] == (
+        't,l,u,us,d,s\n24:00:00,"[""24:00:00""]",2,"[""x""]",0.0000000000,"{""d"":0.0000000001}"\n')
+    assert run(server, "--format", "json", *query)[1] == (
+        '{"t":"24:00:00","l":["24:00:00"],"u":2,"us":["x"],"d":0.0000000000,"s":{"d":0.0000000001}}\n')
+    assert "0.0000000000" in run(server, *query)[1]
+
+
 def test_statements_come_from_flags_files_and_pipes(server, unique, tmp_path):
     file = tmp_path / "script.sql"
     file.write_text(f"CREATE TABLE {unique} (a INTEGER); -- a comment; with a semicolon\n"
@@ -63,18 +74,51 @@ def test_errors_are_one_line_and_stop_the_script(server, unique):
     status, out, error = run(server, "--format", "csv", "-c", f"SELECT 1 AS a; SELECT * FROM {unique}; SELECT 2 AS b")
     assert (status, out) == (1, "a\n1\n")
     assert error.startswith("hyprstream: ") and error.count("\n") == 1 and unique in error
-    for arguments, words in [
-        (("-f", "/nowhere/x.sql"), "Cannot read /nowhere/x.sql"),
-        (("-c", "SELECT 1", "--user", "me"), "--user and --password-file go together"),
-        (("-c", "SELECT 1", "--token-file", "/nowhere"), "Cannot read /nowhere"),
-    ]:
-        status, _, error = run(server, *arguments)
-        assert status == 1 and words in error and error.count("\n") == 1
     status, _, error = run_hyprstream("sql", "--url", "grpc://127.0.0.1:1", "-c", "SELECT 1")
     assert status == 1 and "No server answers there" in error and error.count("\n") == 1
-    status, _, error = run_hyprstream("sql", "--url", "http://x", "-c", "SELECT 1")
-    assert status == 1 and "is no address of a server" in error
-    assert run_hyprstream("sql", "--format", "xml")[0] == 2
+
+
+def test_scripts_that_cannot_be_read(server, tmp_path):
+    for file, why in [("/nowhere/x.sql", "No such file or directory"), (tmp_path, "Is a directory")]:
+        assert run(server, "-f", file) == (1, "", f"hyprstream: Cannot read {file}: {why}\n")
+    (tmp_path / "empty.sql").write_text("")
+    assert run(server, "-f", tmp_path / "empty.sql") == (0, "", "")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    done = subprocess.run([BINARY, "sql", "--url", server.url], stdin=folder, capture_output=True, text=True,
+                          env=clean_environment(), timeout=60)
+    os.close(folder)
+    assert (done.returncode, done.stderr) == (1, "hyprstream: Cannot read standard input: Is a directory\n")
+
+
+def test_long_scripts_are_read_whole(server, tmp_path):
+    script = tmp_path / "long.sql"
+    script.write_text("SELECT 1 AS a;" + "\n" * (3 << 20) + "SELECT 2 AS b")
+    assert run(server, "--format", "csv", "-f", script) == (0, "a\n1\nb\n2\n", "")
+    assert run(server, "--format", "csv", stdin=script.read_text()) == (0, "a\n1\nb\n2\n", "")
+
+
+@pytest.mark.parametrize("command", [("sql", "-c", "SELECT 1"), ("ingest", "--table", "t", "-")])
+def test_wrong_flags_are_told_before_anything_is_begun(tmp_path, command):
+    secret = tmp_path / "secret"
+    secret.write_text("s\n")
+    (tmp_path / "blank").write_text("\ns\n")
+    for flags, words in [
+        (("--user", "me"), "--user and --password-file go together"),
+        (("--password-file", secret), "--user and --password-file go together"),
+        (("--token-file", secret, "--password-file", secret), "--user and --password-file go together"),
+        (("--token-file", secret, "--user", "me", "--password-file", secret), "either --token-file or --user"),
+        (("--token-file", "/nowhere"), "Cannot read /nowhere: No such file"),
+        (("--token-file", tmp_path), "Is a directory"),
+        (("--token-file", tmp_path / "blank"), "begins with an empty line"),
+        (("--user", "me", "--password-file", "/nowhere"), "Cannot read /nowhere"),
+        (("--tls-roots", "/nowhere"), "Cannot read /nowhere"),
+        (("--url", "http://x"), "is no address of a server"),
+        (("--url", "grpcs://x:1"), "is no address of a server"),
+        (("--url", "grpc://::1:1"), "is no address of a server"),
+        (("--format", "xml"), "--format"),
+    ]:
+        status, out, error = run_hyprstream(*command, *flags)
+        assert (status, out) == (2, "") and words in error and error.count("\n") == 1, (flags, error)
 
 
 def test_the_shell_runs_statements_of_several_lines(shell):

@@ -127,3 +127,28 @@ def test_no_function_ends_the_server():
         assert cursor.fetchone() == (42,)
         print(f"{called} calls of {len(functions)} functions")
         assert called > 20
+
+
+# What is in hop()'s place in a plan, called through the text of a query() with what hop() never gives it.
+OWN_CALLS = [
+    "hyprstream_hop_starts(TIMESTAMP '2020-01-01', INTERVAL '0 s', INTERVAL '1 hour')",
+    "hyprstream_hop_starts(TIMESTAMP '2020-01-01', INTERVAL '1 hour', INTERVAL '0 s')",
+    "hyprstream_hop_starts(TIMESTAMP '2020-01-01', NULL, INTERVAL '1 hour')",
+    "hyprstream_hop_starts(TIMESTAMP '2020-01-01', to_seconds(i), to_seconds(i))",
+    "hyprstream_hop_starts(TIMESTAMP '2020-01-01', to_seconds(-i - 1), to_seconds(i))",
+    "hyprstream_event_time(i::VARCHAR, TIMESTAMP '2020-01-01', NULL)",
+    "hyprstream_event_time(?, ?, ?)",
+    "hyprstream_window_width(?, ?, ?)",
+]
+
+
+@pytest.mark.parametrize("call", OWN_CALLS)
+def test_the_own_functions_fail_in_words(call):
+    text = f"SELECT {call} FROM range(3) r(i)".replace("'", "''")
+    with ServerProcess() as server, flight_sql.connect(server.url, autocommit=True) as client, client.cursor() as cursor:
+        with pytest.raises(flight_sql.Error) as caught:
+            cursor.execute(f"SELECT * FROM query('{text}')")
+            cursor.fetchall()
+        assert caught.value.status_code.name not in ("INTERNAL", "IO"), str(caught.value)
+        cursor.execute("SELECT 42")
+        assert cursor.fetchone() == (42,)

@@ -159,6 +159,27 @@ def test_messages_without_header_where_one_is_due(server, unique):
     assert put(server, unique, messages).code == "OK"
 
 
+def test_descriptors_alone_in_mid_stream(server, table):
+    """Flight takes one for the end of the stream: what follows would be lost without a word."""
+    schema, *batches = ipc_messages(SCHEMA, [BATCH, BATCH])
+    with RawConnection(server) as raw:
+        stream = raw.start("DoPut")
+        raw.send(stream, flight_data(path=[table], header=schema[0]))
+        raw.send(stream, flight_data(header=batches[0][0], body=batches[0][1]))
+        raw.send(stream, flight_data(path=[table]))
+        raw.send(stream, flight_data(header=batches[1][0], body=batches[1][1]))
+        raw.end(stream)
+        answer = raw.answer(stream)
+    assert answer.code == "INVALID_ARGUMENT" and "neither" in answer.text, answer
+    with RawConnection(server) as raw:  # beside a header it says nothing new
+        stream = raw.start("DoPut")
+        raw.send(stream, flight_data(path=[table], header=schema[0]))
+        for header, body in batches:
+            raw.send(stream, flight_data(path=[table], header=header, body=body))
+        raw.end(stream)
+        assert raw.answer(stream).code == "OK"
+
+
 def test_a_dictionary_that_swells(server, unique):
     """A few bytes for each row, a megabyte each in the table."""
     run_sql(server, f"CREATE TABLE {unique} (s VARCHAR)")

@@ -1,12 +1,14 @@
 """Metadata calls, handles, actions and descriptors that no stock client sends: answered or refused in words, soon."""
 
+import pyarrow as pa
 import pytest
 from exchange import is_healthy, run_sql
-from raw_flight import RawConnection, field, flight_data, varint
+from raw_flight import RawConnection, field, flight_data, ipc_messages, varint
 from server_process import ServerProcess
 
 TYPE = b"type.googleapis.com/arrow.flight.protocol.sql."
 MEGABYTE = b"x" * 1_000_000
+SCHEMA = pa.schema([pa.field("i", pa.int32())])
 REFUSED = ("INVALID_ARGUMENT", "NOT_FOUND", "UNIMPLEMENTED")
 # gRPC and Flight say these of what they cannot read, before any code of ours sees it.
 UNREADABLE = (*REFUSED, "INTERNAL", "UNKNOWN")
@@ -156,6 +158,52 @@ def test_streams_that_begin_with_garbage(server, method):
                     flight_data(command=b"SELECT 1", header=b"\xff" * 10), flight_data(path=["p"] * 1000)):
         call(server, method, message, UNREADABLE)
     assert run_sql(server, "SELECT count(*) AS n FROM kept") == {"n": [0]}
+
+
+DEEP = {"arrays": b"[" * 100_000 + b"]" * 100_000, "objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+        "arrays without end": b"[" * 100_000, "1e400": b"1e400"}
+
+
+@pytest.mark.parametrize("what", DEEP)
+def test_documents_that_are_deep_or_have_numbers_that_are_none(server, what):
+    deep = DEEP[what]
+    for ticket in (b'{"subscribe": %s}', b'{"subscribe": {"view": %s}}', b'{"subscribe": {"view": ["main", %s]}}', b'{"other": %s}', b"%s",
+                   b"hyprstream.path:%s", b'hyprstream.path:["kept", %s]'):
+        call(server, "DoGet", field(1, ticket % deep), REFUSED)
+    schema, batch = ipc_messages(SCHEMA, [pa.record_batch([pa.array([1], pa.int32())], schema=SCHEMA)])
+    for metadata in (b'{"subscribe": %s}', b'{"subscribe": {"where": %s}}', b'{"create": %s}', b"%s"):
+        for method in ("DoPut", "DoExchange"):
+            with RawConnection(server, seconds=20) as raw:
+                stream = raw.start(method)
+                raw.send(stream, flight_data(path=["kept"], header=schema[0]))
+                raw.send(stream, flight_data(metadata=metadata % deep, header=batch[0], body=batch[1]))
+                raw.end(stream)
+                assert raw.answer(stream).code in REFUSED
+    assert run_sql(server, "SELECT count(*) AS n FROM kept") == {"n": [0]}
+
+
+def test_a_document_of_a_subscription_is_bounded(server):
+    run_sql(server, "CREATE TABLE watched (ts TIMESTAMP, k VARCHAR) WITH (time = 'ts')")
+    run_sql(server, "CREATE MATERIALIZED VIEW watching AS SELECT k, count(*) AS n FROM watched GROUP BY ALL")
+    wanted = b'{"subscribe": {"view": "watching", "where": "k = \'%s\'"}}'
+    answer = call(server, "DoGet", field(1, wanted % (b"x" * (1 << 20))), ("INVALID_ARGUMENT",))
+    assert "may have 1048576 bytes" in answer.text
+    answer = call(server, "DoGet", field(1, b'{"subscribe": %s}' % DEEP["arrays"]), ("INVALID_ARGUMENT",))
+    assert "nested 8 deep" in answer.text
+
+
+@pytest.mark.parametrize("method", ["DoPut", "DoExchange"])
+@pytest.mark.parametrize("name", ["arrow.opaque", "arrow.fixed_shape_tensor", "arrow.variable_shape_tensor", "arrow.json", "geoarrow.wkb"])
+def test_extension_types_with_deep_metadata(server, name, method):
+    """Arrow parses the JSON of such types by recursion."""
+    nested = b'{"type_name": "x", "vendor_name": "DuckDB", "shape": %s}' % (b"[" * 1_000_000 + b"]" * 1_000_000)
+    for storage in (pa.binary(), pa.list_(pa.float32(), 2)):
+        column = pa.field("i", storage, metadata={"ARROW:extension:name": name, "ARROW:extension:metadata": nested})
+        for descriptor in ({"path": ["kept"]}, {"command": any_of("CommandStatementIngest", field(2, b"kept"))}):
+            message = flight_data(header=ipc_messages(pa.schema([column]))[0][0], **descriptor)
+            answer = call(server, method, message, ("OK", "ALREADY_EXISTS", *UNREADABLE))
+            if method == "DoPut" and name.startswith("arrow."):
+                assert "may have 4096 bytes" in answer.text
 
 
 def test_criteria_and_handshakes_that_are_none(server):

@@ -33,6 +33,11 @@ READERS = [
     "json_execute_serialized_sql(json_serialize_sql('SELECT 42'))",
     "json_execute_serialized_sql(json_serialize_sql('FROM read_text(''{f}'')'))",
     "(SHOW memory_limit)", "(SHOW temp_directory)",
+    "query('FROM hyprstream_system(''tables'')')", "query('FROM query(''SELECT hyprstream_present(1)'')')",
+    "query('SELECT ''' || current_setting('temp_directory') || ''' AS t')", "range(len(current_setting('temp_directory')))",
+    "query('SELECT ''' || json_serialize_sql('SELECT 1') || ''' AS t')", "range(sleep_ms(1))",
+    "sql_auto_complete('SELECT ' || repeat('(', 20000))", "query('SELECT 1' || repeat(' UNION ALL SELECT 1', 20000))",
+    "query_table(list_transform(range(20000), lambda x: 'base'))",
 ]
 
 # Whole statements; the last must be refused, or one before it.
@@ -77,6 +82,8 @@ STATEMENTS = [[sql] for sql in [
     "EXPLAIN ANALYZE INSERT INTO base VALUES (1, 'x')", "EXPLAIN COPY base TO '{d}/out.csv'",
     "PREPARE {n} AS COPY base TO '{d}/out.csv'", "PREPARE {n} AS SET threads = 8",
     "CREATE TYPE {n} AS ENUM (SELECT content FROM read_text('{f}'))",
+    "CREATE SCHEMA system", "CREATE SCHEMA IF NOT EXISTS temp", "CREATE SCHEMA tables", "CREATE SCHEMA hyprstream.mine",
+    "CREATE SCHEMA __hyprstream.mine", "CREATE MACRO tumble(x) AS TABLE SELECT x",
 ]]
 
 # Ways to hide a read of a file.
@@ -223,6 +230,13 @@ def test_what_no_client_may_touch_is_refused_through_every_door(fortress, client
                 break
             assert not last, f"{door}: {answer}"
     assert through_exchange(client, "SELECT 42 AS x") == [{"x": 42}]
+
+
+def test_ctes_that_double_are_not_written_out(client):
+    steps = [f"a{i} AS NOT MATERIALIZED (FROM a{i - 1} UNION ALL FROM a{i - 1})" for i in range(1, 41)]
+    doubling = ", ".join(["WITH a0 AS NOT MATERIALIZED (SELECT 1 AS i)", *steps])
+    assert wire.query(client, f"{doubling} SELECT count(*) AS n FROM a16") == [{"n": 2 ** 16}]
+    assert wire.query(client, f"EXPLAIN {doubling} SELECT count(*) FROM a40")
 
 
 def test_scripts_that_were_refused_left_nothing(client):

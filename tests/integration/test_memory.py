@@ -246,3 +246,29 @@ def test_bound_parameters_have_a_share_of_their_own():
             wire.close_prepared(client, handle)
         wait_until(lambda: memory(server, "hyprstream_memory_bytes", "parameters") == 0)
         bind(values)
+
+
+def test_small_batches_of_parameters_count_too():
+    with ServerProcess("--memory-max", "256MiB", "--http-port", "0") as server, flight.connect(server.url) as client:
+        bound = int(memory(server, "hyprstream_memory_bytes_max", "parameters"))
+
+        def bind(batch, count):
+            handle = wire.prepare(client, "SELECT length(?::VARCHAR) AS n")
+            writer, reader = client.do_put(wire.prepared_query(handle), batch.schema)
+            for _ in range(count):
+                writer.write_batch(batch)
+            writer.done_writing()
+            reader.read()
+            writer.close()
+            return handle
+
+        values = pa.record_batch({"1": ["x" * 1000] * 40})
+        handle = bind(values, bound // 40_000 // 2)
+        assert memory(server, "hyprstream_memory_bytes", "parameters") > bound * 0.4
+        with pytest.raises((flight.FlightError, pa.ArrowException), match="bound parameters"):
+            bind(values, bound // 40_000)
+        wire.close_prepared(client, handle)
+        wait_until(lambda: memory(server, "hyprstream_memory_bytes", "parameters") == 0)
+        handle = bind(values.slice(0, 0), 1000)  # batches without rows are told, not kept
+        assert memory(server, "hyprstream_memory_bytes", "parameters") == 0
+        assert client.do_get(client.get_flight_info(wire.prepared_query(handle)).endpoints[0].ticket).read_all().num_rows == 0

@@ -338,6 +338,20 @@ def test_values_are_not_logged():
     assert "s3cret" not in server.last_log
 
 
+def test_values_that_the_engine_does_not_quote_are_not_logged():
+    with ServerProcess() as server, flightsql.connect(server.url, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE unquoted AS SELECT 's3cret' AS t, 31337 AS n")
+        for sql in ("SELECT strptime(t, '%Y') FROM unquoted", "SELECT make_date(n::BIGINT, 12345, 54321) FROM unquoted",
+                    "SELECT list_aggregate([1], 's3cret')", "SELECT nextval('s3cret')",
+                    "SELECT (n * 31337)::SMALLINT FROM unquoted", "SELECT make_time(31337, 1, 1.5)"):
+            with pytest.raises(flightsql.Error, match="s3cret|31337|982007569"):
+                cursor.execute(sql)
+                cursor.fetchall()
+        wait_until(lambda: len(re.findall("level=warn| warn call", server.log())) >= 6)
+    assert "out of range: " in server.last_log
+    assert not re.search("s3cret|31337|54321|982007569", server.last_log)
+
+
 def test_an_engine_that_failed_is_not_ready(tmp_path):
     with ServerProcess("--http-port", "0", "--data", tmp_path / "data") as server, flight.connect(server.url) as client:
         wire.update(client, "CREATE TABLE t AS SELECT range AS i, md5(range::VARCHAR) || md5('x' || range) AS s FROM range(1000000)")

@@ -38,19 +38,21 @@ def wait_until(condition, seconds=20, what="the condition"):
 
 
 class ServerProcess:
-    def __init__(self, *arguments, environment=None, scheme="grpc", files_max=None, wrapper=()):
+    def __init__(self, *arguments, environment=None, scheme="grpc", files_max=None, wrapper=(), folder=None,
+                 ready_file=None):
         """Starts `hyprstream serve --port 0` with more arguments; returns once it accepts calls.
 
-        `files_max` is its limit of open files, `wrapper` a command that runs it.
+        `files_max` is its limit of open files, `wrapper` a command that runs it, `folder` where it runs, `ready_file` is
+        used instead of one of its own.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="hyprstream-test-")
-        self._ready = pathlib.Path(self._folder.name, "ready")
+        self._ready = ready_file or pathlib.Path(self._folder.name, "ready")
         self._log_path = pathlib.Path(self._folder.name, "log")
         self._log_file = self._log_path.open("wb")
         command = [*wrapper, BINARY, "serve", "--port", "0", "--ready-file", str(self._ready), *map(str, arguments)]
         self.process = subprocess.Popen(
             command, stdout=self._log_file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env=clean_environment(environment),
+            env=clean_environment(environment), cwd=folder,
             preexec_fn=files_max and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))),
         )
         try:
@@ -145,10 +147,10 @@ class ServerProcess:
             raise AssertionError(f"the server ended with {status}: {log[-4000:]}")
 
 
-def run_hyprstream(*arguments, stdin="", seconds=120, environment=None):
-    """Runs a command of the binary to its end; returns (exit status, stdout, stderr)."""
+def run_hyprstream(*arguments, stdin="", seconds=120, environment=None, folder=None):
+    """Runs a command of the binary, in `folder`, to its end; returns (exit status, stdout, stderr)."""
     done = subprocess.run(
         [BINARY, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=seconds,
-        env=clean_environment(environment),
+        env=clean_environment(environment), cwd=folder,
     )
     return done.returncode, done.stdout, done.stderr

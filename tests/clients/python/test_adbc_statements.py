@@ -132,6 +132,24 @@ def test_executemany(auto, unique):
     assert rows(auto, f"SELECT * FROM {unique} ORDER BY ALL") == [(1, "z"), (2, None), (None, "c")]
 
 
+def test_executemany_without_rows_repeats_none_of_those_before(auto, unique):
+    run(auto, f"CREATE TABLE {unique} (i INTEGER)")
+    empty = pa.record_batch({"i": pa.array([], pa.int32())})
+    with auto.cursor() as cursor:
+        insert = f"INSERT INTO {unique} VALUES (?)"
+        cursor.executemany(insert, [(1,)])
+        for nothing in (pa.Table.from_batches([], empty.schema), pa.Table.from_batches([empty])):
+            cursor.executemany(insert, nothing)
+            assert cursor.rowcount == 0
+        for unsent in (empty, iter([])):  # the driver sends neither rows nor columns
+            with pytest.raises(auto.Error, match="1 parameters but 0"):
+                cursor.executemany(insert, unsent)
+        cursor.execute(insert, pa.record_batch({"i": pa.array([2], pa.int32())}))
+        with pytest.raises(auto.Error, match="1 parameters but 0"):
+            cursor.executemany(insert, empty)
+    assert rows(auto, f"SELECT * FROM {unique} ORDER BY ALL") == [(1,), (2,)]
+
+
 def test_a_failing_row_of_parameters_leaves_none_behind(auto, unique):
     run(auto, f"CREATE TABLE {unique} (i INTEGER NOT NULL)")
     with auto.cursor() as cursor, pytest.raises(auto.Error, match="NOT NULL"):

@@ -88,7 +88,7 @@ def database(request):
 
 @pytest.fixture
 def server(database, tmp_path):
-    environment = {"HYPRSTREAM_USERS": "", "HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
+    environment = {"HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
     config = tmp_path / "hyprstream.toml"
     config.write_text(f'[backends.b]\ndriver = "{database.driver}"\nuri = "{database.server.uri}"\npool_max = {POOL_MAX}\n')
     with ServerProcess("--config", config, environment=environment) as process:

@@ -69,7 +69,7 @@ class Databases:
 
     @staticmethod
     def _start_cold():
-        cold = ServerProcess(environment={"HYPRSTREAM_USERS": ""}).__enter__()
+        cold = ServerProcess().__enter__()
         with flight.connect(cold.url) as client:
             wire.update(client, f"CREATE TABLE t AS SELECT i + 1 AS i, repeat('x', {FILLING}) AS filling FROM range({ROWS}) r(i)")
             wire.update(client, "CREATE TABLE few AS SELECT i + 1 AS i FROM range(3) r(i)")

@@ -25,7 +25,7 @@ def postgres():
 
 @pytest.fixture(scope="module")
 def server(postgres):
-    environment = {"HYPRSTREAM_USERS": "", "HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
+    environment = {"HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
     with ServerProcess("--client-attach", environment=environment) as process:
         with flight.connect(process.url) as client:
             attach(client, "well", postgres.port)
@@ -213,7 +213,7 @@ def test_detached_while_it_is_connected(server, postgres):
 
 
 def test_a_server_ends_while_it_attaches_one_that_hangs(postgres):
-    environment = {"HYPRSTREAM_USERS": "", "HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
+    environment = {"HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
     with FaultyProxy(postgres.port) as proxy, ServerProcess("--client-attach", environment=environment) as process:
         proxy.mode = "hang"
         with flight.connect(process.url) as client:

@@ -188,7 +188,8 @@ def test_attach_is_an_operators_right(client, postgres):
     assert "admin = true" in said and PASSWORD not in said
     assert "admin = true" in refusal(wire.update, client, "DETACH warehouse", BOB)
     assert wire.query(client, "SELECT * FROM hyprstream.backends", BOB) == []
-    with ServerProcess("--client-attach", environment={**environment(), "HYPRSTREAM_USERS": ""}) as open_to_all:
+    drivers = {"HYPRSTREAM_ADBC_DRIVERS": os.environ["HYPRSTREAM_ADBC_DRIVERS"]}
+    with ServerProcess("--client-attach", environment=drivers) as open_to_all:
         with flight.connect(open_to_all.url) as anyone:
             wire.update(anyone, sql)
             assert wire.query(anyone, "SELECT count(*) AS n FROM bobs.crm.customers") == [{"n": 3}]

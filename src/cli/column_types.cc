@@ -18,24 +18,6 @@ namespace {
 
 constexpr std::string_view kHex = "\\x";
 
-bool ReadsFromText(const arrow::DataType& type) {
-  switch (type.id()) {
-    case arrow::Type::BOOL:
-    case arrow::Type::STRING:
-    case arrow::Type::BINARY:
-    case arrow::Type::DATE32:
-    case arrow::Type::TIME32:
-    case arrow::Type::TIME64:
-    case arrow::Type::TIMESTAMP:
-    case arrow::Type::FLOAT:
-    case arrow::Type::DOUBLE:
-    case arrow::Type::DECIMAL128:
-      return true;
-    default:
-      return arrow::is_integer(type.id());
-  }
-}
-
 // The bytes of `\x01ff`; nothing when the text is not written like that.
 std::optional<std::string> BytesOfHex(std::string_view text) {
   if (text.size() % 2 != 0) return std::nullopt;
@@ -56,6 +38,24 @@ bool Holds(std::string_view digits) {
 }
 
 }  // namespace
+
+bool ReadsFromText(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::BOOL:
+    case arrow::Type::STRING:
+    case arrow::Type::BINARY:
+    case arrow::Type::DATE32:
+    case arrow::Type::TIME32:
+    case arrow::Type::TIME64:
+    case arrow::Type::TIMESTAMP:
+    case arrow::Type::FLOAT:
+    case arrow::Type::DOUBLE:
+    case arrow::Type::DECIMAL128:
+      return true;
+    default:
+      return arrow::is_integer(type.id());
+  }
+}
 
 void NumberRange::Add(std::string_view number) {
   if (number.find_first_not_of("-0123456789") != std::string_view::npos) all_integers_ = false;

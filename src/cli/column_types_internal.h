@@ -17,6 +17,9 @@ class Result;
 
 namespace hyprstream::cli {
 
+// Has it a form in text that values are read from, be it a cell of CSV or one of JSON? Not of nested types.
+bool ReadsFromText(const arrow::DataType& type);
+
 // The table's type for `name` (case does not count) where texts can be read as it, else what was inferred, made to hold
 // what may still come: text for columns that were all null so far, microseconds for times.
 std::shared_ptr<arrow::DataType> TypeFor(const std::string& name, const std::shared_ptr<arrow::DataType>& inferred,

@@ -47,24 +47,6 @@ Type Rebuilt(const Type& type, const std::string& path, const LeafRule& rule) {
   }
 }
 
-bool HasFormInJson(const arrow::DataType& type) {
-  switch (type.id()) {
-    case arrow::Type::BOOL:
-    case arrow::Type::STRING:
-    case arrow::Type::BINARY:
-    case arrow::Type::DATE32:
-    case arrow::Type::TIME32:
-    case arrow::Type::TIME64:
-    case arrow::Type::TIMESTAMP:
-    case arrow::Type::FLOAT:
-    case arrow::Type::DOUBLE:
-    case arrow::Type::DECIMAL128:
-      return true;
-    default:
-      return arrow::is_integer(type.id());
-  }
-}
-
 // Times have no cast from text.
 arrow::Result<Array> TimesOf(const arrow::StringArray& texts, const Type& type) {
   ARROW_ASSIGN_OR_RAISE(const auto builder, arrow::MakeBuilder(type));
@@ -113,7 +95,7 @@ arrow::Status CheckEntries(const arrow::Array& lists) {
 
 Type SentAs(const Type& type) {
   return Rebuilt(type, "",
-                 [](const Type& leaf, const std::string&) { return HasFormInJson(*leaf) ? leaf : arrow::utf8(); });
+                 [](const Type& leaf, const std::string&) { return ReadsFromText(*leaf) ? leaf : arrow::utf8(); });
 }
 
 Type SentAs(const Type& inferred, const std::map<std::string, NumberRange>& numbers, const std::string& path) {

@@ -72,6 +72,7 @@ arrow::Status TakeBatches(const SessionAccess& access, const fl::ServerCallConte
       }
       if (message.batch == nullptr && !message.end) continue;
       ARROW_ASSIGN_OR_RAISE(options.create, WantsCreate(metadata));
+      options.first = message.batch;
       ARROW_ASSIGN_OR_RAISE(const auto schema, incoming.Schema());
       ARROW_ASSIGN_OR_RAISE(stream, call.session->OpenPut(call.context, options, schema));
     }

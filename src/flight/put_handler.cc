@@ -84,6 +84,7 @@ arrow::Status PutHandler::Open(const std::vector<std::string>& path) {
     if (first_.batch != nullptr || first_.end) break;
   }
   ARROW_ASSIGN_OR_RAISE(options.create, WantsCreate(metadata));
+  options.first = first_.batch;
   ARROW_ASSIGN_OR_RAISE(const auto schema, incoming_.Schema());
   ARROW_ASSIGN_OR_RAISE(stream_, call_.session->OpenPut(call_.context, options, schema));
   return arrow::Status::OK();

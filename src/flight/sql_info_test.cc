@@ -77,6 +77,13 @@ TEST(TypeInfo, HasTheSpecificationsCodes) {
         text("data_type", row) + " " + text("sql_data_type", row) + " " + text("datetime_subcode", row);
   }
   EXPECT_EQ(codes, expected);
+  for (std::int64_t row = 0; row < rows->num_rows(); ++row) {
+    const auto name = text("type_name", row);
+    const bool has_scale =
+        name.ends_with("INT") || name.ends_with("INTEGER") || name == "DECIMAL" || name.starts_with("TIME");
+    EXPECT_EQ(text("minimum_scale", row) == "0", has_scale) << name;
+    EXPECT_EQ(text("maximum_scale", row) != "null", has_scale) << name;
+  }
   EXPECT_EQ(TypeInfoRows(8).ValueOrDie()->GetColumnByName("type_name")->ToString(), "[\n  \"DOUBLE\"\n]");
   EXPECT_EQ(TypeInfoRows(9).ValueOrDie()->num_rows(), 0);
 }

@@ -67,6 +67,7 @@ nlohmann::json Row(const SqlType& type) {
   using Json = nlohmann::json;
   const auto text = [](const char* value) { return value == nullptr ? Json() : Json(value); };
   const bool number = type.radix != 0;
+  const bool has_scale = type.radix == 10 || type.scale_max > 0;
   Json parameters;
   if (type.parameters != nullptr) parameters = Json::array({"precision", "scale"});
   return {{"type_name", type.name},
@@ -82,8 +83,8 @@ nlohmann::json Row(const SqlType& type) {
           {"fixed_prec_scale", false},
           {"auto_increment", false},
           {"local_type_name", type.name},
-          {"minimum_scale", 0},
-          {"maximum_scale", type.scale_max},
+          {"minimum_scale", has_scale ? Json(0) : Json()},
+          {"maximum_scale", has_scale ? Json(type.scale_max) : Json()},
           {"sql_data_type", type.code >= kFirstDatetime ? kDatetime : type.code},
           {"datetime_subcode", type.subcode.has_value() ? Json(*type.subcode) : Json()},
           {"num_prec_radix", number ? Json(type.radix) : Json()},

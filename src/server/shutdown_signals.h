@@ -1,9 +1,10 @@
-// SIGTERM and SIGINT as something to wait for, so that no code ever runs inside a signal handler.
+// SIGTERM, SIGINT and SIGHUP as something to wait for, so that no code ever runs inside a signal handler. A SIGHUP that
+// the process was started to ignore (nohup) stays ignored.
 #pragma once
 
 namespace hyprstream::server {
 
-// Blocks both in the calling thread, hence in every thread it starts later, and ignores SIGPIPE. Call it before the
+// Blocks them in the calling thread, hence in every thread it starts later, and ignores SIGPIPE. Call it before the
 // first thread is started.
 void BlockShutdownSignals();
 

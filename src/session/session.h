@@ -88,6 +88,8 @@ struct IngestOptions {
 struct PutOptions {
   TableRef table;
   bool create = false;  // make the table from the schema when it is missing
+  // The first batch, where it is at hand: one that Write would refuse for what it is leaves no new, empty table behind.
+  std::shared_ptr<arrow::RecordBatch> first;
 };
 
 // An open DoPut to a table. One thread writes. Every batch is a commit of its own, but several that wait may share one

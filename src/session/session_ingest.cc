@@ -308,7 +308,9 @@ arrow::Result<std::unique_ptr<PutStream>> SessionImpl::OpenPut(const RequestCont
       ARROW_RETURN_NOT_OK(
           CreateFromSchema(connection, "CREATE TABLE " + connection.LastingName(options.table), schema));
     }
-    return MakeWriter(connection, options.table, schema);
+    ARROW_ASSIGN_OR_RAISE(auto writer, MakeWriter(connection, options.table, schema));
+    if (options.first != nullptr) ARROW_RETURN_NOT_OK(writer->Check(*options.first));
+    return writer;
   };
   auto writer = opened();
   if (!writer.ok()) {

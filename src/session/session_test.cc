@@ -656,6 +656,17 @@ TEST_F(SessionTest, PutStreamsCommitBatchByBatch) {
   EXPECT_EQ(Rows("SELECT count(*), sum(v) FROM t"), "6|18\n");
 }
 
+TEST_F(SessionTest, AFirstBatchThatIsRefusedMakesNoTable) {
+  const auto schema = arrow::schema({arrow::field("v", arrow::utf8())});
+  const auto no_utf8 = std::make_shared<arrow::StringArray>(
+      1, arrow::Buffer::FromString(std::string("\0\0\0\0\1\0\0\0", 8)), arrow::Buffer::FromString("\xff"));
+  const PutOptions options{.table = {.schema = "main", .name = "t"},
+                           .create = true,
+                           .first = arrow::RecordBatch::Make(schema, 1, {no_utf8})};
+  EXPECT_TRUE(session_->OpenPut(context_, options, schema).status().IsInvalid());
+  EXPECT_EQ(Rows("SELECT count(*) FROM duckdb_tables() WHERE table_name = 't'"), "0\n");
+}
+
 TEST_F(SessionTest, IngestModes) {
   const auto schema = arrow::schema({arrow::field("k", arrow::int32()), arrow::field("v", arrow::int64())});
   const auto rows = arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), "[[1, 2], [3, 4]]").ValueOrDie();

@@ -75,6 +75,7 @@ arrow::Status TakeBatches(const SessionAccess& access, const fl::ServerCallConte
       options.first = message.batch;
       ARROW_ASSIGN_OR_RAISE(const auto schema, incoming.Schema());
       ARROW_ASSIGN_OR_RAISE(stream, call.session->OpenPut(call.context, options, schema));
+      options.first = nullptr;  // not kept while the others come
     }
     if (message.end) return arrow::Status::OK();
     if (message.batch == nullptr) continue;
